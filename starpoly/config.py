@@ -1,0 +1,178 @@
+"""Settings: one frozen dataclass per stage, JSON in and out, unknown keys refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from .errors import ConfigError
+
+
+class Config:
+    """Mixin for frozen dataclasses: strict reading from, and plain writing to, JSON-able dicts."""
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], *, where: str = "") -> Self:
+        """Build from a mapping; nested configs are read from nested mappings.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown key (the nearest known one is named) or a value of the wrong type.
+        """
+        where = where or cls.__name__
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"{where}: expected a table of settings, got {values!r}")
+        known = typing.get_type_hints(cls)
+        settings = {}
+        for key, value in values.items():
+            if key not in known:
+                near = difflib.get_close_matches(key, known, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
+                raise ConfigError(f"{where}: unknown setting {key!r}; {hint}")
+            settings[key] = _coerce(value, known[key], f"{where}.{key}")
+        try:
+            return cls(**settings)
+        except TypeError as error:
+            raise ConfigError(f"{where}: {error}") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dict of JSON types; ``from_dict`` reads it back to an equal object."""
+        return dataclasses.asdict(self)  # type: ignore[call-overload]
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some settings changed, validated anew."""
+        return type(self).from_dict({**self.to_dict(), **changes})
+
+
+def _coerce(value: Any, expected: Any, where: str) -> Any:
+    """Check ``value`` against a type hint; lists become tuples, ints floats where floats are meant."""
+    origin, arguments = typing.get_origin(expected), typing.get_args(expected)
+    if isinstance(expected, type) and issubclass(expected, Config):
+        return value if isinstance(value, expected) else expected.from_dict(value, where=where)
+    if origin is tuple:
+        if isinstance(value, str | bytes) or not hasattr(value, "__len__"):
+            raise ConfigError(f"{where}: expected a list, got {value!r}")
+        if arguments[-1:] == (Ellipsis,):
+            return tuple(_coerce(item, arguments[0], where) for item in value)
+        if len(value) != len(arguments):
+            raise ConfigError(f"{where}: expected {len(arguments)} values, got {value!r}")
+        return tuple(_coerce(item, kind, where) for item, kind in zip(value, arguments, strict=True))
+    if origin is dict:
+        return dict(value)
+    if arguments and type(None) in arguments:
+        if value is None:
+            return None
+        return _coerce(value, next(kind for kind in arguments if kind is not type(None)), where)
+    if expected is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    kind = origin or expected
+    if kind is typing.Any:
+        return value
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise ConfigError(f"{where}: expected {getattr(kind, '__name__', kind)}, got {value!r}")
+    return value
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ConfigError(message)
+
+
+@dataclass(frozen=True)
+class NetworkConfig(Config):
+    """Shape of the U-Net; enough to rebuild it.
+
+    ``n_classes`` = 0 means that objects have no classes. ``stem`` is how full resolution is left:
+    "conv" (convolutions at full resolution, then pooling to the grid, as StarDist does) or "patch" (one strided
+    convolution straight to the grid, cheap). ``distance_scale`` multiplies the distance head's
+    output, so that the head works with numbers near one.
+    """
+
+    n_channels: int = 1
+    n_rays: int = 32
+    grid: tuple[int, int] = (2, 2)
+    n_classes: int = 0
+    depth: int = 3
+    base_filters: int = 32
+    max_filters: int = 256
+    kernel_size: int = 3
+    convolutions_per_level: int = 2
+    head_filters: int = 64
+    stem: str = "patch"
+    residual: bool = True
+    normalization: str = "batch"
+    activation: str = "relu"
+    distance_activation: str = "softplus"
+    distance_scale: float = 8.0
+
+    def __post_init__(self) -> None:
+        def power_of_two(value: int) -> bool:
+            return value >= 1 and value & (value - 1) == 0
+
+        _require(self.n_channels >= 1, f"n_channels: expected at least 1, got {self.n_channels}")
+        _require(self.n_rays >= 3, f"n_rays: expected at least 3, got {self.n_rays}")
+        _require(all(map(power_of_two, self.grid)), f"grid: expected powers of two, got {self.grid}")
+        _require(self.n_classes >= 0, f"n_classes: expected 0 (none) or more, got {self.n_classes}")
+        _require(1 <= self.depth <= 8, f"depth: expected 1 to 8, got {self.depth}")
+        _require(self.kernel_size % 2 == 1, f"kernel_size: expected an odd number, got {self.kernel_size}")
+        _require(min(self.base_filters, self.max_filters, self.convolutions_per_level) >= 1, "network: expected positive numbers of filters and convolutions")
+        _require(self.head_filters >= 0, f"head_filters: expected 0 (no head) or more, got {self.head_filters}")
+        _require(self.stem in ("patch", "conv"), f"stem: expected 'patch' or 'conv', got {self.stem!r}")
+        _require(self.normalization in ("batch", "group", "none"), f"normalization: expected 'batch', 'group' or 'none', got {self.normalization!r}")
+        _require(self.distance_activation in ("linear", "softplus"), f"distance_activation: expected 'linear' or 'softplus', got {self.distance_activation!r}")
+        _require(self.distance_scale > 0, f"distance_scale: expected a positive number, got {self.distance_scale}")
+
+    @property
+    def stride(self) -> tuple[int, int]:
+        """Total stride of the network in pixels (y, x): windows are multiples of it."""
+        return self.grid[0] * 2**self.depth, self.grid[1] * 2**self.depth
+
+
+@dataclass(frozen=True)
+class NormalizationConfig(Config):
+    """Per-channel intensity percentiles of the whole image that become 0 and 1."""
+
+    low: float = 1.0
+    high: float = 99.8
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.low < self.high <= 100, f"normalization: expected 0 <= low < high <= 100, got {self.low} and {self.high}")
+
+
+@dataclass(frozen=True)
+class Thresholds(Config):
+    """``prob``: candidates need at least this probability. ``nms``: overlap that suppresses."""
+
+    prob: float = 0.5
+    nms: float = 0.4
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.prob <= 1 and 0 <= self.nms <= 1, f"thresholds: expected numbers from 0 to 1, got {self.prob} and {self.nms}")
+
+
+@dataclass(frozen=True)
+class ModelSpec(Config):
+    """All that a model folder says about a model, but for its weights.
+
+    ``max_distance`` (pixels) bounds every predicted distance. ``object_diameter`` holds the 5th,
+    50th and 95th percentile of the diameters met in training, in pixels (zeros if unknown).
+    """
+
+    name: str
+    network: NetworkConfig
+    max_distance: float
+    thresholds: Thresholds = Thresholds()
+    normalization: NormalizationConfig = NormalizationConfig()
+    object_diameter: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    class_names: tuple[str, ...] = ()
+    description: str = ""
+    licence: str = ""
+    training: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _require(self.max_distance > 0, f"max_distance: expected a positive number, got {self.max_distance}")

@@ -1,0 +1,25 @@
+"""Errors and warnings: each message says what was expected, what was got and what to do."""
+
+
+class StarpolyError(ValueError):
+    """Base of every error that starpoly raises on purpose; the command line prints it as one line."""
+
+
+class ConfigError(StarpolyError):
+    """A setting is unknown, of the wrong type or out of range."""
+
+
+class ImageError(StarpolyError):
+    """An image or label file cannot be read, or holds something that cannot be used."""
+
+
+class DataError(StarpolyError):
+    """Training or evaluation data are missing, do not pair or are not label images."""
+
+
+class ModelError(StarpolyError):
+    """A model folder is missing, incomplete, foreign, or does not fit the image."""
+
+
+class StarpolyWarning(UserWarning):
+    """Something looks wrong but the work goes on (constant image, NaN, zero objects ...)."""

@@ -1,0 +1,1 @@
+"""Geometry of star-convex polygons: numpy outside, numba kernels inside."""

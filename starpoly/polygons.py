@@ -1,0 +1,120 @@
+"""Star-convex polygons as arrays: what the network proposes, suppression keeps and sinks write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import StarpolyError
+
+
+@dataclass(frozen=True)
+class StarPolygons:
+    """A set of ``n`` star-convex polygons with the same number of rays.
+
+    Parameters
+    ----------
+    points : (n, 2) float32
+        Centres ``(y, x)`` in full-resolution pixels; pixel centres lie at integers.
+    distances : (n, n_rays) float32
+        Distance from the centre to the boundary along ray ``k``, in pixels, >= 0.
+    probabilities : (n,) float32
+        Object probability of the centre, in [0, 1].
+    class_probabilities : (n, n_classes + 1) float32, optional
+        Column 0 is background, column ``c`` the class ``c``.
+
+    Notes
+    -----
+    Vertex ``k`` lies at ``(y + d_k sin(phi_k), x + d_k cos(phi_k))`` with ``phi_k = 2 pi k / n_rays``.
+    """
+
+    points: NDArray[np.float32]
+    distances: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+    class_probabilities: NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.points)
+        for name in ("points", "distances", "probabilities", "class_probabilities"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, np.ascontiguousarray(value, dtype=np.float32))
+        if self.points.shape != (n, 2) or self.distances.ndim != 2 or len(self.distances) != n:
+            raise StarpolyError(
+                "polygons: expected points (n, 2) and distances (n, n_rays), "
+                f"got {self.points.shape} and {self.distances.shape}"
+            )
+        if self.probabilities.shape != (n,):
+            raise StarpolyError(f"polygons: expected {n} probabilities, got shape {self.probabilities.shape}")
+        if self.class_probabilities is not None and len(self.class_probabilities) != n:
+            raise StarpolyError(f"polygons: expected {n} rows of class probabilities, got {len(self.class_probabilities)}")
+
+    @classmethod
+    def empty(cls, n_rays: int, n_classes: int = 0) -> StarPolygons:
+        """No polygons, with the given number of rays (and classes)."""
+        classes = np.zeros((0, n_classes + 1), np.float32) if n_classes else None
+        return cls(np.zeros((0, 2)), np.zeros((0, n_rays)), np.zeros(0), classes)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[StarPolygons]) -> StarPolygons:
+        """Join several sets, in the given order."""
+        with_classes = [part.class_probabilities for part in parts if part.class_probabilities is not None]
+        return cls(
+            np.concatenate([part.points for part in parts]),
+            np.concatenate([part.distances for part in parts]),
+            np.concatenate([part.probabilities for part in parts]),
+            np.concatenate(with_classes) if len(with_classes) == len(parts) else None,
+        )
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    @property
+    def n_rays(self) -> int:
+        """Number of rays per polygon."""
+        return self.distances.shape[1]
+
+    def take(self, indices: NDArray) -> StarPolygons:
+        """The polygons at ``indices`` (integers or a boolean mask), in that order."""
+        classes = self.class_probabilities
+        return StarPolygons(
+            self.points[indices],
+            self.distances[indices],
+            self.probabilities[indices],
+            None if classes is None else classes[indices],
+        )
+
+    def shift(self, offset: tuple[float, float]) -> StarPolygons:
+        """The same polygons moved by ``offset = (dy, dx)`` pixels."""
+        return replace(self, points=self.points + np.asarray(offset, np.float32))
+
+    def scale(self, factor: float) -> StarPolygons:
+        """The same polygons in an image resized by ``factor``."""
+        # pixel centres are at integers, so the corner of the image lies at -0.5
+        points = (self.points.astype(np.float64) + 0.5) * factor - 0.5
+        return replace(self, points=points, distances=self.distances * np.float32(factor))
+
+    def score_order(self) -> NDArray[np.intp]:
+        """Indices in the total score order: probability descending, then y, then x ascending."""
+        return np.lexsort((self.points[:, 1], self.points[:, 0], -self.probabilities))
+
+    def vertices(self) -> NDArray[np.float64]:
+        """Vertices ``(y, x)``, shape (n, 2, n_rays), as StarDist's ``coord``."""
+        angles = 2 * np.pi * np.arange(self.n_rays) / self.n_rays
+        directions = np.stack([np.sin(angles), np.cos(angles)])
+        return self.points[:, :, None].astype(np.float64) + self.distances[:, None, :] * directions
+
+    @property
+    def outer_radii(self) -> NDArray[np.float32]:
+        """Largest distance of each polygon, in pixels; shape (n,)."""
+        return self.distances.max(axis=1) if len(self) else np.zeros(0, np.float32)
+
+    @property
+    def classes(self) -> NDArray[np.int64] | None:
+        """Most probable class of each polygon, 1..n_classes (background excluded), or None."""
+        if self.class_probabilities is None:
+            return None
+        return 1 + self.class_probabilities[:, 1:].argmax(axis=1)
