@@ -161,6 +161,8 @@ class ModelSpec(Config):
 
     ``max_distance`` (pixels) bounds every predicted distance. ``object_diameter`` holds the 5th,
     50th and 95th percentile of the diameters met in training, in pixels (zeros if unknown).
+    ``stardist`` is empty for our own network; for one imported from StarDist it holds the settings
+    from which that is built, and ``network`` says no more than channels, rays, grid and classes.
     """
 
     name: str
@@ -173,6 +175,80 @@ class ModelSpec(Config):
     description: str = ""
     licence: str = ""
     training: dict[str, Any] = field(default_factory=dict)
+    stardist: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _require(self.max_distance > 0, f"max_distance: expected a positive number, got {self.max_distance}")
+
+
+@dataclass(frozen=True)
+class AugmentConfig(Config):
+    """Random changes of training patches; each geometric one moves image and labels alike.
+
+    ``flip`` and ``quarter_turns`` are exact; ``warp_probability`` is the share of patches that are
+    also turned by any angle and scaled by a factor from ``scale``. Intensities are in units of the
+    normalised image: multiplied by a factor from ``gain``, moved by up to ``shift``, raised to a
+    power from ``gamma``, blurred by a Gaussian of up to ``blur`` pixels, and given noise of a
+    standard deviation of up to ``noise``.
+    """
+
+    flip: bool = True
+    quarter_turns: bool = True
+    warp_probability: float = 0.5
+    rotation: bool = True
+    scale: tuple[float, float] = (0.75, 1.35)
+    gain: tuple[float, float] = (0.6, 1.8)
+    shift: float = 0.15
+    gamma: tuple[float, float] = (0.75, 1.4)
+    blur: float = 1.0
+    noise: float = 0.06
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.warp_probability <= 1, f"warp_probability: expected 0 to 1, got {self.warp_probability}")
+        for name in ("scale", "gain", "gamma"):
+            low, high = getattr(self, name)
+            _require(0 < low <= high, f"{name}: expected 0 < low <= high, got {low} and {high}")
+        _require(min(self.shift, self.blur, self.noise) >= 0, "augment: expected shift, blur and noise of at least 0")
+
+
+@dataclass(frozen=True)
+class TrainingConfig(Config):
+    """How a network is trained.
+
+    ``foreground`` is the share of patches that must hold a piece of an object. ``object_balance`` weighs
+    the distance error of small against large objects: 0, every pixel alike; 1, every object alike.
+    ``precision`` is "float32" or "bfloat16" (half the time where the processor has it; weights stay
+    float32). An "epoch" is ``steps_per_epoch`` optimiser steps, after which a checkpoint is written.
+    """
+
+    epochs: int = 80
+    steps_per_epoch: int = 100
+    batch_size: int = 4
+    patch_size: tuple[int, int] = (256, 256)
+    learning_rate: float = 1e-3
+    warmup_steps: int = 200
+    weight_decay: float = 1e-4
+    ema: float = 0.998
+    precision: str = "float32"
+    seed: int = 0
+    foreground: float = 0.9
+    object_balance: float = 0.5
+    mae_weight: float = 0.3
+    iou_weight: float = 1.0
+    background_weight: float = 1e-4
+    class_weights: tuple[float, ...] = ()
+    cache_megabytes: int = 2048
+    workers: int = 1
+    validate_every: int = 4
+    validation_patches: int = 64
+    augment: AugmentConfig = AugmentConfig()
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "steps_per_epoch", "batch_size", "workers", "validate_every", "validation_patches"):
+            _require(getattr(self, name) >= 1, f"{name}: expected at least 1, got {getattr(self, name)}")
+        _require(min(self.patch_size) >= 16, f"patch_size: expected at least 16 pixels, got {self.patch_size}")
+        _require(self.learning_rate > 0, f"learning_rate: expected a positive number, got {self.learning_rate}")
+        _require(0 <= self.ema < 1, f"ema: expected 0 (off) to below 1, got {self.ema}")
+        _require(self.precision in ("float32", "bfloat16"), f"precision: expected 'float32' or 'bfloat16', got {self.precision!r}")
+        _require(0 <= self.foreground <= 1, f"foreground: expected 0 to 1, got {self.foreground}")
+        _require(self.seed >= 0, f"seed: expected 0 or more, got {self.seed}")

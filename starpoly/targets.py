@@ -1,0 +1,128 @@
+"""What the network is to answer for a label image: probability, ray distances, class, and weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from .geometry.distances import ray_distances
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Targets on the grid, float32.
+
+    Parameters
+    ----------
+    probability : (h, w)
+        Distance to the object's boundary, divided by its maximum in the object; 0 in background.
+    distances : (h, w, n_rays)
+        Ray distances in full-resolution pixels; 0 in background.
+    weight : (h, w)
+        0 where the label is negative ("ignore"), else 1.
+    object_weight : (h, w)
+        Weight of the distance error of a pixel's object; see :func:`make_targets`.
+    classes : (h, w, n_classes + 1) or None
+        One-hot class, background first; all zero where the class of an object is unknown.
+    """
+
+    probability: NDArray[np.float32]
+    distances: NDArray[np.float32]
+    weight: NDArray[np.float32]
+    object_weight: NDArray[np.float32]
+    classes: NDArray[np.float32] | None = None
+
+
+def boundary_probability(labels: NDArray) -> NDArray[np.float32]:
+    """Normalised Euclidean distance to the boundary of each object.
+
+    The distance of every pixel to the nearest pixel outside its object, divided by the largest such
+    distance in the object (StarDist's object probability, Schmidt et al. 2018). The image's border
+    is no boundary: an object may go on beyond it.
+
+    Parameters
+    ----------
+    labels : (Y, X) integer
+        0 background, > 0 objects, < 0 ignored.
+
+    Returns
+    -------
+    (Y, X) float32
+        In [0, 1]; 0 outside objects.
+    """
+    probability = np.zeros(labels.shape, np.float32)
+    positive = np.maximum(labels, 0)
+    for label, box in enumerate(ndimage.find_objects(positive), start=1):
+        if box is None:
+            continue
+        # one pixel around the object, where the image has one
+        around = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in box)
+        inside = labels[around] == label
+        if inside.all():
+            # it fills the image: no boundary is in sight
+            probability[around] = 1.0
+            continue
+        distance = ndimage.distance_transform_edt(inside)
+        probability[around][inside] = (distance / distance.max())[inside]
+    return probability
+
+
+def make_targets(
+    labels: NDArray,
+    *,
+    n_rays: int,
+    grid: tuple[int, int] = (1, 1),
+    object_balance: float = 0.0,
+    classes: NDArray | None = None,
+    n_classes: int = 0,
+) -> Targets:
+    """Targets of the network for one label image.
+
+    Parameters
+    ----------
+    labels : (Y, X) integer
+        0 background, > 0 objects (small numbers are quick), < 0 ignored.
+    n_rays : int
+        Number of rays.
+    grid : (int, int)
+        Every ``gy``-th, ``gx``-th pixel gets a target.
+    object_balance : float
+        ``object_weight`` is proportional to ``area ** -object_balance``, with mean 1 over the
+        pixels of objects: 0 weighs pixels alike, 1 objects.
+    classes : (n,) integer, optional
+        ``classes[label]`` is the object's class, 1..n_classes, or 0 if unknown.
+    n_classes : int
+        Number of classes; 0 for none.
+
+    Returns
+    -------
+    Targets
+    """
+    every = (slice(None, None, grid[0]), slice(None, None, grid[1]))
+    positive = np.maximum(labels, 0)
+    on_grid = positive[every]
+    one_hot = None
+    if n_classes:
+        lookup = np.zeros(int(positive.max()) + 1, np.int64) if classes is None else np.asarray(classes)
+        one_hot = np.eye(n_classes + 1, dtype=np.float32)[lookup[on_grid]]
+        one_hot[(on_grid > 0) & (lookup[on_grid] == 0)] = 0
+    return Targets(
+        probability=boundary_probability(labels)[every],
+        distances=ray_distances(positive, n_rays, grid),
+        weight=(labels[every] >= 0).astype(np.float32),
+        object_weight=_object_weight(positive, object_balance)[every],
+        classes=one_hot,
+    )
+
+
+def _object_weight(labels: NDArray, balance: float) -> NDArray[np.float32]:
+    area = np.bincount(labels.ravel()).astype(np.float64)
+    weight = np.maximum(area, 1) ** -balance
+    total = area[1:].sum()
+    if total:
+        weight /= (weight[1:] * area[1:]).sum() / total
+    weight[0] = 1
+    return weight[labels].astype(np.float32)

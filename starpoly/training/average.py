@@ -1,0 +1,25 @@
+"""The moving average of the weights, which is what is validated and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+
+
+@contextmanager
+def averaged_weights(model: keras.Model) -> Iterator[None]:
+    """Within the block the model has the optimiser's moving average as its weights, if it keeps one."""
+    averages = [v for v in model.optimizer.variables if v.name.endswith("_average")]
+    if not averages:
+        yield
+        return
+    trained = [keras.ops.convert_to_numpy(v.value) for v in model.trainable_variables]
+    for variable, average in zip(model.trainable_variables, averages, strict=True):
+        variable.assign(average.value)
+    try:
+        yield
+    finally:
+        for variable, value in zip(model.trainable_variables, trained, strict=True):
+            variable.assign(value)

@@ -1,0 +1,260 @@
+"""Training pairs: found, checked, normalised, and held in a bounded cache."""
+
+from __future__ import annotations
+
+import csv
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from tqdm import tqdm
+
+from ..config import NormalizationConfig
+from ..errors import DataError, StarpolyWarning
+from ..io.images import as_channels, read_image, read_labels
+from ..io.pairing import key, pair_files
+from ..normalize import fit_normalizer
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image ready for training.
+
+    Parameters
+    ----------
+    image : (Y, X, C) float32
+        Normalised by the whole image's percentiles.
+    labels : (Y, X) int32
+        0 background, 1..n objects, -1 ignored.
+    classes : (n + 1,) int64 or None
+        Class of each label, 0 where unknown.
+    """
+
+    image: NDArray[np.float32]
+    labels: NDArray[np.int32]
+    classes: NDArray[np.int64] | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the arrays in bytes."""
+        return self.image.nbytes + self.labels.nbytes
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A named image and its label image, from files or from arrays, read when asked for."""
+
+    name: str
+    read_image: Callable[[], NDArray]
+    read_labels: Callable[[], NDArray]
+    classes: dict[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class DataSummary:
+    """What the label images hold.
+
+    ``diameters``: equivalent diameter of each object, pixels; ``longest``: the longest bounding-box
+    diagonal, a bound on any ray distance; ``pixels``: size of each image.
+    """
+
+    diameters: NDArray[np.float64]
+    longest: float
+    pixels: NDArray[np.int64]
+    n_objects: NDArray[np.int64]
+
+
+def find_pairs(images: Path, masks: Path, classes: Path | None = None) -> list[Pair]:
+    """Pairs of two folders by file name; a warning names the files that do not pair.
+
+    Parameters
+    ----------
+    images, masks : Path
+        Folders. ``cell.png`` pairs with ``cell.tif`` or ``cell_label.tif``.
+    classes : Path, optional
+        Folder of CSV tables ``<name>.csv`` with the columns ``label`` and ``class`` (1..n).
+
+    Raises
+    ------
+    DataError
+        If nothing pairs, or a class table is missing or unreadable.
+    """
+    found = pair_files(images, masks)
+    for files, other in ((found.only_first, masks), (found.only_second, images)):
+        if files:
+            names = ", ".join(path.name for path in files[:5]) + (", ..." if len(files) > 5 else "")
+            warnings.warn(f"{len(files)} file(s) without a partner in {other}, left out: {names}", StarpolyWarning, stacklevel=2)
+    if not found.pairs:
+        raise DataError(
+            f"no image of {images} pairs with a mask of {masks}: expected equal names, "
+            "with or without a suffix such as _label; rename the files of one folder"
+        )
+    return [
+        Pair(
+            key(image),
+            lambda path=image: read_image(path),
+            lambda path=mask: read_labels(path),
+            None if classes is None else _read_classes(classes / f"{key(image)}.csv"),
+        )
+        for image, mask in found.pairs
+    ]
+
+
+def array_pairs(
+    images: Sequence[NDArray], masks: Sequence[NDArray], classes: Sequence[dict[int, int]] | None = None
+) -> list[Pair]:
+    """Pairs from arrays in memory: images (Y, X[, C]), label images (Y, X), optional {label: class}.
+
+    Raises
+    ------
+    DataError
+        If the sequences differ in length.
+    """
+    if len(images) != len(masks) or (classes is not None and len(classes) != len(images)):
+        raise DataError(f"expected as many masks as images, got {len(images)} images and {len(masks)} masks")
+    return [
+        Pair(f"image {i}", lambda a=image: np.asarray(a), lambda a=mask: np.asarray(a), None if classes is None else classes[i])
+        for i, (image, mask) in enumerate(zip(images, masks, strict=True))
+    ]
+
+
+def _read_classes(path: Path) -> dict[int, int]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return {int(row["label"]): int(row["class"]) for row in csv.DictReader(file)}
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise DataError(f"{path}: expected a CSV table with the columns label and class (integers), got {error!r}") from error
+
+
+class TrainingData:
+    """Checked, normalised samples behind a cache of bounded size.
+
+    What does not fit the cache is read from disk again when drawn, so a data set may be larger than
+    memory. Safe to use from several threads.
+
+    Parameters
+    ----------
+    pairs : sequence of Pair
+    n_channels : int
+        Channels that the network takes; images are mapped to it.
+    normalization : NormalizationConfig
+    cache_bytes : int
+        Bound of the cache.
+    n_classes : int
+        Classes of the network; class tables may not name others.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        *,
+        n_channels: int = 1,
+        normalization: NormalizationConfig | None = None,
+        cache_bytes: int = 2 << 30,
+        n_classes: int = 0,
+    ) -> None:
+        if not pairs:
+            raise DataError("expected at least one pair of image and mask, got none")
+        self._pairs = list(pairs)
+        self._n_channels = n_channels
+        self._normalization = normalization or NormalizationConfig()
+        self._cache_bytes = cache_bytes
+        self._n_classes = n_classes
+        self._cache: OrderedDict[int, Sample] = OrderedDict()
+        self._held = 0
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def name(self, index: int) -> str:
+        """Name of a sample, for messages."""
+        return self._pairs[index].name
+
+    def __getitem__(self, index: int) -> Sample:
+        with self._lock:
+            if index in self._cache:
+                self._cache.move_to_end(index)
+                return self._cache[index]
+        sample = self._load(self._pairs[index])
+        with self._lock:
+            if index not in self._cache and sample.nbytes <= self._cache_bytes:
+                self._cache[index] = sample
+                self._held += sample.nbytes
+                while self._held > self._cache_bytes:
+                    self._held -= self._cache.popitem(last=False)[1].nbytes
+        return sample
+
+    def _load(self, pair: Pair) -> Sample:
+        image = pair.read_image()
+        labels, classes = _check_labels(pair, self._n_classes)
+        if image.shape[:2] != labels.shape:
+            raise DataError(f"{pair.name}: expected a mask of the image's shape {image.shape[:2]}, got {labels.shape}")
+        image = as_channels(image, self._n_channels)
+        normalizer = fit_normalizer(image, self._normalization)
+        return Sample(np.ascontiguousarray(normalizer(image)), labels, classes)
+
+    def summarize(self, *, progress: bool = True) -> DataSummary:
+        """Read every pair once: validates all of them and measures their objects.
+
+        Raises
+        ------
+        DataError
+            For a pair that cannot be used, or if no object is found at all.
+        """
+        diameters, pixels, counts, longest = [], [], [], 0.0
+        hidden = None if progress else True
+        for index in tqdm(range(len(self)), desc="checking the data", unit="image", leave=False, disable=hidden):
+            labels = self[index].labels
+            area = np.bincount(np.maximum(labels, 0).ravel())[1:]
+            diameters.append(np.sqrt(4 / np.pi * area[area > 0]))
+            boxes = [box for box in ndimage.find_objects(np.maximum(labels, 0)) if box is not None]
+            longest = max([longest, *(float(np.hypot(*(s.stop - s.start for s in box))) for box in boxes)])
+            pixels.append(labels.size)
+            counts.append(len(boxes))
+        if not longest:
+            raise DataError("expected masks with objects in them, got background alone in every mask")
+        return DataSummary(np.concatenate(diameters), longest, np.array(pixels), np.array(counts))
+
+
+def _check_labels(pair: Pair, n_classes: int) -> tuple[NDArray[np.int32], NDArray[np.int64] | None]:
+    """The label image relabelled to 1..n (negative: -1), and the class of each label."""
+    labels = pair.read_labels()
+    if labels.ndim != 2 or labels.dtype.kind not in "iub":
+        raise DataError(f"{pair.name}: expected a 2D mask of integers, got shape {labels.shape} and type {labels.dtype}")
+    ids, flat = np.unique(labels, return_inverse=True)
+    positive = ids > 0
+    new_ids = np.where(positive, np.cumsum(positive), np.where(ids < 0, -1, 0)).astype(np.int32)
+    labels = new_ids[flat].reshape(labels.shape)
+    if not positive.any():
+        warnings.warn(f"{pair.name}: the mask holds no object; used as background", StarpolyWarning, stacklevel=2)
+    _warn_if_scattered(pair.name, labels)
+    if pair.classes is None:
+        return labels, None
+    classes = np.array([0, *(pair.classes.get(int(old), 0) for old in ids[positive])], dtype=np.int64)
+    if classes.min() < 0 or classes.max() > n_classes:
+        raise DataError(f"{pair.name}: expected classes from 0 (unknown) to {n_classes}, got {classes.min()} to {classes.max()}")
+    return labels, classes
+
+
+def _warn_if_scattered(name: str, labels: NDArray[np.int32]) -> None:
+    """Say if many objects are in pieces: a semantic mask, or ids that were reused."""
+    n_objects = int(labels.max(initial=0))
+    if not n_objects:
+        return
+    scattered = 0
+    for label, box in enumerate(ndimage.find_objects(np.maximum(labels, 0)), start=1):
+        scattered += ndimage.label(labels[box] == label, np.ones((3, 3)))[1] > 1
+    if scattered > max(1, 0.05 * n_objects):
+        warnings.warn(
+            f"{name}: {scattered} of {n_objects} objects are in several pieces; expected one id per object "
+            "(label connected components first if this is a foreground mask)",
+            StarpolyWarning,
+            stacklevel=3,
+        )

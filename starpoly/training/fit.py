@@ -1,0 +1,266 @@
+"""Fit a network to pairs of images and masks: resumable, averaged, the best by validation kept."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from .. import __version__
+from ..config import ModelSpec, NetworkConfig, NormalizationConfig, TrainingConfig
+from ..errors import ModelError
+from ..io.atomic import atomic_path
+from ..network.folder import load_model, save_model
+from ..network.losses import class_loss, distance_loss, probability_loss
+from ..network.unet import build_unet
+from .average import averaged_weights
+from .checkpoint import read_state, restore_checkpoint, save_checkpoint
+from .data import DataSummary, Pair, TrainingData
+from .patches import Batch, PatchSampler, stream, validation_batches
+
+log = logging.getLogger(__name__)
+HISTORY_NAME = "training.csv"
+#: Room above the largest object met in training, for the bound on predicted distances.
+_DISTANCE_ROOM = 1.25
+
+
+@dataclass
+class Progress:
+    """Where a training stands; goes into the checkpoint."""
+
+    epoch: int = 0
+    best_loss: float = float("inf")
+    best_epoch: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def fit(
+    folder: Path,
+    train_pairs: Sequence[Pair],
+    val_pairs: Sequence[Pair],
+    *,
+    network: NetworkConfig,
+    training: TrainingConfig,
+    normalization: NormalizationConfig | None = None,
+    class_names: tuple[str, ...] = (),
+    init: str | Path | None = None,
+    resume: bool = False,
+    licence: str = "",
+) -> ModelSpec:
+    """Train a network and leave the best one, by validation loss, as a model folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Model folder, made if missing; also takes ``training.csv`` and the checkpoint.
+    train_pairs, val_pairs : sequence of Pair
+        See :mod:`starpoly.training.data`.
+    network, training, normalization : configs
+        ``network`` is ignored where ``init`` gives one.
+    class_names : tuple of str
+        Names of the classes 1..n_classes.
+    init : path, optional
+        Model folder whose network and weights are the start.
+    resume : bool
+        Go on from the checkpoint in ``folder``; without one, start anew.
+    licence : str
+        Licence of the data, kept in the model.
+
+    Returns
+    -------
+    ModelSpec
+        Of the best model; thresholds are not tuned yet.
+
+    Raises
+    ------
+    ModelError
+        If ``folder`` holds a checkpoint and ``resume`` is False, or of a training with other settings.
+    DataError
+        If the data cannot be used.
+    """
+    normalization = normalization or NormalizationConfig()
+    state = read_state(folder)
+    if state is not None and not resume:
+        raise ModelError(f"{folder}: holds an unfinished or finished training; go on with --resume, or choose another folder")
+    spec = start = None
+    if init is not None:
+        spec, start = load_model(init)
+        network, normalization = spec.network, spec.normalization
+    data, val_data = (
+        TrainingData(
+            pairs,
+            n_channels=network.n_channels,
+            normalization=normalization,
+            cache_bytes=training.cache_megabytes << 20,
+            n_classes=network.n_classes,
+        )
+        for pairs in (train_pairs, val_pairs)
+    )
+    summary = data.summarize()
+    spec = _describe(folder.name, spec, network, normalization, training, summary, class_names, licence, (data, val_data))
+    settings = {"network": network.to_dict(), "training": training.to_dict(), "images": [data.name(i) for i in range(len(data))]}
+    if state is not None and state["settings"] != settings:
+        changed = sorted(name for name in settings if state["settings"].get(name) != settings[name])
+        raise ModelError(f"{folder}: the checkpoint was made with other settings ({', '.join(changed)}); resume with the same, or choose another folder")
+
+    model = _compile(spec, training, start)
+    progress = Progress()
+    folder.mkdir(parents=True, exist_ok=True)
+    if state is not None:
+        restore_checkpoint(folder, model)
+        progress = Progress(**state["progress"])
+    sampler = PatchSampler(data, summary.pixels, spec.network, training)
+    validation = validation_batches(val_data, spec.network, training)
+    _run(folder, model, spec, settings, progress, sampler, validation, training)
+    return load_model(folder)[0]
+
+
+def _describe(
+    name: str,
+    start: ModelSpec | None,
+    network: NetworkConfig,
+    normalization: NormalizationConfig,
+    training: TrainingConfig,
+    summary: DataSummary,
+    class_names: tuple[str, ...],
+    licence: str,
+    data: tuple[TrainingData, TrainingData],
+) -> ModelSpec:
+    low, median, high = np.percentile(summary.diameters, (5, 50, 95)).round(2)
+    return ModelSpec(
+        name=name,
+        network=network,
+        normalization=normalization,
+        max_distance=max(float(np.ceil(_DISTANCE_ROOM * summary.longest)), start.max_distance if start else 0.0),
+        object_diameter=(float(low), float(median), float(high)),
+        class_names=class_names or (start.class_names if start else ()),
+        licence=licence,
+        training={
+            "starpoly": __version__,
+            "backend": keras.backend.backend(),
+            "keras": keras.__version__,
+            "initial_model": start.name if start else "",
+            "images": len(data[0]),
+            "objects": int(summary.n_objects.sum()),
+            "validation_images": len(data[1]),
+            "settings": training.to_dict(),
+        },
+    )
+
+
+def _compile(spec: ModelSpec, training: TrainingConfig, start: keras.Model | None) -> keras.Model:
+    network = spec.network
+    policy = keras.config.dtype_policy()
+    keras.utils.set_random_seed(training.seed)
+    keras.config.set_dtype_policy("mixed_bfloat16" if training.precision == "bfloat16" else "float32")
+    try:
+        model = build_unet(network)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    if start is not None:
+        model.set_weights(start.get_weights())
+    steps = training.epochs * training.steps_per_epoch
+    warmup = min(training.warmup_steps, steps // 2)
+    rate = keras.optimizers.schedules.CosineDecay(
+        training.learning_rate / 50, max(1, steps - warmup), 0.01, warmup_target=training.learning_rate, warmup_steps=max(1, warmup)
+    )
+    optimizer = keras.optimizers.AdamW(
+        rate,
+        weight_decay=training.weight_decay,
+        global_clipnorm=5.0,
+        use_ema=training.ema > 0,
+        ema_momentum=training.ema or 0.99,
+    )
+    losses = {
+        "probability": probability_loss,
+        "distances": distance_loss(
+            network.n_rays,
+            mae_weight=training.mae_weight,
+            iou_weight=training.iou_weight,
+            background_weight=training.background_weight,
+            scale=network.distance_scale,
+        ),
+    }
+    if network.n_classes:
+        losses["classes"] = class_loss(training.class_weights or (1.0,) * (network.n_classes + 1))
+    model.compile(optimizer, loss=losses)
+    optimizer.build(model.trainable_variables)
+    return model
+
+
+def _run(
+    folder: Path,
+    model: keras.Model,
+    spec: ModelSpec,
+    settings: dict[str, Any],
+    progress: Progress,
+    sampler: PatchSampler,
+    validation: list[Batch],
+    training: TrainingConfig,
+) -> None:
+    per_epoch = training.steps_per_epoch
+    total = training.epochs * per_epoch
+    with tqdm(total=total, initial=progress.epoch * per_epoch, desc="training", unit="step", disable=None) as bar:
+        while progress.epoch < training.epochs:
+            started = time.monotonic()
+            first = progress.epoch * per_epoch
+            batches = stream(sampler, first, first + per_epoch, training.workers)
+            row = model.fit(
+                batches, steps_per_epoch=per_epoch, epochs=1, shuffle=False, verbose=0, callbacks=[_Bar(bar)]
+            ).history
+            progress.epoch += 1
+            record = {"epoch": float(progress.epoch), **{name: values[-1] for name, values in row.items()}}
+            if progress.epoch % training.validate_every == 0 or progress.epoch == training.epochs:
+                with averaged_weights(model):
+                    record.update(_validate(model, validation))
+                    if record["val_loss"] < progress.best_loss:
+                        progress.best_loss, progress.best_epoch = record["val_loss"], progress.epoch
+                        save_model(folder, _with_provenance(spec, progress), model)
+            progress.seconds += time.monotonic() - started
+            record["seconds"] = progress.seconds
+            progress.history.append(record)
+            _write_history(folder / HISTORY_NAME, progress.history)
+            save_checkpoint(folder, model, {"settings": settings, "progress": vars(progress)})
+            log.info("epoch %d: %s", progress.epoch, record)
+
+
+def _with_provenance(spec: ModelSpec, progress: Progress) -> ModelSpec:
+    return spec.replace(training={**spec.training, "best_epoch": progress.best_epoch, "validation_loss": progress.best_loss})
+
+
+def _validate(model: keras.Model, batches: list[Batch]) -> dict[str, float]:
+    rows = []
+    for images, targets in batches:
+        rows.append(model.test_on_batch(images, targets, return_dict=True))
+        model.reset_metrics()
+    return {f"val_{name}": float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+
+def _write_history(path: Path, history: list[dict[str, float]]) -> None:
+    columns = list(dict.fromkeys(name for row in history for name in row))
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in history)
+
+
+class _Bar(keras.callbacks.Callback):
+    """Shows steps and losses on a tqdm bar."""
+
+    def __init__(self, bar: tqdm) -> None:
+        super().__init__()
+        self._bar = bar
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        self._bar.update()
+        if not self._bar.disable and logs:
+            self._bar.set_postfix({name.removesuffix("_loss"): f"{value:.3f}" for name, value in logs.items()}, refresh=False)

@@ -1,0 +1,123 @@
+"""Batches of augmented patches with their targets; each a pure function of (seed, step).
+
+That the data of step ``k`` depend on nothing but the seed and ``k`` is what makes a resumed training
+equal to one that was never stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from ..augment import augment, cut_patch, random_matrix
+from ..config import NetworkConfig, TrainingConfig
+from ..targets import Targets, make_targets
+from .data import Sample, TrainingData
+
+Batch = tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]
+_TRIES = 8
+
+
+class PatchSampler:
+    """Draws training batches.
+
+    Parameters
+    ----------
+    data : TrainingData
+    pixels : (n,) integer
+        Size of each image; larger images are drawn more often, by the square root.
+    network : NetworkConfig
+    config : TrainingConfig
+    """
+
+    def __init__(self, data: TrainingData, pixels: NDArray, network: NetworkConfig, config: TrainingConfig) -> None:
+        self._data = data
+        self._network = network
+        self._config = config
+        share = np.sqrt(pixels)
+        self._share = share / share.sum()
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a training step (0, 1, ...)."""
+        rng = np.random.default_rng([self._config.seed, step])
+        return pack([self._patch(rng) for _ in range(self._config.batch_size)], self._network, self._config)
+
+    def _patch(self, rng: Generator) -> tuple[NDArray[np.float32], NDArray, NDArray | None]:
+        sample = self._data[int(rng.choice(len(self._data), p=self._share))]
+        matrix = random_matrix(rng, self._config.augment)
+        must_hold = rng.random() < self._config.foreground and sample.labels.max() > 0
+        for _ in range(_TRIES):
+            centre = self._centre(rng, sample)
+            image, labels = cut_patch(sample.image, sample.labels, centre, self._config.patch_size, matrix)
+            if not must_hold or (labels > 0).any():
+                break
+        image, labels = augment(rng, self._config.augment, image, labels)
+        return image, labels, sample.classes
+
+    def _centre(self, rng: Generator, sample: Sample) -> tuple[float, float]:
+        """Uniform over positions whose patch lies inside the image, where it is large enough."""
+        centre = []
+        for length, size, at in zip(sample.labels.shape, self._config.patch_size, rng.random(2), strict=True):
+            low, high = size / 2, length - size / 2
+            centre.append(low + at * (high - low) if high > low else length / 2)
+        return centre[0], centre[1]
+
+
+def stream(sampler: PatchSampler, first_step: int, last_step: int, workers: int) -> Iterator[Batch]:
+    """Batches of the steps ``first_step .. last_step - 1``, in order, made ahead in threads."""
+    with ThreadPoolExecutor(workers, thread_name_prefix="patches") as pool:
+        ahead: list[Future[Batch]] = []
+        step = first_step
+        try:
+            while step < last_step or ahead:
+                while step < last_step and len(ahead) < 2 * workers + 2:
+                    ahead.append(pool.submit(sampler.batch, step))
+                    step += 1
+                yield ahead.pop(0).result()
+        finally:
+            for future in ahead:
+                future.cancel()
+
+
+def validation_batches(data: TrainingData, network: NetworkConfig, config: TrainingConfig) -> list[Batch]:
+    """A fixed set of patches, not augmented, spread evenly over the validation images."""
+    rng = np.random.default_rng([config.seed, 1 << 32])
+    patches = []
+    for index in np.linspace(0, len(data) - 1, config.validation_patches).round().astype(int):
+        sample = data[int(index)]
+        centre = [rng.uniform(min(s, n) / 2, max(n - s / 2, n / 2)) for s, n in zip(config.patch_size, sample.labels.shape, strict=True)]
+        image, labels = cut_patch(sample.image, sample.labels, (centre[0], centre[1]), config.patch_size)
+        patches.append((image, labels, sample.classes))
+    full = [patches[i : i + config.batch_size] for i in range(0, len(patches), config.batch_size)]
+    return [pack(batch, network, config) for batch in full if len(batch) == config.batch_size or len(full) == 1]
+
+
+def pack(
+    patches: list[tuple[NDArray[np.float32], NDArray, NDArray | None]], network: NetworkConfig, config: TrainingConfig
+) -> Batch:
+    """Stack images, and the targets in the layout that the losses unpack."""
+    targets = [
+        make_targets(
+            labels,
+            n_rays=network.n_rays,
+            grid=network.grid,
+            object_balance=config.object_balance,
+            classes=classes,
+            n_classes=network.n_classes,
+        )
+        for _, labels, classes in patches
+    ]
+    packed = {"probability": np.stack([np.stack([t.probability, t.weight], -1) for t in targets])}
+    packed["distances"] = np.stack([_distance_target(t) for t in targets])
+    if network.n_classes:
+        packed["classes"] = np.stack([np.concatenate([t.classes, t.weight[..., None]], -1) for t in targets])
+    return np.stack([image for image, _, _ in patches]), packed
+
+
+def _distance_target(targets: Targets) -> NDArray[np.float32]:
+    weight = targets.weight * targets.object_weight
+    return np.concatenate([targets.distances, targets.probability[..., None], weight[..., None]], -1)
