@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from starpoly import normalize
+from starpoly.config import NormalizationConfig
+from starpoly.errors import ImageError, StarpolyWarning
+from starpoly.normalize import Normalizer, fit_normalizer
+
+
+def _micrograph(dtype, shape=(97, 113), low=3, high=250, seed=0):
+    """A smooth bright-on-dark picture of the given range."""
+    rng = np.random.default_rng(seed)
+    return (low + (high - low) * rng.random(shape) ** 3).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.int32, np.uint32, np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(97, 113), (61, 40, 3)])
+def test_gives_the_numbers_of_numpy_percentile(dtype, shape):
+    image = _micrograph(dtype, shape)
+    low, high = np.percentile(image, (1, 99.8), axis=(0, 1))
+    expected = ((image - low) / (high - low)).reshape(*shape[:2], -1)
+    result = fit_normalizer(image)(image)
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result, expected, atol=1e-6)
+
+
+def test_agrees_with_csbdeep():
+    csbdeep = pytest.importorskip("csbdeep.utils")
+    image = _micrograph(np.uint16, (80, 70, 2), high=4000)
+    np.testing.assert_allclose(fit_normalizer(image)(image), csbdeep.normalize(image, 1, 99.8, axis=(0, 1)), atol=1e-6)
+
+
+@given(
+    image=hnp.arrays(
+        st.sampled_from([np.uint8, np.int8, np.uint16, np.int16]), hnp.array_shapes(min_dims=2, max_dims=2, max_side=12)
+    ),
+    percentiles=st.tuples(st.floats(0, 49), st.floats(51, 100)),
+)
+@settings(max_examples=100, deadline=None)
+def test_histogram_percentiles_equal_the_slow_ones(image, percentiles):
+    summary = normalize._summary_by_histogram(image, 0, percentiles)
+    np.testing.assert_allclose((summary.low, summary.high), np.percentile(image.astype(float), percentiles), atol=1e-9)
+    assert (summary.minimum, summary.maximum) == (image.min(), image.max())
+
+
+def test_blocks_do_not_matter(monkeypatch):
+    images = [_micrograph(dtype, (40, 31)) for dtype in (np.uint8, np.float32)]
+    whole = [fit_normalizer(image) for image in images]
+    monkeypatch.setattr(normalize, "_BLOCK_VALUES", 100)
+    assert [fit_normalizer(image) for image in images] == whole
+
+
+def test_a_crop_is_normalised_as_in_the_whole():
+    image = _micrograph(np.float32)
+    normalizer = fit_normalizer(image)
+    np.testing.assert_array_equal(normalizer(image[10:20, 5:50]), normalizer(image)[10:20, 5:50])
+
+
+def test_very_large_images_are_sampled_evenly(monkeypatch):
+    image = _micrograph(np.float32, (50, 60))
+    monkeypatch.setattr(normalize, "SAMPLE_SIZE", 800)
+    monkeypatch.setattr(normalize, "_BLOCK_VALUES", 7 * 60)
+    low, high = np.percentile(image[::2, ::2], (1, 99.8))
+    normalizer = fit_normalizer(image)
+    np.testing.assert_allclose((normalizer.low[0], normalizer.high[0]), (low, high), rtol=1e-6)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_non_finite_counts_as_the_minimum_and_is_said(bad):
+    image = _micrograph(np.float32)
+    holed, filled = image.copy(), image.copy()
+    holed[3, 4], filled[3, 4] = bad, image.min()
+    with pytest.warns(StarpolyWarning, match="1 values are NaN or infinite"):
+        normalizer = fit_normalizer(holed)
+    assert normalizer == fit_normalizer(filled)
+    np.testing.assert_array_equal(normalizer(holed), normalizer(filled))
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((20, 20), np.uint8),
+        np.full((20, 20), 65535, np.uint16),
+        np.full((20, 20), 0.1),
+        np.full((20, 20), -7, np.int32),
+        np.full((20, 20), np.nan, np.float32),
+        np.ones((1, 1), bool),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:image. .* values are NaN")
+def test_a_constant_image_becomes_zero(image):
+    with pytest.warns(StarpolyWarning, match="constant"):
+        normalized = fit_normalizer(image)(image)
+    np.testing.assert_array_equal(normalized, np.zeros((*image.shape, 1)))
+
+
+def test_one_grey_level_of_noise_is_not_blown_up():
+    image = np.random.default_rng(0).integers(100, 102, (64, 64)).astype(np.uint8)
+    with pytest.warns(StarpolyWarning, match="constant or nearly so"):
+        normalized = fit_normalizer(image)(image)
+    assert normalized.max() <= 0.25
+
+
+def test_rounding_errors_of_a_constant_are_not_blown_up():
+    image = np.float32(0.3) + np.random.default_rng(0).normal(0, 1e-8, (64, 64)).astype(np.float32)
+    with pytest.warns(StarpolyWarning, match="constant"):
+        assert abs(fit_normalizer(image)(image)).max() < 0.02
+
+
+@pytest.mark.parametrize(("dtype", "peak"), [(np.uint8, 180), (np.float32, 0.5)])
+def test_a_sparse_image_keeps_its_object(dtype, peak):
+    image = np.zeros((200, 200), dtype)
+    image[50:55, 60:65] = peak
+    with pytest.warns(StarpolyWarning, match="stretched to the maximum"):
+        normalized = fit_normalizer(image)(image)
+    assert normalized.max() == 1
+    assert normalized.min() == 0
+
+
+def test_a_dark_image_is_stretched_as_usual():
+    image = np.random.default_rng(0).integers(4, 10, (64, 64)).astype(np.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        normalized = fit_normalizer(image, NormalizationConfig(0, 100))(image)
+    assert (normalized.min(), normalized.max()) == (0, 1)
+
+
+def test_bool_images_use_their_whole_range():
+    image = np.eye(20, dtype=bool)
+    np.testing.assert_array_equal(fit_normalizer(image)(image)[..., 0], image)
+
+
+def test_constant_channels_are_named():
+    image = _micrograph(np.uint8, (30, 30, 3))
+    image[..., 1] = 9
+    with pytest.warns(StarpolyWarning, match="channels 1 of 3"):
+        assert not fit_normalizer(image)(image)[..., 1].any()
+
+
+def test_outliers_stay_finite():
+    image = _micrograph(np.float64, high=1)
+    image[0, 0] = 1e300
+    normalized = fit_normalizer(image)(image)
+    assert np.isfinite(normalized).all()
+    assert normalized[1:].max() > 0.9
+
+
+def test_wide_integers_with_an_offset_keep_their_contrast():
+    image = _micrograph(np.int32, low=0, high=200) + np.int32(2**30)
+    normalized = fit_normalizer(image)(image)
+    assert len(np.unique(normalized)) == len(np.unique(image))
+
+
+def test_survives_json():
+    normalizer = fit_normalizer(_micrograph(np.float64, (20, 20, 2)))
+    assert Normalizer(**json.loads(json.dumps(normalizer.to_dict()))) == normalizer
+
+
+@pytest.mark.parametrize(
+    "image", [np.zeros((0, 3)), np.zeros(4), np.zeros((2, 2, 2, 2)), np.zeros((3, 3), complex), np.zeros((3, 3), "U1")]
+)
+def test_what_is_no_image_is_refused(image):
+    with pytest.raises(ImageError, match="expected"):
+        fit_normalizer(image)
+
+
+def test_other_channels_are_refused():
+    with pytest.raises(ImageError, match="expected 1 channels, got 3"):
+        Normalizer((0,), (1,))(np.zeros((4, 4, 3)))
+    with pytest.raises(ImageError, match="low < high"):
+        Normalizer((1,), (1,))
