@@ -139,7 +139,9 @@ def fit_normalizer(image: Any, config: NormalizationConfig | None = None) -> Nor
     percentiles = (config.low, config.high)
     summaries = [summarize(image, channel, percentiles) for channel in range(n_channels)]
     _warn_non_finite(sum(summary.n_bad for summary in summaries))
-    highs, flat, sparse = [], [], []
+    highs: list[float] = []
+    flat: list[int] = []
+    sparse: list[int] = []
     for channel, summary in enumerate(summaries):
         floor = _smallest_range(summary, image.dtype)
         high = summary.high
