@@ -1,0 +1,45 @@
+#!/bin/sh
+# Segment images with the model that starpoly ships.
+#
+#   sh predict.sh                          /workspace/inputs -> /workspace/outputs; where there is no such
+#                                          folder: scikit-image's own microscopy images -> ./outputs
+#   sh predict.sh INPUT OUTPUT [FLAGS...]  a file or folder -> label images; FLAGS go to `starpoly predict`
+#
+# Uses the installed starpoly; without one, makes an environment beside this file (.venv) once.
+set -eu
+
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+
+case ${1-} in
+-h | --help)
+    sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p;}' "$0"
+    exit 0
+    ;;
+-*)
+    echo "predict.sh: expected INPUT OUTPUT before the flags, got '$1'; try: sh predict.sh INPUT OUTPUT $*" >&2
+    exit 2
+    ;;
+esac
+if [ $# -eq 1 ]; then
+    echo "predict.sh: expected INPUT OUTPUT, got only '$1'; try: sh predict.sh '$1' outputs" >&2
+    exit 2
+fi
+
+if [ $# -eq 0 ] && [ -d /workspace/inputs ]; then
+    set -- /workspace/inputs /workspace/outputs
+fi
+
+if command -v starpoly >/dev/null 2>&1; then
+    starpoly=starpoly
+else
+    sh "$here/scripts/environment.sh" "$here/.venv"
+    starpoly=$here/.venv/bin/starpoly
+fi
+
+if [ $# -eq 0 ]; then
+    exec "$starpoly" demo -o outputs
+fi
+input=$1
+output=$2
+shift 2
+exec "$starpoly" predict "$input" -o "$output" "$@"

@@ -1,0 +1,27 @@
+#!/bin/sh
+# Set up .venv-test (once) and run every check; arguments go to pytest: sh run-tests.sh tests/geometry -k area
+set -u
+
+cd -- "$(dirname -- "$0")" || exit 1
+environment=$PWD/.venv-test
+sh scripts/environment.sh "$environment" dev || exit 1
+PATH=$environment/bin:$PATH
+export PATH
+export TF_CPP_MIN_LOG_LEVEL="${TF_CPP_MIN_LOG_LEVEL:-2}"
+
+failed=
+check() {
+    echo "== $*"
+    "$@" || failed="$failed $1"
+}
+
+check ruff check .
+check lint-imports
+check mypy
+# last, so that its summary is the last thing read
+check pytest -n "${STARPOLY_TEST_WORKERS:-2}" "$@"
+
+if [ -n "$failed" ]; then
+    echo "failed:$failed"
+    exit 1
+fi

@@ -1,0 +1,45 @@
+"""The demo needs no download, and its images are what the model expects."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from starpoly.cli import demo
+from starpoly.errors import ImageError
+
+
+def test_images_are_grey_and_have_contrast():
+    for name, image in demo.demo_images().items():
+        assert image.ndim == 2, name
+        assert image.dtype == np.uint8, name
+        assert np.ptp(image) == 255 or name == "coins", name
+
+
+def test_images_are_written_as_they_are(tmp_path):
+    paths = demo.write_demo_images(tmp_path / "new" / "images")
+    assert [path.stem for path in paths] == list(demo.demo_images())
+    for path, expected in zip(paths, demo.demo_images().values(), strict=True):
+        np.testing.assert_array_equal(np.asarray(Image.open(path)), expected)
+    assert sorted(path.name for path in paths[0].parent.iterdir()) == sorted(path.name for path in paths)
+
+
+def test_folder_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ImageError, match="cannot write the demo images"):
+        demo.write_demo_images(tmp_path / "file" / "images")
+
+
+def test_no_download_is_attempted():
+    # no cached downloads, no way out: the images must be in the wheel
+    code = (
+        "import socket, sys; sys.modules['pooch'] = None\n"
+        "def refuse(*a, **k): raise OSError('network')\n"
+        "socket.socket.connect = refuse\n"
+        "from starpoly.cli.demo import demo_images; demo_images()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
