@@ -182,9 +182,7 @@ def load_weights(path: str | Path, model: keras.Model) -> None:
 
 def read_floats(group: h5py.Group, name: str, shape: tuple[int, ...], path: Path) -> np.ndarray:
     """One dataset as float32, read only if it is what it should be: untrusted files promise anything."""
-    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-        raise ModelError(f"{path}: weight {name!r} is a link to elsewhere; such files are not read")
-    dataset = group[name]
+    dataset = follow_hard_links(group, name, path)
     if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind != "f":
         raise ModelError(f"{path}: weight {name!r} is not an array of floats")
     if dataset.is_virtual or dataset.external or dataset.chunks:
@@ -195,6 +193,19 @@ def read_floats(group: h5py.Group, name: str, shape: tuple[int, ...], path: Path
     if not np.isfinite(value).all():
         raise ModelError(f"{path}: weight {name!r} holds numbers that are not finite; the training diverged")
     return value
+
+
+def follow_hard_links(group: h5py.Group, name: str, path: Path) -> h5py.Group | h5py.Dataset:
+    """What ``name`` (parts joined by "/") holds in ``group``; soft and external links are refused."""
+    found = group
+    for part in name.split("/"):
+        link = found.get(part, getlink=True) if isinstance(found, h5py.Group) and part in found else None
+        if link is None:
+            raise ModelError(f"{path}: {name!r} is missing; the file is damaged")
+        if not isinstance(link, h5py.HardLink):
+            raise ModelError(f"{path}: {name!r} is a link to elsewhere; such files are not read")
+        found = found[part]
+    return found
 
 
 def read_json(path: Path) -> dict[str, Any]:
