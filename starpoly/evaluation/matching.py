@@ -1,0 +1,246 @@
+"""Detection and segmentation scores of label images, with StarDist's definitions and names."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError
+from .assignment import assign
+from .overlaps import Overlaps, overlaps
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Scores at one threshold.
+
+    Attributes
+    ----------
+    criterion : str
+        "iou", or "iot" / "iop": shared pixels over the true / the predicted object's area.
+    thresh : float
+        Pairs with at least this score can match.
+    fp, tp, fn : int
+        Predicted objects without a match, matched pairs, true objects without a match.
+    precision, recall : float
+        tp / (tp + fp) and tp / (tp + fn); like all ratios here 0 where tp is 0.
+    accuracy : float
+        tp / (tp + fp + fn), often called average precision (AP).
+    f1 : float
+        2 tp / (2 tp + fp + fn).
+    n_true, n_pred : int
+        Number of objects.
+    mean_true_score, mean_matched_score : float
+        Sum of the matched pairs' scores over n_true, and over tp.
+    panoptic_quality : float
+        That sum over tp + fp / 2 + fn / 2 (Kirillov et al., CVPR 2019, equation 1).
+    """
+
+    criterion: str
+    thresh: float
+    fp: int
+    tp: int
+    fn: int
+    precision: float
+    recall: float
+    accuracy: float
+    f1: float
+    n_true: int
+    n_pred: int
+    mean_true_score: float
+    mean_matched_score: float
+    panoptic_quality: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The scores by name, as plain JSON types."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class DatasetMatching(Matching):
+    """Scores of several images: of all objects together, or (``by_image``) averaged over the images."""
+
+    by_image: bool
+
+
+@overload
+def matching(
+    y_true: NDArray[Any], y_pred: NDArray[Any], thresh: float = ..., criterion: str = ...
+) -> Matching: ...  # fmt: skip
+@overload
+def matching(
+    y_true: NDArray[Any], y_pred: NDArray[Any], thresh: Iterable[float], criterion: str = ...
+) -> tuple[Matching, ...]: ...
+def matching(
+    y_true: NDArray[Any], y_pred: NDArray[Any], thresh: float | Iterable[float] = 0.5, criterion: str = "iou"
+) -> Matching | tuple[Matching, ...]:
+    """Match true and predicted objects one to one and score the prediction.
+
+    Of all one-to-one assignments, the one with the most pairs at or above the threshold counts, and among those the
+    one with the largest sum of scores (see :mod:`starpoly.evaluation.assignment`). Scores are rounded to single
+    precision, as StarDist does, so that three shared pixels of five reach a threshold of 0.6 that was computed as
+    0.1 * 6.
+
+    Parameters
+    ----------
+    y_true, y_pred : integer arrays of the same shape
+        Label images, axes ``(y, x)`` (any number of axes works); 0 is background, ids need not be consecutive.
+    thresh : float or several
+        Between 0 and 1, inclusive. Several cost little more than one.
+    criterion : {"iou", "iot", "iop"}
+        Shared pixels over the union, over the true or over the predicted object's area.
+
+    Returns
+    -------
+    Matching, or a tuple of them if ``thresh`` holds several
+        Equal to what ``stardist.matching.matching`` of StarDist 0.9.2 returns.
+
+    Raises
+    ------
+    DataError
+        For arrays that are not label images (not integers, negative ids) or differ in shape, and for thresholds
+        outside 0 to 1 or an unknown criterion.
+    """
+    single, thresholds = _thresholds(thresh)
+    table = overlaps(y_true, y_pred)
+    results = score(table, thresholds, criterion)
+    return results[0] if single else results
+
+
+def score(table: Overlaps, thresholds: Sequence[float], criterion: str = "iou") -> tuple[Matching, ...]:
+    """Like :func:`matching`, for a table of overlaps that is already there."""
+    scores = table.scores(criterion).astype(np.float32)
+    return tuple(_score_one(table, scores, thresh, criterion) for thresh in thresholds)
+
+
+@overload
+def matching_dataset(
+    y_true: Iterable[NDArray[Any]],
+    y_pred: Iterable[NDArray[Any]],
+    thresh: float = ...,
+    criterion: str = ...,
+    by_image: bool = ...,
+) -> DatasetMatching: ...
+@overload
+def matching_dataset(
+    y_true: Iterable[NDArray[Any]],
+    y_pred: Iterable[NDArray[Any]],
+    thresh: Iterable[float],
+    criterion: str = ...,
+    by_image: bool = ...,
+) -> tuple[DatasetMatching, ...]: ...
+def matching_dataset(
+    y_true: Iterable[NDArray[Any]],
+    y_pred: Iterable[NDArray[Any]],
+    thresh: float | Iterable[float] = 0.5,
+    criterion: str = "iou",
+    by_image: bool = False,
+) -> DatasetMatching | tuple[DatasetMatching, ...]:
+    """Score several images, as ``stardist.matching.matching_dataset`` does.
+
+    Parameters
+    ----------
+    y_true, y_pred : iterables of label images
+        In the same order; generators are consumed one image at a time.
+    thresh, criterion
+        See :func:`matching`.
+    by_image : bool
+        False: objects of all images together. True: ratios are averaged over the images (counts are still sums).
+
+    Raises
+    ------
+    DataError
+        As :func:`matching`, and if there are no images or not equally many on both sides.
+    """
+    single, thresholds = _thresholds(thresh)
+    try:
+        images = [matching(true, pred, thresholds, criterion) for true, pred in zip(y_true, y_pred, strict=True)]
+    except ValueError as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError("expected as many true as predicted label images, got one side shorter than the other") from error
+    results = tuple(pool(stats, by_image) for stats in zip(*images, strict=True))
+    if not results:
+        raise DataError("expected at least one pair of label images and one threshold, got none")
+    return results[0] if single else results
+
+
+def average_precision(
+    y_true: Iterable[NDArray[Any]], y_pred: Iterable[NDArray[Any]], thresh: float | Iterable[float] = 0.5
+) -> float | tuple[float, ...]:
+    """TP / (TP + FP + FN) of all objects of several images: ``accuracy`` of :func:`matching_dataset`."""
+    single, thresholds = _thresholds(thresh)
+    results = tuple(stats.accuracy for stats in matching_dataset(y_true, y_pred, thresholds))
+    return results[0] if single else results
+
+
+def pool(stats: Sequence[Matching], by_image: bool = False) -> DatasetMatching:
+    """Join the scores of several images at one threshold and criterion; see :func:`matching_dataset`.
+
+    Raises
+    ------
+    DataError
+        If there are none, or they belong to different thresholds or criteria.
+    """
+    if len({(image.criterion, image.thresh) for image in stats}) != 1:
+        raise DataError("expected scores of at least one image, all at the same threshold and criterion")
+    total = np.float32(0)  # single precision in this order, as StarDist adds
+    for image in stats:
+        total += np.float32(image.mean_true_score) * np.float32(image.n_true)
+    tp, n_true, n_pred = (sum(getattr(image, name) for image in stats) for name in ("tp", "n_true", "n_pred"))
+    pooled = _ratios(stats[0].criterion, stats[0].thresh, tp, n_true, n_pred, total).to_dict()
+    if by_image:
+        for name in ("precision", "recall", "accuracy", "f1", "mean_matched_score", "panoptic_quality"):
+            pooled[name] = sum(getattr(image, name) for image in stats) / len(stats)
+        mean_true_scores = [np.float32(image.mean_true_score) for image in stats]
+        pooled["mean_true_score"] = float(sum(mean_true_scores, np.float32(0)) / np.float32(len(stats)))
+    return DatasetMatching(**pooled, by_image=by_image)
+
+
+def _thresholds(thresh: float | Iterable[float]) -> tuple[bool, tuple[float, ...]]:
+    """Whether a single number was given, and the thresholds."""
+    single = np.ndim(thresh) == 0 and not isinstance(thresh, Iterable)  # type: ignore[arg-type]
+    values = tuple(float(value) for value in ([thresh] if single else thresh))  # type: ignore[union-attr, arg-type, list-item]
+    for value in values:
+        if not (math.isfinite(value) and 0 <= value <= 1):
+            raise DataError(f"thresh: expected numbers from 0 to 1, got {value}")
+    return single, values
+
+
+def _score_one(table: Overlaps, scores: NDArray[np.float32], thresh: float, criterion: str) -> Matching:
+    matched = assign(table.true_index, table.pred_index, scores, thresh)
+    tp = len(matched)
+    if thresh == 0:  # then objects that share no pixel match as well, with score 0
+        tp = min(table.n_true, table.n_pred)
+    return _ratios(criterion, thresh, tp, table.n_true, table.n_pred, scores[matched].sum())
+
+
+def _ratios(criterion: str, thresh: float, tp: int, n_true: int, n_pred: int, total: np.float32) -> Matching:
+    """All scores from the counts and the sum of the matched pairs' scores (which StarDist keeps in single precision)."""
+    fp, fn = n_pred - tp, n_true - tp
+
+    def over(value: float, size: float) -> float:
+        return float(value) / size if size else 0.0
+
+    return Matching(
+        criterion=criterion,
+        thresh=thresh,
+        fp=fp,
+        tp=tp,
+        fn=fn,
+        precision=over(tp, n_pred),
+        recall=over(tp, n_true),
+        accuracy=over(tp, tp + fp + fn),
+        f1=over(2 * tp, 2 * tp + fp + fn),
+        n_true=n_true,
+        n_pred=n_pred,
+        mean_true_score=float(total / np.float32(n_true)) if n_true else 0.0,
+        mean_matched_score=over(total, tp),
+        panoptic_quality=over(total, tp + fp / 2 + fn / 2),
+    )

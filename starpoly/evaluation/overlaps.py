@@ -1,0 +1,179 @@
+"""Which objects of two label images share pixels, and how many: a sparse table, made in one pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError
+
+CRITERIA = ("iou", "iot", "iop")
+
+#: Pixels taken at a time: memory follows from it and from the number of objects, not from the image.
+BLOCK_PIXELS = 1 << 21
+
+
+@dataclass(frozen=True)
+class Overlaps:
+    """The objects of two label images of one shape, and the pairs of them that share pixels.
+
+    Parameters
+    ----------
+    true_labels, pred_labels : (n_true,), (n_pred,) uint64
+        Ids of the objects, ascending, background left out.
+    true_areas, pred_areas : (n_true,), (n_pred,) int64
+        Their pixels, pixels on the other image's background included.
+    true_index, pred_index : (n_pairs,) int64
+        Positions in ``true_labels`` and ``pred_labels`` of the pairs that overlap, in ascending order.
+    shared : (n_pairs,) int64
+        Pixels that a pair has in common, at least 1.
+    """
+
+    true_labels: NDArray[np.uint64]
+    pred_labels: NDArray[np.uint64]
+    true_areas: NDArray[np.int64]
+    pred_areas: NDArray[np.int64]
+    true_index: NDArray[np.int64]
+    pred_index: NDArray[np.int64]
+    shared: NDArray[np.int64]
+
+    @property
+    def n_true(self) -> int:
+        """Number of true objects."""
+        return len(self.true_labels)
+
+    @property
+    def n_pred(self) -> int:
+        """Number of predicted objects."""
+        return len(self.pred_labels)
+
+    def scores(self, criterion: str = "iou") -> NDArray[np.float64]:
+        """Score of every overlapping pair, in (0, 1].
+
+        Parameters
+        ----------
+        criterion : {"iou", "iot", "iop"}
+            Shared pixels over the union, over the true or over the predicted object's area.
+
+        Raises
+        ------
+        DataError
+            For another criterion.
+        """
+        true, pred = self.true_areas[self.true_index], self.pred_areas[self.pred_index]
+        if criterion == "iou":
+            return self.shared / (true + pred - self.shared)
+        if criterion == "iot":
+            return self.shared / true
+        if criterion == "iop":
+            return self.shared / pred
+        raise DataError(f"criterion: expected one of {', '.join(CRITERIA)}, got {criterion!r}")
+
+    def without(self, true_labels: NDArray[Any], pred_labels: NDArray[Any]) -> Overlaps:
+        """The table of the same images with the given objects turned to background."""
+        true_kept = ~np.isin(self.true_labels, true_labels.astype(np.uint64))
+        pred_kept = ~np.isin(self.pred_labels, pred_labels.astype(np.uint64))
+        pair = true_kept[self.true_index] & pred_kept[self.pred_index]
+        return Overlaps(
+            self.true_labels[true_kept],
+            self.pred_labels[pred_kept],
+            self.true_areas[true_kept],
+            self.pred_areas[pred_kept],
+            (np.cumsum(true_kept) - 1)[self.true_index[pair]],
+            (np.cumsum(pred_kept) - 1)[self.pred_index[pair]],
+            self.shared[pair],
+        )
+
+
+def overlaps(y_true: NDArray[Any], y_pred: NDArray[Any]) -> Overlaps:
+    """Count the pixels that the objects of two label images share.
+
+    Parameters
+    ----------
+    y_true, y_pred : integer arrays of the same shape
+        Label images, 0 is background; ids need not be consecutive. Read once, a block of rows at a time
+        (so that memory-mapped arrays never come into memory as a whole).
+
+    Raises
+    ------
+    DataError
+        For arrays that are not label images, or of different shapes.
+    """
+    check_labels(y_true, y_pred)
+    rows = max(1, BLOCK_PIXELS // max(1, y_true[:1].size))
+    blocks = [_count(y_true[start : start + rows], y_pred[start : start + rows]) for start in range(0, len(y_true), rows)]
+    blocks.append((np.zeros(0, np.uint64), np.zeros(0, np.uint64), np.zeros(0, np.int64)))
+    true, pred, pixels = _sum_equal(*(np.concatenate(column) for column in zip(*blocks, strict=True)))
+    true_labels, true_areas, true_index = _areas(true, pixels)
+    pred_labels, pred_areas, pred_index = _areas(pred, pixels)
+    both = (true > 0) & (pred > 0)
+    return Overlaps(
+        true_labels, pred_labels, true_areas, pred_areas, true_index[both], pred_index[both], pixels[both]
+    )  # fmt: skip
+
+
+def check_labels(y_true: NDArray[Any], y_pred: NDArray[Any]) -> None:
+    """Refuse what is not a pair of integer arrays of one shape (negative ids show only when they are read).
+
+    Raises
+    ------
+    DataError
+        Naming what was expected and got.
+    """
+    for name, labels in (("y_true", y_true), ("y_pred", y_pred)):
+        kind = getattr(labels, "dtype", type(labels))
+        if not np.issubdtype(kind, np.integer):
+            raise DataError(f"{name}: expected a label image of integers, got {kind}; label its objects first")
+        if labels.ndim == 0:
+            raise DataError(f"{name}: expected a label image, got a single number")
+    if y_true.shape != y_pred.shape:
+        raise DataError(f"expected label images of the same shape, got {y_true.shape} (true) and {y_pred.shape} (predicted)")
+
+
+def _count(
+    y_true: NDArray[Any], y_pred: NDArray[Any]
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int64]]:
+    """Pairs of ids in a block and how many pixels have them; a pair that is all background is left out.
+
+    Objects are runs of pixels along a row, so pixels are first joined to runs: what has to be sorted is ten to a hundred
+    times fewer.
+    """
+    true, pred = np.ravel(y_true), np.ravel(y_pred)
+    start = np.flatnonzero((true[1:] != true[:-1]) | (pred[1:] != pred[:-1])) + 1
+    start = np.concatenate([np.zeros(min(1, true.size), start.dtype), start])
+    length = np.diff(start, append=true.size)
+    true, pred = true[start], pred[start]
+    for name, ids in (("y_true", true), ("y_pred", pred)):
+        if ids.size and ids.min() < 0:
+            raise DataError(f"{name}: expected ids from 0, got {ids.min()}; set pixels that are to be ignored to 0")
+    seen = (true != 0) | (pred != 0)
+    return _sum_equal(true[seen].astype(np.uint64), pred[seen].astype(np.uint64), length[seen])
+
+
+def _sum_equal(
+    true: NDArray[np.uint64], pred: NDArray[np.uint64], pixels: NDArray[np.int64]
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int64]]:
+    """Add up the pixels of equal pairs; pairs come out in ascending order."""
+    if not len(true):
+        return true, pred, pixels
+    if max(true.max(), pred.max()) < 1 << 32:  # both ids fit one number, which is quicker to sort
+        order = np.argsort((true << np.uint64(32)) | pred)
+    else:
+        order = np.lexsort((pred, true))
+    true, pred = true[order], pred[order]
+    first = np.flatnonzero(np.concatenate([[True], (true[1:] != true[:-1]) | (pred[1:] != pred[:-1])]))
+    return true[first], pred[first], np.add.reduceat(pixels[order], first)
+
+
+def _areas(
+    ids: NDArray[np.uint64], pixels: NDArray[np.int64]
+) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]:
+    """Ids without background, their areas, and for every entry its id's position (-1 for background)."""
+    labels, index = np.unique(ids, return_inverse=True)
+    areas = np.zeros(len(labels), np.int64)
+    np.add.at(areas, index, pixels)
+    background = int(len(labels) > 0 and labels[0] == 0)
+    return labels[background:], areas[background:], index - background
