@@ -1,0 +1,244 @@
+"""The pipeline from image to polygons: tiles, normalisation, network, candidates, suppression.
+
+The network is handed in as a callable, so that all of this runs and is tested without Keras. Reading,
+the network and the geometry work at the same time, each in its own thread; what comes out does not
+depend on how they interleave, since suppression gives one answer for any feeding order.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from .config import Thresholds
+from .nms import SuppressionFront
+from .normalize import Normalizer
+from .polygons import StarPolygons
+from .tiling import Box, Tile, TilePlan, plan_tiles
+from .timing import Stopwatch
+
+#: Side of a network window in pixels where the user names none.
+TILE_SIZE = 1024
+_READ_AHEAD = 2
+_GEOMETRY_BEHIND = 2
+
+
+class Output(Protocol):
+    """What a network says about a batch; see :class:`Network`."""
+
+    probability: NDArray[np.float32]
+    distances: NDArray[np.float32]
+    classes: NDArray[np.float32] | None
+
+
+class Network(Protocol):
+    """A network as the pipeline sees it: what it needs to read, and a call.
+
+    ``stride`` is its total stride, ``grid`` the step of its answers, ``halo`` the radius of its
+    receptive field, all (y, x) in pixels; ``max_distance`` bounds its distances. Called with float32
+    (batch, height, width, n_channels), it returns ``probability`` (batch, h, w), ``distances``
+    (batch, h, w, n_rays) and ``classes`` (batch, h, w, n_classes + 1) or None.
+    """
+
+    stride: tuple[int, int]
+    grid: tuple[int, int]
+    halo: tuple[int, int]
+    max_distance: float
+    n_rays: int
+    n_classes: int
+
+    def __call__(self, batch: NDArray[np.float32]) -> Output: ...
+
+
+@dataclass
+class Detection:
+    """The polygons of an image, best first, and how they were found.
+
+    ``seconds`` holds the time spent in each stage; stages overlap, so they may add up to more than
+    the time that passed.
+    """
+
+    polygons: StarPolygons
+    n_candidates: int
+    n_tiles: int
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def plan_for(network: Network, shape: tuple[int, int], tile_size: int | None = None) -> TilePlan:
+    """The lattice on which ``network`` works through an image of ``shape``."""
+    return plan_tiles(shape, stride=network.stride, halo=network.halo, tile_size=tile_size or TILE_SIZE)
+
+
+def detect(
+    image: Any,
+    network: Network,
+    normalizer: Normalizer,
+    thresholds: Thresholds,
+    *,
+    tile_size: int | None = None,
+    progress: bool = False,
+) -> Detection:
+    """Find all objects of an image.
+
+    The answer is greedy non-maximum suppression over all candidates of the whole image, in score
+    order, however the image is cut into tiles.
+
+    Parameters
+    ----------
+    image : array-like (Y, X, C)
+        Anything with ``shape`` and slicing; read tile by tile.
+    network : Network
+    normalizer : Normalizer
+        Of the whole image.
+    thresholds : Thresholds
+    tile_size : int, optional
+        Side of a network window in pixels.
+    progress : bool
+        Show a progress bar over tiles on a terminal.
+
+    Returns
+    -------
+    Detection
+        Polygons in score order, in pixels of ``image``.
+    """
+    shape = (int(image.shape[0]), int(image.shape[1]))
+    plan = plan_for(network, shape, tile_size)
+    clock = Stopwatch()
+    front = SuppressionFront(thresholds.nms, network.max_distance, shape)
+    kept: list[StarPolygons] = []
+
+    def suppress_tile(tile: Tile, output: Output) -> int:
+        with clock.timing("geometry"):
+            candidates = collect_candidates(output, tile, network.grid, thresholds.prob)
+            front.feed(candidates, tile.core)
+            kept.append(front.resolve())
+            return len(candidates)
+
+    n_candidates = 0
+    with ThreadPoolExecutor(1, "reading") as reading, ThreadPoolExecutor(1, "geometry") as geometry:
+        behind: deque[Future[int]] = deque()
+        windows = _read_ahead(reading, image, normalizer, plan, clock)
+        for tile, window in tqdm(windows, total=len(plan), desc="tiles", unit="tile", leave=False, disable=None if progress else True):
+            with clock.timing("network"):
+                output = network(window[None])
+            behind.append(geometry.submit(suppress_tile, tile, output))
+            if len(behind) > _GEOMETRY_BEHIND:
+                n_candidates += behind.popleft().result()
+        n_candidates += sum(future.result() for future in behind)
+    with clock.timing("geometry"):
+        kept.append(front.finish())
+        polygons = StarPolygons.concatenate(kept)
+        polygons = polygons.take(polygons.score_order())
+    return Detection(polygons, n_candidates, len(plan), clock.seconds)
+
+
+def predict_map(image: Any, network: Network, normalizer: Normalizer, *, tile_size: int | None = None) -> Output:
+    """The network's answer on the grid of the whole image, put together from tiles.
+
+    Parameters
+    ----------
+    image, network, normalizer, tile_size
+        As for :func:`detect`.
+
+    Returns
+    -------
+    Output
+        ``probability`` (h, w), ``distances`` (h, w, n_rays) and ``classes`` (h, w, n_classes + 1) or
+        None, with ``h = ceil(Y / grid_y)`` and ``w = ceil(X / grid_x)``.
+    """
+    shape = (int(image.shape[0]), int(image.shape[1]))
+    rows, columns = (-(-length // step) for length, step in zip(shape, network.grid, strict=True))
+    whole = _Maps(
+        np.empty((rows, columns), np.float32),
+        np.empty((rows, columns, network.n_rays), np.float32),
+        np.empty((rows, columns, network.n_classes + 1), np.float32) if network.n_classes else None,
+    )
+    for tile in plan_for(network, shape, tile_size):
+        output = network(read_window(image, tile.read, normalizer)[None])
+        inside, place = _core_on_grid(tile, network.grid)
+        whole.probability[place] = output.probability[0][inside]
+        whole.distances[place] = output.distances[0][inside]
+        if whole.classes is not None and output.classes is not None:
+            whole.classes[place] = output.classes[0][inside]
+    return whole
+
+
+def collect_candidates(output: Output, tile: Tile, grid: tuple[int, int], threshold: float) -> StarPolygons:
+    """The grid points of a tile's core whose probability is above the threshold, as polygons.
+
+    Returns
+    -------
+    StarPolygons
+        In pixels of the whole image, in row-major order.
+    """
+    inside, place = _core_on_grid(tile, grid)
+    probability = output.probability[0][inside]
+    rows, columns = np.nonzero(probability > threshold)
+    points = np.stack([(rows + place[0].start) * grid[0], (columns + place[1].start) * grid[1]], axis=1)
+    at = (rows, columns)
+    return StarPolygons(
+        points,
+        output.distances[0][inside][at],
+        probability[at],
+        None if output.classes is None else output.classes[0][inside][at],
+    )
+
+
+def read_window(image: Any, window: Box, normalizer: Normalizer) -> NDArray[np.float32]:
+    """A normalised window of an image (Y, X, C), continued by reflection beyond the far ends."""
+    inside = window.clip(image.shape[:2])
+    # what lies beyond is mirrored from inside, which may be further back than the window itself
+    beyond = [want - have for want, have in zip(window.shape, inside.shape, strict=True)]
+    start = [max(0, min(a, b - over - 1)) for a, b, over in zip((inside.y0, inside.x0), (inside.y1, inside.x1), beyond, strict=True)]
+    crop = normalizer(np.asarray(image[start[0] : inside.y1, start[1] : inside.x1]))
+    if any(beyond):
+        crop = np.pad(crop, [(0, beyond[0]), (0, beyond[1]), (0, 0)], mode="reflect")
+    return crop[inside.y0 - start[0] :, inside.x0 - start[1] :]
+
+
+@dataclass(frozen=True)
+class _Maps:
+    probability: NDArray[np.float32]
+    distances: NDArray[np.float32]
+    classes: NDArray[np.float32] | None
+
+
+def _core_on_grid(tile: Tile, grid: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Grid points of the core: as slices of the tile's output, and of the whole image's grid."""
+    core, read = tile.core, tile.read
+    place = tuple(
+        slice(-(-start // step), -(-stop // step))
+        for start, stop, step in zip((core.y0, core.x0), (core.y1, core.x1), grid, strict=True)
+    )
+    inside = tuple(
+        slice(there.start - origin // step, there.stop - origin // step)
+        for there, origin, step in zip(place, (read.y0, read.x0), grid, strict=True)
+    )
+    return (inside[0], inside[1]), (place[0], place[1])
+
+
+def _read_ahead(
+    pool: ThreadPoolExecutor, image: Any, normalizer: Normalizer, plan: TilePlan, clock: Stopwatch
+) -> Iterator[tuple[Tile, NDArray[np.float32]]]:
+    """Windows in the plan's order, read in a thread a few tiles ahead of their use."""
+
+    def read(tile: Tile) -> NDArray[np.float32]:
+        with clock.timing("reading"):
+            return read_window(image, tile.read, normalizer)
+
+    ahead: deque[tuple[Tile, Future[NDArray[np.float32]]]] = deque()
+    for tile in plan:
+        ahead.append((tile, pool.submit(read, tile)))
+        if len(ahead) > _READ_AHEAD:
+            first, window = ahead.popleft()
+            yield first, window.result()
+    for first, window in ahead:
+        yield first, window.result()
+

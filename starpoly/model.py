@@ -1,0 +1,307 @@
+"""StarPoly2D: a model as users hold it, to predict with, to train and to tune."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .config import ModelSpec, NetworkConfig, NormalizationConfig, Thresholds, TrainingConfig
+from .detect import Detection, Output, detect, predict_map
+from .errors import ImageError, StarpolyWarning
+from .geometry.rasterize import render_labels
+from .io.images import as_channels
+from .normalize import Normalizer, fit_normalizer
+from .registry import default_model, find_model
+
+if TYPE_CHECKING:
+    from .network.predictor import Predictor
+
+#: Objects this many times larger or smaller than those met in training are worth a word.
+_UNUSUAL_SIZE = 3.0
+
+
+class StarPoly2D:
+    """Star-convex object detection in 2D images.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        What the model is: network, thresholds, normalisation.
+    predictor : Predictor
+        The network with its weights.
+
+    Examples
+    --------
+    >>> from starpoly import StarPoly2D
+    >>> model = StarPoly2D.from_pretrained("nuclei-fluo")
+    >>> labels, details = model.predict_instances(image)        # doctest: +SKIP
+    """
+
+    def __init__(self, spec: ModelSpec, predictor: Predictor) -> None:
+        self.spec = spec
+        self._predictor = predictor
+
+    @classmethod
+    def from_pretrained(cls, name_or_folder: str | Path | None = None) -> StarPoly2D:
+        """Load a shipped model by name, or a model folder of starpoly or of StarDist 2D.
+
+        Parameters
+        ----------
+        name_or_folder : str or Path, optional
+            Without it, the default model.
+
+        Raises
+        ------
+        ModelError
+            If there is no such model, or its files are missing, foreign or damaged.
+        """
+        from .network.folder import load_model
+        from .network.predictor import Predictor
+
+        spec, network = load_model(find_model(default_model() if name_or_folder is None else name_or_folder))
+        return cls(spec, Predictor(spec, network))
+
+    def __repr__(self) -> str:
+        network = self.spec.network
+        return f"StarPoly2D({self.spec.name!r}, {network.n_channels} channel(s), {network.n_rays} rays, grid {network.grid})"
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Probability and overlap thresholds that prediction uses unless told otherwise."""
+        return self.spec.thresholds
+
+    def predict_instances(
+        self,
+        image: NDArray,
+        *,
+        prob_threshold: float | None = None,
+        nms_threshold: float | None = None,
+        normalizer: Normalizer | bool = True,
+        tile_size: int | None = None,
+        progress: bool = False,
+    ) -> tuple[NDArray[np.int32], dict[str, Any]]:
+        """Find every object of an image.
+
+        Parameters
+        ----------
+        image : (Y, X) or (Y, X, C) array
+            Raw intensities of any numeric type.
+        prob_threshold, nms_threshold : float, optional
+            In place of the model's own.
+        normalizer : Normalizer or bool
+            True: percentiles of this image, as the model was trained; False: the image is
+            normalised already; or a ready normaliser.
+        tile_size : int, optional
+            Side of a network window in pixels; has no influence on the result but for rounding.
+        progress : bool
+            Show a progress bar.
+
+        Returns
+        -------
+        labels : (Y, X) int32
+            0 background, 1..n objects by descending score; a pixel belongs to the best-scored
+            object that covers it.
+        details : dict
+            In the order of the labels: ``coord`` (n, 2, n_rays) vertices (y, x), ``points`` (n, 2)
+            centres (y, x), ``prob`` (n,) scores, with classes ``class_prob`` (n, n_classes + 1) and
+            ``class_id`` (n,); ``polygons``, the same as :class:`StarPolygons`; ``normalizer``; and
+            ``seconds`` per stage.
+
+        Raises
+        ------
+        ImageError, ModelError
+            If the image has another number of axes or channels than the model can take.
+        """
+        image = self._as_input(image)
+        found = self.detect(
+            image,
+            prob_threshold=prob_threshold,
+            nms_threshold=nms_threshold,
+            normalizer=normalizer,
+            tile_size=tile_size,
+            progress=progress,
+        )
+        polygons = found.polygons
+        labels = render_labels(polygons, image.shape[:2]).astype(np.int32, copy=False)
+        details: dict[str, Any] = {
+            "coord": polygons.vertices(),
+            "points": polygons.points,
+            "prob": polygons.probabilities,
+            "polygons": polygons,
+            "seconds": found.seconds,
+        }
+        if polygons.class_probabilities is not None:
+            details |= {"class_prob": polygons.class_probabilities, "class_id": polygons.classes}
+        return labels, details
+
+    def detect(
+        self,
+        image: NDArray,
+        *,
+        prob_threshold: float | None = None,
+        nms_threshold: float | None = None,
+        normalizer: Normalizer | bool = True,
+        tile_size: int | None = None,
+        progress: bool = False,
+    ) -> Detection:
+        """Find the objects of an image as polygons, without drawing labels; see :meth:`predict_instances`."""
+        image = self._as_input(image)
+        thresholds = self.spec.thresholds.replace(
+            **{
+                name: float(value)
+                for name, value in (("prob", prob_threshold), ("nms", nms_threshold))
+                if value is not None
+            }
+        )
+        found = detect(
+            image, self._predictor, self._normalizer(image, normalizer), thresholds, tile_size=tile_size, progress=progress
+        )
+        self._look_at(found)
+        return found
+
+    def predict(
+        self, image: NDArray, *, normalizer: Normalizer | bool = True, tile_size: int | None = None
+    ) -> tuple[NDArray[np.float32], ...]:
+        """The network's answer for an image, before suppression.
+
+        Parameters
+        ----------
+        image, normalizer, tile_size
+            As for :meth:`predict_instances`.
+
+        Returns
+        -------
+        probability : (h, w) float32
+            On the model's grid.
+        distances : (h, w, n_rays) float32
+            In pixels of the image.
+        classes : (h, w, n_classes + 1) float32
+            Only for a model with classes.
+        """
+        maps = self.predict_map(image, normalizer=normalizer, tile_size=tile_size)
+        two = (maps.probability, maps.distances)
+        return two if maps.classes is None else (*two, maps.classes)
+
+    def predict_map(
+        self, image: NDArray, *, normalizer: Normalizer | bool = True, tile_size: int | None = None
+    ) -> Output:
+        """The same as :meth:`predict`, by name: ``probability``, ``distances`` and ``classes`` or None."""
+        image = self._as_input(image)
+        return predict_map(image, self._predictor, self._normalizer(image, normalizer), tile_size=tile_size)
+
+    @classmethod
+    def train(
+        cls,
+        images: Sequence[NDArray],
+        masks: Sequence[NDArray],
+        *,
+        validation_data: tuple[Sequence[NDArray], Sequence[NDArray]],
+        folder: str | Path,
+        network: NetworkConfig | None = None,
+        training: TrainingConfig | None = None,
+        normalization: NormalizationConfig | None = None,
+        classes: Sequence[dict[int, int]] | None = None,
+        init: str | Path | None = None,
+        resume: bool = False,
+    ) -> StarPoly2D:
+        """Train a model on images in memory and tune its thresholds.
+
+        Parameters
+        ----------
+        images : sequence of (Y, X[, C]) arrays
+            Raw intensities.
+        masks : sequence of (Y, X) integer arrays
+            0 background, > 0 one id per object, < 0 ignored.
+        validation_data : (images, masks)
+            Choose the best weights and the thresholds.
+        folder : path
+            Model folder to write; its name is the model's name.
+        network, training, normalization : configs, optional
+        classes : sequence of {label: class}, optional
+            Class 1..n_classes of each object, per image.
+        init : path, optional
+            Model to start from.
+        resume : bool
+            Go on from the checkpoint in ``folder``.
+
+        Returns
+        -------
+        StarPoly2D
+            The best model, by validation loss, with its thresholds tuned.
+        """
+        from .training.data import array_pairs
+        from .training.fit import fit
+
+        folder = Path(folder)
+        fit(
+            folder,
+            array_pairs(images, masks, classes),
+            array_pairs(*validation_data),
+            network=network or NetworkConfig(),
+            training=training or TrainingConfig(),
+            normalization=normalization,
+            init=None if init is None else find_model(init),
+            resume=resume,
+        )
+        model = cls.from_pretrained(folder)
+        model.optimize_thresholds(*validation_data)
+        model.save(folder)
+        return model
+
+    def optimize_thresholds(self, images: Sequence[NDArray], masks: Sequence[NDArray]) -> Thresholds:
+        """Choose the thresholds with the best mean average precision on labelled images, and adopt them.
+
+        Parameters
+        ----------
+        images, masks
+            As for :meth:`train`; not those that the model was trained on.
+        """
+        from .training.data import array_pairs
+        from .training.thresholds import tune_thresholds
+
+        self.spec = self.spec.replace(thresholds=tune_thresholds(self, array_pairs(images, masks)))
+        return self.spec.thresholds
+
+    def save(self, folder: str | Path, *, half_precision: bool = False) -> None:
+        """Write the model as a folder of ``model.json`` and ``weights.h5``."""
+        from .network.folder import save_model
+
+        save_model(Path(folder), self.spec, self._predictor.model, half_precision=half_precision)
+
+    def _as_input(self, image: NDArray) -> NDArray:
+        if image.ndim not in (2, 3) or 0 in image.shape:
+            raise ImageError(f"expected an image with axes YX or YXC, got shape {image.shape}; pass one plane at a time")
+        return as_channels(image, self.spec.network.n_channels)
+
+    def _normalizer(self, image: NDArray, given: Normalizer | bool) -> Normalizer:
+        if isinstance(given, Normalizer):
+            return given
+        if given:
+            return fit_normalizer(image, self.spec.normalization)
+        n_channels = self.spec.network.n_channels
+        return Normalizer(low=np.zeros(n_channels), high=np.ones(n_channels))
+
+    def _look_at(self, found: Detection) -> None:
+        """Say what a user would want to know about a result."""
+        if not len(found.polygons):
+            warnings.warn(
+                f"no objects found above a probability of {self.spec.thresholds.prob:.2f}; "
+                "is this the kind of image that the model was trained for?",
+                StarpolyWarning,
+                stacklevel=4,
+            )
+            return
+        known = self.spec.object_diameter[1]
+        typical = 2 * float(np.median(found.polygons.distances.mean(axis=1)))
+        if known and not 1 / _UNUSUAL_SIZE < typical / known < _UNUSUAL_SIZE:
+            warnings.warn(
+                f"the median object is {typical:.0f} px wide, those that the model knows {known:.0f} px; "
+                "resize the image so that they agree",
+                StarpolyWarning,
+                stacklevel=4,
+            )

@@ -1,0 +1,140 @@
+"""Probability and suppression thresholds, chosen on labelled images by average precision.
+
+Greedy suppression decides an object by better-scored candidates alone, and a pixel belongs to the
+best-scored polygon. So what a higher probability threshold finds is a part of what a lower one
+finds, unchanged, and one detection with a low threshold tells the average precision at all higher ones.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from ..config import Thresholds
+from ..detect import Output
+from ..errors import DataError
+from ..evaluation.overlaps import overlaps
+from ..geometry.rasterize import render_labels
+from ..nms import suppress
+from ..polygons import StarPolygons
+from .data import Pair
+
+if TYPE_CHECKING:
+    from ..model import StarPoly2D
+
+log = logging.getLogger(__name__)
+
+#: IoU thresholds over which the average precision is averaged.
+IOU_THRESHOLDS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9)
+NMS_THRESHOLDS = (0.3, 0.4, 0.5)
+#: No probability threshold below this is considered.
+LOWEST_PROBABILITY = 0.15
+
+
+@dataclass(frozen=True)
+class ScoredMatches:
+    """Predicted objects of some images: score of each, its best IoU with a true one; and how many are true."""
+
+    scores: NDArray[np.float32]
+    ious: NDArray[np.float64]
+    n_true: int
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[ScoredMatches]) -> ScoredMatches:
+        """Pool several images."""
+        return cls(
+            np.concatenate([part.scores for part in parts]),
+            np.concatenate([part.ious for part in parts]),
+            sum(part.n_true for part in parts),
+        )
+
+
+def match_scored(polygons: StarPolygons, y_true: NDArray) -> ScoredMatches:
+    """Match polygons in score order with a label image.
+
+    Above an IoU of 0.5 an object has one partner at most, so its best IoU says at which thresholds
+    it is a true positive.
+    """
+    table = overlaps(np.maximum(y_true, 0), render_labels(polygons, y_true.shape).astype(np.int64))
+    ious = np.zeros(len(polygons) + 1)
+    np.maximum.at(ious, table.pred_labels[table.pred_index].astype(np.intp), table.scores("iou"))
+    return ScoredMatches(polygons.probabilities, ious[1:], table.n_true)
+
+
+def best_probability(
+    matches: ScoredMatches, iou_thresholds: Sequence[float] = IOU_THRESHOLDS
+) -> tuple[float, float]:
+    """The probability threshold with the best mean average precision, and that precision.
+
+    Average precision is TP / (TP + FP + FN), as StarDist's ``accuracy``; it is evaluated at every
+    threshold at which it can change.
+
+    Returns
+    -------
+    (threshold, value) : (float, float)
+        The threshold lies half way between the scores that it divides.
+    """
+    order = np.argsort(-matches.scores, kind="stable")
+    scores, ious = matches.scores[order].astype(np.float64), matches.ious[order]
+    n_kept = np.arange(1, len(scores) + 1)
+    value = np.mean([_precision(np.cumsum(ious >= iou), n_kept, matches.n_true) for iou in iou_thresholds], axis=0)
+    # objects of one score are kept or dropped together
+    value[:-1][scores[1:] == scores[:-1]] = -1
+    best = int(np.argmax(value))
+    following = scores[best + 1] if best + 1 < len(scores) else LOWEST_PROBABILITY
+    return float((scores[best] + following) / 2), float(value[best])
+
+
+def _precision(true_positives: NDArray, n_kept: NDArray, n_true: int) -> NDArray[np.float64]:
+    return true_positives / (n_kept + n_true - true_positives)
+
+
+def tune_thresholds(model: StarPoly2D, pairs: Sequence[Pair], *, progress: bool = True) -> Thresholds:
+    """Choose thresholds for a model on labelled images.
+
+    Parameters
+    ----------
+    model : StarPoly2D
+    pairs : sequence of Pair
+        Images and label images that the model was not trained on.
+    progress : bool
+        Show a bar on a terminal.
+
+    Returns
+    -------
+    Thresholds
+        With the best mean average precision, pooled over images, over :data:`IOU_THRESHOLDS`.
+
+    Raises
+    ------
+    DataError
+        If the images hold no object, or the model finds none.
+    """
+    found: dict[float, list[ScoredMatches]] = {threshold: [] for threshold in NMS_THRESHOLDS}
+    for pair in tqdm(pairs, desc="tuning thresholds", unit="image", leave=False, disable=None if progress else True):
+        y_true = pair.read_labels()
+        candidates = _candidates(model, pair)
+        for threshold, matches in found.items():
+            matches.append(match_scored(suppress(candidates, threshold), y_true))
+    pooled = {threshold: ScoredMatches.concatenate(matches) for threshold, matches in found.items()}
+    if not pooled[NMS_THRESHOLDS[0]].n_true or not len(pooled[NMS_THRESHOLDS[0]].scores):
+        raise DataError("tuning thresholds: expected images with objects that the model finds, got none; train longer or check the masks")
+    best = {threshold: best_probability(matches) for threshold, matches in pooled.items()}
+    log.info("average precision by suppression threshold: %s", best)
+    nms = max(best, key=lambda threshold: best[threshold][1])
+    return Thresholds(prob=round(best[nms][0], 4), nms=nms)
+
+
+def _candidates(model: StarPoly2D, pair: Pair) -> StarPolygons:
+    maps: Output = model.predict_map(pair.read_image())
+    rows, columns = np.nonzero(maps.probability > LOWEST_PROBABILITY)
+    grid = model.spec.network.grid
+    return StarPolygons(
+        np.stack([rows * grid[0], columns * grid[1]], axis=1), maps.distances[rows, columns], maps.probability[rows, columns]
+    )
