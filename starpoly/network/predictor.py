@@ -1,0 +1,120 @@
+"""The network as the pipeline sees it: a numpy batch in, numpy arrays out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from ..config import ModelSpec
+from ..errors import ModelError
+from .folder import load_model
+from .receptive_field import network_geometry
+
+# no polygon shrinks to a point: StarDist's bound, kept so that its models give the same numbers
+MIN_DISTANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class NetworkOutput:
+    """What the network says about a batch of windows, on the grid; all float32.
+
+    ``probability`` is (batch, h, w); ``distances`` (batch, h, w, n_rays) in full-resolution pixels,
+    at most the model's ``max_distance``; ``classes`` (batch, h, w, n_classes + 1) with the
+    background first, or None.
+    """
+
+    probability: np.ndarray
+    distances: np.ndarray
+    classes: np.ndarray | None
+
+
+class Predictor:
+    """A model ready to run.
+
+    The same window gives the same bits whenever it is asked for on the same device; windows in
+    batches of another size may differ in the last bits.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        What the model is.
+    model : keras.Model
+        Its network, see :func:`starpoly.network.folder.load_model`.
+
+    Attributes
+    ----------
+    stride, grid : (int, int)
+        Windows are multiples of ``stride`` pixels; outputs lie ``grid`` pixels apart.
+    halo : (int, int)
+        Radius of the receptive field in pixels.
+    n_channels, n_rays, n_classes : int
+        ``n_classes`` does not count the background; 0 means none.
+    max_distance : float
+        Bound of every distance, in pixels.
+
+    Raises
+    ------
+    ModelError
+        If the network's receptive field has no bound, see
+        :func:`starpoly.network.receptive_field.receptive_field`.
+    """
+
+    def __init__(self, spec: ModelSpec, model: keras.Model) -> None:
+        self.spec = spec
+        geometry = network_geometry(model)
+        self.halo, self.stride, self.grid = geometry.radius, geometry.stride, geometry.grid
+        self.n_channels, self.n_rays = spec.network.n_channels, spec.network.n_rays
+        self.n_classes, self.max_distance = spec.network.n_classes, spec.max_distance
+        self._serve = _serving(model, self.n_channels, self.max_distance)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Predictor:
+        """The predictor of a model folder; errors as :func:`starpoly.network.folder.load_model`."""
+        return cls(*load_model(folder))
+
+    def __call__(self, batch: np.ndarray) -> NetworkOutput:
+        """Run the network.
+
+        Parameters
+        ----------
+        batch : array, float32 (batch, y, x, n_channels)
+            Normalised windows whose sides are multiples of ``stride``.
+
+        Raises
+        ------
+        ModelError
+            If the batch's shape does not fit the network.
+        MemoryError
+            If the device's memory does not suffice for a batch of this shape (TensorFlow).
+        """
+        batch = np.ascontiguousarray(batch, np.float32)
+        self._check(batch.shape)
+        outputs = self._serve(batch)
+        return NetworkOutput(outputs["probability"], outputs["distances"], outputs.get("classes"))
+
+    def _check(self, shape: tuple[int, ...]) -> None:
+        if len(shape) != 4 or shape[3] != self.n_channels:
+            raise ModelError(f"expected windows (batch, y, x, {self.n_channels}), got an array of shape {shape}")
+        if min(shape) < 1 or any(length % step for length, step in zip(shape[1:3], self.stride, strict=True)):
+            raise ModelError(f"expected windows in multiples of {self.stride} pixels, got shape {shape}")
+
+
+def _serving(model: keras.Model, n_channels: int, max_distance: float) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+    """The fastest way that the backend has to run the network and bound what it says."""
+
+    def run(batch: Any) -> dict[str, Any]:
+        outputs = dict(model(batch, training=False))
+        outputs["probability"] = outputs["probability"][..., 0]
+        outputs["distances"] = keras.ops.clip(outputs["distances"], MIN_DISTANCE, max_distance)
+        return outputs
+
+    if keras.backend.backend() == "tensorflow":
+        from .serving_tensorflow import freeze
+
+        return freeze(run, n_channels)
+    return lambda batch: {name: keras.ops.convert_to_numpy(value) for name, value in run(batch).items()}

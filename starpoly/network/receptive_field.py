@@ -1,0 +1,177 @@
+"""How far an output of the network can see, computed from the model's graph.
+
+Each axis is followed on its own. At a tensor with a spacing of ``s`` pixels, position ``i`` depends
+on the pixels from ``low[i]`` to ``high[i]``; both repeat, shifted, with the network's total stride,
+so one period says everything. A layer turns the intervals of its input into those of its output;
+where branches join, the interval covers both. Intervals of windows are exact hulls, so the radius is
+exact for a network whose weights are all different from zero, and a bound for any.
+
+References
+----------
+Araujo, Norris & Sim, Computing receptive fields of convolutional neural networks, Distill 2019.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from ..errors import ModelError
+
+# one output position depends on the same position of the input alone
+_POINTWISE = (
+    layers.Activation, layers.ReLU, layers.LeakyReLU, layers.PReLU, layers.ELU, layers.Softmax, layers.Dropout,
+    layers.SpatialDropout2D, layers.GaussianNoise, layers.BatchNormalization, layers.Rescaling, layers.Identity,
+)  # fmt: skip
+_JOINING = (layers.Add, layers.Concatenate, layers.Multiply, layers.Average, layers.Maximum, layers.Subtract)
+_CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
+_POOLINGS = (layers.MaxPooling2D, layers.AveragePooling2D)
+
+
+@dataclass(frozen=True)
+class NetworkGeometry:
+    """Radius of the receptive field, total stride and output spacing, each in pixels (y, x)."""
+
+    radius: tuple[int, int]
+    stride: tuple[int, int]
+    grid: tuple[int, int]
+
+
+def receptive_field(model: keras.Model) -> tuple[int, int]:
+    """Radius of the receptive field in pixels (y, x).
+
+    The output for grid point ``(i, j)``, at pixel ``(i * grid_y, j * grid_x)``, does not depend on
+    pixels more than the radius away from there, as long as the window starts and ends at multiples
+    of the total stride.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A functional model with one image input (batch, y, x, channel), made of convolutions and
+        poolings with "same" padding, nearest or bilinear upsampling, element-wise layers and joins.
+
+    Raises
+    ------
+    ModelError
+        For a layer that sees the whole window (group normalisation, global pooling) or an unknown one.
+    """
+    return network_geometry(model).radius
+
+
+def network_geometry(model: keras.Model) -> NetworkGeometry:
+    """Receptive field radius, total stride and grid of a model; see :func:`receptive_field`."""
+    axes = [_axis_geometry(model, axis) for axis in (0, 1)]
+    radius, stride, grid = zip(*axes, strict=True)
+    return NetworkGeometry(radius, stride, grid)
+
+
+@dataclass(frozen=True)
+class _Footprint:
+    """Hulls ``[low[i], high[i]]`` in pixels for one period of positions, ``spacing`` pixels apart."""
+
+    low: np.ndarray
+    high: np.ndarray
+    spacing: int
+
+    @property
+    def period(self) -> int:
+        return len(self.low)
+
+    def at(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Hulls at any positions: a period further, they lie a total stride further."""
+        turns, phase = np.divmod(positions, self.period)
+        shift = turns * (self.period * self.spacing)
+        return self.low[phase] + shift, self.high[phase] + shift
+
+
+def _axis_geometry(model: keras.Model, axis: int) -> tuple[int, int, int]:
+    stride = _total_stride(model, axis)
+    pixels = np.arange(stride)
+    found = {id(model.inputs[0]): _Footprint(pixels, pixels, 1)}
+    for layer in model.layers:
+        if isinstance(layer, layers.InputLayer):
+            continue
+        sources = [found[id(tensor)] for tensor in _tensors(layer.input)]
+        found[id(layer.output)] = _through(layer, sources, axis)
+    outputs = [found[id(tensor)] for tensor in model.outputs]
+    grid = outputs[0].spacing
+    if any(output.spacing != grid for output in outputs):
+        raise ModelError(f"{model.name}: its outputs lie on different grids")
+    radius = max(_radius(output) for output in outputs)
+    return radius, stride, grid
+
+
+def _radius(footprint: _Footprint) -> int:
+    centres = np.arange(footprint.period) * footprint.spacing
+    return int(max((centres - footprint.low).max(), (footprint.high - centres).max()))
+
+
+def _total_stride(model: keras.Model, axis: int) -> int:
+    """The largest spacing that any tensor has: windows are multiples of it."""
+    spacing = {id(model.inputs[0]): 1}
+    for layer in model.layers:
+        if isinstance(layer, layers.InputLayer):
+            continue
+        inputs = [spacing[id(tensor)] for tensor in _tensors(layer.input)]
+        if isinstance(layer, layers.UpSampling2D) and inputs[0] % layer.size[axis]:
+            raise ModelError(f"layer {layer.name!r}: upsampling past full resolution is not supported")
+        shrink = layer.size[axis] if isinstance(layer, layers.UpSampling2D) else 1
+        spacing[id(layer.output)] = inputs[0] // shrink * _step(layer, axis)
+    return math.lcm(*spacing.values())
+
+
+def _step(layer: layers.Layer, axis: int) -> int:
+    return layer.strides[axis] if isinstance(layer, _CONVOLUTIONS + _POOLINGS) else 1
+
+
+def _tensors(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _through(layer: layers.Layer, sources: list[_Footprint], axis: int) -> _Footprint:
+    """The footprint of a layer's output from those of its inputs."""
+    source = sources[0]
+    if isinstance(layer, _JOINING):
+        if any(other.spacing != source.spacing for other in sources):
+            raise ModelError(f"layer {layer.name!r} joins tensors of different resolution")
+        low = np.min([other.low for other in sources], axis=0)
+        return _Footprint(low, np.max([other.high for other in sources], axis=0), source.spacing)
+    if isinstance(layer, _POINTWISE):
+        return source
+    if isinstance(layer, _CONVOLUTIONS):
+        return _window(layer, source, layer.dilation_rate[axis] * (layer.kernel_size[axis] - 1) + 1, axis)
+    if isinstance(layer, _POOLINGS):
+        return _window(layer, source, layer.pool_size[axis], axis)
+    if isinstance(layer, layers.UpSampling2D):
+        return _upsample(layer, source, layer.size[axis])
+    raise ModelError(
+        f"layer {layer.name!r} ({type(layer).__name__}) has no bounded receptive field that is known; "
+        "such a network cannot be run in tiles"
+    )
+
+
+def _window(layer: layers.Layer, source: _Footprint, width: int, axis: int) -> _Footprint:
+    """A window of ``width`` input positions that moves by the layer's step, "same" padding."""
+    step = _step(layer, axis)
+    if layer.padding != "same" and not (step == width and isinstance(layer, _POOLINGS)) and width > 1:
+        raise ModelError(f"layer {layer.name!r}: expected padding 'same', got {layer.padding!r}")
+    # lengths are multiples of the total stride, so "same" pads width - step, the smaller half first
+    first = np.arange(source.period // step) * step - max(width - step, 0) // 2
+    low, high = source.at(first[:, None] + np.arange(width))
+    low, high = low.min(axis=1), high.max(axis=1)
+    return _Footprint(low, high, source.spacing * step)
+
+
+def _upsample(layer: layers.UpSampling2D, source: _Footprint, size: int) -> _Footprint:
+    if layer.interpolation not in ("nearest", "bilinear"):
+        raise ModelError(f"layer {layer.name!r}: interpolation {layer.interpolation!r} is not supported")
+    reach = int(layer.interpolation == "bilinear" and size > 1)
+    positions = np.arange(source.period * size) // size
+    low, high = source.at(positions[:, None] + np.arange(-reach, reach + 1))
+    low, high = low.min(axis=1), high.max(axis=1)
+    return _Footprint(low, high, source.spacing // size)
