@@ -38,7 +38,8 @@ def ray_distances(
 
     Notes
     -----
-    The definition is that of StarDist [1]_ (``star_dist`` of version 0.9.2 gives equal values): from the pixel's
+    The definition is that of StarDist [1]_ (``star_dist`` of version 0.9.2 gives equal values; for some
+    numbers of rays above 48 its directions, and so the values, differ in the last bit of float32): from the pixel's
     centre go in unit steps along the ray, adding in float32, until the nearest pixel carries another label or lies
     outside the image; then go back by ``1 - 0.5 / max(|sin|, |cos|)`` of a step.
 
@@ -58,8 +59,8 @@ def ray_distances(
         return out
     clear = np.empty(labels.shape, np.int32)
     kernels.clearance(labels, clear)
-    # a ray ends at most three steps after the point where it has crossed the objects' deepest extent
-    paths = _ray_paths(n_rays, int(np.hypot(height, width)) + 3)
+    # no ray stays inside longer than the diagonal; the margin is for the drift of float32 sums
+    paths = _ray_paths(n_rays, int(1.01 * np.hypot(height, width)) + 4)
     run = kernels.ray_distances_parallel if parallel else kernels.ray_distances_serial
     run(labels, clear, grid_y, grid_x, *paths, out)
     return out
@@ -83,10 +84,12 @@ def _ray_paths(n_rays: int, n_steps: int) -> tuple[NDArray[np.float32], NDArray[
 
     They are the same for all pixels; float32 throughout, since the last bit is part of the definition.
     """
-    angles = np.arange(n_rays, dtype=np.float32) * np.float32(2 * np.pi / n_rays)
-    sin, cos = np.sin(angles.astype(np.float64)).astype(np.float32), np.cos(angles.astype(np.float64)).astype(np.float32)
-    step_y, step_x = (np.repeat(direction[:, None], n_steps, axis=1) for direction in (sin, cos))
-    path_y, path_x = np.cumsum(step_y, axis=1, dtype=np.float32), np.cumsum(step_x, axis=1, dtype=np.float32)
-    back = (1 - 0.5 / np.maximum(np.abs(sin), np.abs(cos)).astype(np.float64)).astype(np.float32)[:, None]
+    # float32 angles, then correctly rounded sines: numpy's own float32 sine may be off by a bit
+    angles = (np.arange(n_rays, dtype=np.float32) * np.float32(2 * np.pi / n_rays)).astype(np.float64)
+    step_y, step_x = (direction.astype(np.float32)[:, None] for direction in (np.sin(angles), np.cos(angles)))
+    path_y, path_x = (
+        np.cumsum(np.repeat(step, n_steps, axis=1), axis=1, dtype=np.float32) for step in (step_y, step_x)
+    )
+    back = np.float32(1) - np.float32(0.5) / np.maximum(np.abs(step_y), np.abs(step_x))
     end_y, end_x = path_y - back * step_y, path_x - back * step_x
     return path_y, path_x, np.sqrt(end_y * end_y + end_x * end_x)
