@@ -1,0 +1,71 @@
+"""Settings survive JSON, and what is unknown or wrong is refused with a hint."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from starpoly.config import AugmentConfig, ModelSpec, NetworkConfig, NormalizationConfig, Thresholds, TrainingConfig
+from starpoly.errors import ConfigError
+
+SPEC = ModelSpec(
+    name="example",
+    network=NetworkConfig(n_rays=16, grid=(1, 2), n_classes=2),
+    max_distance=80.0,
+    thresholds=Thresholds(0.4, 0.3),
+    class_names=("a", "b"),
+    training={"epochs": 3},
+)
+
+
+@pytest.mark.parametrize("config", [SPEC, TrainingConfig(class_weights=(1.0, 2.0)), AugmentConfig(), NormalizationConfig()])
+def test_round_trip_through_json(config):
+    assert type(config).from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_unknown_setting_names_the_nearest():
+    with pytest.raises(ConfigError, match="did you mean 'n_rays'"):
+        NetworkConfig.from_dict({"n_ray": 32})
+
+
+def test_unknown_setting_in_a_nested_table_says_where():
+    with pytest.raises(ConfigError, match=r"training\.augment: unknown setting 'flips'"):
+        TrainingConfig.from_dict({"augment": {"flips": True}}, where="training")
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "message"),
+    [
+        (NetworkConfig, {"n_rays": 2}, "n_rays"),
+        (NetworkConfig, {"n_rays": "32"}, "expected int"),
+        (NetworkConfig, {"n_rays": True}, "expected int"),
+        (NetworkConfig, {"grid": [2, 3]}, "powers of two"),
+        (NetworkConfig, {"grid": 2}, "expected a list"),
+        (NetworkConfig, {"grid": [2]}, "expected 2 values"),
+        (NetworkConfig, {"kernel_size": 4}, "odd"),
+        (NetworkConfig, {"stem": "deep"}, "stem"),
+        (Thresholds, {"prob": 1.5}, "0 to 1"),
+        (NormalizationConfig, {"low": 60, "high": 40}, "low < high"),
+        (TrainingConfig, {"epochs": 0}, "epochs"),
+        (TrainingConfig, {"precision": "float16"}, "precision"),
+        (TrainingConfig, {"augment": {"scale": [2, 1]}}, "scale"),
+        (ModelSpec, {"name": "x"}, "missing"),
+    ],
+)
+def test_wrong_value_is_refused(kind, values, message):
+    with pytest.raises(ConfigError, match=message):
+        kind.from_dict(values)
+
+
+def test_whole_number_serves_where_a_float_is_meant():
+    assert NormalizationConfig.from_dict({"low": 1, "high": 99}).low == 1.0
+
+
+def test_replace_validates():
+    with pytest.raises(ConfigError):
+        Thresholds().replace(nms=2.0)
+
+
+def test_stride_follows_from_grid_and_depth():
+    assert NetworkConfig(grid=(1, 2), depth=3).stride == (8, 16)

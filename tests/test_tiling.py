@@ -1,0 +1,61 @@
+"""The lattice: cores partition the image, every window sees enough, and the answer needs no more."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from starpoly.errors import ConfigError
+from starpoly.tiling import Box, plan_tiles
+
+lengths = st.integers(1, 700)
+strides = st.sampled_from([1, 2, 8, 16, 32])
+
+
+@given(height=lengths, width=lengths, stride=strides, halo=st.integers(0, 60), tile_size=st.integers(1, 300))
+def test_cores_partition_the_image_and_windows_hold_their_halo(height, width, stride, halo, tile_size):
+    plan = plan_tiles((height, width), stride=(stride, stride), halo=(halo, halo), tile_size=tile_size)
+    owners = np.zeros((height, width), int)
+    for tile in plan:
+        owners[tile.core.slices] += 1
+        assert tile.read.shape == plan.window
+        assert all(start % stride == 0 for start in (tile.read.y0, tile.read.x0, *plan.window))
+        # a window's edge is the image's own border, or a halo away from what the tile answers for
+        assert tile.read.y0 == 0 or tile.core.y0 - tile.read.y0 >= halo
+        assert tile.read.x0 == 0 or tile.core.x0 - tile.read.x0 >= halo
+        assert tile.read.y1 >= height or tile.read.y1 - tile.core.y1 >= halo
+        assert tile.read.x1 >= width or tile.read.x1 - tile.core.x1 >= halo
+        assert tile.read.y1 - height < stride
+        assert tile.read.x1 - width < stride
+    assert (owners == 1).all()
+
+
+def test_small_image_is_one_tile_extended_to_the_stride():
+    plan = plan_tiles((250, 300), stride=(16, 16), halo=(90, 90))
+    assert len(plan) == 1
+    (tile,) = plan
+    assert tile.read == Box(0, 0, 256, 304)
+    assert tile.core == Box(0, 0, 250, 300)
+
+
+def test_lattice_depends_on_lengths_per_axis_alone():
+    narrow = plan_tiles((3000, 200), stride=(16, 16), halo=(64, 64), tile_size=512)
+    wide = plan_tiles((3000, 5000), stride=(16, 16), halo=(64, 64), tile_size=512)
+    assert {t.core.y0 for t in narrow} == {t.core.y0 for t in wide}
+
+
+def test_tile_smaller_than_two_halos_grows():
+    plan = plan_tiles((1000, 1000), stride=(16, 16), halo=(100, 100), tile_size=64)
+    assert plan.window == (2 * 112 + 16,) * 2
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (5, -1)])
+def test_empty_image_is_refused(shape):
+    with pytest.raises(ConfigError, match="positive"):
+        plan_tiles(shape, stride=(1, 1), halo=(0, 0))
+
+
+def test_box_clips_to_the_image():
+    assert Box(-3, 2, 9, 40).clip((8, 30)) == Box(0, 2, 8, 30)
