@@ -149,8 +149,8 @@ def fit_normalizer(image: Any, config: NormalizationConfig | None = None) -> Nor
             high = max(summary.maximum, summary.low + floor)
             (sparse if summary.maximum - summary.low >= floor else flat).append(channel)
         highs.append(high)
-    _warn_contrast(flat, "constant or nearly so, nothing can be found in", n_channels)
-    _warn_contrast(sparse, "without contrast between the percentiles, stretched to the maximum in", n_channels)
+    _warn_contrast(flat, "constant or nearly so, nothing can be found there", n_channels)
+    _warn_contrast(sparse, "without contrast between the percentiles, stretched to the maximum", n_channels)
     lows, fills = ([getattr(summary, name) for summary in summaries] for name in ("low", "minimum"))
     return Normalizer(tuple(lows), tuple(highs), tuple(fills))
 
@@ -253,11 +253,11 @@ def _smallest_range(summary: _Summary, dtype: np.dtype) -> float:
 
 def _warn_non_finite(n_bad: int) -> None:
     if n_bad:
-        message = f"image: {n_bad} values are NaN or infinite; they count as the smallest finite value"
+        message = f"{n_bad} values of the image are NaN or infinite; they count as the smallest finite value"
         warnings.warn(message, StarpolyWarning, stacklevel=3)
 
 
 def _warn_contrast(channels: list[int], what: str, n_channels: int) -> None:
     if channels:
-        where = "it" if n_channels == 1 else f"channels {', '.join(map(str, channels))} of {n_channels}"
-        warnings.warn(f"image: {what} {where}", StarpolyWarning, stacklevel=3)
+        where = "the image" if n_channels == 1 else f"channels {', '.join(map(str, channels))} of {n_channels}"
+        warnings.warn(f"{where}: {what}", StarpolyWarning, stacklevel=3)
