@@ -57,9 +57,34 @@ class Matching:
     mean_matched_score: float
     panoptic_quality: float
 
+    @classmethod
+    def from_counts(cls, criterion: str, thresh: float, tp: int, n_true: int, n_pred: int, total: float) -> Matching:
+        """All scores from the counts and the sum of the matched pairs' scores."""
+        fp, fn = n_pred - tp, n_true - tp
+        return Matching(
+            criterion=criterion,
+            thresh=thresh,
+            fp=fp,
+            tp=tp,
+            fn=fn,
+            precision=_over(tp, n_pred),
+            recall=_over(tp, n_true),
+            accuracy=_over(tp, tp + fp + fn),
+            f1=_over(2 * tp, 2 * tp + fp + fn),
+            n_true=n_true,
+            n_pred=n_pred,
+            mean_true_score=float(np.float32(total) / np.float32(n_true)) if n_true else 0.0,  # as StarDist rounds it
+            mean_matched_score=_over(total, tp),
+            panoptic_quality=_over(total, tp + fp / 2 + fn / 2),
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """The scores by name, as plain JSON types."""
         return dataclasses.asdict(self)
+
+
+def _over(value: float, size: float) -> float:
+    return float(value) / size if size else 0.0
 
 
 @dataclass(frozen=True)
@@ -194,7 +219,7 @@ def pool(stats: Sequence[Matching], by_image: bool = False) -> DatasetMatching:
     for image in stats:
         total += np.float32(image.mean_true_score) * np.float32(image.n_true)
     tp, n_true, n_pred = (sum(getattr(image, name) for image in stats) for name in ("tp", "n_true", "n_pred"))
-    pooled = _ratios(stats[0].criterion, stats[0].thresh, tp, n_true, n_pred, total).to_dict()
+    pooled = Matching.from_counts(stats[0].criterion, stats[0].thresh, tp, n_true, n_pred, float(total)).to_dict()
     if by_image:
         for name in ("precision", "recall", "accuracy", "f1", "mean_matched_score", "panoptic_quality"):
             pooled[name] = sum(getattr(image, name) for image in stats) / len(stats)
@@ -218,29 +243,4 @@ def _score_one(table: Overlaps, scores: NDArray[np.float32], thresh: float, crit
     tp = len(matched)
     if thresh == 0:  # then objects that share no pixel match as well, with score 0
         tp = min(table.n_true, table.n_pred)
-    return _ratios(criterion, thresh, tp, table.n_true, table.n_pred, scores[matched].sum())
-
-
-def _ratios(criterion: str, thresh: float, tp: int, n_true: int, n_pred: int, total: np.float32) -> Matching:
-    """All scores from the counts and the sum of the matched pairs' scores (which StarDist keeps in single precision)."""
-    fp, fn = n_pred - tp, n_true - tp
-
-    def over(value: float, size: float) -> float:
-        return float(value) / size if size else 0.0
-
-    return Matching(
-        criterion=criterion,
-        thresh=thresh,
-        fp=fp,
-        tp=tp,
-        fn=fn,
-        precision=over(tp, n_pred),
-        recall=over(tp, n_true),
-        accuracy=over(tp, tp + fp + fn),
-        f1=over(2 * tp, 2 * tp + fp + fn),
-        n_true=n_true,
-        n_pred=n_pred,
-        mean_true_score=float(total / np.float32(n_true)) if n_true else 0.0,
-        mean_matched_score=over(total, tp),
-        panoptic_quality=over(total, tp + fp / 2 + fn / 2),
-    )
+    return Matching.from_counts(criterion, thresh, tp, table.n_true, table.n_pred, float(scores[matched].sum()))
