@@ -48,6 +48,8 @@ class Predictor:
 
     Attributes
     ----------
+    spec, model
+        As given.
     stride, grid : (int, int)
         Windows are multiples of ``stride`` pixels; outputs lie ``grid`` pixels apart.
     halo : (int, int)
@@ -65,7 +67,7 @@ class Predictor:
     """
 
     def __init__(self, spec: ModelSpec, model: keras.Model) -> None:
-        self.spec = spec
+        self.spec, self.model = spec, model
         geometry = network_geometry(model)
         self.halo, self.stride, self.grid = geometry.radius, geometry.stride, geometry.grid
         self.n_channels, self.n_rays = spec.network.n_channels, spec.network.n_rays
