@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,9 @@ def _check_extent(series: Any, path: Path) -> None:
     ]
     if max(ends, default=0) > size:
         raise ImageError(f"{path}: expected {max(ends)} bytes, got {size}; the file is truncated, copy it again")
+    chunks, expected = len(series.keyframe.dataoffsets), math.prod(series.keyframe.chunked)
+    if chunks < expected and not series.keyframe.is_contiguous:
+        raise ImageError(f"{path}: expected {expected} strips or tiles, got {chunks}; the file is damaged, copy it again")
     if len(series.shape) < 2 or 0 in series.shape:
         raise ImageError(f"{path}: expected an image with axes YX or YXC, got shape {series.shape}")
     check_claim(series.nbytes, path)

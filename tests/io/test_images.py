@@ -272,6 +272,14 @@ def test_an_ome_tiff_names_no_other_files(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "lure.ome.tif"), GREY)
 
 
+def test_a_header_with_more_rows_than_strips_is_refused(written):
+    path = written("strips.tif", tif(GREY, rowsperstrip=4))
+    with tifffile.TiffFile(path, mode="r+") as file:
+        file.pages[0].tags["ImageLength"].overwrite(13_000_000)
+    with pytest.raises(ImageError, match=r"expected 3250000 strips or tiles, got 6"):
+        read_image(path)
+
+
 LABELS = (GREY // 60).astype(np.uint16)
 
 LABEL_FILES = {
