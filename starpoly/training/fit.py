@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import logging
 import time
 from collections.abc import Sequence
@@ -107,7 +108,7 @@ def fit(
     )
     summary = data.summarize()
     spec = _describe(folder.name, spec, network, normalization, training, summary, class_names, licence, (data, val_data))
-    settings = {"network": network.to_dict(), "training": training.to_dict(), "images": [data.name(i) for i in range(len(data))]}
+    settings = _settings(network, training, data)
     if state is not None and state["settings"] != settings:
         changed = sorted(name for name in settings if state["settings"].get(name) != settings[name])
         raise ModelError(f"{folder}: the checkpoint was made with other settings ({', '.join(changed)}); resume with the same, or choose another folder")
@@ -155,6 +156,12 @@ def _describe(
             "settings": training.to_dict(),
         },
     )
+
+
+def _settings(network: NetworkConfig, training: TrainingConfig, data: TrainingData) -> dict[str, Any]:
+    """What a resumed training must share with the one that it continues, as JSON gives it back."""
+    names = [data.name(index) for index in range(len(data))]
+    return json.loads(json.dumps({"network": network.to_dict(), "training": training.to_dict(), "images": names}))
 
 
 def _compile(spec: ModelSpec, training: TrainingConfig, start: keras.Model | None) -> keras.Model:
