@@ -1,0 +1,51 @@
+"""Write measurements as CSV."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import ImageError
+from .atomic import atomic_path
+
+
+def write_table(path: str | Path, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Write columns of equal length as a CSV file (UTF-8, comma, point) with a header.
+
+    Numbers are rounded to four decimals; NaN becomes an empty cell.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file; replaced whole, or left as it was if writing fails.
+    columns : mapping of str to sequence
+        As :func:`starpoly.measure.measure` gives them.
+
+    Raises
+    ------
+    ImageError
+        If the columns differ in length or the file cannot be written.
+    """
+    path = Path(path)
+    if len({len(column) for column in columns.values()}) > 1:
+        raise ImageError(f"{path}: expected columns of equal length, got { {n: len(c) for n, c in columns.items()} }")
+    try:
+        with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(columns)
+            writer.writerows([_cell(value) for value in row] for row in zip(*columns.values(), strict=True))
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be written ({error.strerror or error}); free space or choose another folder") from error
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, str):
+        # class names come with a model from anywhere; a spreadsheet must not take one for a formula
+        return f"'{value}" if value.startswith(("=", "+", "-", "@")) else value
+    number = float(value)
+    if not math.isfinite(number):
+        return ""
+    return int(number) if number.is_integer() else round(number, 4)
