@@ -170,8 +170,13 @@ def _window(layer: layers.Layer, source: _Footprint, width: int, axis: int) -> _
 def _upsample(layer: layers.UpSampling2D, source: _Footprint, size: int) -> _Footprint:
     if layer.interpolation not in ("nearest", "bilinear"):
         raise ModelError(f"layer {layer.name!r}: interpolation {layer.interpolation!r} is not supported")
-    reach = int(layer.interpolation == "bilinear" and size > 1)
-    positions = np.arange(source.period * size) // size
-    low, high = source.at(positions[:, None] + np.arange(-reach, reach + 1))
-    low, high = low.min(axis=1), high.max(axis=1)
+    positions = np.arange(source.period * size)
+    if layer.interpolation == "nearest":
+        low, high = source.at(positions // size)
+    else:
+        # pixel centres are kept: position j lies at (j + 1/2) / size - 1/2, between two of the source
+        first = (2 * positions + 1 - size) // (2 * size)
+        last = -((size - 1 - 2 * positions) // (2 * size))
+        (low, below), (above, high) = source.at(first), source.at(last)
+        low, high = np.minimum(low, above), np.maximum(high, below)
     return _Footprint(low, high, source.spacing // size)

@@ -1,0 +1,114 @@
+"""The radius computed from the graph against where outputs do change when a pixel line does."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from starpoly.config import NetworkConfig
+from starpoly.errors import ModelError
+from starpoly.network.receptive_field import network_geometry, receptive_field
+from starpoly.network.stardist import build_stardist
+from starpoly.network.unet import build_unet
+
+NARROW = {
+    "base_filters": 1,
+    "max_filters": 1,
+    "head_filters": 1,
+    "n_rays": 3,
+    "normalization": "none",
+    # softplus would round a small change away
+    "distance_activation": "linear",
+}
+BRANCHES = "branches"
+NETWORKS = {
+    "default": NetworkConfig(**NARROW, depth=2),
+    "grid 1": NetworkConfig(**NARROW, depth=2, grid=(1, 1)),
+    "grid 4 2": NetworkConfig(**NARROW, depth=1, grid=(4, 2)),
+    "conv stem": NetworkConfig(**NARROW, depth=1, grid=(2, 4), stem="conv"),
+    "kernel 5, plain": NetworkConfig(**NARROW, depth=2, kernel_size=5, residual=False, grid=(1, 1)),
+    "StarDist": {"depth": 2, "base_filters": 1, "features": 1, "n_rays": 3, "grid": [2, 1], "kernel_size": [3, 5]},
+    BRANCHES: None,
+}
+
+
+def build(name):
+    config = NETWORKS[name]
+    if name == BRANCHES:
+        return build_branches()
+    return build_unet(config) if isinstance(config, NetworkConfig) else build_stardist(config)
+
+
+def build_branches():
+    """Dilation, strides, even kernels, average pooling and bilinear upsampling."""
+    image = keras.Input((None, None, 1))
+    left = layers.Conv2D(1, 3, dilation_rate=(2, 3), padding="same")(image)
+    right = layers.Conv2D(1, (4, 5), strides=2, padding="same")(image)
+    right = layers.AveragePooling2D((3, 2), strides=2, padding="same")(right)
+    right = layers.UpSampling2D(4, interpolation="bilinear")(right)
+    return keras.Model(image, {"probability": layers.Add()([left, right])})
+
+
+def make_positive(model):
+    """Where all weights are positive, nothing cancels and poolings let a brighter pixel through."""
+    for variable in model.weights:
+        size = max(1, int(np.prod(variable.shape[:-1])))
+        variable.assign(np.full(variable.shape, 1 / size if "kernel" in variable.path else 0.0))
+
+
+def measured_radius(model, axis):
+    """Largest distance between a brightened line of pixels and a changed output, and the model's own."""
+    geometry = network_geometry(model)
+    stride, grid, radius = geometry.stride[axis], geometry.grid[axis], geometry.radius[axis]
+    length = -(-(2 * radius + 3 * stride) // stride) * stride
+    thin = geometry.stride[1 - axis]
+    dark = np.zeros((stride, length, thin, 1), np.float32)
+    lines = length // 2 // stride * stride + np.arange(stride)
+    dark[np.arange(stride), lines] = 1e4
+    images = np.concatenate([np.zeros_like(dark[:1]), dark])
+    if axis == 1:
+        images = images.swapaxes(1, 2)
+    outputs = model(images, training=False)
+    output = np.asarray(outputs.get("distances", outputs["probability"]))
+    if axis == 1:
+        output = output.swapaxes(1, 2)
+    changed = (output[1:] != output[:1]).any(axis=(2, 3))
+    case, position = np.nonzero(changed)
+    return int(np.abs(position * grid - lines[case]).max()), radius
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_radius_is_exact_where_no_weight_vanishes(name, axis):
+    model = build(name)
+    make_positive(model)
+    measured, computed = measured_radius(model, axis)
+    assert measured == computed
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_random_weights_stay_within(name):
+    model = build(name)
+    measured, computed = measured_radius(model, 0)
+    assert 0 < measured <= computed
+
+
+def test_known_radii():
+    image = keras.Input((None, None, 1))
+    one = keras.Model(image, layers.Conv2D(1, (3, 7), padding="same")(image))
+    assert receptive_field(one) == (1, 3)
+    dilated = keras.Model(image, layers.Conv2D(1, 3, dilation_rate=4, padding="same")(image))
+    assert receptive_field(dilated) == (4, 4)
+
+
+def test_what_sees_the_whole_window_is_refused():
+    with pytest.raises(ModelError, match="cannot be run in tiles"):
+        receptive_field(build_unet(NetworkConfig(depth=1, base_filters=2, normalization="group")))
+
+
+def test_unpadded_convolutions_are_refused():
+    image = keras.Input((None, None, 1))
+    with pytest.raises(ModelError, match="padding"):
+        receptive_field(keras.Model(image, layers.Conv2D(1, 3)(image)))
