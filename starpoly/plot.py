@@ -85,7 +85,9 @@ def outlines_on_image(image: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.u
         If the shapes do not fit.
     """
     if image.ndim not in (2, 3) or image.shape[:2] != labels.shape:
-        raise ImageError(f"expected an image (y, x) or (y, x, channel) of the labels' shape {labels.shape}, got {image.shape}")
+        raise ImageError(
+            f"expected an image (y, x) or (y, x, channel) of the labels' shape {labels.shape}, got {image.shape}"
+        )
     picture = _as_rgb(image)
     edge = inner_outlines(labels)
     picture[edge] = label_colors(labels[edge])
@@ -155,7 +157,9 @@ def read_log(path: str | Path) -> dict[str, NDArray[np.float64]]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: expected a training log (CSV), got: {error}") from error
     if "epoch" not in header:
-        raise DataError(f"{path}: expected a training log with a column 'epoch', got columns {', '.join(header) or 'none'}")
+        raise DataError(
+            f"{path}: expected a training log with a column 'epoch', got columns {', '.join(header) or 'none'}"
+        )
     rows = [line for line in lines if len(line) == len(header)]
     return {name: np.array([_number(row[column]) for row in rows]) for column, name in enumerate(header)}
 
@@ -184,7 +188,10 @@ def plot_losses(axes: Axes, log: str | Path | Mapping[str, ArrayLike], columns: 
     DataError
         If the log cannot be read, or lacks a column.
     """
-    table = {name: np.asarray(values, dtype=np.float64) for name, values in (log if isinstance(log, Mapping) else read_log(log)).items()}
+    table = {
+        name: np.asarray(values, dtype=np.float64)
+        for name, values in (log if isinstance(log, Mapping) else read_log(log)).items()
+    }
     names = [name for name in table if "loss" in name] if columns is None else list(columns)
     for name in ("epoch", *names):
         if name not in table:

@@ -62,3 +62,78 @@ def class_loss(target: np.ndarray, predicted: np.ndarray, class_weights: tuple[f
 
 
 # --- end of network/losses ------------------------------------------------------------------------
+
+
+# --- evaluation -----------------------------------------------------------------------------------
+
+
+def shared_pixels(y_true: np.ndarray, y_pred: np.ndarray) -> dict[tuple[int, int], int]:
+    """Pixels of every pair of objects that has some, pixel by pixel."""
+    table: dict[tuple[int, int], int] = {}
+    for pair in zip(y_true.ravel().tolist(), y_pred.ravel().tolist(), strict=True):
+        if pair[0] and pair[1]:
+            table[pair] = table.get(pair, 0) + 1
+    return table
+
+
+def object_ids(labels: np.ndarray) -> list[int]:
+    """Ids of the objects, ascending."""
+    return sorted(set(labels.ravel().tolist()) - {0})
+
+
+def score_matrix(y_true: np.ndarray, y_pred: np.ndarray, criterion: str = "iou") -> np.ndarray:
+    """Dense (n_true, n_pred) scores from one mask per object."""
+    trues, preds = object_ids(y_true), object_ids(y_pred)
+    scores = np.zeros((len(trues), len(preds)))
+    for i, true in enumerate(trues):
+        for j, pred in enumerate(preds):
+            a, b = y_true == true, y_pred == pred
+            size = {"iou": (a | b).sum(), "iot": a.sum(), "iop": b.sum()}[criterion]
+            scores[i, j] = (a & b).sum() / size
+    return scores
+
+
+def hungarian(scores: np.ndarray, thresh: float) -> list[tuple[int, int]]:
+    """Matched pairs of the assignment with cost -[s >= t] - s / (2 n) over all pairs of objects."""
+    from scipy.optimize import linear_sum_assignment
+
+    if not min(scores.shape):
+        return []
+    costs = -(scores >= thresh).astype(float) - scores / (2 * min(scores.shape))
+    return [(int(i), int(j)) for i, j in zip(*linear_sum_assignment(costs), strict=True) if scores[i, j] >= thresh]
+
+
+def remove_border_objects(labels: np.ndarray) -> np.ndarray:
+    """Without every object that has a pixel in the first or last two rows or columns; relabelled to 1..n."""
+    height, width = labels.shape
+    inner = np.zeros_like(labels)
+    new = 0
+    for label in object_ids(labels):
+        rows, columns = np.nonzero(labels == label)
+        if rows.min() >= 2 and columns.min() >= 2 and rows.max() < height - 2 and columns.max() < width - 2:
+            new += 1
+            inner[labels == label] = new
+    return inner
+
+
+def challenge_counts(
+    y_true: np.ndarray, y_pred: np.ndarray, thresh: float, large: int, window: int
+) -> tuple[int, int, int]:
+    """(tp, n_true, n_pred) of the NeurIPS 2022 challenge's score, step by step as its organisers state it."""
+    if y_true.size < large:
+        parts = [(y_true, y_pred)]
+    else:
+        pad = [(0, -size % window) for size in y_true.shape]
+        y_true, y_pred = np.pad(y_true, pad), np.pad(y_pred, pad)
+        corners = [(y, x) for y in range(0, y_true.shape[0], window) for x in range(0, y_true.shape[1], window)]
+        parts = [tuple(image[y : y + window, x : x + window] for image in (y_true, y_pred)) for y, x in corners]
+    tp = n_true = n_pred = 0
+    for true, pred in parts:
+        true, pred = remove_border_objects(true), remove_border_objects(pred)
+        tp += len(hungarian(score_matrix(true, pred), thresh))
+        n_true += int(true.max())
+        n_pred += int(pred.max())
+    return tp, n_true, n_pred
+
+
+# --- end of evaluation ----------------------------------------------------------------------------

@@ -46,7 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "without objects at the border (default: %(default)s)",
     )
     parser.add_argument("--per-image", action="store_true", help="print a line for every image, too")
-    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="write the table, per image as well, to a .csv or .json file")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", type=Path, help="write the table, per image as well, to a .csv or .json file"
+    )
     parser.add_argument("--plot", metavar="FILE.png", type=Path, help="draw the scores over the IoU threshold")
 
 
@@ -110,7 +112,8 @@ def format_report(report: Report, *, per_image: bool = False) -> str:
         lines += [_HEADER + "  image", *(f"{_line(row)}  {row.image}{_remark(row)}" for row in images), ""]
     objects = report.scope("pooled")[0].n_true
     unused = len({row.image for row in images if row.n_true is None})
-    lines += [f"{len(names) - unused} images, {objects} true objects, pooled ({report.protocol}):", _HEADER]
+    count = len(names) - unused
+    lines += [f"{count} image{'s' if count != 1 else ''}, {objects} true objects, pooled ({report.protocol}):", _HEADER]
     lines += [_line(row) for row in report.scope("pooled")]
     if report.protocol == "neurips":
         for mean, middle in zip(report.scope("mean"), report.scope("median"), strict=True):
@@ -122,7 +125,9 @@ def _line(row: Row) -> str:
     widths = (9, 6, 6, 6, 6, 8)
     ratios = [getattr(row, name) for name in _COLUMNS]
     cells = [f"{row.iou:5.3g}"]
-    cells += [" " * width if value is None else f"{value:{width}.4f}" for value, width in zip(ratios, widths, strict=True)]
+    cells += [
+        " " * width if value is None else f"{value:{width}.4f}" for value, width in zip(ratios, widths, strict=True)
+    ]
     cells += [f"{'' if value is None else value:>7}" for value in (row.tp, row.fp, row.fn)]
     return " ".join(cells)
 
@@ -155,8 +160,10 @@ def _report_strays(pairs: Pairs, true: Path, pred: Path) -> None:
 
 
 def _names(paths: tuple[Path, ...], most: int = 5) -> str:
-    more = f" and {len(paths) - most} more" if len(paths) > most else ""
-    return f"{len(paths)} of the files ({', '.join(path.name for path in paths[:most])}{more})"
+    names = ", ".join(path.name for path in paths[:most])
+    if len(paths) == 1:
+        return names
+    return f"{len(paths)} files ({names}{f' and {len(paths) - most} more' if len(paths) > most else ''})"
 
 
 def _samples(pairs: Pairs) -> Iterator[Sample]:

@@ -126,4 +126,6 @@ def _solve_sparse(
     nothing = np.arange(n_true)
     weights = np.concatenate([1 + gain, np.ones(n_true)])
     ends = np.concatenate([true, nothing]), np.concatenate([pred, n_pred + nothing])
-    return min_weight_full_bipartite_matching(csr_array((weights, ends), shape=(n_true, n_pred + n_true)), maximize=True)
+    return min_weight_full_bipartite_matching(
+        csr_array((weights, ends), shape=(n_true, n_pred + n_true)), maximize=True
+    )

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, overload
 
 import numpy as np
@@ -95,9 +96,7 @@ class DatasetMatching(Matching):
 
 
 @overload
-def matching(
-    y_true: NDArray[Any], y_pred: NDArray[Any], thresh: float = ..., criterion: str = ...
-) -> Matching: ...  # fmt: skip
+def matching(y_true: NDArray[Any], y_pred: NDArray[Any], thresh: float = ..., criterion: str = ...) -> Matching: ...
 @overload
 def matching(
     y_true: NDArray[Any], y_pred: NDArray[Any], thresh: Iterable[float], criterion: str = ...
@@ -184,12 +183,11 @@ def matching_dataset(
         As :func:`matching`, and if there are no images or not equally many on both sides.
     """
     single, thresholds = _thresholds(thresh)
-    try:
-        images = [matching(true, pred, thresholds, criterion) for true, pred in zip(y_true, y_pred, strict=True)]
-    except ValueError as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError("expected as many true as predicted label images, got one side shorter than the other") from error
+    images: list[tuple[Matching, ...]] = []
+    for true, pred in zip_longest(y_true, y_pred):
+        if true is None or pred is None:
+            raise DataError(f"expected as many true as predicted label images, got only {len(images)} of one of them")
+        images.append(matching(true, pred, thresholds, criterion))
     results = tuple(pool(stats, by_image) for stats in zip(*images, strict=True))
     if not results:
         raise DataError("expected at least one pair of label images and one threshold, got none")

@@ -104,15 +104,15 @@ def overlaps(y_true: NDArray[Any], y_pred: NDArray[Any]) -> Overlaps:
     """
     check_labels(y_true, y_pred)
     rows = max(1, BLOCK_PIXELS // max(1, y_true[:1].size))
-    blocks = [_count(y_true[start : start + rows], y_pred[start : start + rows]) for start in range(0, len(y_true), rows)]
+    blocks = [
+        _count(y_true[start : start + rows], y_pred[start : start + rows]) for start in range(0, len(y_true), rows)
+    ]
     blocks.append((np.zeros(0, np.uint64), np.zeros(0, np.uint64), np.zeros(0, np.int64)))
     true, pred, pixels = _sum_equal(*(np.concatenate(column) for column in zip(*blocks, strict=True)))
     true_labels, true_areas, true_index = _areas(true, pixels)
     pred_labels, pred_areas, pred_index = _areas(pred, pixels)
     both = (true > 0) & (pred > 0)
-    return Overlaps(
-        true_labels, pred_labels, true_areas, pred_areas, true_index[both], pred_index[both], pixels[both]
-    )  # fmt: skip
+    return Overlaps(true_labels, pred_labels, true_areas, pred_areas, true_index[both], pred_index[both], pixels[both])
 
 
 def check_labels(y_true: NDArray[Any], y_pred: NDArray[Any]) -> None:
@@ -130,7 +130,9 @@ def check_labels(y_true: NDArray[Any], y_pred: NDArray[Any]) -> None:
         if labels.ndim == 0:
             raise DataError(f"{name}: expected a label image, got a single number")
     if y_true.shape != y_pred.shape:
-        raise DataError(f"expected label images of the same shape, got {y_true.shape} (true) and {y_pred.shape} (predicted)")
+        raise DataError(
+            f"expected label images of the same shape, got {y_true.shape} (true) and {y_pred.shape} (predicted)"
+        )
 
 
 def _count(
