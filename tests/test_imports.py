@@ -25,9 +25,9 @@ print("\\n" + json.dumps(sorted({{name.partition(".")[0] for name in sys.modules
 
 def loaded_by(statement: str) -> set[str]:
     """Top-level modules that a fresh interpreter has loaded after ``statement``."""
-    process = subprocess.run(
-        [sys.executable, "-c", PROBE.format(statement=statement)], capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, "-c", PROBE.format(statement=statement)]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
     return set(json.loads(process.stdout.splitlines()[-1]))
 
 
