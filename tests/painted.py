@@ -1,0 +1,50 @@
+"""A network that is painted, not trained: the image says what it is to answer."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from starpoly.normalize import Normalizer
+from starpoly.targets import make_targets
+
+N_RAYS = 8
+
+
+class Painted:
+    """A network that reads its answer off the image: channel 0 is the probability, the others distances."""
+
+    def __init__(self, grid=(1, 1), stride=(4, 4), halo=(6, 6), max_distance=40.0, n_classes=0):
+        self.grid, self.stride, self.halo = grid, stride, halo
+        self.max_distance, self.n_rays, self.n_classes = max_distance, N_RAYS, n_classes
+        self.windows = []
+
+    def __call__(self, batch):
+        self.windows.append(batch.shape)
+        answer = batch[:, :: self.grid[0], :: self.grid[1]]
+        classes = None
+        if self.n_classes:
+            classes = np.stack([1 - answer[..., 0], answer[..., 0]], axis=-1)
+        return SimpleNamespace(probability=answer[..., 0], distances=answer[..., 1:], classes=classes)
+
+
+def paint(labels: np.ndarray) -> np.ndarray:
+    """The image that makes the painted network see these objects."""
+    targets = make_targets(labels, n_rays=N_RAYS)
+    return np.concatenate([targets.probability[..., None], targets.distances], axis=-1)
+
+
+def identity() -> Normalizer:
+    return Normalizer(low=(0.0,) * (N_RAYS + 1), high=(1.0,) * (N_RAYS + 1))
+
+
+def disks(shape: tuple[int, int], seed: int, n: int = 12) -> np.ndarray:
+    """Disks of mixed sizes anywhere, also over the border."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    labels = np.zeros(shape, np.int32)
+    for label in range(1, n + 1):
+        cy, cx = rng.uniform(0, shape[0]), rng.uniform(0, shape[1])
+        labels[np.hypot(y - cy, x - cx) < rng.uniform(1, 15)] = label
+    return labels

@@ -1,0 +1,102 @@
+"""The pipeline with a painted network: the answer is the image's, however it is cut into tiles."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from painted import N_RAYS, Painted, disks, identity, paint
+
+from starpoly.config import Thresholds
+from starpoly.detect import detect, predict_map, read_window
+from starpoly.nms import suppress
+from starpoly.normalize import Normalizer
+from starpoly.polygons import StarPolygons
+from starpoly.targets import boundary_probability
+from starpoly.tiling import Box
+
+def same(first: StarPolygons, second: StarPolygons) -> bool:
+    return (
+        np.array_equal(first.points, second.points)
+        and np.array_equal(first.distances, second.distances)
+        and np.array_equal(first.probabilities, second.probabilities)
+    )
+
+
+@given(
+    shape=st.tuples(st.integers(1, 90), st.integers(1, 90)),
+    tile_size=st.integers(8, 64),
+    seed=st.integers(0, 99),
+    grid=st.sampled_from([(1, 1), (2, 2), (1, 2), (4, 4)]),
+)
+def test_tiled_equals_one_tile_bit_for_bit(shape, tile_size, seed, grid):
+    image = paint(disks(shape, seed))
+    network = Painted(grid=grid)
+    tiled = detect(image, network, identity(), Thresholds(0.3, 0.4), tile_size=tile_size)
+    whole = detect(image, network, identity(), Thresholds(0.3, 0.4), tile_size=4096)
+    assert whole.n_tiles == 1
+    assert tiled.n_candidates == whole.n_candidates
+    assert same(tiled.polygons, whole.polygons)
+
+
+def test_one_tile_is_greedy_suppression_of_all_candidates():
+    labels = disks((60, 70), seed=3)
+    image = paint(labels)
+    found = detect(image, Painted(), identity(), Thresholds(0.3, 0.4)).polygons
+    y, x = np.nonzero(image[..., 0] > np.float32(0.3))
+    candidates = StarPolygons(np.stack([y, x], 1), image[y, x, 1:], image[y, x, 0])
+    assert same(found, suppress(candidates, 0.4))
+
+
+def test_object_larger_than_a_tile_is_found_once():
+    y, x = np.mgrid[:120, :120]
+    labels = (np.hypot(y - 61, x - 58) < 36).astype(np.int32)
+    found = detect(paint(labels), Painted(), identity(), Thresholds(0.5, 0.4), tile_size=16)
+    assert found.n_tiles > 100
+    assert found.polygons.points.tolist() == [[61, 58]]
+
+
+def test_object_at_the_border_is_found():
+    y, x = np.mgrid[:40, :40]
+    labels = (np.hypot(y - 0, x - 39) < 9).astype(np.int32)
+    assert len(detect(paint(labels), Painted(), identity(), Thresholds(0.5, 0.4)).polygons) == 1
+
+
+def test_all_windows_have_one_shape():
+    network = Painted()
+    detect(paint(disks((130, 90), 1)), network, identity(), Thresholds(), tile_size=32)
+    assert len(set(network.windows)) == 1
+
+
+def test_classes_come_along():
+    found = detect(paint(disks((60, 60), 1)), Painted(n_classes=1), identity(), Thresholds(0.5, 0.4), tile_size=24)
+    np.testing.assert_allclose(found.polygons.class_probabilities[:, 1], found.polygons.probabilities)
+
+
+def test_image_without_objects_gives_no_polygons():
+    found = detect(np.zeros((50, 40, N_RAYS + 1), np.float32), Painted(), identity(), Thresholds())
+    assert len(found.polygons) == 0
+    assert found.polygons.n_rays == N_RAYS
+
+
+def test_error_in_a_thread_reaches_the_caller():
+    network = Painted(max_distance=0.5)
+    with pytest.raises(ValueError, match="max_distance"):
+        detect(paint(disks((60, 60), 1)), network, identity(), Thresholds(0.1, 0.4), tile_size=24)
+
+
+@pytest.mark.parametrize("tile_size", [16, 512])
+def test_maps_are_put_together_from_cores(tile_size):
+    labels = disks((61, 47), seed=5)
+    maps = predict_map(paint(labels), Painted(grid=(2, 2)), identity(), tile_size=tile_size)
+    np.testing.assert_array_equal(maps.probability, boundary_probability(labels)[::2, ::2])
+    assert maps.distances.shape == (31, 24, N_RAYS)
+
+
+@given(length=st.integers(1, 20), start=st.integers(0, 19), beyond=st.integers(0, 30))
+def test_window_beyond_the_far_end_is_a_reflection_of_the_whole_image(length, start, beyond):
+    start = min(start, length - 1)
+    image = np.arange(length, dtype=np.float32).reshape(length, 1, 1) * np.ones((1, 3, 1), np.float32)
+    window = read_window(image, Box(start, 0, length + beyond, 3), Normalizer(low=(0.0,), high=(1.0,)))
+    np.testing.assert_array_equal(window, np.pad(image, ((0, beyond), (0, 0), (0, 0)), mode="reflect")[start:])

@@ -1,0 +1,96 @@
+"""The facade: labels, details and what is said aloud, with a painted network."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from painted import N_RAYS, Painted, disks, identity, paint
+
+from starpoly.config import ModelSpec, NetworkConfig, Thresholds
+from starpoly.errors import ConfigError, ImageError, StarpolyWarning
+from starpoly.model import StarPoly2D
+
+
+def model(n_classes: int = 0, **settings) -> StarPoly2D:
+    network = NetworkConfig(n_channels=N_RAYS + 1, n_rays=N_RAYS, grid=(1, 1), depth=2, n_classes=n_classes)
+    spec = ModelSpec(name="painted", network=network, max_distance=40.0, thresholds=Thresholds(0.3, 0.4), **settings)
+    return StarPoly2D(spec, Painted(n_classes=n_classes))
+
+
+def test_labels_and_details_belong_together():
+    labels, details = model().predict_instances(paint(disks((80, 60), 0)), normalizer=identity())
+    n = labels.max()
+    assert n > 3
+    assert labels.dtype == np.int32
+    assert details["coord"].shape == (n, 2, N_RAYS)
+    assert details["points"].shape == (n, 2)
+    assert (np.diff(details["prob"]) <= 0).all()
+    for label, (y, x) in enumerate(details["points"].astype(int), start=1):
+        # a centre shows its own label, or that of a better object above it
+        assert 1 <= labels[y, x] <= label
+
+
+def test_classes_are_in_the_details():
+    _, details = model(n_classes=1).predict_instances(paint(disks((60, 60), 0)), normalizer=identity())
+    assert (details["class_id"] == 1).all()
+    assert details["class_prob"].shape[1] == 2
+
+
+def test_normalizer_false_takes_the_image_as_it_is():
+    image = paint(disks((60, 60), 0))
+    first, _ = model().predict_instances(image, normalizer=identity())
+    second, _ = model().predict_instances(image, normalizer=False)
+    np.testing.assert_array_equal(first, second)
+
+
+def test_higher_threshold_keeps_a_part():
+    image = paint(disks((80, 60), 0))
+    _, low = model().predict_instances(image, normalizer=False)
+    _, high = model().predict_instances(image, normalizer=False, prob_threshold=0.99)
+    assert 0 < len(high["prob"]) <= len(low["prob"])
+    assert (high["prob"] > 0.99).all()
+
+
+def test_no_objects_is_said():
+    with pytest.warns(StarpolyWarning, match="no objects found"):
+        labels, details = model().predict_instances(np.zeros((30, 30, N_RAYS + 1), np.float32), normalizer=False)
+    assert not labels.any()
+    assert details["coord"].shape == (0, 2, N_RAYS)
+
+
+def test_objects_of_unknown_size_are_said():
+    image = paint(disks((60, 60), 0))
+    with pytest.warns(StarpolyWarning, match="px wide"):
+        model(object_diameter=(80.0, 100.0, 120.0)).predict_instances(image, normalizer=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model(object_diameter=(5.0, 15.0, 30.0)).predict_instances(image, normalizer=False)
+
+
+@pytest.mark.parametrize("shape", [(5,), (2, 5, 5, 1), (0, 5)])
+def test_wrong_axes_are_refused(shape):
+    with pytest.raises(ImageError, match="YX or YXC"):
+        model().predict_instances(np.zeros(shape))
+
+
+def test_threshold_out_of_range_is_refused():
+    with pytest.raises(ConfigError, match="0 to 1"):
+        model().predict_instances(paint(disks((30, 30), 0)), prob_threshold=3)
+
+
+def test_predict_gives_the_maps():
+    image = paint(disks((30, 41), 0))
+    probability, distances = model().predict(image, normalizer=False)
+    np.testing.assert_array_equal(probability, image[..., 0])
+    np.testing.assert_array_equal(distances, image[..., 1:])
+
+
+def test_thresholds_are_tuned_and_adopted():
+    masks = [disks((80, 60), seed, n=6) for seed in range(2)]
+    tuned = model()
+    tuned._normalizer = lambda image, given: identity()
+    thresholds = tuned.optimize_thresholds([paint(m) for m in masks], masks)
+    assert tuned.thresholds == thresholds
+    assert 0.15 <= thresholds.prob < 1
