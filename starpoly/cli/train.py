@@ -143,13 +143,9 @@ def _split(pairs: list[Pair], fraction: float, seed: int) -> tuple[list[Pair], l
 
 
 def _draw_losses(history: Path, picture: Path) -> None:
-    from ..io.atomic import atomic_path
-    from ..plot import figure, plot_losses
+    from ..plot import plot_losses, save_figure
 
-    fig, ax = figure()
-    plot_losses(history, ax=ax)
-    with atomic_path(picture) as path:
-        fig.savefig(path, dpi=120)
+    save_figure(picture, lambda axes: plot_losses(axes, history))
 
 
 def _say(args: argparse.Namespace, message: str) -> None:
