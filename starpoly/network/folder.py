@@ -95,7 +95,9 @@ def load_model(folder: str | Path) -> tuple[ModelSpec, keras.Model]:
     if not weights.is_file():
         raise ModelError(f"{weights}: not found; a model folder needs {SPEC_FILE} and {WEIGHTS_FILE}")
     if _sha256(weights) != checksum:
-        raise ModelError(f"{weights}: not the weights that {SPEC_FILE} describes (checksum differs); copy the folder anew")
+        raise ModelError(
+            f"{weights}: not the weights that {SPEC_FILE} describes (checksum differs); copy the folder anew"
+        )
     model = build_network(spec)
     load_weights(weights, model)
     return spec, model
@@ -288,7 +290,9 @@ def _write_weights(path: Path, model: keras.Model, half: bool) -> None:
 
 def _check_names(path: Path, have: set[str], need: set[str]) -> None:
     if missing := sorted(need - have):
-        raise ModelError(f"{path}: {len(missing)} weights are missing, first {missing[0]!r}; it belongs to another network")
+        raise ModelError(
+            f"{path}: {len(missing)} weights are missing, first {missing[0]!r}; it belongs to another network"
+        )
     if foreign := sorted(have - need):
         raise ModelError(f"{path}: {len(foreign)} foreign weights, first {foreign[0]!r}; it belongs to another network")
 

@@ -19,7 +19,7 @@ from .receptive_field import network_geometry
 MIN_DISTANCE = 1e-3
 
 
-@dataclass(frozen=True)
+@dataclass
 class NetworkOutput:
     """What the network says about a batch of windows, on the grid; all float32.
 

@@ -13,7 +13,6 @@ Schmidt et al., MICCAI 2018; Weigert & Schmidt, ISBIC 2022; https://github.com/s
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +65,11 @@ class StarDistNetwork(Config):
         for name, (low, high) in limits.items():
             if not low <= getattr(self, name) <= high:
                 raise ConfigError(f"{name}: expected {low} to {high}, got {getattr(self, name)}")
-        for name, allowed in {"grid": (1, 2, 4, 8, 16, 32, 64), "kernel_size": range(1, 32), "pool": range(1, 9)}.items():
+        for name, allowed in {
+            "grid": (1, 2, 4, 8, 16, 32, 64),
+            "kernel_size": range(1, 32),
+            "pool": range(1, 9),
+        }.items():
             if not all(value in allowed for value in getattr(self, name)):
                 raise ConfigError(f"{name}: got {list(getattr(self, name))}, which StarDist's U-Net does not have")
         for activation in (self.activation, self.last_activation):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import reference
 
 from starpoly.network.losses import class_loss, distance_loss, probability_loss
+
+import reference
 
 N_RAYS, N_CLASSES = 8, 2
 ONLY_MAE = {"mae_weight": 1.0, "iou_weight": 0.0, "background_weight": 0.0}

@@ -1,0 +1,88 @@
+"""The predictor: shapes, bounds, repeatability and what it refuses."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from starpoly.config import ModelSpec, NetworkConfig
+from starpoly.errors import ModelError
+from starpoly.network.predictor import MIN_DISTANCE, Predictor
+from starpoly.network.receptive_field import receptive_field
+from starpoly.network.unet import build_unet
+
+CONFIG = NetworkConfig(
+    n_channels=2,
+    n_classes=2,
+    n_rays=6,
+    grid=(2, 4),
+    depth=1,
+    base_filters=4,
+    head_filters=4,
+    distance_activation="linear",
+)
+MAX_DISTANCE = 9.0
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    return Predictor(ModelSpec("tiny", CONFIG, max_distance=MAX_DISTANCE), build_unet(CONFIG))
+
+
+def windows(predictor, batch=1, seed=0):
+    height, width = 3 * predictor.stride[0], 2 * predictor.stride[1]
+    return np.random.default_rng(seed).normal(0, 3, (batch, height, width, 2)).astype(np.float32)
+
+
+def test_what_it_knows_of_its_network(predictor):
+    assert (predictor.grid, predictor.stride) == (CONFIG.grid, CONFIG.stride)
+    assert predictor.halo == receptive_field(predictor.model)
+    assert (predictor.n_channels, predictor.n_classes, predictor.n_rays) == (2, 2, 6)
+    assert predictor.max_distance == MAX_DISTANCE
+
+
+def test_equals_the_model(predictor):
+    batch = windows(predictor, batch=2)
+    answer, plain = predictor(batch), predictor.model(batch, training=False)
+    plain = {name: np.asarray(value) for name, value in plain.items()}
+    assert answer.probability.shape == (2, 6, 4)
+    np.testing.assert_allclose(answer.probability, plain["probability"][..., 0], atol=1e-5)
+    np.testing.assert_allclose(answer.distances, np.clip(plain["distances"], MIN_DISTANCE, MAX_DISTANCE), atol=1e-4)
+    np.testing.assert_allclose(answer.classes, plain["classes"], atol=1e-5)
+    assert {array.dtype for array in (answer.probability, answer.distances, answer.classes)} == {np.dtype("float32")}
+
+
+def test_distances_reach_both_bounds_and_no_further(predictor):
+    distances = predictor(100 * windows(predictor)).distances
+    assert (distances.min(), distances.max()) == (np.float32(MIN_DISTANCE), MAX_DISTANCE)
+
+
+def test_the_same_window_gives_the_same_bits(predictor):
+    batch = windows(predictor)
+    first = predictor(batch)
+    predictor(windows(predictor, batch=3))
+    with ThreadPoolExecutor(4) as threads:
+        for again in threads.map(predictor, [batch] * 8):
+            np.testing.assert_array_equal(again.probability, first.probability)
+            np.testing.assert_array_equal(again.distances, first.distances)
+
+
+def test_a_part_of_the_image_answers_as_the_whole_beyond_the_halo(predictor):
+    stride, grid = predictor.stride, predictor.grid
+    pad = [-(-halo // step) * step for halo, step in zip(predictor.halo, stride, strict=True)]
+    image = np.random.default_rng(2).normal(size=(1, 4 * pad[0], 4 * pad[1], 2)).astype(np.float32)
+    whole = predictor(image).distances
+    part = predictor(image[:, pad[0] :, pad[1] :]).distances
+    inner = [2 * length // step for length, step in zip(pad, grid, strict=True)]
+    outer = [length // step for length, step in zip(pad, grid, strict=True)]
+    np.testing.assert_allclose(part[:, outer[0] :, outer[1] :], whole[:, inner[0] :, inner[1] :], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 8, 16), (1, 8, 16, 1), (1, 8, 16, 3), (0, 8, 16, 2), (1, 9, 16, 2), (1, 8, 12, 2)]
+)
+def test_windows_that_do_not_fit(predictor, shape):
+    with pytest.raises(ModelError, match="expected windows"):
+        predictor(np.zeros(shape, np.float32))
