@@ -27,7 +27,8 @@ def run(args: argparse.Namespace) -> int:
     # the same command as a user would type, so that the demo shows exactly what predict does
     parser = argparse.ArgumentParser(prog="starpoly predict")
     predict.add_arguments(parser)
-    return predict.run(parser.parse_args([str(images), "-o", str(args.output), "--overlay", "--table"]))
+    arguments = [str(images), "-o", str(args.output), "--overlay", "--table"]
+    return predict.run(parser.parse_args(arguments, namespace=argparse.Namespace(**vars(args))))
 
 
 def demo_images() -> dict[str, NDArray[np.uint8]]:

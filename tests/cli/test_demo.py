@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from starpoly.cli import demo
+from starpoly.cli import demo, main, predict
 from starpoly.errors import ImageError
 
 
@@ -43,3 +44,14 @@ def test_no_download_is_attempted():
         "from starpoly.cli.demo import demo_images; demo_images()"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_predict_gets_the_images_and_the_common_flags(tmp_path, monkeypatch):
+    calls: list[argparse.Namespace] = []
+    monkeypatch.setattr(predict, "run", lambda args: calls.append(args) or 0)
+    assert main.main(["demo", "-o", str(tmp_path / "out"), "--quiet"]) == 0
+    (args,) = calls
+    assert args.input == [str(tmp_path / "out" / "images")]
+    assert args.output == tmp_path / "out"
+    assert (args.overlay, args.table, args.quiet, args.verbose) == (True, True, True, False)
+    assert len(list((tmp_path / "out" / "images").glob("*.png"))) == len(demo.demo_images())
