@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from ..errors import ImageError
 from .atomic import atomic_path
 
 
-def write_table(path: str | Path, columns: Mapping[str, Sequence[Any]]) -> None:
+def write_table(path: str | Path, columns: Mapping[str, Any]) -> None:
     """Write columns of equal length as a CSV file (UTF-8, comma, point) with a header.
 
     Numbers are rounded to four decimals; NaN becomes an empty cell.
@@ -21,7 +21,7 @@ def write_table(path: str | Path, columns: Mapping[str, Sequence[Any]]) -> None:
     ----------
     path : str or Path
         The file; replaced whole, or left as it was if writing fails.
-    columns : mapping of str to sequence
+    columns : mapping of str to array or sequence
         As :func:`starpoly.measure.measure` gives them.
 
     Raises

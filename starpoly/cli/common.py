@@ -1,0 +1,115 @@
+"""What all sub-commands share: messages on stderr, one line each, and kinds of arguments."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ..errors import StarpolyError, StarpolyWarning
+
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+#: File that is being worked on, and where its warnings are collected; a stack, the last one counts.
+_subjects: list[tuple[str, list[str]]] = []
+
+
+def say(message: str) -> None:
+    """Write one line to stderr, above a progress bar if one is shown."""
+    tqdm = sys.modules.get("tqdm")  # without it there is no bar
+    if tqdm is None:
+        sys.stderr.write(f"{message}\n")
+    else:
+        tqdm.tqdm.write(message, file=sys.stderr)
+
+
+def say_error(error: BaseException, *, subject: object = "", verbose: bool = False) -> str:
+    """Write an error about ``subject`` as one line, with its traceback if ``verbose``; returns the message."""
+    message = _with_subject(str(subject), describe(error))
+    say(f"starpoly: error: {message}")
+    if verbose:
+        say("".join(traceback.format_exception(error)).rstrip())
+    return message
+
+
+def describe(error: BaseException) -> str:
+    """An error's message in one line; for an unforeseen one its kind, and how to learn more."""
+    text = " ".join(str(error).split())
+    if isinstance(error, StarpolyError):
+        return text
+    if isinstance(error, MemoryError):
+        return "out of memory; use a smaller --tile-size or --memory, or crop the image"
+    return f"unexpected {type(error).__name__}: {text}; run with -v for the traceback"
+
+
+@contextmanager
+def about(subject: object) -> Iterator[list[str]]:
+    """Warnings in the block are about ``subject``: they are shown with its name and collected in the list."""
+    messages: list[str] = []
+    _subjects.append((str(subject), messages))
+    try:
+        yield messages
+    finally:
+        _subjects.pop()
+
+
+@contextmanager
+def warnings_as_lines(*, quiet: bool = False, verbose: bool = False) -> Iterator[None]:
+    """Show each StarpolyWarning as one line; other warnings only if ``verbose``."""
+
+    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        text = " ".join(str(message).split())
+        if _subjects and issubclass(category, StarpolyWarning):
+            subject, messages = _subjects[-1]
+            messages.append(text)
+            text = _with_subject(subject, text)
+        if not quiet:
+            kind = "warning" if issubclass(category, StarpolyWarning) else category.__name__
+            say(f"starpoly: {kind}: {text}")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("default" if verbose else "ignore")
+        warnings.simplefilter("always", StarpolyWarning)
+        warnings.showwarning = show
+        yield
+
+
+def _with_subject(subject: str, text: str) -> str:
+    return text if text.startswith(subject) else f"{subject}: {text}"
+
+
+def fraction(text: str) -> float:
+    """Argument type: a number from 0 to 1."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text}")
+    return value
+
+
+def positive_integer(text: str) -> int:
+    """Argument type: 1, 2, 3 ..."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, got {text}")
+    return value
+
+
+def byte_size(text: str) -> int:
+    """Argument type: a number of bytes such as 8G, 500M or 2.5GiB."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) *([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    size = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
+    if size < 1:
+        raise argparse.ArgumentTypeError(f"expected a size such as 8G or 500M, got {text!r}")
+    return size
+
+
+def format_size(n_bytes: float) -> str:
+    """A number of bytes for people."""
+    units = ["B", "KB", "MB", "GB", "TB"]
+    power = min(int(max(n_bytes, 1)).bit_length() - 1, 49) // 10
+    return f"{n_bytes / 1024**power:.3g} {units[power]}"

@@ -1,0 +1,86 @@
+"""``starpoly``: the parser of all sub-commands, exit codes, errors as one line."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from .._version import __version__
+from .common import say, say_error, warnings_as_lines
+
+COMMANDS = ("predict", "train", "evaluate", "models", "info", "demo")
+
+OK, SOME_FAILED, FAILED, INTERRUPTED = 0, 1, 2, 130
+
+_EPILOG = "exit status: 0 all done, 1 some files failed, 2 nothing could be done. `starpoly COMMAND --help` says more."
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments; those of the process by default.
+
+    Returns
+    -------
+    int
+        0 if all went well, 1 if some files failed, 2 if nothing could be done, 130 if interrupted.
+    """
+    args = build_parser().parse_args(argv)
+    _set_up_output(args.verbose)
+    with warnings_as_lines(quiet=args.quiet, verbose=args.verbose):
+        try:
+            return args.run(args)
+        except KeyboardInterrupt:
+            say("starpoly: interrupted")
+            return INTERRUPTED
+        except BrokenPipeError:  # the reader of our output is gone
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return SOME_FAILED
+        except Exception as error:
+            say_error(error, verbose=args.verbose)
+            return FAILED
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of ``starpoly`` with all its sub-commands."""
+    description = "Find every cell or nucleus in microscopy images, as star-convex polygons."
+    parser = argparse.ArgumentParser("starpoly", description=description, epilog=_EPILOG)
+    parser.add_argument("--version", action="version", version=f"starpoly {__version__}")
+    _add_common_arguments(parser, default=False)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        module = import_module(f".{name}", __package__)
+        command = commands.add_parser(name, help=module.HELP, description=f"{module.HELP[0].upper()}{module.HELP[1:]}.")
+        module.add_arguments(command)
+        # also after the command; unset there, it must not undo what stands before
+        _add_common_arguments(command, default=argparse.SUPPRESS)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def _add_common_arguments(parser: argparse.ArgumentParser, default: object) -> None:
+    parser.add_argument("-v", "--verbose", action="store_true", default=default, help="show tracebacks and logs")
+    parser.add_argument("--quiet", action="store_true", default=default, help="show errors only")
+
+
+def _set_up_output(verbose: bool) -> None:
+    # before anything imports TensorFlow
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if verbose else "3")
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # file names need not be valid text
+            stream.reconfigure(errors="backslashreplace")
+    if verbose:
+        logging.basicConfig(level=logging.INFO)
+    else:
+        logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # says of bad files what our errors say
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""Where the results of an image go: the challenge's names, no collisions, nothing outside the output folder."""
+
+from __future__ import annotations
+
+import tempfile
+import unicodedata
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from ..errors import ImageError, StarpolyWarning
+from ..io.find import FoundImage
+
+
+@dataclass(frozen=True)
+class Job:
+    """One image and the files that are made of it; None for those that are not wanted."""
+
+    image: Path
+    labels: Path
+    overlay: Path | None = None
+    table: Path | None = None
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        """All files to write."""
+        return tuple(path for path in (self.labels, self.overlay, self.table) if path is not None)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all of them exist."""
+        return all(path.is_file() for path in self.outputs)
+
+
+def plan_jobs(images: Iterable[FoundImage], output: Path, *, overlay: bool = False, table: bool = False) -> list[Job]:
+    """Name the outputs of every image.
+
+    ``a.b.tif`` in sub-folder ``s`` gives ``OUTPUT/s/a_label.tiff`` (up to the first point, the rule of the challenge),
+    ``a_overlay.png`` and ``a_table.csv``. Where that name is taken, by an earlier image or by an image that is to be
+    read, the longer ``a.b``, then ``a.b.tif``, then ``a.b.tif_2`` ... stand in for ``a``, with a warning. The result
+    depends on the images and their order alone.
+
+    Raises
+    ------
+    ImageError
+        If a sub-folder of the output folder leads out of it.
+    """
+    images = list(images)
+    sources = {_comparable(image.path) for image in images}
+    taken: dict[str, Path] = {}
+    jobs = []
+    for image in images:
+        folder = output / image.subfolder
+        if not folder.resolve().is_relative_to(output.resolve()):
+            raise ImageError(f"{folder}: expected a folder inside {output}, got a link out of it; remove the link")
+        for name in _names(image.path.name):
+            job = Job(
+                image.path,
+                folder / f"{name}_label.tiff",
+                folder / f"{name}_overlay.png" if overlay else None,
+                folder / f"{name}_table.csv" if table else None,
+            )
+            owner = taken.setdefault(_comparable(job.labels), image.path)
+            if owner is image.path and sources.isdisjoint(map(_comparable, job.outputs)):
+                break
+        if name != next(_names(image.path.name)):
+            message = f"{image.path}: the usual name of its labels is taken; they are written to {job.labels.name}"
+            warnings.warn(message, StarpolyWarning, stacklevel=2)
+        jobs.append(job)
+    return jobs
+
+
+def check_writable(folder: Path) -> None:
+    """Make the folder and try to write there.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ImageError(
+            f"{folder}: expected a folder that can be written, got: {error.strerror or error}; choose another with -o"
+        ) from error
+
+
+def _names(name: str) -> Iterator[str]:
+    """What may stand before ``_label``, from the usual to the unmistakable."""
+    stem = name.rpartition(".")[0]
+    full = name.lstrip(".") or "image"
+    yield from dict.fromkeys(candidate for candidate in (name.split(".")[0], stem.lstrip("."), full) if candidate)
+    yield from (f"{full}_{number}" for number in count(2))
+
+
+def _comparable(path: Path) -> str:
+    """Equal for two paths that some file system takes for one."""
+    return unicodedata.normalize("NFC", str(path.resolve())).casefold()

@@ -1,0 +1,70 @@
+"""Importing Keras without the backend's chatter on stderr, and without losing real errors."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+_SILENT = "3"
+
+# TensorFlow's C++ side logs at import before it looks at its level: information and warnings are left out, and so is
+# the error that its GPU builds print whenever two of their own parts register one plugin twice
+_CHATTER = re.compile(
+    r"^\s*$|^[IW]\d{4} |^WARNING: All log messages before absl::InitializeLog|Unable to register cu\w+ factory"
+    r"|^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IW] "
+)
+
+
+def quiet_import() -> Any:
+    """Import Keras and its backend; what they print is dropped unless it is an error.
+
+    Nothing is hidden where the environment sets ``TF_CPP_MIN_LOG_LEVEL`` to less than 3. Where the import fails, all
+    that was printed appears.
+
+    Returns
+    -------
+    module
+        ``keras``.
+    """
+    if os.environ.setdefault(LEVEL, _SILENT) != _SILENT or "keras" in sys.modules:
+        import keras
+
+        return keras
+    with filtered_stderr():
+        import keras
+    return keras
+
+
+@contextmanager
+def filtered_stderr() -> Iterator[None]:
+    """Hold back what the process writes to stderr in the block, then write it without the chatter.
+
+    If the block raises, everything is written. Works on the file descriptor, since C++ code does not use Python's
+    ``sys.stderr``.
+    """
+    sys.stderr.flush()
+    try:
+        stderr = os.dup(2)
+    except OSError:  # closed: nothing to hold back
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        whole = True
+        try:
+            yield
+            whole = False
+        finally:
+            with suppress(OSError, ValueError):
+                sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            held.seek(0)
+            lines = held.read().decode(errors="replace").splitlines(keepends=True)
+            sys.stderr.write("".join(line for line in lines if whole or not _CHATTER.search(line)))

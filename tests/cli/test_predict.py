@@ -1,0 +1,404 @@
+"""``starpoly predict`` with a facade that paints: no network, no TensorFlow."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import sys
+import types
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+from starpoly import registry
+from starpoly.cli.main import main
+from starpoly.config import ModelSpec, NetworkConfig
+from starpoly.errors import ModelError, StarpolyWarning
+from starpoly.io.images import as_channels, read_image, read_labels
+from starpoly.network import quiet
+from starpoly.normalize import fit_normalizer
+from starpoly.polygons import StarPolygons
+
+
+class PaintedModel:
+    """Finds the connected bright parts of an image, as a trained model would its nuclei."""
+
+    spec = ModelSpec("painted", NetworkConfig(n_classes=1), max_distance=50, class_names=("blob",))
+    loaded: list[Path] = []  # noqa: RUF012
+    calls: list[dict] = []  # noqa: RUF012
+
+    @classmethod
+    def from_pretrained(cls, folder):
+        cls.loaded.append(folder)
+        return cls()
+
+    def predict_instances(self, image, **options):
+        self.calls.append(options)
+        image = as_channels(image, 1)
+        bright = fit_normalizer(image)(image)[..., 0] > 0.5
+        labels, n = ndimage.label(bright)
+        if n == 0:
+            warnings.warn("no objects found", StarpolyWarning, stacklevel=2)
+        if n == 7:
+            raise RuntimeError("a bug\nof two lines")
+        centers = np.array(ndimage.center_of_mass(bright, labels, range(1, n + 1))).reshape(n, 2)
+        classes = np.tile([0.1, 0.9], (n, 1))
+        polygons = StarPolygons(centers, np.full((n, 8), 3.0), np.linspace(0.9, 0.6, n), classes)
+        return labels.astype(np.int32), {"polygons": polygons, "seconds": {"network": 0.25}}
+
+
+@pytest.fixture(autouse=True)
+def painted(monkeypatch, tmp_path):
+    """Run in a folder of its own, with the painted model in place of StarPoly2D."""
+    module = types.ModuleType("starpoly.model")
+    module.StarPoly2D = PaintedModel
+    monkeypatch.setitem(sys.modules, "starpoly.model", module)
+    detect = types.ModuleType("starpoly.detect")
+    detect.TILE_SIZE = 1024
+    monkeypatch.setitem(sys.modules, "starpoly.detect", detect)
+    monkeypatch.setattr(quiet, "quiet_import", lambda: None)
+    monkeypatch.setattr(registry, "find_model", lambda name: Path("models") / name)
+    monkeypatch.setattr(PaintedModel, "loaded", [])
+    monkeypatch.setattr(PaintedModel, "calls", [])
+    monkeypatch.chdir(tmp_path)
+
+
+def paint(path, n=2, shape=(40, 60)):
+    """Write an image with n bright squares; returns its path."""
+    image = np.random.default_rng(n).integers(10, 20, shape).astype(np.uint8)
+    for k in range(n):
+        image[5 + 20 * (k // 5) :, 3 + 11 * (k % 5) :][:8, :8] = 200
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path)
+    return path
+
+
+def written(folder="out"):
+    return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file())
+
+
+def test_a_folder_becomes_labels(capsys):
+    paint("in/one.png", 1)
+    paint("in/two ä.TIF", 2)
+    for name in (".DS_Store", "notes.txt", ".hidden.png"):
+        Path("in", name).write_text("no image")
+    paint("in/sub/three.png")
+    paint("in/old_label.tif")
+    assert main(["predict", "in", "-o", "out"]) == 0
+    assert written() == ["one_label.tiff", "two ä_label.tiff"]
+    labels = read_labels("out/two ä_label.tiff")
+    assert labels.dtype == np.uint16
+    assert np.unique(labels).tolist() == [0, 1, 2]
+    assert "2 images segmented, 3 objects" in capsys.readouterr().err
+
+
+def test_overlay_and_table(capsys):
+    paint("in/a.png", 2)
+    assert main(["predict", "in", "-o", "out", "--overlay", "--table"]) == 0
+    assert written() == ["a_label.tiff", "a_overlay.png", "a_table.csv"]
+    assert read_image("out/a_overlay.png").shape == (40, 60, 3)
+    with open("out/a_table.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["label"] for row in rows] == ["1", "2"]
+    assert rows[0] == {"label": "1", "y": "8.5", "x": "6.5", "area": "64", "diameter": "9.027", "score": "0.9", "class": "blob"}
+
+
+def test_recursive_mirrors_the_folders():
+    paint("in/a.png")
+    paint("in/s/a.png")
+    paint("in/s/t/b.c.png")
+    paint("in/.cache/a.png")
+    assert main(["predict", "in", "-o", "in/results", "--recursive"]) == 0
+    assert written("in/results") == ["a_label.tiff", "s/a_label.tiff", "s/t/b_label.tiff"]
+    # a second run does not take the results for images
+    assert main(["predict", "in", "-o", "in/results", "--recursive", "--overlay"]) == 0
+    assert len(written("in/results")) == 6
+
+
+def test_colliding_names_are_told_apart(capsys):
+    for name in ("a.b.c.png", "a.b.d.png", "a.b.d.tif", "A.png"):
+        paint(f"in/{name}")
+    assert main(["predict", "in", "-o", "out"]) == 0
+    assert written() == ["A_label.tiff", "a.b.c_label.tiff", "a.b.d.tif_label.tiff", "a.b.d_label.tiff"]
+    warned = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert len(warned) == 3
+    assert warned[0].startswith(f"starpoly: warning: {Path('in/a.b.c.png')}: the usual name of its labels is taken")
+
+
+def test_labels_never_replace_an_image():
+    paint("a.png", 1)
+    image = paint("a_label.tif", 2).rename("a_label.tiff")
+    before = image.read_bytes()
+    main(["predict", "a_label.tiff", "-o", "."])
+    assert written(".") == ["a.png", "a_label.tiff", "a_label_label.tiff"]
+    assert image.read_bytes() == before
+
+
+def test_shell_expanded_results_are_passed_over(capsys):
+    names = [str(paint(name)) for name in ("in/a.png", "in/a_label.tiff", "in/a_overlay.png")]
+    assert main(["predict", *names, "-o", "out"]) == 0
+    assert written() == ["a_label.tiff"]
+    assert "a_label.tiff: looks like a result" in capsys.readouterr().err
+
+
+def test_patterns_and_repeated_inputs():
+    for name in ("in/a1.png", "in/a2.png", "in/b.png", "in/s/a3.png"):
+        paint(name)
+    assert main(["predict", "in/a*.png", "in/a1.png", "in/**/a3.*", "-o", "out"]) == 0
+    assert written() == ["a1_label.tiff", "a2_label.tiff", "a3_label.tiff"]
+
+
+def test_one_bad_file_costs_that_file_alone(capsys):
+    paint("in/good.png", 2)
+    paint("in/late.png", 1)
+    Path("in/empty.png").write_bytes(b"")
+    Path("in/cut.png").write_bytes(Path("in/good.png").read_bytes()[:300])
+    paint("in/bug.png", 7)
+    Image.fromarray(np.zeros((20, 20), np.uint8)).save("in/black.png")
+    assert main(["predict", "in", "missing.png", "-o", "out", "--json", "summary.json"]) == 1
+    assert written() == ["black_label.tiff", "good_label.tiff", "late_label.tiff"]
+    assert not read_labels("out/black_label.tiff").any()
+    rows = {Path(row["input"]).name: row for row in json.loads(Path("summary.json").read_text())["images"]}
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "black.png": "done",
+        "bug.png": "error",
+        "cut.png": "error",
+        "empty.png": "error",
+        "good.png": "done",
+        "late.png": "done",
+        "missing.png": "error",
+    }
+    assert rows["good.png"]["objects"] == 2
+    assert rows["good.png"]["shape"] == [40, 60]
+    assert "constant" in rows["black.png"]["warnings"][0]
+    assert "0 bytes" in rows["empty.png"]["error"]
+    assert "unexpected RuntimeError: a bug of two lines; run with -v" in rows["bug.png"]["error"]
+    lines = capsys.readouterr().err.splitlines()
+    assert sum(line.startswith("starpoly: error: ") for line in lines) == 4
+    assert sum(line.startswith(f"starpoly: warning: {Path('in/black.png')}: ") for line in lines) == 2
+    assert not any("Traceback" in line for line in lines)
+    assert lines[-1] == "out: 3 images segmented, 3 objects, 4 failed"
+
+
+def test_verbose_shows_the_traceback(capsys):
+    paint("bug.png", 7)
+    assert main(["predict", "bug.png", "-o", "out", "-v"]) == 1
+    assert "Traceback (most recent call last)" in capsys.readouterr().err
+
+
+def test_quiet_shows_errors_only(capsys):
+    Path("in").mkdir()
+    Image.fromarray(np.zeros((20, 20), np.uint8)).save("in/black.png")
+    assert main(["--quiet", "predict", "in", "-o", "out"]) == 0
+    assert capsys.readouterr() == ("", "")
+    Path("in/empty.png").write_bytes(b"")
+    assert main(["predict", "in", "-o", "out", "--quiet"]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_an_image_with_other_channels_is_refused():
+    image = np.random.default_rng(0).integers(0, 255, (5, 30, 30), dtype=np.uint8)
+    import tifffile
+
+    tifffile.imwrite("five.tif", image, imagej=True, metadata={"axes": "CYX"})
+    assert main(["predict", "five.tif", "-o", "out", "--json", "s.json"]) == 1
+    error = json.loads(Path("s.json").read_text())["images"][0]["error"]
+    assert "expected 1 channel, as the model has, got an image of shape (30, 30, 5)" in error
+
+
+def test_skip_existing(capsys):
+    paint("in/a.png")
+    paint("in/b.png")
+    assert main(["predict", "in/a.png", "-o", "out"]) == 0
+    Path("out/a_label.tiff").write_text("kept")
+    assert main(["predict", "in", "-o", "out", "--skip-existing"]) == 0
+    assert Path("out/a_label.tiff").read_text() == "kept"
+    assert "1 images segmented, 2 objects, 1 left out" in capsys.readouterr().err
+    # what is asked for in addition is missing, so the image is done again
+    assert main(["predict", "in/a.png", "-o", "out", "--skip-existing", "--table"]) == 0
+    assert Path("out/a_label.tiff").read_bytes() != b"kept"
+    PaintedModel.loaded.clear()
+    assert main(["predict", "in", "-o", "out", "--skip-existing"]) == 0
+    assert not PaintedModel.loaded
+
+
+def test_dry_run_writes_nothing(capsys):
+    paint("in/a.png")
+    assert main(["predict", "in", "-o", "out", "--overlay", "--dry-run"]) == 0
+    assert not Path("out").exists()
+    expected = f"{Path('in/a.png')} -> {Path('out/a_label.tiff')}, {Path('out/a_overlay.png')}\n"
+    assert capsys.readouterr().out == expected
+    assert not PaintedModel.loaded
+
+
+def test_summary_on_stdout_is_all_of_stdout(capsys):
+    paint("in/a.png")
+    for more in ([], ["--dry-run"]):
+        assert main(["predict", "in", "-o", "out", *more, "--json"]) == 0
+        summary = json.loads(capsys.readouterr().out)
+        assert summary["images"][0]["labels"] == str(Path("out/a_label.tiff"))
+
+
+def test_thresholds_and_limits_are_handed_on(capsys):
+    paint("a.png")
+    options = ["--prob-threshold", "0.3", "--nms-threshold", "0.2", "--tile-size", "512", "--timings", "--model", "mine"]
+    assert main(["predict", "a.png", "-o", "out", *options]) == 0
+    assert PaintedModel.calls == [{"prob_threshold": 0.3, "nms_threshold": 0.2, "tile_size": 512, "progress": True}]
+    assert PaintedModel.loaded == [Path("models/mine")]
+    assert "0.250 s  detection: network" in capsys.readouterr().err
+
+
+def test_memory_makes_windows_smaller_and_refuses_what_is_too_large(capsys):
+    paint("a.png")
+    assert main(["predict", "a.png", "-o", "out", "--memory", "64M"]) == 0
+    assert 128 <= PaintedModel.calls[0]["tile_size"] < 1024
+    assert main(["predict", "a.png", "-o", "out", "--memory", "20K"]) == 1
+    assert "a.png: expected an image that can be held in 20 KB" in capsys.readouterr().err
+
+
+def test_invisible_objects_leave_no_gap(monkeypatch):
+    def hidden(self, image, **options):
+        labels = np.zeros(image.shape, np.int32)
+        labels[3, 3] = 2
+        return labels, {"polygons": StarPolygons(np.zeros((2, 2)), np.ones((2, 8)), np.ones(2))}
+
+    monkeypatch.setattr(PaintedModel, "predict_instances", hidden)
+    paint("a.png")
+    assert main(["predict", "a.png", "-o", "out", "--table"]) == 0
+    assert np.unique(read_labels("out/a_label.tiff")).tolist() == [0, 1]
+    assert len(Path("out/a_table.csv").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing.png"], "missing.png: expected a file, folder or pattern, got nothing there"),
+        (["empty"], "empty: expected images"),
+        (["outer"], "use --recursive"),
+        (["*.nothing"], "got no match"),
+        (["results/a_label.tiff", "results/b_label.tiff"], "label, mask or overlay images only"),
+        (["a.png", "--json", "empty"], "--json: expected a file in an existing folder"),
+        (["a.png", "--json", "missing/s.json"], "--json: expected a file in an existing folder"),
+    ],
+)
+def test_where_nothing_can_be_done_one_line_says_why(capsys, arguments, message):
+    paint("a.png")
+    paint("outer/inner/a.png")
+    paint("results/a_label.tiff")
+    paint("results/b_label.tiff")
+    Path("empty").mkdir()
+    assert main(["predict", *arguments, "-o", "out"]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert len(output.err.splitlines()) == 1
+    assert output.err.startswith("starpoly: error: ")
+    assert message in output.err
+    assert not Path("out").exists()
+
+
+def test_an_output_folder_that_cannot_be_written(capsys):
+    paint("a.png")
+    for target in ("a.png", "a.png/sub"):
+        assert main(["predict", "a.png", "-o", target]) == 2
+        assert "expected a folder that can be written, got:" in capsys.readouterr().err
+    assert not PaintedModel.loaded
+
+
+def test_a_read_only_output_folder(capsys, monkeypatch):
+    paint("a.png")
+    Path("out").mkdir(mode=0o500)
+    if os.access("out", os.W_OK):  # root may write everywhere, so the refusal is played
+
+        def refuse(**options):
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    assert main(["predict", "a.png", "-o", "out"]) == 2
+    assert "Permission denied; choose another with -o" in capsys.readouterr().err
+
+
+def test_a_disk_that_fills_up_costs_one_file(capsys, monkeypatch):
+    paint("in/a.png")
+    paint("in/b.png")
+    replace = os.replace
+
+    def full(source, target):
+        if Path(target).name == "a_label.tiff":
+            raise OSError(28, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    assert main(["predict", "in", "-o", "out"]) == 1
+    assert written() == ["b_label.tiff"]
+    assert "No space left on device" in capsys.readouterr().err
+
+
+def test_a_link_out_of_the_output_folder_is_refused(capsys):
+    paint("in/s/a.png")
+    Path("out").mkdir()
+    Path("elsewhere").mkdir()
+    Path("out/s").symlink_to("../elsewhere")
+    assert main(["predict", "in", "-o", "out", "--recursive"]) == 2
+    assert "got a link out of it" in capsys.readouterr().err
+    assert not written("elsewhere")
+
+
+def test_a_missing_model_is_said_before_work_begins(capsys, monkeypatch):
+    def missing(name):
+        raise ModelError(f"{name}: no such model")
+
+    monkeypatch.setattr(registry, "find_model", missing)
+    paint("a.png")
+    assert main(["predict", "a.png", "-o", "out", "--model", "nix"]) == 2
+    assert capsys.readouterr().err == "starpoly: error: nix: no such model\n"
+
+
+def test_an_interrupted_run_has_a_summary(monkeypatch):
+    paint("in/a.png", 1)
+    paint("in/b.png", 2)
+    predict = PaintedModel.predict_instances
+
+    def interrupted(self, image, **options):
+        if self.calls:
+            raise KeyboardInterrupt
+        return predict(self, image, **options)
+
+    monkeypatch.setattr(PaintedModel, "predict_instances", interrupted)
+    assert main(["predict", "in", "-o", "out", "--json", "s.json"]) == 130
+    assert [row["status"] for row in json.loads(Path("s.json").read_text())["images"]] == ["done"]
+    assert written() == ["a_label.tiff"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["predict"],
+        ["predict", "a.png"],
+        ["nonsense"],
+        ["predict", "a.png", "-o", "out", "--prob-threshold", "1.5"],
+        ["predict", "a.png", "-o", "out", "--tile-size", "0"],
+        ["predict", "a.png", "-o", "out", "--memory", "much"],
+    ],
+)
+def test_wrong_usage_exits_2(capsys, arguments):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert "usage: starpoly" in capsys.readouterr().err
+
+
+def test_same_run_same_bytes():
+    paint("in/a.png")
+    main(["predict", "in", "-o", "out", "--overlay", "--table"])
+    first = {name: Path("out", name).read_bytes() for name in written()}
+    shutil.rmtree("out")
+    main(["predict", "in", "-o", "out", "--overlay", "--table"])
+    assert first == {name: Path("out", name).read_bytes() for name in written()}
