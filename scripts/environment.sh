@@ -13,7 +13,7 @@ checkout=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 
 # written last, so an interrupted installation is begun again
 stamp=$environment/.complete
-wanted=$(cd "$checkout" && cat setup.cfg setup.py pyproject.toml | cksum)
+wanted=$(cd "$checkout" && cat setup.cfg setup.py | cksum)
 if [ -x "$environment/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null || :)" = "$wanted $extra" ]; then
     exit 0
 fi
