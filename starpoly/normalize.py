@@ -168,14 +168,14 @@ class _Summary:
 
 def _check(image: Any) -> None:
     if len(image.shape) not in (2, 3) or 0 in image.shape:
-        raise ImageError(f"image: expected a non-empty array with axes YX or YXC, got shape {tuple(image.shape)}")
+        raise ImageError(f"expected a non-empty image with axes YX or YXC, got shape {tuple(image.shape)}")
     if image.dtype.kind not in "buif":
-        raise ImageError(f"image: expected real numbers, got {image.dtype}; convert it first")
+        raise ImageError(f"expected real numbers, got {image.dtype}; convert it first")
 
 
 def _with_channels(image: NDArray) -> NDArray:
     if image.ndim not in (2, 3):
-        raise ImageError(f"image: expected axes YX or YXC, got shape {image.shape}")
+        raise ImageError(f"expected an image with axes YX or YXC, got shape {image.shape}")
     return image if image.ndim == 3 else image[..., None]
 
 

@@ -39,7 +39,7 @@ def apply_palette(indices: NDArray, colors: NDArray) -> NDArray[np.uint8]:
 def cmyk_to_rgb(image: NDArray) -> NDArray:
     """RGB of ``(Y, X, 4)`` cyan, magenta, yellow and black, without a colour profile; same unsigned dtype."""
     if image.dtype.kind != "u" or image.dtype.itemsize > 2:
-        raise ImageError(f"image: expected 8 or 16 bits per CMYK sample, got {image.dtype}; convert it to RGB")
+        raise ImageError(f"expected 8 or 16 bits per CMYK sample, got {image.dtype}; convert it to RGB")
     full = np.iinfo(image.dtype).max
     light = (full - image[..., :4]).astype(np.uint32)
     return ((light[..., :3] * light[..., 3:] + full // 2) // full).astype(image.dtype)
@@ -69,7 +69,7 @@ def as_channels(image: NDArray, n_channels: int) -> NDArray:
         If the number of channels cannot be mapped.
     """
     if image.ndim not in (2, 3):
-        raise ImageError(f"image: expected axes YX or YXC, got shape {image.shape}")
+        raise ImageError(f"expected an image with axes YX or YXC, got shape {image.shape}")
     given = image.shape
     image = image if image.ndim == 3 else image[..., None]
     if image.shape[2] != n_channels and image.shape[2] in (2, 4) and _is_constant(image[..., -1]):
@@ -82,7 +82,7 @@ def as_channels(image: NDArray, n_channels: int) -> NDArray:
         return _to_grey(image)
     plural = "" if n_channels == 1 else "s"
     raise ImageError(
-        f"image: expected {n_channels} channel{plural}, as the model has, got an image of shape {given}; "
+        f"expected {n_channels} channel{plural}, as the model has, got an image of shape {given}; "
         "save the wanted channels as an image of their own, or use another model"
     )
 

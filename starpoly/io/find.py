@@ -62,57 +62,60 @@ def find_images(
     """
     excluded = {Path(folder).resolve() for folder in exclude}
     images: dict[Path, FoundImage] = {}
-    problems = []
+    problems: list[tuple[str, str]] = []
     named = [str(given) for given in inputs]
     passed_over = [Path(given) for given in named if len(named) > 1 and _is_result(Path(given))]
     for given in named:
         if Path(given) in passed_over:
             continue
-        found, problem = _find(given, recursive, excluded)
+        found, messages = _find(given, recursive, excluded)
         for image in found:
             images.setdefault(image.path.resolve(), image)
-        if problem:
-            problems.append((given, problem))
+        problems += [(given, message) for message in messages]
     return FoundImages(tuple(images.values()), tuple(problems), tuple(passed_over))
 
 
-def _find(given: str, recursive: bool, excluded: set[Path]) -> tuple[list[FoundImage], str]:
-    """Images under one input, and what is wrong if there are none."""
+def _find(given: str, recursive: bool, excluded: set[Path]) -> tuple[list[FoundImage], list[str]]:
+    """Images under one input, and what is wrong with it."""
     path = Path(given)
     if path.is_file():
-        return [FoundImage(path)], ""
+        return [FoundImage(path)], []
     if path.is_dir():
         return _find_in_folder(path, recursive, excluded)
     if path.exists():
-        return [], f"{given}: expected a file, folder or pattern, got neither file nor folder"
+        return [], [f"{given}: expected a file, folder or pattern, got neither file nor folder"]
     if _WILDCARD.search(given):
         matches = [Path(match) for match in sorted(glob.glob(given, recursive=True))]
         base = _fixed_part(given)
         below = {folder for folder in excluded if base.resolve() in folder.parents}
         files = [match for match in matches if _is_image(match) and below.isdisjoint(match.resolve().parents)]
         if files:
-            return [FoundImage(file, file.parent.relative_to(base) if recursive else PurePath()) for file in files], ""
-        return [], f"{given}: expected a pattern of image files, got no match; check the pattern"
-    return [], f"{given}: expected a file, folder or pattern, got nothing there; check the path"
+            return [FoundImage(file, file.parent.relative_to(base) if recursive else PurePath()) for file in files], []
+        return [], [f"{given}: expected a pattern of image files, got no match; check the pattern"]
+    return [], [f"{given}: expected a file, folder or pattern, got nothing there; check the path"]
 
 
-def _find_in_folder(folder: Path, recursive: bool, excluded: set[Path]) -> tuple[list[FoundImage], str]:
-    try:
-        files = sorted(_walk(folder, recursive, excluded), key=lambda file: file.relative_to(folder).parts)
-    except OSError as error:
-        return [], f"{folder}: expected a folder that can be listed, got: {error.strerror or error}"
+def _find_in_folder(folder: Path, recursive: bool, excluded: set[Path]) -> tuple[list[FoundImage], list[str]]:
+    problems: list[str] = []
+    files = sorted(_walk(folder, recursive, excluded, problems), key=lambda file: file.relative_to(folder).parts)
     found = [FoundImage(file, file.parent.relative_to(folder)) for file in files if _is_image(file)]
-    if found:
-        return found, ""
+    if found or problems:
+        return found, problems
     advice = "" if recursive or not any(_subfolders(folder, excluded)) else "; use --recursive to look into its sub-folders"
-    return [], f"{folder}: expected images ({', '.join(sorted(EXTENSIONS))}), got none among {len(files)} files{advice}"
+    return [], [f"{folder}: expected images ({', '.join(sorted(EXTENSIONS))}), got none among {len(files)} files{advice}"]
 
 
-def _walk(folder: Path, recursive: bool, excluded: set[Path]) -> Iterator[Path]:
-    yield from (entry for entry in folder.iterdir() if entry.is_file())
+def _walk(folder: Path, recursive: bool, excluded: set[Path], problems: list[str]) -> Iterator[Path]:
+    """Files under a folder; a message for each folder that cannot be listed."""
+    try:
+        entries = list(folder.iterdir())
+    except OSError as error:
+        problems.append(f"{folder}: expected a folder that can be listed, got: {error.strerror or error}")
+        return
+    yield from (entry for entry in entries if entry.is_file())
     if recursive:
         for subfolder in _subfolders(folder, excluded):
-            yield from _walk(subfolder, recursive, excluded)
+            yield from _walk(subfolder, recursive, excluded, problems)
 
 
 def _subfolders(folder: Path, excluded: set[Path]) -> Iterator[Path]:

@@ -60,6 +60,20 @@ def test_links_to_folders_are_not_followed_around():
     assert len(_names("in", recursive=True)) == 6
 
 
+def test_a_folder_that_cannot_be_listed_costs_itself_alone(monkeypatch):
+    listing = Path.iterdir
+
+    def refuse(folder):
+        if folder.name == "t":
+            raise PermissionError(13, "Permission denied")
+        return listing(folder)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    found = find_images(["in"], recursive=True, exclude=["in/out"])
+    assert [image.path.name for image in found.images] == ["a.TIF", "b.png", "c.jpeg", "d.bmp"]
+    assert [message for _, message in found.problems] == [f"{Path('in/s/t')}: expected a folder that can be listed, got: Permission denied"]
+
+
 def test_problems_are_listed_and_the_rest_found():
     Path("empty").mkdir()
     found = find_images(["missing", "empty", "in/*.none", "in/b.png", "in/s/t"])
