@@ -137,3 +137,57 @@ def challenge_counts(
 
 
 # --- end of evaluation ----------------------------------------------------------------------------
+
+
+# --- geometry -------------------------------------------------------------------------------------
+
+
+def ray_distances(labels: np.ndarray, n_rays: int, grid: tuple[int, int] = (1, 1)) -> np.ndarray:
+    """Unit steps from each pixel until the label changes, in float32, then back to the boundary."""
+    f = np.float32
+    height, width = labels.shape
+    out = np.zeros((-(-height // grid[0]), -(-width // grid[1]), n_rays), f)
+    for i, j, k in np.ndindex(out.shape):
+        y, x = i * grid[0], j * grid[1]
+        angle = float(f(k) * f(2 * np.pi / n_rays))
+        step_y, step_x = f(np.sin(angle)), f(np.cos(angle))
+        dy = dx = f(0)
+        while labels[y, x] > 0:
+            dy, dx = dy + step_y, dx + step_x
+            row, column = round(float(f(y) + dy)), round(float(f(x) + dx))
+            if not (0 <= row < height and 0 <= column < width) or labels[row, column] != labels[y, x]:
+                back = f(1) - f(0.5) / max(abs(step_y), abs(step_x))
+                dy, dx = dy - back * step_y, dx - back * step_x
+                out[i, j, k] = np.sqrt(dy * dy + dx * dx)
+                break
+    return out
+
+
+def triangles(polygon) -> list:
+    """The triangles (centre, vertex k, vertex k + 1) of a set of one polygon, as shapely polygons."""
+    from shapely.geometry import Polygon
+
+    centre, corners = polygon.points[0].astype(float), polygon.vertices()[0].T
+    return [Polygon([centre, corners[k - 1], corners[k]]) for k in range(len(corners))]
+
+
+def intersection_area(a, b) -> float:
+    """Area common to two sets of one polygon: every triangle of one with every triangle of the other."""
+    pairs = [(s, t) for s in triangles(a) for t in triangles(b) if s.area > 0 and t.area > 0]
+    return sum(s.intersection(t).area for s, t in pairs)
+
+
+def render_labels(polygons, shape: tuple[int, int]) -> np.ndarray:
+    """Worst polygon first, each painted over what is there; label = rank in score order."""
+    from skimage.draw import polygon
+
+    labels = np.zeros(shape, np.uint32)
+    order = sorted(
+        range(len(polygons)), key=lambda i: (-polygons.probabilities[i], *polygons.points[i].tolist(), i)
+    )
+    for rank, i in reversed(list(enumerate(order, start=1))):
+        labels[polygon(*polygons.vertices()[i], shape)] = rank
+    return labels
+
+
+# --- end of geometry ------------------------------------------------------------------------------

@@ -67,7 +67,7 @@ def ray_distances(
 
 
 def _as_kernel_labels(labels: ArrayLike) -> NDArray:
-    """Labels as C-contiguous int32 or int64, whichever holds all their values."""
+    """Labels as writeable, C-contiguous int32 or int64, whichever holds all their values."""
     labels = np.asarray(labels)
     if labels.ndim != 2 or labels.dtype.kind not in "bui":
         raise DataError(
@@ -76,7 +76,9 @@ def _as_kernel_labels(labels: ArrayLike) -> NDArray:
         )
     if labels.dtype == np.uint64 and labels.size and labels.max() > np.iinfo(np.int64).max:
         raise DataError("labels: expected values below 2**63, got larger ones; relabel the image")
-    return np.ascontiguousarray(labels, np.int32 if np.can_cast(labels.dtype, np.int32) else np.int64)
+    dtype = np.int32 if np.can_cast(labels.dtype, np.int32) else np.int64
+    # numba compiles anew for read-only arrays and other layouts
+    return np.require(labels, dtype, ["C", "W"])
 
 
 def _ray_paths(n_rays: int, n_steps: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:

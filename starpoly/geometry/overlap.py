@@ -55,7 +55,9 @@ def intersection_areas(a: StarPolygons, b: StarPolygons) -> NDArray[np.float64]:
     if a.n_rays != b.n_rays:
         raise StarpolyError(f"intersection: expected equal numbers of rays, got {a.n_rays} and {b.n_rays}")
     if len(a) != len(b) and 1 not in (len(a), len(b)):
-        raise StarpolyError(f"intersection: expected sets of equal length or a single polygon, got {len(a)} and {len(b)}")
+        raise StarpolyError(
+            f"intersection: expected sets of equal length or a single polygon, got {len(a)} and {len(b)}"
+        )
     out = np.empty(len(b) if len(a) == 1 else len(a))
     fill_intersections(a.points, a.distances, b.points, b.distances, *ray_directions(a.n_rays), out)
     return out

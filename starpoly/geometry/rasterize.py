@@ -74,7 +74,9 @@ def _ranks(order: NDArray[np.intp]) -> NDArray[np.int64]:
 def _check_target(ids: NDArray, n: int, out: NDArray, box: Box) -> None:
     """Refuse ids that are not labels or do not fit into ``out``, and an ``out`` that does not fit the box."""
     if out.shape != box.shape or out.dtype.kind not in "ui":
-        raise StarpolyError(f"labels: expected an integer array of shape {box.shape}, got {out.dtype} of shape {out.shape}")
+        raise StarpolyError(
+            f"labels: expected an integer array of shape {box.shape}, got {out.dtype} of shape {out.shape}"
+        )
     if ids.shape != (n,) or ids.dtype.kind not in "ui":
         raise StarpolyError(f"labels: expected {n} integer ids, got {ids.dtype} of shape {ids.shape}")
     limit = np.iinfo(out.dtype).max

@@ -1,0 +1,34 @@
+"""Fixtures and settings for all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# the first example of a test may compile a kernel, so there is no deadline; the same examples in every run
+settings.register_profile("starpoly", deadline=None, max_examples=25, derandomize=True, database=None)
+settings.load_profile("starpoly")
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Random numbers, the same in every run."""
+    return np.random.default_rng(20)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder with data and peer models that are not part of the project; the test is skipped without it."""
+    folder = Path(os.environ.get("STARPOLY_SHARED", ROOT.parent / "shared"))
+    if not folder.is_dir():
+        pytest.skip("no folder with shared data; set STARPOLY_SHARED")
+    return folder

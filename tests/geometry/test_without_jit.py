@@ -1,0 +1,49 @@
+"""The kernels as plain Python give what the compiled ones give."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from starpoly.geometry.distances import ray_distances
+from starpoly.geometry.overlap import intersection_areas, overlap
+from starpoly.geometry.rasterize import render_labels
+
+import examples
+
+
+def compute() -> dict[str, np.ndarray]:
+    """One small answer of every kernel."""
+    polygons = examples.POLYGONS
+    first, second = np.array([0]), np.array([1])
+    pairs = [(p.take(first), p.take(second)) for p in polygons.values() if len(p) > 1]
+    return {
+        "distances": ray_distances(examples.LABELS["touching"], 8),
+        "distances_on_a_grid": ray_distances(examples.LABELS["border_cut"], 5, (4, 3), parallel=True),
+        "intersections": np.concatenate([intersection_areas(a, b) for a, b in pairs]),
+        "overlaps": np.concatenate([overlap(a, b) for a, b in pairs]),
+        "labels": np.stack([render_labels(polygons[name], (20, 24)) for name in ("spiky", "half", "border_cut")]),
+    }
+
+
+def test_plain_python_gives_the_same(tmp_path):
+    tests = Path(__file__).resolve().parents[1]
+    path = tmp_path / "answers.npz"
+    code = "import sys, runpy, numpy as np; np.savez(sys.argv[2], **runpy.run_path(sys.argv[1])['compute']())"
+    paths = os.pathsep.join([str(tests.parent), str(tests), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": paths}
+    subprocess.run([sys.executable, "-c", code, __file__, str(path)], env=environment, check=True)
+    expected = compute()
+    with np.load(path) as plain:
+        for name, value in expected.items():
+            # a compiled sine or square root may differ in the last bit
+            np.testing.assert_allclose(plain[name], value, rtol=1e-12, atol=1e-12, err_msg=name)
+
+
+def test_importing_the_package_does_not_import_numba():
+    code = "import sys, starpoly.geometry; sys.exit('numba' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).resolve().parents[2])
