@@ -123,7 +123,8 @@ class NetworkConfig(Config):
         _require(min(self.base_filters, self.max_filters, self.convolutions_per_level) >= 1, "network: expected positive numbers of filters and convolutions")
         _require(self.head_filters >= 0, f"head_filters: expected 0 (no head) or more, got {self.head_filters}")
         _require(self.stem in ("patch", "conv"), f"stem: expected 'patch' or 'conv', got {self.stem!r}")
-        _require(self.normalization in ("batch", "group", "none"), f"normalization: expected 'batch', 'group' or 'none', got {self.normalization!r}")
+        # a normalisation that looks at the whole window would let the tiles show in the result
+        _require(self.normalization in ("batch", "none"), f"normalization: expected 'batch' or 'none', got {self.normalization!r}")
         _require(self.distance_activation in ("linear", "softplus"), f"distance_activation: expected 'linear' or 'softplus', got {self.distance_activation!r}")
         _require(self.distance_scale > 0, f"distance_scale: expected a positive number, got {self.distance_scale}")
 

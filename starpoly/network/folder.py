@@ -119,9 +119,9 @@ def load_spec(folder: str | Path) -> ModelSpec:
     return _read_spec(folder)[0]
 
 
-def build_network(spec: ModelSpec) -> keras.Model:
-    """The network of ``spec`` with fresh weights, computing in float32 whatever the global policy."""
-    with _float32_policy():
+def build_network(spec: ModelSpec, policy: str = "float32") -> keras.Model:
+    """The network of ``spec`` with fresh weights, computing in ``policy`` whatever the global one."""
+    with _dtype_policy(policy):
         if spec.stardist:
             from .stardist import build_stardist
 
@@ -317,11 +317,11 @@ def _replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _float32_policy() -> Iterator[None]:
+def _dtype_policy(policy: str) -> Iterator[None]:
     import keras
 
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
+    keras.config.set_dtype_policy(policy)
     try:
         yield
     finally:

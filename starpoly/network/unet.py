@@ -11,8 +11,6 @@ MICCAI 2018 (the heads); Weigert & Schmidt, ISBIC 2022 (the class head).
 
 from __future__ import annotations
 
-import math
-
 import keras
 from keras import layers
 
@@ -94,12 +92,10 @@ def _level(x: keras.KerasTensor, filters: int, name: str, config: NetworkConfig)
 def _convolution(
     x: keras.KerasTensor, filters: int, name: str, config: NetworkConfig, *, activate: bool = True
 ) -> keras.KerasTensor:
-    normalized = config.normalization != "none"
+    normalized = config.normalization == "batch"
     x = layers.Conv2D(filters, config.kernel_size, padding="same", use_bias=not normalized, name=name)(x)
-    if config.normalization == "batch":
+    if normalized:
         x = layers.BatchNormalization(momentum=0.98, name=f"{name}_norm")(x)
-    elif config.normalization == "group":
-        x = layers.GroupNormalization(math.gcd(8, filters), name=f"{name}_norm")(x)
     return layers.Activation(config.activation, name=f"{name}_activation")(x) if activate else x
 
 

@@ -19,9 +19,8 @@ from .. import __version__
 from ..config import ModelSpec, NetworkConfig, NormalizationConfig, TrainingConfig
 from ..errors import ModelError
 from ..io.atomic import atomic_path
-from ..network.folder import load_model, save_model
+from ..network.folder import build_network, load_model, save_model
 from ..network.losses import class_loss, distance_loss, probability_loss
-from ..network.unet import build_unet
 from .average import averaged_weights
 from .checkpoint import read_state, restore_checkpoint, save_checkpoint
 from .data import DataSummary, Pair, TrainingData
@@ -144,6 +143,7 @@ def _describe(
         max_distance=max(float(np.ceil(_DISTANCE_ROOM * summary.longest)), start.max_distance if start else 0.0),
         object_diameter=(float(low), float(median), float(high)),
         class_names=class_names or (start.class_names if start else ()),
+        stardist=start.stardist if start else {},
         licence=licence,
         training={
             "starpoly": __version__,
@@ -166,13 +166,8 @@ def _settings(network: NetworkConfig, training: TrainingConfig, data: TrainingDa
 
 def _compile(spec: ModelSpec, training: TrainingConfig, start: keras.Model | None) -> keras.Model:
     network = spec.network
-    policy = keras.config.dtype_policy()
     keras.utils.set_random_seed(training.seed)
-    keras.config.set_dtype_policy("mixed_bfloat16" if training.precision == "bfloat16" else "float32")
-    try:
-        model = build_unet(network)
-    finally:
-        keras.config.set_dtype_policy(policy)
+    model = build_network(spec, "mixed_bfloat16" if training.precision == "bfloat16" else "float32")
     if start is not None:
         model.set_weights(start.get_weights())
     steps = training.epochs * training.steps_per_epoch
