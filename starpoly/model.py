@@ -15,6 +15,7 @@ from .detect import Detection, Output, detect, predict_map
 from .errors import ImageError, StarpolyWarning
 from .geometry.rasterize import render_labels
 from .io.images import as_channels
+from .measure import keep_visible
 from .normalize import Normalizer, fit_normalizer
 from .registry import default_model, find_model
 
@@ -105,7 +106,7 @@ class StarPoly2D:
         -------
         labels : (Y, X) int32
             0 background, 1..n objects by descending score; a pixel belongs to the best-scored
-            object that covers it.
+            object that covers it, and an object of which no pixel shows is left out.
         details : dict
             In the order of the labels: ``coord`` (n, 2, n_rays) vertices (y, x), ``points`` (n, 2)
             centres (y, x), ``prob`` (n,) scores, with classes ``class_prob`` (n, n_classes + 1) and
@@ -126,8 +127,8 @@ class StarPoly2D:
             tile_size=tile_size,
             progress=progress,
         )
-        polygons = found.polygons
-        labels = render_labels(polygons, image.shape[:2]).astype(np.int32, copy=False)
+        drawn = render_labels(found.polygons, image.shape[:2]).astype(np.int32, copy=False)
+        labels, polygons = keep_visible(drawn, found.polygons)
         details: dict[str, Any] = {
             "coord": polygons.vertices(),
             "points": polygons.points,
@@ -284,7 +285,7 @@ class StarPoly2D:
         if given:
             return fit_normalizer(image, self.spec.normalization)
         n_channels = self.spec.network.n_channels
-        return Normalizer(low=np.zeros(n_channels), high=np.ones(n_channels))
+        return Normalizer(low=(0.0,) * n_channels, high=(1.0,) * n_channels)
 
     def _look_at(self, found: Detection) -> None:
         """Say what a user would want to know about a result."""

@@ -117,7 +117,6 @@ def _load(folder: Path, clock: Stopwatch) -> StarPoly2D:
 def _predict_one(model: StarPoly2D, job: Job, args: argparse.Namespace, clock: Stopwatch, *, progress: bool) -> dict[str, Any]:
     """Read, predict and write one image; what is said about it in the summary."""
     from ..io.images import read_image
-    from ..measure import keep_visible
 
     with clock.timing("reading"):
         image = read_image(job.image)
@@ -133,7 +132,7 @@ def _predict_one(model: StarPoly2D, job: Job, args: argparse.Namespace, clock: S
             tile_size=tile_size,
             progress=progress,
         )
-        labels, polygons = keep_visible(labels, details["polygons"])
+        polygons = details["polygons"]
     for stage, seconds in details.get("seconds", {}).items():
         name = f"detection: {stage}"
         clock.seconds[name] = clock.seconds.get(name, 0.0) + seconds
