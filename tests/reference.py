@@ -191,3 +191,59 @@ def render_labels(polygons, shape: tuple[int, int]) -> np.ndarray:
 
 
 # --- end of geometry ------------------------------------------------------------------------------
+
+
+# --- suppression ----------------------------------------------------------------------------------
+
+
+def outline(polygon):
+    """A set of one polygon as a shapely geometry: the union of its triangles."""
+    from shapely import union_all
+
+    return union_all([triangle for triangle in triangles(polygon) if triangle.area > 0])
+
+
+def overlaps(polygons) -> np.ndarray:
+    """Intersection area over the smaller area, for every pair; 0 where a polygon is empty. Less 1e-8, for rounding."""
+    shapes = [outline(polygons.take(np.array([i]))) for i in range(len(polygons))]
+    table = np.zeros((len(shapes), len(shapes)))
+    for i, j in np.ndindex(table.shape):
+        smaller = min(shapes[i].area, shapes[j].area)
+        table[i, j] = shapes[i].intersection(shapes[j]).area / smaller - 1e-8 if smaller > 0 else 0.0
+    return table
+
+
+def rank(polygons) -> list[int]:
+    """Indices by probability descending, then y, then x ascending, then as given."""
+    return sorted(range(len(polygons)), key=lambda i: (-polygons.probabilities[i], *polygons.points[i].tolist(), i))
+
+
+def greedy_suppression(polygons, nms_threshold: float) -> list[int]:
+    """Indices of the kept polygons, best first: each against all that were kept before."""
+    table = overlaps(polygons)
+    has_area = [outline(polygons.take(np.array([i]))).area > 0 for i in range(len(polygons))]
+    kept: list[int] = []
+    for i in rank(polygons):
+        if has_area[i] and all(table[i, j] <= nms_threshold for j in kept):
+            kept.append(i)
+    return kept
+
+
+def decided_suppression(polygons, nms_threshold: float, max_distance: float, unseen: list) -> tuple[list[int], list[int]]:
+    """Indices kept for sure and indices pending, as long as any polygon may yet appear in the ``unseen`` boxes."""
+    table = overlaps(polygons)
+    kept, pending = [], []
+    for i in rank(polygons):
+        y, x = map(float, polygons.points[i])
+        gaps = [np.hypot(max(b.y0 - y, 0, y - b.y1), max(b.x0 - x, 0, x - b.x1)) for b in unseen]
+        known = all(gap >= float(polygons.distances[i].max()) + max_distance for gap in gaps)
+        if any(table[i, j] > nms_threshold for j in kept):
+            continue
+        if known and not any(table[i, j] > nms_threshold for j in pending):
+            kept.append(i)
+        else:
+            pending.append(i)
+    return kept, pending
+
+
+# --- end of suppression ---------------------------------------------------------------------------

@@ -43,35 +43,61 @@ def clearance(labels, out):
                 out[y, x] = min(out[y, x], after + 1)
 
 
-def _ray_distances(labels, clear, grid_y, grid_x, path_y, path_x, lengths, out):
-    """Fill ``out`` (h, w, n_rays); ``path_y``, ``path_x`` (n_rays, n_steps) are the offsets after each step of a ray.
+@kernel
+def _steps_inside(labels, clear, start, value, offsets, n_steps):
+    """Index of the first step that ends in a pixel not labelled ``value``, or -1 if not among the first ``n_steps``.
 
-    Within ``clear - 1`` pixels of a pixel the label is constant, and a step moves the nearest pixel by at most one,
-    or by two once where a tie is rounded to even; so after a look at a pixel ``clear - 1`` steps need no look.
+    ``offsets`` are those of the steps' pixels. Within ``clear - 1`` pixels of a pixel the label is constant, and a
+    step moves the nearest pixel by at most one.
     """
-    height, width = labels.shape
-    n_rays = path_y.shape[0]
+    step = clear[start] - 1
+    while step < n_steps:
+        pixel = start + offsets[step]
+        if labels[pixel] != value:
+            return step
+        step += clear[pixel]
+    return -1
+
+
+@kernel
+def _steps_inside_rounded(labels, clear, start, value, y, x, path_y, path_x, width):
+    """As ``_steps_inside`` where a ray comes so near the middle between two pixels that the pixel depends on (y, x).
+
+    The sums are rounded to float32 and then half to even, so a step may move the nearest pixel by two.
+    """
+    step = max(clear[start] - 2, 0)
+    while True:
+        dy = int(np.rint(np.float32(y + path_y[step]))) - int(y)
+        dx = int(np.rint(np.float32(x + path_x[step]))) - int(x)
+        pixel = start + dy * width + dx
+        if labels[pixel] != value:
+            return step
+        step += max(clear[pixel] - 1, 1)
+
+
+def _ray_distances(labels, clear, margin, grid_y, grid_x, path_y, path_x, offsets, n_clean, lengths, out):
+    """Fill ``out`` (h, w, n_rays) from labels in a margin of two pixels of background.
+
+    ``path_y``, ``path_x`` (n_rays, n_steps) hold the way gone after each step of a ray, ``lengths`` the distance if
+    the object ends there. In the first ``n_clean`` (n_rays,) steps the pixels reached are the same from everywhere:
+    ``offsets`` in the flat array.
+    """
+    width = labels.shape[1]
+    labels, clear = labels.ravel(), clear.ravel()
     for i in numba.prange(out.shape[0]):
-        y = i * grid_y
-        fy = np.float32(y)
+        y = np.float32(i * grid_y)
         for j in range(out.shape[1]):
-            x = j * grid_x
-            fx = np.float32(x)
-            value = labels[y, x]
-            if value <= 0:
-                out[i, j] = 0
-                continue
-            first = max(clear[y, x] - 2, 0)
-            for k in range(n_rays):
-                step = first
-                while True:
-                    # float32 sums, rounded half to even, as in the definition
-                    row = int(np.rint(np.float32(fy + path_y[k, step])))
-                    column = int(np.rint(np.float32(fx + path_x[k, step])))
-                    if row < 0 or row >= height or column < 0 or column >= width or labels[row, column] != value:
-                        break
-                    step += max(clear[row, column] - 1, 1)
-                out[i, j, k] = lengths[k, step]
+            x = np.float32(j * grid_x)
+            start = (i * grid_y + margin) * width + j * grid_x + margin
+            value = labels[start]
+            for k in range(out.shape[2]):
+                if value <= 0:
+                    out[i, j, k] = 0
+                    continue
+                end = _steps_inside(labels, clear, start, value, offsets[k], n_clean[k])
+                if end < 0:
+                    end = _steps_inside_rounded(labels, clear, start, value, y, x, path_y[k], path_x[k], width)
+                out[i, j, k] = lengths[k, end]
 
 
 ray_distances_serial = kernel(_ray_distances)

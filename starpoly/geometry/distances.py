@@ -7,6 +7,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError, StarpolyError
 
+# pixels of background around the image, so that no ray has to be held against the image's border
+_MARGIN = 2
+
 
 def ray_distances(
     labels: ArrayLike, n_rays: int = 32, grid: tuple[int, int] = (1, 1), *, parallel: bool = False
@@ -49,7 +52,7 @@ def ray_distances(
     """
     from . import _kernels_distances as kernels
 
-    labels = _as_kernel_labels(labels)
+    labels = _check_labels(labels)
     grid_y, grid_x = (int(step) for step in grid)
     if n_rays < 3 or min(grid_y, grid_x) < 1:
         raise StarpolyError(f"ray distances: expected n_rays >= 3 and a grid >= 1, got {n_rays} and {grid}")
@@ -57,17 +60,23 @@ def ray_distances(
     out = np.empty((-(-height // grid_y), -(-width // grid_x), n_rays), np.float32)
     if out.size == 0:
         return out
-    clear = np.empty(labels.shape, np.int32)
-    kernels.clearance(labels, clear)
+    # in the widest integers that are needed, so that few variants are compiled
+    dtype = np.int32 if np.can_cast(labels.dtype, np.int32) else np.int64
+    framed = np.zeros((height + 2 * _MARGIN, width + 2 * _MARGIN), dtype)
+    framed[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN] = labels
+    clear = np.empty(framed.shape, np.int32)
+    kernels.clearance(framed, clear)
     # no ray stays inside longer than the diagonal; the margin is for the drift of float32 sums
-    paths = _ray_paths(n_rays, int(1.01 * np.hypot(height, width)) + 4)
+    path_y, path_x, lengths = _ray_paths(n_rays, int(1.01 * np.hypot(height, width)) + 4)
+    offsets = (np.rint(path_y) * framed.shape[1] + np.rint(path_x)).astype(np.int64)
+    n_clean = _steps_before(_near_half(path_y, height) | _near_half(path_x, width))
     run = kernels.ray_distances_parallel if parallel else kernels.ray_distances_serial
-    run(labels, clear, grid_y, grid_x, *paths, out)
+    run(framed, clear, _MARGIN, grid_y, grid_x, path_y, path_x, offsets, n_clean, lengths, out)
     return out
 
 
-def _as_kernel_labels(labels: ArrayLike) -> NDArray:
-    """Labels as writeable, C-contiguous int32 or int64, whichever holds all their values."""
+def _check_labels(labels: ArrayLike) -> NDArray:
+    """Labels as an array, if they are a label image whose values fit into int64."""
     labels = np.asarray(labels)
     if labels.ndim != 2 or labels.dtype.kind not in "bui":
         raise DataError(
@@ -76,9 +85,12 @@ def _as_kernel_labels(labels: ArrayLike) -> NDArray:
         )
     if labels.dtype == np.uint64 and labels.size and labels.max() > np.iinfo(np.int64).max:
         raise DataError("labels: expected values below 2**63, got larger ones; relabel the image")
-    dtype = np.int32 if np.can_cast(labels.dtype, np.int32) else np.int64
-    # numba compiles anew for read-only arrays and other layouts
-    return np.require(labels, dtype, ["C", "W"])
+    return labels
+
+
+def _near_half(path: NDArray[np.float32], length: int) -> NDArray[np.bool_]:
+    """Where adding an integer below ``length``, in float32, may change the pixel that is nearest to a path."""
+    return np.abs(path - np.floor(path) - 0.5) <= np.spacing(np.float32(2 * length))
 
 
 def _ray_paths(n_rays: int, n_steps: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
@@ -95,3 +107,8 @@ def _ray_paths(n_rays: int, n_steps: int) -> tuple[NDArray[np.float32], NDArray[
     back = np.float32(1) - np.float32(0.5) / np.maximum(np.abs(step_y), np.abs(step_x))
     end_y, end_x = path_y - back * step_y, path_x - back * step_x
     return path_y, path_x, np.sqrt(end_y * end_y + end_x * end_x)
+
+
+def _steps_before(marked: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Number of steps of each ray before the first marked one; ``marked`` is (n_rays, n_steps)."""
+    return np.where(marked.any(axis=1), marked.argmax(axis=1), marked.shape[1])
