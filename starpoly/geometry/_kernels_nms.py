@@ -1,0 +1,321 @@
+"""Greedy suppression of star-convex polygons: pair tests, a grid of many levels, one pass in score order.
+
+A pair is settled by the cheapest test that can: bounding boxes, circles, a lower bound on the intersection's area,
+and only then that area. Bounds leave a margin for rounding (``_slack``), so no test contradicts another.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import namedtuple
+
+import numpy as np
+
+from ._kernels import kernel
+from ._kernels_overlap import intersection_area, polygon_area
+
+PENDING, KEPT, SUPPRESSED, FREE = 0, 1, 2, 3
+
+# what is known of a polygon, in pixels; TOP .. RIGHT are offsets of the bounding box from the centre
+AREA, OUTER, INNER, TOP, BOTTOM, LEFT, RIGHT, EXTENT_Y, EXTENT_X, N_FEATURES = range(10)
+
+# level l of the grid holds the polygons of radius up to 4**l (level 0: up to 1), in cells of twice that
+N_LEVELS = 16
+_ROW_STRIDE, _LEVEL_STRIDE = 5039, 1000003
+
+# ``heads`` and ``links`` chain the polygons of a cell, ``level_heads`` and ``level_links`` those of a level;
+# ``size`` (1,) is the number of polygons held, ``boxes`` and ``members`` their bounding boxes and row numbers
+Bins = namedtuple("Bins", "heads links level_heads level_links level_counts level_radii boxes members size")
+
+
+@kernel
+def describe(distances, sin, cos, out):
+    """Fill ``out`` (n, N_FEATURES); returns False if a distance is negative or not finite.
+
+    INNER is the radius of a disc around the centre inside the polygon: no edge is nearer than its straight line.
+    EXTENT_Y, EXTENT_X are half the path of the boundary along each axis, for a convex polygon its height and width.
+    """
+    last = sin.shape[0] - 1
+    sin_step = math.sin(2 * math.pi / (last + 1))
+    valid = True
+    for i in range(distances.shape[0]):
+        outer, inner = 0.0, np.inf
+        top, bottom, left, right = np.inf, -np.inf, np.inf, -np.inf
+        extent_y, extent_x = 0.0, 0.0
+        before = np.float64(distances[i, last])
+        before_y, before_x = before * sin[last], before * cos[last]
+        for k in range(last + 1):
+            length = np.float64(distances[i, k])
+            valid &= 0 <= length < np.inf
+            y, x = length * sin[k], length * cos[k]
+            edge_y, edge_x = abs(y - before_y), abs(x - before_x)
+            edge = math.sqrt(edge_y * edge_y + edge_x * edge_x)
+            inner = min(inner, length * before * sin_step / edge if edge > 0 else 0.0)
+            outer = max(outer, length)
+            top, bottom, left, right = min(top, y), max(bottom, y), min(left, x), max(right, x)
+            extent_y += 0.5 * edge_y
+            extent_x += 0.5 * edge_x
+            before, before_y, before_x = length, y, x
+        out[i, AREA] = polygon_area(distances[i], sin_step)
+        out[i, OUTER], out[i, INNER] = outer, inner
+        out[i, TOP], out[i, BOTTOM], out[i, LEFT], out[i, RIGHT] = top, bottom, left, right
+        out[i, EXTENT_Y], out[i, EXTENT_X] = extent_y, extent_x
+    return valid
+
+
+@kernel
+def _slack(smaller, radius):
+    """Bound on the rounding of an intersection's area, from the smaller area and the larger outer radius.
+
+    Generous by some powers of ten; the rounding of sums of products of coordinates is of the order of the second term.
+    """
+    return 1e-9 * smaller + 1e-13 * radius * radius
+
+
+@kernel
+def _common_star(d0, d1, sin_step):
+    """Area of the polygon of the lesser distances, which lies in both polygons when they are moved to one centre."""
+    last = d0.shape[0] - 1
+    before = np.float64(min(d0[last], d1[last]))
+    total = 0.0
+    for k in range(last + 1):
+        length = np.float64(min(d0[k], d1[k]))
+        total += before * length
+        before = length
+    return 0.5 * sin_step * total
+
+
+@kernel
+def _oriented_box(dy, dx, gap, d0, d1, sin, cos):
+    """Area of the box, along and across the line between the centres, that holds the intersection.
+
+    Polygon 0 has its centre at the origin, polygon 1 at (dy, dx), ``gap`` > 0 away.
+    """
+    uy, ux = dy / gap, dx / gap
+    far0, near1, low0, high0, low1, high1 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for k in range(sin.shape[0]):
+        along, across = uy * sin[k] + ux * cos[k], ux * sin[k] - uy * cos[k]
+        far0, near1 = max(far0, d0[k] * along), min(near1, d1[k] * along)
+        low0, high0 = min(low0, d0[k] * across), max(high0, d0[k] * across)
+        low1, high1 = min(low1, d1[k] * across), max(high1, d1[k] * across)
+    return max(far0 - near1 - gap, 0.0) * max(min(high0, high1) - max(low0, low1), 0.0)
+
+
+@kernel
+def _radial_bound(dy, dx, d0, d1, sin, cos, radius1, enough):
+    """A lower bound on the intersection's area, summed up no further than ``enough``.
+
+    Polygon 0 has its centre at the origin, polygon 1 at (dy, dx). If all of polygon 1 is seen from the origin, both
+    are functions of the angle there. Between two neighbouring vertices of either, both are bounded by straight
+    lines, so the triangle of the origin and the nearer of the two boundaries at either end lies in both. Too small
+    only where the lines cross. 0 if something of polygon 1, of outer radius ``radius1``, is hidden from the origin.
+    """
+    n_rays = sin.shape[0]
+    # an edge seen too obliquely could not be told from one that is seen from behind
+    oblique = 1e-9 * radius1 * radius1
+    start = -1
+    before_y, before_x = dy + d1[n_rays - 1] * sin[n_rays - 1], dx + d1[n_rays - 1] * cos[n_rays - 1]
+    for k in range(n_rays):
+        y, x = dy + d1[k] * sin[k], dx + d1[k] * cos[k]
+        if not before_x * y - before_y * x > oblique:
+            return 0.0
+        if before_y <= 0 < y:
+            start = k
+        before_y, before_x = y, x
+    if start < 0:
+        return 0.0
+    sin_step = cos[0] * sin[1]
+    # the edge of polygon 1 that crosses ray 0 ends in vertex j; k is the next ray
+    j, k = start, 1
+    before = j - 1 if j > 0 else n_rays - 1
+    y0, x0 = dy + d1[before] * sin[before], dx + d1[before] * cos[before]
+    y1, x1 = dy + d1[j] * sin[j], dx + d1[j] * cos[j]
+    edge = x0 * y1 - y0 * x1
+    last_y, last_x = 0.0, min(np.float64(d0[0]), edge / (y1 - y0))
+    double_area = 0.0
+    for _ in range(2 * n_rays):
+        if cos[k] * y1 - sin[k] * x1 > 0:
+            radius = min(np.float64(d0[k]), edge / (cos[k] * (y1 - y0) - sin[k] * (x1 - x0)))
+            y, x = radius * sin[k], radius * cos[k]
+            k = k + 1 if k + 1 < n_rays else 0
+        else:
+            b = k - 1 if k > 0 else n_rays - 1
+            length, previous = np.float64(d0[k]), np.float64(d0[b])
+            side = previous * length * sin_step
+            across = x1 * (length * sin[k] - previous * sin[b]) - y1 * (length * cos[k] - previous * cos[b])
+            shrink = side / across if across > side else 1.0
+            y, x = shrink * y1, shrink * x1
+            j = j + 1 if j + 1 < n_rays else 0
+            y0, x0 = y1, x1
+            y1, x1 = dy + d1[j] * sin[j], dx + d1[j] * cos[j]
+            edge = x0 * y1 - y0 * x1
+        double_area += last_x * y - last_y * x
+        if double_area > 2 * enough:
+            break
+        last_y, last_x = y, x
+    return 0.5 * double_area
+
+
+@kernel
+def conflict(i, j, points, distances, features, threshold, sin, cos):
+    """Whether the intersection of polygons i and j exceeds ``threshold`` times the smaller area.
+
+    By less than the rounding does not count, so that an overlap equal to the threshold never suppresses.
+    """
+    a, b = features[i], features[j]
+    dy = np.float64(points[j, 0]) - np.float64(points[i, 0])
+    dx = np.float64(points[j, 1]) - np.float64(points[i, 1])
+    smaller = min(a[AREA], b[AREA])
+    slack = _slack(smaller, max(a[OUTER], b[OUTER]))
+    needed = threshold * smaller
+
+    height = min(a[BOTTOM], dy + b[BOTTOM]) - max(a[TOP], dy + b[TOP])
+    width = min(a[RIGHT], dx + b[RIGHT]) - max(a[LEFT], dx + b[LEFT])
+    if height <= 0 or width <= 0 or height * width <= needed or threshold >= 1:
+        return False
+    gap = math.sqrt(dy * dy + dx * dx)
+    if gap >= a[OUTER] + b[OUTER]:
+        return False
+    needed += slack
+    enough = needed + slack
+    # one inside the other's inscribed disc: the intersection is the smaller polygon
+    if gap + min(a[OUTER], b[OUTER]) < max(a[INNER], b[INNER]) and smaller > enough:
+        return True
+    # moved by (dy, dx), a polygon loses at most half of its edges' sum of |edge x (dy, dx)| of its area to outside
+    # of where it was (twice that is a bound on the symmetric difference)
+    loss = min(abs(dy) * a[EXTENT_X] + abs(dx) * a[EXTENT_Y], abs(dy) * b[EXTENT_X] + abs(dx) * b[EXTENT_Y])
+    d0, d1 = distances[i], distances[j]
+    if smaller - loss > enough and _common_star(d0, d1, cos[0] * sin[1]) - loss > enough:
+        return True
+    if gap < b[OUTER] and _radial_bound(dy, dx, d0, d1, sin, cos, b[OUTER], enough) > enough:
+        return True
+    if gap > 0 and _oriented_box(dy, dx, gap, d0, d1, sin, cos) < needed - slack:
+        return False
+    return intersection_area(points[i, 0], points[i, 1], d0, points[j, 0], points[j, 1], d1, sin, cos) > needed
+
+
+@kernel
+def make_bins(capacity):
+    """An empty grid for up to ``capacity`` polygons."""
+    n_heads = 64
+    while n_heads < capacity // 4:
+        n_heads *= 2
+    return Bins(
+        np.full(n_heads, -1, np.int32),
+        np.empty(capacity, np.int32),
+        np.full(N_LEVELS, -1, np.int32),
+        np.empty(capacity, np.int32),
+        np.zeros(N_LEVELS, np.int64),
+        np.zeros(N_LEVELS, np.float64),
+        np.empty((capacity, 4), np.float64),
+        np.empty(capacity, np.int64),
+        np.zeros(1, np.int64),
+    )
+
+
+@kernel
+def _level(radius):
+    return min(max((math.frexp(radius)[1] + 1) // 2, 0), N_LEVELS - 1)
+
+
+@kernel
+def _bucket(row, column, level, n_heads):
+    """Place in ``heads`` of a cell; cells that share one share a list, which costs time and changes nothing."""
+    return (row * _ROW_STRIDE + column + level * _LEVEL_STRIDE) & (n_heads - 1)
+
+
+@kernel
+def insert(bins, i, points, features):
+    """Add polygon i to the grid, in the cell of its centre on the level of its radius."""
+    node = bins.size[0]
+    bins.size[0] += 1
+    level = _level(features[i, OUTER])
+    cell = 2.0 * 4**level
+    y, x = np.float64(points[i, 0]), np.float64(points[i, 1])
+    bins.members[node] = i
+    bins.boxes[node, 0], bins.boxes[node, 1] = y + features[i, TOP], y + features[i, BOTTOM]
+    bins.boxes[node, 2], bins.boxes[node, 3] = x + features[i, LEFT], x + features[i, RIGHT]
+    bucket = _bucket(math.floor(y / cell), math.floor(x / cell), level, bins.heads.shape[0])
+    bins.links[node], bins.heads[bucket] = bins.heads[bucket], node
+    bins.level_links[node], bins.level_heads[level] = bins.level_heads[level], node
+    bins.level_counts[level] += 1
+    bins.level_radii[level] = max(bins.level_radii[level], features[i, OUTER])
+
+
+@kernel
+def find_conflict(bins, i, points, distances, features, threshold, sin, cos):
+    """Whether polygon i conflicts with one in the grid.
+
+    On each level either the cells within reach are visited, beginning with that of the centre, or the list of all
+    polygons of the level where that is shorter. (One function: a call with this many arrays costs more than a cell.)
+    """
+    heads, boxes = bins.heads, bins.boxes
+    y, x = np.float64(points[i, 0]), np.float64(points[i, 1])
+    top, bottom = y + features[i, TOP], y + features[i, BOTTOM]
+    left, right = x + features[i, LEFT], x + features[i, RIGHT]
+    per_cell = 2.0
+    for level in range(N_LEVELS):
+        per_cell *= 0.25
+        count = bins.level_counts[level]
+        if count == 0:
+            continue
+        reach = bins.level_radii[level]
+        row0, column0 = math.floor((top - reach) * per_cell), math.floor((left - reach) * per_cell)
+        n_rows = math.floor((bottom + reach) * per_cell) - row0 + 1
+        n_columns = math.floor((right + reach) * per_cell) - column0 + 1
+        row, column = math.floor(y * per_cell), math.floor(x * per_cell)
+        whole = n_rows * n_columns > count
+        if whole:
+            n_rows, n_columns = 1, 1
+        links = bins.level_links if whole else bins.links
+        for _ in range(n_rows):
+            for _ in range(n_columns):
+                node = bins.level_heads[level] if whole else heads[_bucket(row, column, level, heads.shape[0])]
+                while node >= 0:
+                    apart_y = boxes[node, 0] >= bottom or top >= boxes[node, 1]
+                    apart = apart_y or boxes[node, 2] >= right or left >= boxes[node, 3]
+                    if not apart and conflict(i, bins.members[node], points, distances, features, threshold, sin, cos):
+                        return True
+                    node = links[node]
+                column = column + 1 if column + 1 < column0 + n_columns else column0
+            row = row + 1 if row + 1 < row0 + n_rows else row0
+    return False
+
+
+@kernel
+def _is_covered(y, x, reach, unseen):
+    """Whether the disc of radius ``reach`` meets none of the rectangles ``unseen`` (k, 4) of (y0, x0, y1, x1)."""
+    for k in range(unseen.shape[0]):
+        dy = max(unseen[k, 0] - y, 0.0, y - unseen[k, 2])
+        dx = max(unseen[k, 1] - x, 0.0, x - unseen[k, 3])
+        if dy * dy + dx * dx < reach * reach:
+            return False
+    return True
+
+
+@kernel
+def judge(points, distances, features, rows, judged, state, unseen, max_distance, threshold, sin, cos):
+    """One greedy pass: decide what can be decided among ``rows``, which stand in score order.
+
+    Only rows with ``judged`` may change their ``state``; the others, and rows that stay pending, block worse ones.
+    Rows suppressed before are passed over. Returns the number of rows decided.
+    """
+    kept, pending = make_bins(rows.shape[0]), make_bins(rows.shape[0])
+    decided = 0
+    for k in range(rows.shape[0]):
+        i = rows[k]
+        if judged[k] and state[i] == PENDING:
+            # a hair more than the sum of the radii, for rounding
+            reach = (features[i, OUTER] + max_distance) * (1 + 1e-9)
+            if find_conflict(kept, i, points, distances, features, threshold, sin, cos):
+                state[i] = SUPPRESSED
+            elif _is_covered(np.float64(points[i, 0]), np.float64(points[i, 1]), reach, unseen) and not find_conflict(
+                pending, i, points, distances, features, threshold, sin, cos
+            ):
+                state[i] = KEPT
+            decided += state[i] != PENDING
+        if state[i] == KEPT:
+            insert(kept, i, points, features)
+        elif state[i] == PENDING:
+            insert(pending, i, points, features)
+    return decided
