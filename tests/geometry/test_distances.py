@@ -36,7 +36,8 @@ def test_equal_to_stardist(n_rays, grid, rng):
     star_dist = pytest.importorskip("stardist.geometry", reason="needs stardist").star_dist
     noise = rng.integers(0, 3, (40, 41))
     far = np.pad(examples.LABELS["crowd"], ((500, 0), (777, 0)))
-    for labels in [*(examples.LABELS[name] for name in examples.LABELS if name != "large_ids"), noise, far]:
+    long = np.ones((3, 1500), int)
+    for labels in [*(examples.LABELS[name] for name in examples.LABELS if name != "large_ids"), noise, far, long]:
         np.testing.assert_array_equal(ray_distances(labels, n_rays, grid), star_dist(labels, n_rays, grid))
 
 
