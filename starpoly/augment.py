@@ -37,8 +37,8 @@ def cut_patch(
         The image interpolated linearly, the labels by the nearest pixel.
     """
     if matrix is None:
-        start = [round(c - n / 2) for c, n in zip(centre, size, strict=True)]
-        rows, columns = (_mirror(np.arange(s, s + n), length) for s, n, length in zip(start, size, labels.shape, strict=True))
+        first = [round(c - n / 2) for c, n in zip(centre, size, strict=True)]
+        rows, columns = (_mirror(np.arange(s, s + n), length) for s, n, length in zip(first, size, labels.shape, strict=True))
         return image[rows[:, None], columns], labels[rows[:, None], columns]
     # only the part of the image that the patch can reach is handed to the interpolation
     reach = np.abs(matrix) @ (np.asarray(size) / 2) + 2
@@ -79,7 +79,7 @@ def flip_and_turn(
     rng: Generator, config: AugmentConfig, image: NDArray, labels: NDArray
 ) -> tuple[NDArray, NDArray]:
     """Mirror and turn by quarters, at random; patches that are not square are turned by halves."""
-    flip, turns = rng.integers(2), rng.integers(4)
+    flip, turns = int(rng.integers(2)), int(rng.integers(4))
     if config.flip and flip:
         image, labels = image[:, ::-1], labels[:, ::-1]
     if config.quarter_turns:

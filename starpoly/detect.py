@@ -33,9 +33,12 @@ _GEOMETRY_BEHIND = 2
 class Output(Protocol):
     """What a network says about a batch; see :class:`Network`."""
 
-    probability: NDArray[np.float32]
-    distances: NDArray[np.float32]
-    classes: NDArray[np.float32] | None
+    @property
+    def probability(self) -> NDArray[np.float32]: ...
+    @property
+    def distances(self) -> NDArray[np.float32]: ...
+    @property
+    def classes(self) -> NDArray[np.float32] | None: ...
 
 
 class Network(Protocol):

@@ -56,7 +56,7 @@ class StarPolygons:
     def empty(cls, n_rays: int, n_classes: int = 0) -> StarPolygons:
         """No polygons, with the given number of rays (and classes)."""
         classes = np.zeros((0, n_classes + 1), np.float32) if n_classes else None
-        return cls(np.zeros((0, 2)), np.zeros((0, n_rays)), np.zeros(0), classes)
+        return cls(np.zeros((0, 2), np.float32), np.zeros((0, n_rays), np.float32), np.zeros(0, np.float32), classes)
 
     @classmethod
     def concatenate(cls, parts: Sequence[StarPolygons]) -> StarPolygons:
@@ -95,7 +95,7 @@ class StarPolygons:
         """The same polygons in an image resized by ``factor``."""
         # pixel centres are at integers, so the corner of the image lies at -0.5
         points = (self.points.astype(np.float64) + 0.5) * factor - 0.5
-        return replace(self, points=points, distances=self.distances * np.float32(factor))
+        return replace(self, points=points.astype(np.float32), distances=self.distances * np.float32(factor))
 
     def score_order(self) -> NDArray[np.intp]:
         """Indices in the total score order: probability descending, then y, then x ascending."""

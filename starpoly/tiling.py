@@ -131,4 +131,4 @@ def plan_tiles(
         for x, cx0, cx1 in columns
     ]
     tiles = tuple(Tile(index, read, core) for index, (read, core) in enumerate(boxes))
-    return TilePlan(tuple(shape), (height, width), tiles)
+    return TilePlan((shape[0], shape[1]), (height, width), tiles)

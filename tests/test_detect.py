@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from painted import N_RAYS, Painted, disks, identity, paint
 
 from starpoly.config import Thresholds
 from starpoly.detect import detect, predict_map, read_window
@@ -15,6 +14,9 @@ from starpoly.normalize import Normalizer
 from starpoly.polygons import StarPolygons
 from starpoly.targets import boundary_probability
 from starpoly.tiling import Box
+
+from painted import N_RAYS, Painted, disks, identity, paint
+
 
 def same(first: StarPolygons, second: StarPolygons) -> bool:
     return (

@@ -6,11 +6,12 @@ import warnings
 
 import numpy as np
 import pytest
-from painted import N_RAYS, Painted, disks, identity, paint
 
 from starpoly.config import ModelSpec, NetworkConfig, Thresholds
 from starpoly.errors import ConfigError, ImageError, StarpolyWarning
 from starpoly.model import StarPoly2D
+
+from painted import N_RAYS, Painted, disks, identity, paint
 
 
 def model(n_classes: int = 0, **settings) -> StarPoly2D:

@@ -27,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--val-images", type=Path, metavar="DIR", help="folder of validation images")
     data.add_argument("--val-masks", type=Path, metavar="DIR", help="folder of validation masks")
     data.add_argument("--val-classes", type=Path, metavar="DIR", help="folder of validation class tables")
-    data.add_argument("--val-fraction", type=float, default=0.15, metavar="F", help="share of the pairs set aside for validation when no validation folders are given (default: 0.15)")
+    data.add_argument("--val-fraction", type=float, default=0.15, metavar="F",
+                      help="share of the pairs set aside for validation where no folders are given (default: 0.15)")
     data.add_argument("--licence", default="", help="licence of the data, kept in the model")
     model = parser.add_argument_group("model")
     model.add_argument("-o", "--output", type=Path, required=True, metavar="MODELDIR", help="model folder to write")
@@ -55,7 +56,8 @@ def run(args: argparse.Namespace) -> int:
     quiet_import()
     from ..model import StarPoly2D
     from ..registry import find_model
-    from ..training.fit import HISTORY_NAME, fit
+    from ..training.fit import fit
+    from ..training.history import FILE_NAME
     from ..training.thresholds import tune_thresholds
 
     _say(args, f"{len(train_pairs)} training and {len(val_pairs)} validation pairs")
@@ -74,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     model = StarPoly2D.from_pretrained(args.output)
     model.spec = model.spec.replace(thresholds=tune_thresholds(model, val_pairs))
     model.save(args.output)
-    _draw_losses(args.output / HISTORY_NAME, args.output / "losses.png")
+    _draw_losses(args.output / FILE_NAME, args.output / "losses.png")
     thresholds = model.spec.thresholds
     _say(args, f"{args.output}: best epoch {model.spec.training['best_epoch']}, thresholds prob {thresholds.prob}, nms {thresholds.nms}")
     return 0

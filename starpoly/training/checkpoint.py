@@ -18,7 +18,7 @@ FILE_NAME = "checkpoint.npz"
 
 def save_checkpoint(folder: Path, model: keras.Model, state: dict[str, Any]) -> None:
     """Write the model's and its optimiser's variables and a JSON-able ``state``."""
-    arrays = {f"variable_{i}": np.asarray(value) for i, value in enumerate(_variables(model))}
+    arrays: dict[str, Any] = {f"variable_{i}": np.asarray(value) for i, value in enumerate(_variables(model))}
     with atomic_path(folder / FILE_NAME) as path, path.open("wb") as file:
         np.savez(file, state=np.array(json.dumps(state)), **arrays)
 

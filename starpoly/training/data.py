@@ -8,6 +8,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -98,8 +99,8 @@ def find_pairs(images: Path, masks: Path, classes: Path | None = None) -> list[P
     return [
         Pair(
             key(image),
-            lambda path=image: read_image(path),
-            lambda path=mask: read_labels(path),
+            partial(read_image, image),
+            partial(read_labels, mask),
             None if classes is None else _read_classes(classes / f"{key(image)}.csv"),
         )
         for image, mask in found.pairs
@@ -119,7 +120,7 @@ def array_pairs(
     if len(images) != len(masks) or (classes is not None and len(classes) != len(images)):
         raise DataError(f"expected as many masks as images, got {len(images)} images and {len(masks)} masks")
     return [
-        Pair(f"image {i}", lambda a=image: np.asarray(a), lambda a=mask: np.asarray(a), None if classes is None else classes[i])
+        Pair(f"image {i}", partial(np.asarray, image), partial(np.asarray, mask), None if classes is None else classes[i])
         for i, (image, mask) in enumerate(zip(images, masks, strict=True))
     ]
 

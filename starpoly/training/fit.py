@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import logging
 import time
@@ -18,16 +17,15 @@ from tqdm import tqdm
 from .. import __version__
 from ..config import ModelSpec, NetworkConfig, NormalizationConfig, TrainingConfig
 from ..errors import ModelError
-from ..io.atomic import atomic_path
 from ..network.folder import build_network, load_model, save_model
 from ..network.losses import class_loss, distance_loss, probability_loss
 from .average import averaged_weights
 from .checkpoint import read_state, restore_checkpoint, save_checkpoint
 from .data import DataSummary, Pair, TrainingData
+from .history import TensorBoardLog, write_history
 from .patches import Batch, PatchSampler, stream, validation_batches
 
 log = logging.getLogger(__name__)
-HISTORY_NAME = "training.csv"
 #: Room above the largest object met in training, for the bound on predicted distances.
 _DISTANCE_ROOM = 1.25
 
@@ -211,6 +209,7 @@ def _run(
 ) -> None:
     per_epoch = training.steps_per_epoch
     total = training.epochs * per_epoch
+    board = TensorBoardLog(folder)
     with tqdm(total=total, initial=progress.epoch * per_epoch, desc="training", unit="step", disable=None) as bar:
         while progress.epoch < training.epochs:
             started = time.monotonic()
@@ -230,7 +229,8 @@ def _run(
             progress.seconds += time.monotonic() - started
             record["seconds"] = progress.seconds
             progress.history.append(record)
-            _write_history(folder / HISTORY_NAME, progress.history)
+            write_history(folder, progress.history)
+            board.add(record)
             save_checkpoint(folder, model, {"settings": settings, "progress": vars(progress)})
             log.info("epoch %d: %s", progress.epoch, record)
 
@@ -245,14 +245,6 @@ def _validate(model: keras.Model, batches: list[Batch]) -> dict[str, float]:
         rows.append(model.test_on_batch(images, targets, return_dict=True))
         model.reset_metrics()
     return {f"val_{name}": float(np.mean([row[name] for row in rows])) for name in rows[0]}
-
-
-def _write_history(path: Path, history: list[dict[str, float]]) -> None:
-    columns = list(dict.fromkeys(name for row in history for name in row))
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, restval="")
-        writer.writeheader()
-        writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in history)
 
 
 class _Bar(keras.callbacks.Callback):

@@ -92,8 +92,8 @@ def test_fine_tuning_starts_from_the_given_weights(whole, tmp_path):
     run(tmp_path / "tuned", gentle, init=whole[0])
     spec, tuned = load_model(tmp_path / "tuned")
     assert spec.training["initial_model"] == "whole"
-    kernel = [w for w in load_model(whole[0])[1].trainable_weights if "kernel" in w.path][0]
-    same = [w for w in tuned.trainable_weights if w.path == kernel.path][0]
+    kernel = next(w for w in load_model(whole[0])[1].trainable_weights if "kernel" in w.path)
+    same = next(w for w in tuned.trainable_weights if w.path == kernel.path)
     np.testing.assert_allclose(np.asarray(same), np.asarray(kernel), atol=1e-6)
 
 

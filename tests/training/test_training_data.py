@@ -111,7 +111,7 @@ def test_folders_that_share_no_name_are_refused(tmp_path):
     for folder, name in (("images", "a.tif"), ("masks", "b.tif")):
         (tmp_path / folder).mkdir()
         tifffile.imwrite(tmp_path / folder / name, square().astype(np.uint16))
-    with pytest.warns(StarpolyWarning), pytest.raises(DataError, match="no image of .* pairs with a mask"):
+    with pytest.warns(StarpolyWarning), pytest.raises(DataError, match=r"no image of .* pairs with a mask"):
         find_pairs(tmp_path / "images", tmp_path / "masks")
 
 

@@ -1,0 +1,49 @@
+"""The course of a training: a CSV table, and TensorBoard where it is installed."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from ..io.atomic import atomic_path
+
+FILE_NAME = "training.csv"
+TENSORBOARD_FOLDER = "tensorboard"
+
+
+def write_history(folder: Path, history: list[dict[str, float]]) -> None:
+    """Write one row per epoch; a value that an epoch does not have is left empty."""
+    columns = list(dict.fromkeys(name for row in history for name in row))
+    with atomic_path(folder / FILE_NAME) as path, path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in history)
+
+
+class TensorBoardLog:
+    """Writes the rows of the history as scalars, if the ``tensorboard`` extra is installed; else does nothing.
+
+    Parameters
+    ----------
+    folder : Path
+        Model folder; events go to its sub-folder ``tensorboard``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._writer = None
+        try:
+            from tensorboard.summary.writer.event_file_writer import EventFileWriter
+        except ImportError:
+            return
+        self._writer = EventFileWriter(str(folder / TENSORBOARD_FOLDER))
+
+    def add(self, row: dict[str, float]) -> None:
+        """Write the values of one epoch."""
+        if self._writer is None:
+            return
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        values = [Summary.Value(tag=name, simple_value=value) for name, value in row.items() if name != "epoch"]
+        self._writer.add_event(Event(step=int(row["epoch"]), summary=Summary(value=values)))
+        self._writer.flush()
