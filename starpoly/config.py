@@ -156,12 +156,18 @@ class Thresholds(Config):
         _require(0 <= self.prob <= 1 and 0 <= self.nms <= 1, f"thresholds: expected numbers from 0 to 1, got {self.prob} and {self.nms}")
 
 
+def _require_fractions(ray_context: tuple[float, ...]) -> None:
+    _require(all(0 < t < 1 for t in ray_context), f"ray_context: expected numbers between 0 and 1, got {ray_context}")
+
+
 @dataclass(frozen=True)
 class ModelSpec(Config):
     """All that a model folder says about a model, but for its weights.
 
     ``max_distance`` (pixels) bounds every predicted distance. ``object_diameter`` holds the 5th,
     50th and 95th percentile of the diameters met in training, in pixels (zeros if unknown).
+    ``ray_context`` says where along the rays distances are estimated again (see
+    :mod:`starpoly.geometry.context`); empty for nowhere.
     ``stardist`` is empty for our own network; for one imported from StarDist it holds the settings
     from which that is built, and ``network`` says no more than channels, rays, grid and classes.
     """
@@ -173,6 +179,7 @@ class ModelSpec(Config):
     normalization: NormalizationConfig = NormalizationConfig()
     object_diameter: tuple[float, float, float] = (0.0, 0.0, 0.0)
     class_names: tuple[str, ...] = ()
+    ray_context: tuple[float, ...] = ()
     description: str = ""
     licence: str = ""
     training: dict[str, Any] = field(default_factory=dict)
@@ -180,6 +187,7 @@ class ModelSpec(Config):
 
     def __post_init__(self) -> None:
         _require(self.max_distance > 0, f"max_distance: expected a positive number, got {self.max_distance}")
+        _require_fractions(self.ray_context)
 
 
 @dataclass(frozen=True)
@@ -219,7 +227,8 @@ class TrainingConfig(Config):
     ``foreground`` is the share of patches that must hold a piece of an object. ``object_balance`` weighs
     the distance error of small against large objects: 0, every pixel alike; 1, every object alike.
     ``precision`` is "float32" or "bfloat16" (half the time where the processor has it; weights stay
-    float32). An "epoch" is ``steps_per_epoch`` optimiser steps, after which a checkpoint is written.
+    float32). ``ray_context`` goes into the model, see :class:`ModelSpec`.
+    An "epoch" is ``steps_per_epoch`` optimiser steps, after which a checkpoint is written.
     """
 
     epochs: int = 80
@@ -238,6 +247,7 @@ class TrainingConfig(Config):
     iou_weight: float = 1.0
     background_weight: float = 1e-4
     class_weights: tuple[float, ...] = ()
+    ray_context: tuple[float, ...] = (0.3, 0.6)
     cache_megabytes: int = 2048
     workers: int = 1
     validate_every: int = 4
@@ -252,4 +262,5 @@ class TrainingConfig(Config):
         _require(0 <= self.ema < 1, f"ema: expected 0 (off) to below 1, got {self.ema}")
         _require(self.precision in ("float32", "bfloat16"), f"precision: expected 'float32' or 'bfloat16', got {self.precision!r}")
         _require(0 <= self.foreground <= 1, f"foreground: expected 0 to 1, got {self.foreground}")
+        _require_fractions(self.ray_context)
         _require(self.seed >= 0, f"seed: expected 0 or more, got {self.seed}")

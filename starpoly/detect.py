@@ -7,6 +7,7 @@ depend on how they interleave, since suppression gives one answer for any feedin
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from .config import Thresholds
+from .geometry.context import REACH, ray_context
 from .nms import SuppressionFront
 from .normalize import Normalizer
 from .polygons import StarPolygons
@@ -45,7 +47,8 @@ class Network(Protocol):
     """A network as the pipeline sees it: what it needs to read, and a call.
 
     ``stride`` is its total stride, ``grid`` the step of its answers, ``halo`` the radius of its
-    receptive field, all (y, x) in pixels; ``max_distance`` bounds its distances. Called with float32
+    receptive field, all (y, x) in pixels; ``max_distance`` bounds its distances; ``ray_context`` says
+    where along the rays they are estimated again. Called with float32
     (batch, height, width, n_channels), it returns ``probability`` (batch, h, w), ``distances``
     (batch, h, w, n_rays) and ``classes`` (batch, h, w, n_classes + 1) or None.
     """
@@ -56,6 +59,7 @@ class Network(Protocol):
     max_distance: float
     n_rays: int
     n_classes: int
+    ray_context: tuple[float, ...]
 
     def __call__(self, batch: NDArray[np.float32]) -> Output: ...
 
@@ -76,7 +80,10 @@ class Detection:
 
 def plan_for(network: Network, shape: tuple[int, int], tile_size: int | None = None) -> TilePlan:
     """The lattice on which ``network`` works through an image of ``shape``."""
-    return plan_tiles(shape, stride=network.stride, halo=network.halo, tile_size=tile_size or TILE_SIZE)
+    # a candidate at the edge of a core looks along its rays, and there the network looks around
+    reach = math.ceil(REACH) if network.ray_context else 0
+    halo = (network.halo[0] + reach, network.halo[1] + reach)
+    return plan_tiles(shape, stride=network.stride, halo=halo, tile_size=tile_size or TILE_SIZE)
 
 
 def detect(
@@ -119,7 +126,7 @@ def detect(
 
     def suppress_tile(tile: Tile, output: Output) -> int:
         with clock.timing("geometry"):
-            candidates = collect_candidates(output, tile, network.grid, thresholds.prob)
+            candidates = collect_candidates(output, tile, network, thresholds.prob, shape)
             front.feed(candidates, tile.core)
             kept.append(front.resolve())
             return len(candidates)
@@ -173,24 +180,66 @@ def predict_map(image: Any, network: Network, normalizer: Normalizer, *, tile_si
     return whole
 
 
-def collect_candidates(output: Output, tile: Tile, grid: tuple[int, int], threshold: float) -> StarPolygons:
+def find_candidates(
+    image: Any, network: Network, normalizer: Normalizer, threshold: float, *, tile_size: int | None = None
+) -> StarPolygons:
+    """All candidates of an image, before suppression.
+
+    Parameters
+    ----------
+    image, network, normalizer, tile_size
+        As for :func:`detect`.
+    threshold : float
+        Candidates have a probability above this.
+    """
+    shape = (int(image.shape[0]), int(image.shape[1]))
+    parts = [StarPolygons.empty(network.n_rays, network.n_classes)]
+    for tile in plan_for(network, shape, tile_size):
+        output = network(read_window(image, tile.read, normalizer)[None])
+        parts.append(collect_candidates(output, tile, network, threshold, shape))
+    return StarPolygons.concatenate(parts)
+
+
+def collect_candidates(
+    output: Output, tile: Tile, network: Network, threshold: float, shape: tuple[int, int]
+) -> StarPolygons:
     """The grid points of a tile's core whose probability is above the threshold, as polygons.
+
+    Parameters
+    ----------
+    output : Output
+        Of the network for the tile's window, batch of one.
+    tile : Tile
+    network : Network
+        Gives the grid, the bound of the distances and the context along the rays.
+    threshold : float
+    shape : (int, int)
+        Of the whole image.
 
     Returns
     -------
     StarPolygons
         In pixels of the whole image, in row-major order.
     """
+    grid = network.grid
     inside, place = _core_on_grid(tile, grid)
-    probability = output.probability[0][inside]
-    rows, columns = np.nonzero(probability > threshold)
-    points = np.stack([(rows + place[0].start) * grid[0], (columns + place[1].start) * grid[1]], axis=1)
-    at = (rows, columns)
+    probability = output.probability[0]
+    rows, columns = np.nonzero(probability[inside] > threshold)
+    at = (rows + inside[0].start, columns + inside[1].start)
+    if network.ray_context:
+        in_image = tuple(
+            min(have, -(-(length - start) // step))
+            for have, length, start, step in zip(probability.shape, shape, (tile.read.y0, tile.read.x0), grid, strict=True)
+        )
+        distances = ray_context(output.distances[0], *at, grid, network.ray_context, shape=(in_image[0], in_image[1]))
+        distances = np.minimum(distances, np.float32(network.max_distance))
+    else:
+        distances = output.distances[0][at]
     return StarPolygons(
-        points,
-        output.distances[0][inside][at],
+        np.stack([(rows + place[0].start) * grid[0], (columns + place[1].start) * grid[1]], axis=1),
+        distances,
         probability[at],
-        None if output.classes is None else output.classes[0][inside][at],
+        None if output.classes is None else output.classes[0][at],
     )
 
 

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .config import ModelSpec, NetworkConfig, NormalizationConfig, Thresholds, TrainingConfig
-from .detect import Detection, Output, detect, predict_map
+from .detect import Detection, Output, detect, find_candidates, predict_map
 from .errors import ImageError, StarpolyWarning
 from .geometry.rasterize import render_labels
 from .io.images import as_channels
 from .measure import keep_visible
 from .normalize import Normalizer, fit_normalizer
+from .polygons import StarPolygons
 from .registry import default_model, find_model
 
 if TYPE_CHECKING:
@@ -194,6 +195,27 @@ class StarPoly2D:
         """The same as :meth:`predict`, by name: ``probability``, ``distances`` and ``classes`` or None."""
         image = self._as_input(image)
         return predict_map(image, self._predictor, self._normalizer(image, normalizer), tile_size=tile_size)
+
+    def find_candidates(
+        self,
+        image: NDArray,
+        prob_threshold: float | None = None,
+        *,
+        normalizer: Normalizer | bool = True,
+        tile_size: int | None = None,
+    ) -> StarPolygons:
+        """All polygons that compete in suppression: one per grid point above the probability threshold.
+
+        Parameters
+        ----------
+        image, prob_threshold, normalizer, tile_size
+            As for :meth:`predict_instances`.
+        """
+        image = self._as_input(image)
+        threshold = self.thresholds.prob if prob_threshold is None else prob_threshold
+        return find_candidates(
+            image, self._predictor, self._normalizer(image, normalizer), threshold, tile_size=tile_size
+        )
 
     @classmethod
     def train(

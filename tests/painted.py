@@ -15,9 +15,10 @@ N_RAYS = 8
 class Painted:
     """A network that reads its answer off the image: channel 0 is the probability, the others distances."""
 
-    def __init__(self, grid=(1, 1), stride=(4, 4), halo=(6, 6), max_distance=160.0, n_classes=0):
+    def __init__(self, grid=(1, 1), stride=(4, 4), halo=(6, 6), max_distance=160.0, n_classes=0, ray_context=()):
         self.grid, self.stride, self.halo = grid, stride, halo
         self.max_distance, self.n_rays, self.n_classes = max_distance, N_RAYS, n_classes
+        self.ray_context = ray_context
         self.windows = []
 
     def __call__(self, batch):

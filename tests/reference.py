@@ -247,3 +247,26 @@ def decided_suppression(polygons, nms_threshold: float, max_distance: float, uns
 
 
 # --- end of suppression ---------------------------------------------------------------------------
+
+
+# --- context along the rays ---------------------------------------------------------------------------------------
+
+
+def ray_context(field, rows, columns, grid, fractions, reach):
+    """Mean of the estimates along each ray, by scipy's linear interpolation, one sample at a time."""
+    from scipy.ndimage import map_coordinates
+
+    n_rays = field.shape[2]
+    out = np.empty((len(rows), n_rays))
+    for i, (row, column) in enumerate(zip(rows, columns, strict=True)):
+        for k in range(n_rays):
+            angle = 2 * np.pi * k / n_rays
+            own = float(field[row, column, k])
+            estimates = [own]
+            for t in fractions:
+                step = min(t * own, reach)
+                at = [[row + step * np.sin(angle) / grid[0]], [column + step * np.cos(angle) / grid[1]]]
+                layer = field[..., k].astype(np.float64)
+                estimates.append(step + map_coordinates(layer, at, order=1, mode="nearest")[0])
+            out[i, k] = np.mean(estimates)
+    return out

@@ -31,10 +31,11 @@ def same(first: StarPolygons, second: StarPolygons) -> bool:
     tile_size=st.integers(8, 64),
     seed=st.integers(0, 99),
     grid=st.sampled_from([(1, 1), (2, 2), (1, 2), (4, 4)]),
+    ray_context=st.sampled_from([(), (0.3, 0.6)]),
 )
-def test_tiled_equals_one_tile_bit_for_bit(shape, tile_size, seed, grid):
+def test_tiled_equals_one_tile_bit_for_bit(shape, tile_size, seed, grid, ray_context):
     image = paint(disks(shape, seed))
-    network = Painted(grid=grid)
+    network = Painted(grid=grid, ray_context=ray_context)
     tiled = detect(image, network, identity(), Thresholds(0.3, 0.4), tile_size=tile_size)
     whole = detect(image, network, identity(), Thresholds(0.3, 0.4), tile_size=4096)
     assert whole.n_tiles == 1

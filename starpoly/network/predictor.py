@@ -58,6 +58,8 @@ class Predictor:
         ``n_classes`` does not count the background; 0 means none.
     max_distance : float
         Bound of every distance, in pixels.
+    ray_context : tuple of float
+        Where along the rays distances are to be estimated again.
 
     Raises
     ------
@@ -72,6 +74,7 @@ class Predictor:
         self.halo, self.stride, self.grid = geometry.radius, geometry.stride, geometry.grid
         self.n_channels, self.n_rays = spec.network.n_channels, spec.network.n_rays
         self.n_classes, self.max_distance = spec.network.n_classes, spec.max_distance
+        self.ray_context = spec.ray_context
         self._serve = _serving(model, self.n_channels, self.max_distance)
 
     @classmethod

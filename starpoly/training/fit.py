@@ -143,6 +143,7 @@ def _describe(
         class_names=class_names or (start.class_names if start else ()),
         stardist=start.stardist if start else {},
         licence=licence,
+        ray_context=training.ray_context,
         training={
             "starpoly": __version__,
             "backend": keras.backend.backend(),

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ..config import Thresholds
-from ..detect import Output
 from ..errors import DataError
 from ..evaluation.overlaps import overlaps
 from ..geometry.rasterize import render_labels
@@ -119,7 +118,7 @@ def tune_thresholds(model: StarPoly2D, pairs: Sequence[Pair], *, progress: bool 
     found: dict[float, list[ScoredMatches]] = {threshold: [] for threshold in NMS_THRESHOLDS}
     for pair in tqdm(pairs, desc="tuning thresholds", unit="image", leave=False, disable=None if progress else True):
         y_true = pair.read_labels()
-        candidates = _candidates(model, pair)
+        candidates = model.find_candidates(pair.read_image(), LOWEST_PROBABILITY)
         for threshold, matches in found.items():
             matches.append(match_scored(suppress(candidates, threshold), y_true))
     pooled = {threshold: ScoredMatches.concatenate(matches) for threshold, matches in found.items()}
@@ -129,12 +128,3 @@ def tune_thresholds(model: StarPoly2D, pairs: Sequence[Pair], *, progress: bool 
     log.info("average precision by suppression threshold: %s", best)
     nms = max(best, key=lambda threshold: best[threshold][1])
     return Thresholds(prob=round(best[nms][0], 4), nms=nms)
-
-
-def _candidates(model: StarPoly2D, pair: Pair) -> StarPolygons:
-    maps: Output = model.predict_map(pair.read_image())
-    rows, columns = np.nonzero(maps.probability > LOWEST_PROBABILITY)
-    grid = model.spec.network.grid
-    return StarPolygons(
-        np.stack([rows * grid[0], columns * grid[1]], axis=1), maps.distances[rows, columns], maps.probability[rows, columns]
-    )
