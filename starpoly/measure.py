@@ -46,13 +46,34 @@ def measure(
     n = largest if polygons is None else len(polygons)
     if largest > n:
         raise ImageError(f"labels: expected at most {n} objects, as many as polygons, got {largest}")
-    areas, sums = _moments(labels, n)
+    return object_columns(*_moments(labels, n), polygons, class_names)
+
+
+def object_columns(
+    areas: NDArray[np.int64], sums: NDArray[np.float64], polygons: StarPolygons | None = None, class_names: Sequence[str] = ()
+) -> dict[str, NDArray | list[str]]:
+    """The columns of :func:`measure`, from counts and sums of pixel coordinates.
+
+    Parameters
+    ----------
+    areas : (n,) int64
+        Number of pixels of each object.
+    sums : (2, n) float64
+        Sums of their y and x coordinates.
+    polygons, class_names
+        As in :func:`measure`.
+
+    Returns
+    -------
+    dict
+        As :func:`measure`.
+    """
     with np.errstate(invalid="ignore"):
         centers = sums / areas
     if polygons is not None:
         centers = np.where(areas > 0, centers, polygons.points.T)
     columns: dict[str, NDArray | list[str]] = {
-        "label": np.arange(1, n + 1),
+        "label": np.arange(1, len(areas) + 1),
         "y": centers[0],
         "x": centers[1],
         "area": areas,

@@ -132,3 +132,12 @@ def plan_tiles(
     ]
     tiles = tuple(Tile(index, read, core) for index, (read, core) in enumerate(boxes))
     return TilePlan((shape[0], shape[1]), (height, width), tiles)
+
+
+def cut(shape: tuple[int, int], size: int) -> Iterator[Box]:
+    """Cut an area of ``shape`` into squares of ``size`` pixels, row by row; those at the far ends are smaller."""
+    if size < 1:
+        raise ConfigError(f"tiling: expected a positive size, got {size}")
+    for y in range(0, shape[0], size):
+        for x in range(0, shape[1], size):
+            yield Box(y, x, min(y + size, shape[0]), min(x + size, shape[1]))

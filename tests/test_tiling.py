@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from starpoly.errors import ConfigError
-from starpoly.tiling import Box, plan_tiles
+from starpoly.tiling import Box, cut, plan_tiles
 
 lengths = st.integers(1, 700)
 strides = st.sampled_from([1, 2, 8, 16, 32])
@@ -59,3 +59,12 @@ def test_empty_image_is_refused(shape):
 
 def test_box_clips_to_the_image():
     assert Box(-3, 2, 9, 40).clip((8, 30)) == Box(0, 2, 8, 30)
+
+
+@pytest.mark.parametrize(("shape", "size"), [((7, 10), 4), ((8, 4), 4), ((3, 3), 9)])
+def test_squares_partition_the_area(shape, size):
+    seen = np.zeros(shape, int)
+    for box in cut(shape, size):
+        assert max(box.shape) <= size
+        seen[box.slices] += 1
+    assert (seen == 1).all()
