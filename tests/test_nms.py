@@ -388,7 +388,7 @@ def test_bounds_hold(seed, n_rays):
         assert kernels._radial_bound(dy, dx, *pair, radius, math.inf) <= area + margin
         assert gap == 0 or kernels._oriented_box(dy, dx, gap, *pair) >= area - margin
         loss = abs(dy) * features[k, kernels.EXTENT_X] + abs(dx) * features[k, kernels.EXTENT_Y]
-        assert kernels._common_star(a.distances[k], b.distances[k], cos[0] * sin[1]) - loss <= area + margin
+        assert kernels._common_star(a.distances[k], b.distances[k], sin[1]) - loss <= area + margin
 
 
 def test_radial_bound_is_tight_where_it_matters():

@@ -124,7 +124,7 @@ def _radial_bound(dy, dx, d0, d1, sin, cos, radius1, enough):
         before_y, before_x = y, x
     if start < 0:
         return 0.0
-    sin_step = cos[0] * sin[1]
+    sin_step = sin[1]
     # the edge of polygon 1 that crosses ray 0 ends in vertex j; k is the next ray
     j, k = start, 1
     before = j - 1 if j > 0 else n_rays - 1
@@ -185,7 +185,7 @@ def conflict(i, j, points, distances, features, threshold, sin, cos):
     # of where it was (twice that is a bound on the symmetric difference)
     loss = min(abs(dy) * a[EXTENT_X] + abs(dx) * a[EXTENT_Y], abs(dy) * b[EXTENT_X] + abs(dx) * b[EXTENT_Y])
     d0, d1 = distances[i], distances[j]
-    if smaller - loss > enough and _common_star(d0, d1, cos[0] * sin[1]) - loss > enough:
+    if smaller - loss > enough and _common_star(d0, d1, sin[1]) - loss > enough:
         return True
     if gap < b[OUTER] and _radial_bound(dy, dx, d0, d1, sin, cos, b[OUTER], enough) > enough:
         return True
