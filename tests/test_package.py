@@ -99,7 +99,7 @@ def test_metadata(installed):
 # --- declarations that could drift
 
 # import name -> distribution name, where they differ
-DISTRIBUTIONS = {"skimage": "scikit-image", "PIL": "pillow"}
+DISTRIBUTIONS = {"skimage": "scikit-image", "PIL": "pillow", "openslide": "openslide-python"}
 
 
 def test_every_imported_package_is_declared():

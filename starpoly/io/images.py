@@ -12,10 +12,11 @@ from .color import as_channels
 from .find import find_images
 from .raster import decode_raster
 from .tiff import decode_tiff
+from .untrusted import decoding
 
 __all__ = ["as_channels", "find_images", "read_image", "read_labels"]
 
-_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _RASTER_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"BM")
 _JPEG_START = b"\xff\xd8\xff"
 
@@ -90,28 +91,19 @@ def read_labels(path: str | Path) -> NDArray:
 
 def _decode(path: Path, *, raw: bool) -> NDArray:
     """Pixels of a file; whatever a decoder raises on untrusted bytes becomes an ImageError."""
-    start = _first_bytes(path)
+    start = first_bytes(path)
     if raw and start.startswith(_JPEG_START):
         raise ImageError(f"{path}: expected labels in a TIFF or PNG file, got a JPEG, which alters ids")
-    try:
-        if start.startswith(_TIFF_STARTS):
+    with decoding(path):
+        if start.startswith(TIFF_STARTS):
             return decode_tiff(path, raw=raw)
         if start.startswith(_RASTER_STARTS):
             return decode_raster(path, raw=raw)
-    except ImageError:
-        raise
-    except MemoryError as error:
-        message = f"{path}: expected an image that fits into memory, got one too large; crop it or free memory"
-        raise ImageError(message) from error
-    except Exception as error:
-        detail = " ".join(str(error).split())[:120] or type(error).__name__
-        raise ImageError(
-            f"{path}: expected a whole image file, got one that cannot be decoded ({detail}); copy or export it again"
-        ) from error
     raise ImageError(f"{path}: expected a TIFF, PNG, JPEG or BMP image, got something else; convert it")
 
 
-def _first_bytes(path: Path) -> bytes:
+def first_bytes(path: Path) -> bytes:
+    """The first eight bytes of a file, which tell its kind; a clear error where there are none."""
     try:
         with open(path, "rb") as file:
             start = file.read(8)

@@ -11,10 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError, StarpolyWarning
+from .axes import arrange_axes
 from .color import apply_palette, cmyk_to_rgb
-
-MAX_UNNAMED_CHANNELS = 4
-"""A stack whose axis has no name holds channels if it has at most this many pages; else it is taken for a z-stack."""
 
 _UNCONVERTED = ("CIELAB", "ICCLAB", "ITULAB", "LOGL", "LOGLUV", "CFA")
 
@@ -44,16 +42,19 @@ def decode_tiff(path: Path, *, raw: bool = False) -> NDArray:
     # an OME-TIFF may name other files; an image from outside must not choose what is read
     with tifffile.TiffFile(path, _multifile=False) as tiff:
         series = tiff.series[0]
-        _check_extent(series, path)
+        check_extent(series, path)
+        check_claim(series.nbytes, path)
         if len(tiff.series) > 1 and not raw:
             message = f"{path}: expected one image, got {len(tiff.series)}; the first is used"
             warnings.warn(message, StarpolyWarning, stacklevel=4)
-        image, axes = _order_axes(series.asarray(), series.axes, path)
-        return image if raw else _to_intensities(image, axes, series.keyframe, path)
+        stored = series.asarray()
+        arrangement = arrange_axes(stored.shape, series.axes, path)
+        image = arrangement(stored)
+        return image if raw else to_intensities(image, arrangement.names, series.keyframe, path)
 
 
-def _check_extent(series: Any, path: Path) -> None:
-    """Refuse before anything is allocated what cannot be whole."""
+def check_extent(series: Any, path: Path) -> None:
+    """Refuse before anything is allocated what cannot be whole: strips or tiles missing, or beyond the file's end."""
     size = path.stat().st_size
     ends = [
         offset + count
@@ -68,7 +69,6 @@ def _check_extent(series: Any, path: Path) -> None:
         raise ImageError(f"{path}: expected {expected} strips or tiles, got {chunks}; the file is damaged, copy it again")
     if len(series.shape) < 2 or 0 in series.shape:
         raise ImageError(f"{path}: expected an image with axes YX or YXC, got shape {series.shape}")
-    check_claim(series.nbytes, path)
 
 
 def check_claim(n_bytes: int, path: Path) -> None:
@@ -80,45 +80,27 @@ def check_claim(n_bytes: int, path: Path) -> None:
         )
 
 
-def _order_axes(image: NDArray, axes: str, path: Path) -> tuple[NDArray, str]:
-    """To YX or YXC; the second value names the axes, with S (samples), C or Q (unnamed) for the channels."""
-    if image.ndim != len(axes):  # tifffile's metadata and data disagree
-        axes = "Q" * (image.ndim - 2) + "YX"
-    single = tuple(axis for axis, name in enumerate(axes) if name not in "YX" and image.shape[axis] == 1)
-    image = image.squeeze(single)
-    axes = "".join(name for axis, name in enumerate(axes) if axis not in single)
-    if set(axes) == {"Y", "X"} and len(axes) == 2:
-        return image.transpose([axes.index("Y"), axes.index("X")]), "YX"
-    if len(axes) != 3 or "Y" not in axes or "X" not in axes:
-        raise _stack_error(image, axes, path)
-    channel = next(axis for axis, name in enumerate(axes) if name not in "YX")
-    if axes[channel] not in "SC":
-        channel = _unnamed_channel_axis(image, axes, path)
-    name = axes[channel] if axes[channel] in "SC" else "Q"
-    return np.moveaxis(image, channel, -1), f"YX{name}"
+def to_intensities(image: NDArray, axes: str, page: Any, path: Path) -> NDArray:
+    """Undo palette, CMYK and inverted grey; drop alpha.
 
+    Pixel by pixel: of a crop with all its samples it gives the crop of the result.
 
-def _unnamed_channel_axis(image: NDArray, axes: str, path: Path) -> int:
-    """Which axis of a stack without axis names holds the channels, by its length."""
-    if not set(axes) & set("ZT"):
-        for axis in (0, 2):
-            others = [length for other, length in enumerate(image.shape) if other != axis]
-            if image.shape[axis] <= MAX_UNNAMED_CHANNELS < min(others):
-                message = f"{path}: expected axes YX or YXC, got shape {image.shape}; its axis {axis} is taken for channels"
-                warnings.warn(message, StarpolyWarning, stacklevel=6)
-                return axis
-    raise _stack_error(image, axes, path)
+    Parameters
+    ----------
+    image : (Y, X) or (Y, X, C) array
+        As stored.
+    axes : str
+        As :class:`~starpoly.io.axes.Arrangement` names them.
+    page : tifffile.TiffPage
+        Says what the numbers mean.
+    path : Path
+        For messages.
 
-
-def _stack_error(image: NDArray, axes: str, path: Path) -> ImageError:
-    return ImageError(
-        f"{path}: expected one image with axes YX or YXC, got a stack with axes {axes} and shape {image.shape}; "
-        "save its planes as single files, or a projection of it"
-    )
-
-
-def _to_intensities(image: NDArray, axes: str, page: Any, path: Path) -> NDArray:
-    """Undo palette, CMYK and inverted grey; drop alpha."""
+    Raises
+    ------
+    ImageError
+        For a colour space that is not converted.
+    """
     photometric = page.photometric.name
     jpeg = "JPEG" in page.compression.name
     if photometric in _UNCONVERTED or (photometric == "YCBCR" and not jpeg):

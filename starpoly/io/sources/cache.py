@@ -1,0 +1,66 @@
+"""A cache of decoded tiles, bounded in bytes."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+
+from numpy.typing import NDArray
+
+
+class BlockCache:
+    """The blocks used last, up to a number of bytes; thread-safe.
+
+    Threads that ask for the same block at the same time wait for one to make it.
+
+    Parameters
+    ----------
+    max_bytes : int
+        Largest sum of the sizes of the blocks kept.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.n_bytes = 0
+        self._blocks: OrderedDict[Hashable, NDArray] = OrderedDict()
+        self._in_work: dict[Hashable, Future[NDArray]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, make: Callable[[], NDArray]) -> NDArray:
+        """The block called ``key``, made by ``make`` unless it is there; not to be written to."""
+        with self._lock:
+            if key in self._blocks:
+                self._blocks.move_to_end(key)
+                return self._blocks[key]
+            others = self._in_work.get(key)
+            if others is None:
+                mine = self._in_work[key] = Future()
+        if others is not None:
+            return others.result()
+        try:
+            block = make()
+        except BaseException as error:
+            with self._lock:
+                del self._in_work[key]
+            mine.set_exception(error)
+            raise
+        with self._lock:
+            del self._in_work[key]
+            self._keep(key, block)
+        mine.set_result(block)
+        return block
+
+    def clear(self) -> None:
+        """Forget all blocks."""
+        with self._lock:
+            self._blocks.clear()
+            self.n_bytes = 0
+
+    def _keep(self, key: Hashable, block: NDArray) -> None:
+        self._blocks[key] = block
+        self.n_bytes += block.nbytes
+        while self.n_bytes > self.max_bytes:
+            _, oldest = self._blocks.popitem(last=False)
+            self.n_bytes -= oldest.nbytes

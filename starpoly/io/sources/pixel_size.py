@@ -1,0 +1,97 @@
+"""The size of a pixel, as files state it."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+from xml.etree import ElementTree
+
+PixelSize = tuple[float, float]
+"""Micrometres (y, x)."""
+
+MICROMETRES = {
+    **dict.fromkeys(("µm", "μm", "um", "\\u00b5m", "micron", "microns", "micrometer", "micrometre"), 1.0),
+    **dict.fromkeys(("nm", "nanometer", "nanometre"), 1e-3),
+    **dict.fromkeys(("å", "angstrom"), 1e-4),
+    **dict.fromkeys(("mm", "millimeter", "millimetre"), 1e3),
+    **dict.fromkeys(("cm", "centimeter", "centimetre"), 1e4),
+    **dict.fromkeys(("m", "meter", "metre"), 1e6),
+    **dict.fromkeys(("inch", "in"), 25_400.0),
+}
+"""Units by their names in small letters."""
+
+PLAUSIBLE = (0.01, 20.0)
+"""Range of pixel sizes in micrometres in which a resolution per inch or cm is believed: many programs write 72, 96 or
+300 dots per inch for the printer."""
+
+
+def in_micrometres(y: object, x: object, unit: object, unit_x: object = None) -> PixelSize | None:
+    """A stated size as a pixel size; None if it is not two positive numbers in a known unit of length.
+
+    ``unit_x`` is the unit of ``x`` where it has one of its own.
+    """
+    sizes = _micrometres(y, unit), _micrometres(x, unit if unit_x is None else unit_x)
+    return None if sizes[0] is None or sizes[1] is None else (sizes[0], sizes[1])
+
+
+def _micrometres(length: object, unit: object) -> float | None:
+    factor = MICROMETRES.get(str(unit).strip().lower())
+    try:
+        value = float(str(length)) * factor if factor else 0.0
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and value > 0 else None
+
+
+def pixel_size_of_tiff(tiff: Any, page: Any) -> PixelSize | None:
+    """Pixel size at full resolution.
+
+    Parameters
+    ----------
+    tiff : tifffile.TiffFile
+    page : tifffile.TiffPage
+        The first page of the image.
+    """
+    if tiff.is_ome:
+        size = pixel_size_of_ome(tiff.ome_metadata or "")
+        if size is not None:
+            return size
+    if tiff.is_svs:
+        stated = re.search(r"\bMPP\s*=\s*([0-9.eE+-]+)", page.description or "")
+        if stated:
+            return in_micrometres(stated[1], stated[1], "um")
+    return _size_from_resolution(page, _unit_of_imagej(tiff))
+
+
+def pixel_size_of_ome(xml: str) -> PixelSize | None:
+    """``PhysicalSizeY`` and ``PhysicalSizeX`` of the first image in OME-XML; micrometres unless it says otherwise."""
+    try:
+        pixels = ElementTree.fromstring(xml).find(".//{*}Pixels")
+    except ElementTree.ParseError:
+        return None
+    if pixels is None:
+        return None
+    y, x = (pixels.get(f"PhysicalSize{axis}") for axis in "YX")
+    return in_micrometres(y, x, *(pixels.get(f"PhysicalSize{axis}Unit", "µm") for axis in "YX"))
+
+
+def _unit_of_imagej(tiff: Any) -> str | None:
+    return str((tiff.imagej_metadata or {}).get("unit", "")) if tiff.is_imagej else None
+
+
+def _size_from_resolution(page: Any, imagej_unit: str | None) -> PixelSize | None:
+    """From the tags for pixels per unit; ImageJ has units of its own."""
+    tags = page.tags
+    unit = imagej_unit or {2: "inch", 3: "cm"}.get(int(tags.valueof("ResolutionUnit", 1)))
+    sizes = []
+    for name in ("YResolution", "XResolution"):
+        numerator, denominator = tags.valueof(name, (0, 1))
+        sizes.append(denominator / numerator if numerator else 0.0)
+    size = in_micrometres(sizes[0], sizes[1], unit)
+    return size if size is not None and PLAUSIBLE[0] <= min(size) <= max(size) <= PLAUSIBLE[1] else None
+
+
+def scaled(size: PixelSize | None, full: tuple[int, int], level: tuple[int, int]) -> PixelSize | None:
+    """The pixel size at a level of a pyramid, from that at full resolution."""
+    return None if size is None else (size[0] * full[0] / level[0], size[1] * full[1] / level[1])
