@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from .config import Thresholds
 from .geometry.context import REACH, ray_context
+from .journal import TileJournal, TileResult
 from .nms import SuppressionFront
 from .normalize import Normalizer
 from .polygons import StarPolygons
@@ -94,6 +95,7 @@ def detect(
     *,
     tile_size: int | None = None,
     progress: bool = False,
+    journal: TileJournal | None = None,
 ) -> Detection:
     """Find all objects of an image.
 
@@ -112,6 +114,8 @@ def detect(
         Side of a network window in pixels.
     progress : bool
         Show a progress bar over tiles on a terminal.
+    journal : TileJournal, optional
+        Takes the result of each tile; tiles that are in it are not done again.
 
     Returns
     -------
@@ -124,21 +128,37 @@ def detect(
     front = SuppressionFront(thresholds.nms, network.max_distance, shape)
     kept: list[StarPolygons] = []
 
-    def suppress_tile(tile: Tile, output: Output) -> int:
+    def add(tile: Tile, result: TileResult) -> int:
+        kept.append(result.kept)
+        front.feed(result.pending, tile.core)
+        kept.append(front.resolve())
+        return result.n_candidates
+
+    def finish_tile(tile: Tile, output: Output) -> int:
         with clock.timing("geometry"):
             candidates = collect_candidates(output, tile, network, thresholds.prob, shape)
-            front.feed(candidates, tile.core)
-            kept.append(front.resolve())
-            return len(candidates)
+            result = suppress_within(candidates, tile, thresholds, network.max_distance, shape)
+            if journal is not None:
+                journal.store(tile.index, result)
+            return add(tile, result)
 
     n_candidates = 0
+    missing: list[Tile] = []
+    for tile in plan:
+        result = None if journal is None else journal.load(tile.index)
+        if result is None:
+            missing.append(tile)
+        else:
+            n_candidates += add(tile, result)
+    hidden = None if progress else True
     with ThreadPoolExecutor(1, "reading") as reading, ThreadPoolExecutor(1, "geometry") as geometry:
         behind: deque[Future[int]] = deque()
-        windows = _read_ahead(reading, image, normalizer, plan, clock)
-        for tile, window in tqdm(windows, total=len(plan), desc="tiles", unit="tile", leave=False, disable=None if progress else True):
+        windows = _read_ahead(reading, image, normalizer, missing, clock)
+        bar = tqdm(windows, total=len(plan), initial=len(plan) - len(missing), desc="tiles", unit="tile", leave=False, disable=hidden)
+        for tile, window in bar:
             with clock.timing("network"):
                 output = network(window[None])
-            behind.append(geometry.submit(suppress_tile, tile, output))
+            behind.append(geometry.submit(finish_tile, tile, output))
             if len(behind) > _GEOMETRY_BEHIND:
                 n_candidates += behind.popleft().result()
         n_candidates += sum(future.result() for future in behind)
@@ -147,6 +167,23 @@ def detect(
         polygons = StarPolygons.concatenate(kept)
         polygons = polygons.take(polygons.score_order())
     return Detection(polygons, n_candidates, len(plan), clock.seconds)
+
+
+def suppress_within(
+    candidates: StarPolygons, tile: Tile, thresholds: Thresholds, max_distance: float, shape: tuple[int, int]
+) -> TileResult:
+    """Decide what a tile's own candidates decide, and leave the rest, near its borders, pending.
+
+    Parameters
+    ----------
+    candidates : StarPolygons
+        All candidates of the tile's core.
+    tile, thresholds, max_distance, shape
+        As in :func:`detect`; ``shape`` is that of the whole image.
+    """
+    front = SuppressionFront(thresholds.nms, max_distance, shape)
+    front.feed(candidates, tile.core)
+    return TileResult(front.resolve(), front.pending, len(candidates))
 
 
 def predict_map(image: Any, network: Network, normalizer: Normalizer, *, tile_size: int | None = None) -> Output:
@@ -277,16 +314,16 @@ def _core_on_grid(tile: Tile, grid: tuple[int, int]) -> tuple[tuple[slice, slice
 
 
 def _read_ahead(
-    pool: ThreadPoolExecutor, image: Any, normalizer: Normalizer, plan: TilePlan, clock: Stopwatch
+    pool: ThreadPoolExecutor, image: Any, normalizer: Normalizer, tiles: Sequence[Tile], clock: Stopwatch
 ) -> Iterator[tuple[Tile, NDArray[np.float32]]]:
-    """Windows in the plan's order, read in a thread a few tiles ahead of their use."""
+    """Windows in the order of the tiles, read in a thread a few tiles ahead of their use."""
 
     def read(tile: Tile) -> NDArray[np.float32]:
         with clock.timing("reading"):
             return read_window(image, tile.read, normalizer)
 
     ahead: deque[tuple[Tile, Future[NDArray[np.float32]]]] = deque()
-    for tile in plan:
+    for tile in tiles:
         ahead.append((tile, pool.submit(read, tile)))
         if len(ahead) > _READ_AHEAD:
             first, window = ahead.popleft()
