@@ -1,0 +1,82 @@
+"""Outlines to a zip of ImageJ ROIs, for its ROI Manager."""
+
+from __future__ import annotations
+
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ...errors import ImageError, StarpolyWarning
+from ...polygons import StarPolygons
+from .geojson import check_polygons
+from .outlines import outlines
+from .saving import new_file
+
+_LARGEST = 65_535  # pixels; the corners of an ROI are 16-bit numbers
+_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip knows: the hour is nothing of the result
+
+
+def write_rois(path: str | Path, polygons: StarPolygons, shape: tuple[int, int], *, labels: ArrayLike | None = None) -> None:
+    """Write polygons as ImageJ polygon ROIs with sub-pixel coordinates, named by label.
+
+    Outlines are those of :func:`starpoly.io.sinks.outlines.outlines`, in pixels of the full resolution. Equal polygons
+    give equal bytes.
+
+    Parameters
+    ----------
+    path : str or Path
+        The zip file; replaced whole, or left as it was if writing fails.
+    polygons : StarPolygons
+        ``n`` polygons with finite coordinates.
+    shape : (int, int)
+        Height and width of the image in pixels.
+    labels : (n,) integers, optional
+        Label of each polygon. Default: 1..n.
+
+    Raises
+    ------
+    ImageError
+        If roifile is not installed, the labels do not fit, or the file cannot be written.
+
+    Warns
+    -----
+    StarpolyWarning
+        If the image is larger than ImageJ's 16-bit corners reach, or polygons lie outside the image and are left out.
+    """
+    path = Path(path)
+    roifile = _import_roifile(path)
+    check_polygons(polygons, path)
+    names = np.arange(1, len(polygons) + 1) if labels is None else np.asarray(labels)
+    if names.shape != (len(polygons),) or names.dtype.kind not in "ui":
+        raise ImageError(f"{path}: expected {len(polygons)} integer labels, got {names.dtype} of shape {names.shape}")
+    if max(shape) > _LARGEST:
+        message = (
+            f"{path}: expected an image of at most {_LARGEST} pixels a side, got {shape}; ImageJ will misplace what "
+            "lies beyond, use GeoJSON"
+        )
+        warnings.warn(message, StarpolyWarning, stacklevel=2)
+    outside = 0
+    with new_file(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for label, ring in zip(names, outlines(polygons, shape), strict=True):
+            if not len(ring):
+                outside += 1
+                continue
+            roi = roifile.ImagejRoi.frompoints(ring.astype(np.float32), name=f"{label:06d}")
+            roi.roitype = roifile.ROI_TYPE.POLYGON
+            entry = zipfile.ZipInfo(f"{label:06d}.roi", _DATE)
+            entry.compress_type, entry.create_system = zipfile.ZIP_DEFLATED, 3
+            archive.writestr(entry, roi.tobytes())
+    if outside:
+        warnings.warn(f"{path}: {outside} polygons outside the image are left out", StarpolyWarning, stacklevel=2)
+
+
+def _import_roifile(path: Path) -> Any:
+    try:
+        import roifile
+    except ImportError as error:
+        raise ImageError(f"{path}: expected the package roifile, got none; pip install 'starpoly[imagej]'") from error
+    return roifile
