@@ -104,3 +104,20 @@ def test_unknown_setting_in_the_file_names_the_nearest(trained, tmp_path, capsys
     argv = ["train", "--images", trained / "images", "--masks", trained / "masks", "-o", tmp_path / "m", "--config", tmp_path / "bad.toml"]
     assert main([str(a) for a in argv]) == 2
     assert "did you mean 'epochs'" in capsys.readouterr().err
+
+
+def test_objects_with_classes(tmp_path, capsys):
+    write_pairs(tmp_path, "ab")
+    (tmp_path / "classes").mkdir()
+    for name in "ab":
+        (tmp_path / "classes" / f"{name}.csv").write_text("label,class\n1,1\n2,1\n3,2\n")
+    (tmp_path / "settings.toml").write_text(CONFIG)
+    folders = [f"--{kind}={tmp_path / kind}" for kind in ("images", "masks", "classes")]
+    argv = ["train", *folders, "-o", str(tmp_path / "model"), "--config", str(tmp_path / "settings.toml")]
+    argv += ["--class-names", "round", "square", "--val-fraction", "0.5", *SHORT]
+    assert main(argv) == 0
+    argv = ["predict", tmp_path / "images" / "a.tif", "-o", tmp_path / "out", "--model", tmp_path / "model", "--table"]
+    assert main([str(a) for a in [*argv, "--prob-threshold", "0.2"]]) == 0
+    header, first, *_ = (tmp_path / "out" / "a_table.csv").read_text().splitlines()
+    assert "class" in header.split(",")
+    assert any(name in first for name in ("round", "square", ",1", ",2"))
