@@ -75,6 +75,7 @@ class OpenSlideSource(Source):
         with self._lock:
             self._open = False
             self._slide.close()
+        self._pixels.clear()
 
     def _decode(self, plane: int, row: int, column: int) -> NDArray:
         height, width = self._pixels.block

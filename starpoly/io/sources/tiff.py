@@ -96,6 +96,8 @@ class TiffSource(Source):
         """Close the file."""
         self._file.close()
         self._tiff.close()
+        if isinstance(self._pixels, BlockGrid):
+            self._pixels.clear()
 
 
 def _first_series(tiff: Any, path: Path) -> Any:
@@ -184,7 +186,6 @@ class _SegmentDecoder:
 
     def __init__(self, pages: Sequence[Any], block: tuple[int, int], file: _TiffBytes) -> None:
         self._file = file
-        self._pages = pages
         key = next(page for page in pages if page is not None).keyframe
         self._planes, _, height, width, self._samples = key.shaped
         self._n_rows, self._n_columns = -(-height // block[0]), -(-width // block[1])
@@ -196,16 +197,18 @@ class _SegmentDecoder:
             else {}
             for page in pages
         ]
+        # tifffile makes a page's decoder when it is first asked for, which is not thread-safe
+        self._decoders = [None if page is None else page.keyframe.decode for page in pages]
         self._places = [None if page is None else (page.dataoffsets, page.databytecounts) for page in pages]
 
     def __call__(self, plane: int, row: int, column: int) -> NDArray:
         index = ((plane % self._planes) * self._n_rows + row) * self._n_columns + column
         number = plane // self._planes
-        place, page = self._places[number], self._pages[number]
-        if place is None or place[1][index] == 0:
+        place, decode = self._places[number], self._decoders[number]
+        if place is None or decode is None or place[1][index] == 0:
             return np.full((*self._block, self._samples), self._key.nodata, self._key.dtype)
         data = self._file.read(place[0][index], place[1][index])
-        decoded, _, shape = page.keyframe.decode(data, index, **self._options[number])
+        decoded, _, shape = decode(data, index, **self._options[number])
         if decoded is None or shape[0] != 1:
             raise ImageError("no pixels")
         return decoded[0]

@@ -126,6 +126,7 @@ def _read_multiscale(group: Any, path: Path) -> _Multiscale:
     """Arrays, axes and pixel sizes as the metadata of OME-Zarr state them; every claim is checked."""
     import zarr
 
+    group = _image_group(group, path)
     described = _first_multiscale(group, path)
     datasets = described.get("datasets")
     if not isinstance(datasets, list) or not datasets:
@@ -145,12 +146,25 @@ def _read_multiscale(group: Any, path: Path) -> _Multiscale:
     return _Multiscale(arrays, names or "TCZYX", sizes)
 
 
-def _first_multiscale(group: Any, path: Path) -> dict[str, Any]:
-    """The description of the image in a group's attributes."""
+def _ome_attributes(group: Any) -> Mapping[str, Any]:
     attributes = dict(group.attrs)
     ome = attributes.get("ome", attributes)  # 0.5 has a key of its own
-    if not isinstance(ome, Mapping):
-        ome = {}
+    return ome if isinstance(ome, Mapping) else {}
+
+
+def _image_group(group: Any, path: Path) -> Any:
+    """The group itself, or the first image of several as bioformats2raw lays them out: groups 0, 1 ..."""
+    if "multiscales" in (ome := _ome_attributes(group)) or "bioformats2raw.layout" not in ome or "0" not in group:
+        return group
+    if "1" in group:
+        message = f"{path}: expected one image, got several; {path / '0'} is used"
+        warnings.warn(message, StarpolyWarning, stacklevel=7)
+    return group["0"]
+
+
+def _first_multiscale(group: Any, path: Path) -> dict[str, Any]:
+    """The description of the image in a group's attributes."""
+    ome = _ome_attributes(group)
     if "plate" in ome or "well" in ome:
         raise ImageError(f"{path}: expected one image, got a plate of images; name one of them, as in plate.zarr/A/1/0")
     described = ome.get("multiscales")
