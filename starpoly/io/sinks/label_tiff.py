@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,5 +96,5 @@ def _metadata(labels: RegionLabels, pixel_size: tuple[float, float] | None) -> d
     metadata: dict[str, Any] = {"axes": "YX", "Name": "labels", "Creator": "starpoly"}
     if pixel_size is not None:
         metadata |= {"PhysicalSizeY": float(pixel_size[0]), "PhysicalSizeX": float(pixel_size[1])}
-    said = f"starpoly labels {labels.shape} {labels.dtype} {pixel_size}"
+    said = json.dumps(["starpoly labels", *map(int, labels.shape), str(labels.dtype), metadata])
     return metadata | {"UUID": str(uuid.uuid5(uuid.NAMESPACE_OID, said))}

@@ -73,8 +73,8 @@ def test_pixel_size_is_said_twice(tmp_path):
 
 
 def test_equal_labels_give_equal_bytes(tmp_path):
-    for name in ("a.tiff", "b.tiff"):
-        write_label_tiff(tmp_path / name, slide(), pixel_size=(0.5, 0.5))
+    for name, size in (("a.tiff", 0.5), ("b.tiff", np.float32(0.5))):
+        write_label_tiff(tmp_path / name, slide(), pixel_size=(size, size))
     assert (tmp_path / "a.tiff").read_bytes() == (tmp_path / "b.tiff").read_bytes()
 
 
