@@ -14,6 +14,7 @@ from PIL import Image
 from starpoly.errors import ImageError, StarpolyWarning
 from starpoly.io import images, raster, tiff
 from starpoly.io.images import read_image, read_labels
+from starpoly.io.sources import open_source
 
 RNG = np.random.default_rng(7)
 GREY = RNG.integers(0, 256, (24, 31), dtype=np.uint8)
@@ -176,6 +177,17 @@ def test_reads_and_says_what_it_takes_for_granted(written, name):
     writer, expected = WARNED[name]
     with pytest.warns(StarpolyWarning, match=name):
         np.testing.assert_array_equal(read_image(written(name, writer)), expected)
+
+
+@pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
+@pytest.mark.parametrize("name", [*READABLE, *WARNED])
+def test_reading_by_region_gives_the_same(written, name):
+    writer, expected = {**READABLE, **WARNED}[name]
+    expected = expected if expected.ndim == 3 else expected[..., None]
+    with open_source(written(name, writer)) as source:
+        assert source.dtype == expected.dtype
+        np.testing.assert_array_equal(source[5:20, 3:29], expected[5:20, 3:29])
+        np.testing.assert_array_equal(source[:, :], expected)
 
 
 @pytest.mark.parametrize("name", REFUSED)

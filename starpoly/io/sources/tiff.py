@@ -74,17 +74,17 @@ class TiffSource(Source):
             sample = self._convert(np.zeros((1, 1, self._pixels.shape[2]), self._pixels.dtype), None)
             size = scaled(pixel_size_of_tiff(tiff, first.keyframe), levels[0], levels[level])
             self._tiff = tiff
+            super().__init__(
+                path,
+                (*self._pixels.shape[:2], sample.shape[2]),
+                sample.dtype,
+                pixel_size=size,
+                level=level,
+                levels=levels,
+                block=getattr(self._pixels, "block", (1, 1)),
+                cost=getattr(self._pixels, "cost", None),
+            )
             stack.pop_all()  # stays open
-        super().__init__(
-            path,
-            (*self._pixels.shape[:2], sample.shape[2]),
-            sample.dtype,
-            pixel_size=size,
-            level=level,
-            levels=levels,
-            block=getattr(self._pixels, "block", (1, 1)),
-            cost=getattr(self._pixels, "cost", None),
-        )
 
     def read(self, box: Box, channels: Sequence[int]) -> NDArray:
         """See :meth:`Source.read`."""
