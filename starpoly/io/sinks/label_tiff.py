@@ -49,7 +49,7 @@ def write_label_tiff(
     import tifffile
 
     check_labels(labels, path)
-    check_pixel_size(pixel_size, path)
+    pixel_size = check_pixel_size(pixel_size, path)
     steps = pyramid_steps(labels.shape, _SMALLEST_LEVEL) if pyramid else [1]
     options: dict[str, Any] = {
         "tile": (TILE, TILE),
@@ -95,6 +95,6 @@ def _metadata(labels: RegionLabels, pixel_size: tuple[float, float] | None) -> d
     """OME's metadata, whose identifier is a function of what they say, not of the hour."""
     metadata: dict[str, Any] = {"axes": "YX", "Name": "labels", "Creator": "starpoly"}
     if pixel_size is not None:
-        metadata |= {"PhysicalSizeY": float(pixel_size[0]), "PhysicalSizeX": float(pixel_size[1])}
+        metadata |= {"PhysicalSizeY": pixel_size[0], "PhysicalSizeX": pixel_size[1]}
     said = json.dumps(["starpoly labels", *map(int, labels.shape), str(labels.dtype), metadata])
     return metadata | {"UUID": str(uuid.uuid5(uuid.NAMESPACE_OID, said))}

@@ -43,7 +43,7 @@ def write_ome_zarr(path: str | Path, labels: RegionLabels, *, pixel_size: tuple[
     path = Path(path)
     zarr = _import_zarr(path)
     check_labels(labels, path)
-    check_pixel_size(pixel_size, path)
+    pixel_size = check_pixel_size(pixel_size, path)
     steps = pyramid_steps(labels.shape, CHUNK)
     with new_zarr_folder(path) as temporary:
         for level, step in enumerate(steps):
@@ -71,7 +71,7 @@ def _group(name: str, steps: list[int], pixel_size: tuple[float, float] | None) 
     size = (1.0, 1.0) if pixel_size is None else pixel_size
     datasets: list[dict[str, Any]] = [
         # level pixels are pixels of the full resolution, from the first: their centres need no translation
-        {"path": str(level), "coordinateTransformations": [{"type": "scale", "scale": [float(length * step) for length in size]}]}
+        {"path": str(level), "coordinateTransformations": [{"type": "scale", "scale": [length * step for length in size]}]}
         for level, step in enumerate(steps)
     ]
     multiscale = {

@@ -36,16 +36,19 @@ def check_labels(labels: RegionLabels, path: str | Path) -> None:
         raise ImageError(f"{path}: expected labels (Y, X) in uint16 or uint32, got {labels.dtype} of shape {labels.shape}")
 
 
-def check_pixel_size(pixel_size: tuple[float, float] | None, path: str | Path) -> None:
-    """Refuse pixel sizes ``(y, x)`` that are not positive numbers.
+def check_pixel_size(pixel_size: tuple[float, float] | None, path: str | Path) -> tuple[float, float] | None:
+    """Pixel sizes ``(y, x)`` as plain floats.
 
     Raises
     ------
     ImageError
-        If they are not.
+        If they are not positive numbers.
     """
-    if pixel_size is not None and not (len(pixel_size) == 2 and all(0 < size < float("inf") for size in pixel_size)):
+    if pixel_size is None:
+        return None
+    if len(pixel_size) != 2 or not all(0 < size < float("inf") for size in pixel_size):
         raise ImageError(f"{path}: expected positive pixel sizes (y, x) in micrometres, got {pixel_size}")
+    return float(pixel_size[0]), float(pixel_size[1])
 
 
 def level_shape(shape: tuple[int, int], step: int) -> tuple[int, int]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sinks import slide
 
 from starpoly.io.sinks import label_tiff, ome_zarr
 from starpoly.io.sources import open_source
+
+from sinks import slide
 
 
 @pytest.mark.parametrize("name", ["a.ome.tiff", "a.ome.zarr"])
