@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +17,9 @@ from .detect import Detection, Output, detect, find_candidates, predict_map
 from .errors import ImageError, StarpolyWarning
 from .geometry.rasterize import render_labels
 from .io.images import as_channels
+from .io.sources.base import Source
+from .io.sources.channels import match_channels
+from .journal import TileJournal
 from .measure import keep_visible
 from .normalize import Normalizer, fit_normalizer
 from .polygons import StarPolygons
@@ -143,15 +148,26 @@ class StarPoly2D:
 
     def detect(
         self,
-        image: NDArray,
+        image: NDArray | Source,
         *,
         prob_threshold: float | None = None,
         nms_threshold: float | None = None,
         normalizer: Normalizer | bool = True,
         tile_size: int | None = None,
         progress: bool = False,
+        journal: TileJournal | None = None,
     ) -> Detection:
-        """Find the objects of an image as polygons, without drawing labels; see :meth:`predict_instances`."""
+        """Find the objects of an image as polygons, without drawing labels.
+
+        Parameters
+        ----------
+        image : array or Source
+            A :class:`~starpoly.io.sources.Source` is read tile by tile.
+        prob_threshold, nms_threshold, normalizer, tile_size, progress
+            As for :meth:`predict_instances`.
+        journal : TileJournal, optional
+            Takes the result of each tile; tiles that are in it are not done again.
+        """
         image = self._as_input(image)
         thresholds = self.spec.thresholds.replace(
             **{
@@ -161,7 +177,13 @@ class StarPoly2D:
             }
         )
         found = detect(
-            image, self._predictor, self._normalizer(image, normalizer), thresholds, tile_size=tile_size, progress=progress
+            image,
+            self._predictor,
+            self._normalizer(image, normalizer),
+            thresholds,
+            tile_size=tile_size,
+            progress=progress,
+            journal=journal,
         )
         self._look_at(found)
         return found
@@ -290,18 +312,26 @@ class StarPoly2D:
         self.spec = self.spec.replace(thresholds=tune_thresholds(self, array_pairs(images, masks)))
         return self.spec.thresholds
 
+    def fingerprint(self) -> str:
+        """Hash of all that the model's answers depend on: settings and weights."""
+        digest = hashlib.sha256(json.dumps(self.spec.to_dict(), sort_keys=True).encode())
+        for weight in self._predictor.model.get_weights():
+            digest.update(weight.tobytes())
+        return digest.hexdigest()
+
     def save(self, folder: str | Path, *, half_precision: bool = False) -> None:
         """Write the model as a folder of ``model.json`` and ``weights.h5``."""
         from .network.folder import save_model
 
         save_model(Path(folder), self.spec, self._predictor.model, half_precision=half_precision)
 
-    def _as_input(self, image: NDArray) -> NDArray:
+    def _as_input(self, image: Any) -> Any:
         if image.ndim not in (2, 3) or 0 in image.shape:
             raise ImageError(f"expected an image with axes YX or YXC, got shape {image.shape}; pass one plane at a time")
-        return as_channels(image, self.spec.network.n_channels)
+        n_channels = self.spec.network.n_channels
+        return as_channels(image, n_channels) if isinstance(image, np.ndarray) else match_channels(image, n_channels)
 
-    def _normalizer(self, image: NDArray, given: Normalizer | bool) -> Normalizer:
+    def _normalizer(self, image: Any, given: Normalizer | bool) -> Normalizer:
         if isinstance(given, Normalizer):
             return given
         if given:

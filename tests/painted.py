@@ -6,6 +6,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from starpoly.config import ModelSpec, NetworkConfig, Thresholds
+from starpoly.model import StarPoly2D
 from starpoly.normalize import Normalizer
 from starpoly.targets import make_targets
 
@@ -49,3 +51,18 @@ def disks(shape: tuple[int, int], seed: int, n: int = 12) -> np.ndarray:
         cy, cx = rng.uniform(0, shape[0]), rng.uniform(0, shape[1])
         labels[np.hypot(y - cy, x - cx) < rng.uniform(1, 15)] = label
     return labels
+
+
+class PaintedModel(StarPoly2D):
+    """The facade around a painted network; the painting needs no normalisation."""
+
+    def __init__(self, **settings):
+        network = NetworkConfig(n_channels=N_RAYS + 1, n_rays=N_RAYS, grid=(1, 1), depth=2)
+        spec = ModelSpec("painted", network, max_distance=160.0, thresholds=Thresholds(0.3, 0.4))
+        super().__init__(spec, Painted(**settings))
+
+    def _normalizer(self, image, given):
+        return super()._normalizer(image, False)
+
+    def fingerprint(self):
+        return "painted"

@@ -6,12 +6,16 @@ import tempfile
 import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import count
 from pathlib import Path
 
 from ..errors import ImageError, StarpolyWarning
 from ..io.find import FoundImage
+
+#: Formats of results beside the label TIFF.
+_ENDINGS = {"zarr": ".ome.zarr", "geojson": ".geojson", "rois": "_rois.zip"}
+FORMATS = tuple(_ENDINGS)
 
 
 @dataclass(frozen=True)
@@ -22,19 +26,35 @@ class Job:
     labels: Path
     overlay: Path | None = None
     table: Path | None = None
+    zarr: Path | None = None
+    geojson: Path | None = None
+    rois: Path | None = None
+
+    @property
+    def named(self) -> dict[str, Path]:
+        """All files to write, by kind."""
+        paths = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "image"}
+        return {kind: path for kind, path in paths.items() if path is not None}
 
     @property
     def outputs(self) -> tuple[Path, ...]:
         """All files to write."""
-        return tuple(path for path in (self.labels, self.overlay, self.table) if path is not None)
+        return tuple(self.named.values())
+
+    @property
+    def journal(self) -> Path:
+        """Folder for the state of an unfinished run."""
+        return self.labels.with_name(f".{self.labels.name}.progress")
 
     @property
     def is_done(self) -> bool:
         """Whether all of them exist."""
-        return all(path.is_file() for path in self.outputs)
+        return all(path.exists() for path in self.outputs)
 
 
-def plan_jobs(images: Iterable[FoundImage], output: Path, *, overlay: bool = False, table: bool = False) -> list[Job]:
+def plan_jobs(
+    images: Iterable[FoundImage], output: Path, *, overlay: bool = False, table: bool = False, formats: Iterable[str] = ()
+) -> list[Job]:
     """Name the outputs of every image.
 
     ``a.b.tif`` in sub-folder ``s`` gives ``OUTPUT/s/a_label.tiff`` (up to the first point, the rule of the challenge),
@@ -61,6 +81,7 @@ def plan_jobs(images: Iterable[FoundImage], output: Path, *, overlay: bool = Fal
                 folder / f"{name}_label.tiff",
                 folder / f"{name}_overlay.png" if overlay else None,
                 folder / f"{name}_table.csv" if table else None,
+                **{kind: folder / f"{name}{ending}" for kind, ending in _ENDINGS.items() if kind in formats},
             )
             owner = taken.setdefault(_comparable(job.labels), image.path)
             if owner is image.path and sources.isdisjoint(map(_comparable, job.outputs)):

@@ -6,11 +6,15 @@ import argparse
 import json
 import math
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ImageError
+from ..io.pairing import EXTENSIONS
+from ..tiling import Box
 from .common import about, byte_size, format_size, fraction, positive_integer, say, say_error
+from .outputs import FORMATS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
 HELP = "find the objects in images and write label images"
 
 _SMALLEST_TILE = 128
+#: TIFF images with more pixels are read and written piece by piece
+_SLIDE_PIXELS = 32_000_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     results.add_argument("--overlay", action="store_true", help="write NAME_overlay.png, the outlines over the image")
     results.add_argument("--table", action="store_true", help="write NAME_table.csv: label, centre, area, diameter, score, class")
     results.add_argument("--json", nargs="?", const="-", metavar="FILE", help="write a summary as JSON; to stdout without FILE")
+    results.add_argument("--format", type=_formats, default=(), metavar="F,...",
+                         help="further formats: zarr (OME-Zarr labels), geojson (QuPath), rois (ImageJ)")
     results.add_argument("--timings", action="store_true", help="say where the time went")
+    slides = parser.add_argument_group("slides", "files of any size are read and written piece by piece; a stopped run goes on when its command is repeated")
+    slides.add_argument("--level", type=int, default=0, metavar="N", help="level of a pyramid (default: 0, the finest)")
+    slides.add_argument("--channels", type=_integers, metavar="I,...", help="channels to use, counted from 0")
+    slides.add_argument("--roi", type=_roi, metavar="Y0,X0,Y1,X1", help="look at this region only, in pixels of the level; results start at its corner")
     limits = parser.add_argument_group("limits")
     limits.add_argument("--tile-size", type=positive_integer, metavar="N", help="side of the network's window in pixels")
     limits.add_argument("--memory", type=byte_size, metavar="SIZE", help="work within about this much, such as 8G: smaller windows, no larger images")
@@ -60,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         raise ImageError(_nothing_found(found))
     for path in found.passed_over:
         say(f"starpoly: {path}: looks like a result and is passed over; give it alone to segment it")
-    jobs = plan_jobs(found.images, args.output, overlay=args.overlay, table=args.table)
+    jobs = plan_jobs(found.images, args.output, overlay=args.overlay, table=args.table, formats=args.format)
     folder = find_model(default_model() if args.model is None else args.model)
     _check_summary(args.json)
     rows = [_failure(given, ImageError(message), args) for given, message in found.problems]
@@ -118,6 +130,8 @@ def _predict_one(model: StarPoly2D, job: Job, args: argparse.Namespace, clock: S
     """Read, predict and write one image; what is said about it in the summary."""
     from ..io.images import read_image
 
+    if _is_slide(job, args):
+        return _predict_slide(model, job, args, clock, progress=progress)
     with clock.timing("reading"):
         image = read_image(job.image)
     tile_size = args.tile_size
@@ -139,6 +153,74 @@ def _predict_one(model: StarPoly2D, job: Job, args: argparse.Namespace, clock: S
     with clock.timing("writing"):
         _write(job, image, labels, polygons, model.spec)
     return _row(job, "done") | {"shape": list(image.shape), "objects": len(polygons)}
+
+
+def _is_slide(job: Job, args: argparse.Namespace) -> bool:
+    """Whether an image is to be read and written piece by piece."""
+    from ..io.images import TIFF_STARTS, first_bytes
+
+    if args.level or args.channels or args.roi or args.format or job.image.suffix.lower() not in EXTENSIONS:
+        return True
+    if not first_bytes(job.image).startswith(TIFF_STARTS):
+        return False
+    from ..io.sources import open_source
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # said when it is read
+        try:
+            with open_source(job.image) as source:
+                return source.shape[0] * source.shape[1] > _SLIDE_PIXELS
+        except ImageError:
+            return False  # said when it is read
+
+
+def _predict_slide(model: StarPoly2D, job: Job, args: argparse.Namespace, clock: Stopwatch, *, progress: bool) -> dict[str, Any]:
+    """The same for an image of any size, in bounded memory."""
+    from ..slide import SlideOutputs, segment_slide
+
+    tile_size = args.tile_size if args.memory is None else _tile_size_within(args.memory, model.spec, args.tile_size)
+    try:
+        result = segment_slide(
+            model,
+            job.image,
+            SlideOutputs(**job.named),
+            level=args.level,
+            channels=args.channels,
+            roi=args.roi,
+            prob_threshold=args.prob_threshold,
+            nms_threshold=args.nms_threshold,
+            tile_size=tile_size,
+            journal=job.journal,
+            progress=progress,
+        )
+    except KeyboardInterrupt:
+        say(f"starpoly: {job.image}: stopped; repeat the command to go on from the finished tiles")
+        raise
+    for stage, seconds in result.seconds.items():
+        clock.seconds[stage] = clock.seconds.get(stage, 0.0) + seconds
+    return _row(job, "done") | {"shape": list(result.shape), "objects": result.n_objects, "tiles": result.n_tiles}
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    wanted = tuple(name for name in text.split(",") if name != "tiff")
+    for name in wanted:
+        if name not in FORMATS:
+            raise argparse.ArgumentTypeError(f"expected some of tiff, {', '.join(FORMATS)}, got {name!r}")
+    return wanted
+
+
+def _integers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected whole numbers divided by commas, got {text!r}") from None
+
+
+def _roi(text: str) -> Box:
+    corners = _integers(text)
+    if len(corners) != 4 or not (0 <= corners[0] < corners[2] and 0 <= corners[1] < corners[3]):
+        raise argparse.ArgumentTypeError(f"expected Y0,X0,Y1,X1 with Y0 < Y1 and X0 < X1, got {text!r}")
+    return Box(*corners)
 
 
 def _write(job: Job, image: NDArray, labels: NDArray, polygons: Any, spec: ModelSpec) -> None:
@@ -192,8 +274,7 @@ def _nothing_found(found: FoundImages) -> str:
 
 
 def _row(job: Job, status: str) -> dict[str, Any]:
-    names = {"labels": job.labels, "overlay": job.overlay, "table": job.table}
-    return {"input": str(job.image), "status": status} | {name: str(path) for name, path in names.items() if path is not None}
+    return {"input": str(job.image), "status": status} | {kind: str(path) for kind, path in job.named.items()}
 
 
 def _failure(given: object, error: BaseException, args: argparse.Namespace) -> dict[str, Any]:
@@ -207,7 +288,7 @@ def _show_plan(rows: list[dict[str, Any]], args: argparse.Namespace) -> None:
         return
     for row in rows:
         if row["status"] == "planned":
-            targets = [row[name] for name in ("labels", "overlay", "table") if name in row]
+            targets = [path for kind, path in row.items() if kind not in ("input", "status")]
             sys.stdout.write(f"{row['input']} -> {', '.join(targets)}\n")
         elif row["status"] == "exists":
             sys.stdout.write(f"{row['input']}: exists, left out\n")

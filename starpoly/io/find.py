@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 from .pairing import EXTENSIONS
 
 _RESULTS = re.compile(r".(_labels?|_masks?|_overlay)$", re.IGNORECASE)
+_ZARR_MARKS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 _WILDCARD = re.compile(r"[*?\[]")
 
 
@@ -45,6 +46,7 @@ def find_images(
     count; hidden ones and label, mask and overlay images (``*_label.*``, ``*_labels.*``, ``*_mask.*``, ``*_masks.*``,
     ``*_overlay.*``) are passed over. A file that is named is taken as it is, but label, mask and overlay images among
     several inputs are passed over, too: a shell that expands ``folder/*`` names the results of an earlier run.
+    A zarr that is named is one image.
 
     Parameters
     ----------
@@ -79,6 +81,8 @@ def _find(given: str, recursive: bool, excluded: set[Path]) -> tuple[list[FoundI
     """Images under one input, and what is wrong with it."""
     path = Path(given)
     if path.is_file():
+        return [FoundImage(path)], []
+    if is_zarr(path):
         return [FoundImage(path)], []
     if path.is_dir():
         return _find_in_folder(path, recursive, excluded)
@@ -127,6 +131,11 @@ def _subfolders(folder: Path, excluded: set[Path]) -> Iterator[Path]:
 def _is_image(path: Path) -> bool:
     hidden = path.name.startswith(".")
     return not hidden and path.suffix.lower() in EXTENSIONS and not _RESULTS.search(path.stem) and path.is_file()
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether a folder is a zarr array or group: one image."""
+    return path.is_dir() and any((path / mark).is_file() for mark in _ZARR_MARKS)
 
 
 def _is_result(path: Path) -> bool:
