@@ -160,6 +160,10 @@ def _require_fractions(ray_context: tuple[float, ...]) -> None:
     _require(all(0 < t < 1 for t in ray_context), f"ray_context: expected numbers between 0 and 1, got {ray_context}")
 
 
+def _require_size(enlarge_below: float) -> None:
+    _require(enlarge_below >= 0, f"enlarge_below: expected 0 (never) or a number of pixels, got {enlarge_below}")
+
+
 @dataclass(frozen=True)
 class ModelSpec(Config):
     """All that a model folder says about a model, but for its weights.
@@ -167,7 +171,8 @@ class ModelSpec(Config):
     ``max_distance`` (pixels) bounds every predicted distance. ``object_diameter`` holds the 5th,
     50th and 95th percentile of the diameters met in training, in pixels (zeros if unknown).
     ``ray_context`` says where along the rays distances are estimated again (see
-    :mod:`starpoly.geometry.context`); empty for nowhere.
+    :mod:`starpoly.geometry.context`); empty for nowhere. An image whose median object is less than
+    ``enlarge_below`` pixels wide is looked at at twice its size; 0 for never.
     ``stardist`` is empty for our own network; for one imported from StarDist it holds the settings
     from which that is built, and ``network`` says no more than channels, rays, grid and classes.
     """
@@ -180,6 +185,7 @@ class ModelSpec(Config):
     object_diameter: tuple[float, float, float] = (0.0, 0.0, 0.0)
     class_names: tuple[str, ...] = ()
     ray_context: tuple[float, ...] = ()
+    enlarge_below: float = 0.0
     description: str = ""
     licence: str = ""
     training: dict[str, Any] = field(default_factory=dict)
@@ -188,6 +194,7 @@ class ModelSpec(Config):
     def __post_init__(self) -> None:
         _require(self.max_distance > 0, f"max_distance: expected a positive number, got {self.max_distance}")
         _require_fractions(self.ray_context)
+        _require_size(self.enlarge_below)
 
 
 @dataclass(frozen=True)
@@ -227,7 +234,7 @@ class TrainingConfig(Config):
     ``foreground`` is the share of patches that must hold a piece of an object. ``object_balance`` weighs
     the distance error of small against large objects: 0, every pixel alike; 1, every object alike.
     ``precision`` is "float32" or "bfloat16" (half the time where the processor has it; weights stay
-    float32). ``ray_context`` goes into the model, see :class:`ModelSpec`.
+    float32). ``ray_context`` and ``enlarge_below`` go into the model, see :class:`ModelSpec`.
     An "epoch" is ``steps_per_epoch`` optimiser steps, after which a checkpoint is written.
     """
 
@@ -248,6 +255,7 @@ class TrainingConfig(Config):
     background_weight: float = 1e-4
     class_weights: tuple[float, ...] = ()
     ray_context: tuple[float, ...] = (0.3, 0.6)
+    enlarge_below: float = 0.0
     cache_megabytes: int = 2048
     workers: int = 1
     validate_every: int = 4
@@ -263,4 +271,5 @@ class TrainingConfig(Config):
         _require(self.precision in ("float32", "bfloat16"), f"precision: expected 'float32' or 'bfloat16', got {self.precision!r}")
         _require(0 <= self.foreground <= 1, f"foreground: expected 0 to 1, got {self.foreground}")
         _require_fractions(self.ray_context)
+        _require_size(self.enlarge_below)
         _require(self.seed >= 0, f"seed: expected 0 or more, got {self.seed}")

@@ -6,6 +6,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from .config import ModelSpec, NetworkConfig, NormalizationConfig, Thresholds, TrainingConfig
 from .detect import Detection, Output, detect, find_candidates, predict_map
-from .errors import ImageError, StarpolyWarning
+from .errors import ConfigError, ImageError, StarpolyWarning
 from .geometry.rasterize import render_labels
 from .io.images import as_channels
 from .io.sources.base import Source
@@ -24,6 +25,7 @@ from .measure import keep_visible
 from .normalize import Normalizer, fit_normalizer
 from .polygons import StarPolygons
 from .registry import default_model, find_model
+from .scale import Enlarged, middle, typical_diameter
 
 if TYPE_CHECKING:
     from .network.predictor import Predictor
@@ -89,6 +91,7 @@ class StarPoly2D:
         prob_threshold: float | None = None,
         nms_threshold: float | None = None,
         normalizer: Normalizer | bool = True,
+        scale: int | None = None,
         tile_size: int | None = None,
         progress: bool = False,
     ) -> tuple[NDArray[np.int32], dict[str, Any]]:
@@ -103,6 +106,9 @@ class StarPoly2D:
         normalizer : Normalizer or bool
             True: percentiles of this image, as the model was trained; False: the image is
             normalised already; or a ready normaliser.
+        scale : {1, 2}, optional
+            Look at the image as it is or at twice its size. Without it, the model decides by the size of the
+            objects, estimated on the middle of the image (``spec.enlarge_below``).
         tile_size : int, optional
             Side of a network window in pixels; has no influence on the result but for rounding.
         progress : bool
@@ -130,6 +136,7 @@ class StarPoly2D:
             prob_threshold=prob_threshold,
             nms_threshold=nms_threshold,
             normalizer=normalizer,
+            scale=scale,
             tile_size=tile_size,
             progress=progress,
         )
@@ -153,6 +160,7 @@ class StarPoly2D:
         prob_threshold: float | None = None,
         nms_threshold: float | None = None,
         normalizer: Normalizer | bool = True,
+        scale: int | None = None,
         tile_size: int | None = None,
         progress: bool = False,
         journal: TileJournal | None = None,
@@ -163,7 +171,7 @@ class StarPoly2D:
         ----------
         image : array or Source
             A :class:`~starpoly.io.sources.Source` is read tile by tile.
-        prob_threshold, nms_threshold, normalizer, tile_size, progress
+        prob_threshold, nms_threshold, normalizer, scale, tile_size, progress
             As for :meth:`predict_instances`.
         journal : TileJournal, optional
             Takes the result of each tile; tiles that are in it are not done again.
@@ -176,17 +184,33 @@ class StarPoly2D:
                 if value is not None
             }
         )
+        ready = self._normalizer(image, normalizer)
+        factor = self._scale(image, ready, scale)
         found = detect(
-            image,
+            Enlarged(image) if factor == 2 else image,
             self._predictor,
-            self._normalizer(image, normalizer),
+            ready,
             thresholds,
             tile_size=tile_size,
             progress=progress,
             journal=journal,
         )
+        if factor != 1:
+            found = replace(found, polygons=found.polygons.scale(1 / factor))
         self._look_at(found)
         return found
+
+    def _scale(self, image: Any, normalizer: Normalizer, wanted: int | None) -> int:
+        """1 or 2: as wanted, or by the size of the objects in the middle of the image."""
+        if wanted is not None:
+            if wanted not in (1, 2):
+                raise ConfigError(f"scale: expected 1 or 2, got {wanted}")
+            return wanted
+        if not self.spec.enlarge_below:
+            return 1
+        sample = image[middle(image.shape[:2]).slices]
+        objects = detect(sample, self._predictor, normalizer, self.spec.thresholds).polygons
+        return 2 if 0 < typical_diameter(objects) < self.spec.enlarge_below else 1
 
     def predict(
         self, image: NDArray, *, normalizer: Normalizer | bool = True, tile_size: int | None = None
@@ -224,20 +248,24 @@ class StarPoly2D:
         prob_threshold: float | None = None,
         *,
         normalizer: Normalizer | bool = True,
+        scale: int | None = None,
         tile_size: int | None = None,
     ) -> StarPolygons:
         """All polygons that compete in suppression: one per grid point above the probability threshold.
 
         Parameters
         ----------
-        image, prob_threshold, normalizer, tile_size
+        image, prob_threshold, normalizer, scale, tile_size
             As for :meth:`predict_instances`.
         """
         image = self._as_input(image)
         threshold = self.thresholds.prob if prob_threshold is None else prob_threshold
-        return find_candidates(
-            image, self._predictor, self._normalizer(image, normalizer), threshold, tile_size=tile_size
+        ready = self._normalizer(image, normalizer)
+        factor = self._scale(image, ready, scale)
+        candidates = find_candidates(
+            Enlarged(image) if factor == 2 else image, self._predictor, ready, threshold, tile_size=tile_size
         )
+        return candidates.scale(1 / factor) if factor != 1 else candidates
 
     @classmethod
     def train(
@@ -350,7 +378,7 @@ class StarPoly2D:
             )
             return
         known = self.spec.object_diameter[1]
-        typical = 2 * float(np.median(found.polygons.distances.mean(axis=1)))
+        typical = typical_diameter(found.polygons)
         if known and not 1 / _UNUSUAL_SIZE < typical / known < _UNUSUAL_SIZE:
             warnings.warn(
                 f"the median object is {typical:.0f} px wide, those that the model knows {known:.0f} px; "

@@ -60,6 +60,7 @@ def segment_slide(
     roi: Box | None = None,
     prob_threshold: float | None = None,
     nms_threshold: float | None = None,
+    scale: int | None = None,
     tile_size: int | None = None,
     journal: Path | None = None,
     progress: bool = False,
@@ -77,7 +78,7 @@ def segment_slide(
     outputs : SlideOutputs
     level, channels, roi
         Level of a pyramid, channels, and region (pixels of that level) to look at. Results are in pixels of the region.
-    prob_threshold, nms_threshold, tile_size
+    prob_threshold, nms_threshold, scale, tile_size
         As for :meth:`StarPoly2D.predict_instances`.
     journal : Path, optional
         Folder for the state of the run; removed when all is written. Without it an interruption costs all.
@@ -100,6 +101,7 @@ def segment_slide(
         settings = {
             "prob_threshold": prob_threshold,
             "nms_threshold": nms_threshold,
+            "scale": scale,
             "tile_size": tile_size,
             "level": level,
             "channels": None if channels is None else list(channels),
@@ -111,6 +113,7 @@ def segment_slide(
             source,
             prob_threshold=prob_threshold,
             nms_threshold=nms_threshold,
+            scale=scale,
             tile_size=tile_size,
             progress=progress,
             journal=kept,

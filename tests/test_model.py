@@ -33,6 +33,14 @@ def test_labels_and_details_belong_together():
         assert 1 <= labels[y, x] <= label
 
 
+def test_objects_of_which_no_pixel_shows_leave_no_gap():
+    image = paint(disks((50, 40), 0))
+    labels, details = model().predict_instances(image, normalizer=False, nms_threshold=1.0)
+    found = model().detect(image, normalizer=False, nms_threshold=1.0)
+    assert len(details["prob"]) < len(found.polygons)
+    assert np.unique(labels[labels > 0]).tolist() == list(range(1, len(details["prob"]) + 1))
+
+
 def test_classes_are_in_the_details():
     _, details = model(n_classes=1).predict_instances(paint(disks((60, 60), 0)), normalizer=identity())
     assert (details["class_id"] == 1).all()

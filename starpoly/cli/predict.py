@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--model", metavar="MODEL", help="name or folder (see `starpoly models list`)")
     model.add_argument("--prob-threshold", type=fraction, metavar="P", help="least probability of an object (default: the model's)")
     model.add_argument("--nms-threshold", type=fraction, metavar="T", help="overlap above which the weaker object goes (default: the model's)")
+    model.add_argument("--scale", type=int, choices=(1, 2), help="look at images as they are or at twice their size (default: by the size of their objects)")
     results = parser.add_argument_group("further results")
     results.add_argument("--overlay", action="store_true", help="write NAME_overlay.png, the outlines over the image")
     results.add_argument("--table", action="store_true", help="write NAME_table.csv: label, centre, area, diameter, score, class")
@@ -143,6 +144,7 @@ def _predict_one(model: StarPoly2D, job: Job, args: argparse.Namespace, clock: S
             image,
             prob_threshold=args.prob_threshold,
             nms_threshold=args.nms_threshold,
+            scale=args.scale,
             tile_size=tile_size,
             progress=progress,
         )
@@ -189,6 +191,7 @@ def _predict_slide(model: StarPoly2D, job: Job, args: argparse.Namespace, clock:
             roi=args.roi,
             prob_threshold=args.prob_threshold,
             nms_threshold=args.nms_threshold,
+            scale=args.scale,
             tile_size=tile_size,
             journal=job.journal,
             progress=progress,

@@ -144,6 +144,7 @@ def _describe(
         stardist=start.stardist if start else {},
         licence=licence,
         ray_context=training.ray_context,
+        enlarge_below=training.enlarge_below,
         training={
             "starpoly": __version__,
             "backend": keras.backend.backend(),

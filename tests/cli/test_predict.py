@@ -250,7 +250,9 @@ def test_thresholds_and_limits_are_handed_on(capsys):
     paint("a.png")
     options = ["--prob-threshold", "0.3", "--nms-threshold", "0.2", "--tile-size", "512", "--timings", "--model", "mine"]
     assert main(["predict", "a.png", "-o", "out", *options]) == 0
-    assert PaintedModel.calls == [{"prob_threshold": 0.3, "nms_threshold": 0.2, "tile_size": 512, "progress": True}]
+    assert PaintedModel.calls == [
+        {"prob_threshold": 0.3, "nms_threshold": 0.2, "scale": None, "tile_size": 512, "progress": True}
+    ]
     assert PaintedModel.loaded == [Path("models/mine")]
     assert "0.250 s  detection: network" in capsys.readouterr().err
 
@@ -261,19 +263,6 @@ def test_memory_makes_windows_smaller_and_refuses_what_is_too_large(capsys):
     assert 128 <= PaintedModel.calls[0]["tile_size"] < 1024
     assert main(["predict", "a.png", "-o", "out", "--memory", "20K"]) == 1
     assert "a.png: expected an image that can be held in 20 KB" in capsys.readouterr().err
-
-
-def test_invisible_objects_leave_no_gap(monkeypatch):
-    def hidden(self, image, **options):
-        labels = np.zeros(image.shape, np.int32)
-        labels[3, 3] = 2
-        return labels, {"polygons": StarPolygons(np.zeros((2, 2)), np.ones((2, 8)), np.ones(2))}
-
-    monkeypatch.setattr(PaintedModel, "predict_instances", hidden)
-    paint("a.png")
-    assert main(["predict", "a.png", "-o", "out", "--table"]) == 0
-    assert np.unique(read_labels("out/a_label.tiff")).tolist() == [0, 1]
-    assert len(Path("out/a_table.csv").read_text().splitlines()) == 2
 
 
 @pytest.mark.parametrize(
