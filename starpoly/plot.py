@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .errors import DataError, ImageError
 from .io.atomic import atomic_path
+from .io.overlay import inner_outlines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,27 +42,6 @@ def label_colors(labels: ArrayLike) -> NDArray[np.uint8]:
     distance = np.abs(np.mod(hue[..., None] - np.array([0, 1, 2]) / 3 + 0.5, 1.0) - 0.5)
     pure = np.clip(2 - 6 * distance, 0, 1)
     return np.round(255 * value[..., None] * (0.15 + 0.85 * pure)).astype(np.uint8)
-
-
-def inner_outlines(labels: NDArray[Any]) -> NDArray[np.bool_]:
-    """Pixels of objects that have a pixel of something else above, below, left or right of them.
-
-    Parameters
-    ----------
-    labels : (height, width) integers
-        Label image. Beyond the image's border lies more of the same: an object that is cut has no outline there.
-
-    Returns
-    -------
-    (height, width) bool
-    """
-    edge = np.zeros(labels.shape, bool)
-    down, right = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
-    edge[1:] |= down
-    edge[:-1] |= down
-    edge[:, 1:] |= right
-    edge[:, :-1] |= right
-    return edge & (labels != 0)
 
 
 def outlines_on_image(image: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.uint8]:

@@ -51,7 +51,7 @@ def draw_overlay(image: NDArray, labels: NDArray, *, max_side: int = MAX_SIDE) -
     step = -(-max(labels.shape) // max_side)
     picture = _to_display(image[::step, ::step])
     labels = labels[::step, ::step]
-    rows, columns = np.nonzero(_outlines(labels))
+    rows, columns = np.nonzero(inner_outlines(labels) & (labels > 0))
     colors = _colors(dark=float(picture.mean()) < 128)
     picture[rows, columns] = colors[labels[rows, columns].astype(np.int64) % _N_COLORS]
     return picture
@@ -98,16 +98,25 @@ def _stretch(image: NDArray) -> NDArray[np.float32]:
     return np.clip(normalizer(image), 0, 1)
 
 
-def _outlines(labels: NDArray) -> NDArray[np.bool_]:
-    """Pixels of objects with a neighbour (up, down, left or right) of another id."""
-    outlines = np.zeros(labels.shape, bool)
-    down = labels[1:] != labels[:-1]
-    right = labels[:, 1:] != labels[:, :-1]
-    outlines[1:] |= down
-    outlines[:-1] |= down
-    outlines[:, 1:] |= right
-    outlines[:, :-1] |= right
-    return outlines & (labels > 0)
+def inner_outlines(labels: NDArray) -> NDArray[np.bool_]:
+    """Pixels of objects that have a pixel of something else above, below, left or right of them.
+
+    Parameters
+    ----------
+    labels : (height, width) integers
+        Label image. Beyond the image's border lies more of the same: an object that is cut has no outline there.
+
+    Returns
+    -------
+    (height, width) bool
+    """
+    edge = np.zeros(labels.shape, bool)
+    down, right = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
+    edge[1:] |= down
+    edge[:-1] |= down
+    edge[:, 1:] |= right
+    edge[:, :-1] |= right
+    return edge & (labels != 0)
 
 
 def _colors(*, dark: bool) -> NDArray[np.uint8]:
