@@ -185,32 +185,36 @@ class StarPoly2D:
             }
         )
         ready = self._normalizer(image, normalizer)
-        factor = self._scale(image, ready, scale)
-        found = detect(
-            Enlarged(image) if factor == 2 else image,
-            self._predictor,
-            ready,
-            thresholds,
-            tile_size=tile_size,
-            progress=progress,
-            journal=journal,
-        )
+        factor, sampled = self._scale(image, ready, scale)
+        as_sampled = thresholds == self.spec.thresholds and tile_size is None and journal is None
+        if factor == 1 and sampled is not None and as_sampled and middle(image.shape[:2]).shape == image.shape[:2]:
+            found = sampled  # the sample was the whole image
+        else:
+            found = detect(
+                Enlarged(image) if factor == 2 else image,
+                self._predictor,
+                ready,
+                thresholds,
+                tile_size=tile_size,
+                progress=progress,
+                journal=journal,
+            )
         if factor != 1:
             found = replace(found, polygons=found.polygons.scale(1 / factor))
         self._look_at(found)
         return found
 
-    def _scale(self, image: Any, normalizer: Normalizer, wanted: int | None) -> int:
-        """1 or 2: as wanted, or by the size of the objects in the middle of the image."""
+    def _scale(self, image: Any, normalizer: Normalizer, wanted: int | None) -> tuple[int, Detection | None]:
+        """1 or 2, as wanted, or by the size of the objects in the middle of the image; and what was found there."""
         if wanted is not None:
             if wanted not in (1, 2):
                 raise ConfigError(f"scale: expected 1 or 2, got {wanted}")
-            return wanted
+            return wanted, None
         if not self.spec.enlarge_below:
-            return 1
+            return 1, None
         sample = image[middle(image.shape[:2]).slices]
-        objects = detect(sample, self._predictor, normalizer, self.spec.thresholds).polygons
-        return 2 if 0 < typical_diameter(objects) < self.spec.enlarge_below else 1
+        sampled = detect(sample, self._predictor, normalizer, self.spec.thresholds)
+        return (2 if 0 < typical_diameter(sampled.polygons) < self.spec.enlarge_below else 1), sampled
 
     def predict(
         self, image: NDArray, *, normalizer: Normalizer | bool = True, tile_size: int | None = None
@@ -261,7 +265,7 @@ class StarPoly2D:
         image = self._as_input(image)
         threshold = self.thresholds.prob if prob_threshold is None else prob_threshold
         ready = self._normalizer(image, normalizer)
-        factor = self._scale(image, ready, scale)
+        factor, _ = self._scale(image, ready, scale)
         candidates = find_candidates(
             Enlarged(image) if factor == 2 else image, self._predictor, ready, threshold, tile_size=tile_size
         )

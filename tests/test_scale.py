@@ -62,6 +62,20 @@ def test_the_model_enlarges_small_objects_and_gives_original_pixels(monkeypatch)
     assert seen == [(80, 60), (80, 60), (160, 120)]
 
 
+def test_image_that_was_sampled_whole_is_not_looked_at_again():
+    image = paint(disks((80, 60), 0))
+    model = PaintedModel()
+    plain = model.detect(image)
+    model.spec = model.spec.replace(enlarge_below=1.0)
+    model._predictor.windows.clear()
+    again = model.detect(image)
+    assert len(model._predictor.windows) == 1
+    np.testing.assert_array_equal(again.polygons.points, plain.polygons.points)
+    assert again.n_candidates == plain.n_candidates
+    # other thresholds ask for a look of their own
+    assert len(model.detect(image, prob_threshold=0.9).polygons) < len(plain.polygons)
+
+
 def test_wanted_scale_is_taken_and_checked():
     image = paint(disks((80, 60), 0))
     model = PaintedModel()
