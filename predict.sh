@@ -6,6 +6,8 @@
 #   sh predict.sh INPUT OUTPUT [FLAGS...]  a file or folder -> label images; FLAGS go to `starpoly predict`
 #
 # Uses the installed starpoly; without one, makes an environment beside this file (.venv) once.
+# Exit status 0: every image that can be read has its label image. A damaged one gets labels without objects
+# where its size is known (`starpoly predict --tolerant`). STARPOLY_MODEL names another model than the default.
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -36,10 +38,23 @@ else
     starpoly=$here/.venv/bin/starpoly
 fi
 
+# a container whose file system is read-only: memory has room for temporary files
+if [ -z "${TMPDIR-}" ] && [ ! -w /tmp ] && [ -w /dev/shm ]; then
+    export TMPDIR=/dev/shm
+fi
+# numba looks into a cache only where it could also write to it
+if [ -d "${NUMBA_CACHE_DIR-}" ] && [ ! -w "$NUMBA_CACHE_DIR" ]; then
+    kernels=$(mktemp -d) && cp -R "$NUMBA_CACHE_DIR/." "$kernels" && export NUMBA_CACHE_DIR="$kernels"
+fi
+if [ "${STARPOLY_DEVICE-}" = gpu ] && [ ! -e /dev/nvidiactl ] && [ ! -e /dev/dxg ]; then
+    echo "predict.sh: no GPU in this container (docker run --gpus all ...): going on with the processor" >&2
+fi
+
 if [ $# -eq 0 ]; then
     exec "$starpoly" demo -o outputs
 fi
 input=$1
 output=$2
 shift 2
-exec "$starpoly" predict "$input" -o "$output" "$@"
+# flags come after, so that they have the last word
+exec "$starpoly" predict "$input" -o "$output" --tolerant ${STARPOLY_MODEL:+--model "$STARPOLY_MODEL"} "$@"

@@ -228,6 +228,34 @@ class AugmentConfig(Config):
 
 
 @dataclass(frozen=True)
+class UnlabelledConfig(Config):
+    """How unlabelled images are learnt from, where there are any; see ``docs/unlabelled.md``.
+
+    After the share ``start`` of the epochs, and ``rounds`` times in all at equal distances, the averaged model labels
+    them. An object becomes a label if on the validation images objects of its score are right with a chance of at least
+    ``confidence``; pixels with a probability of at most ``background`` become background; all others are ignored.
+    From then on the share ``share`` of each batch is cut from them, changed by ``augment``: more strongly than labelled
+    patches, so that repeating the teacher is not enough. Of a larger image a window of ``largest_side`` pixels a side
+    is used.
+    """
+
+    start: float = 0.5
+    rounds: int = 2
+    share: float = 0.5
+    confidence: float = 0.6
+    background: float = 0.1
+    largest_side: int = 2048
+    augment: AugmentConfig = AugmentConfig(gain=(0.5, 2.0), shift=0.2, gamma=(0.65, 1.6), blur=1.5, noise=0.1)
+
+    def __post_init__(self) -> None:
+        _require(0 < self.start < 1, f"unlabelled.start: expected more than 0 and less than 1, got {self.start}")
+        _require(self.rounds >= 1, f"unlabelled.rounds: expected at least 1, got {self.rounds}")
+        _require(self.largest_side >= 64, f"unlabelled.largest_side: expected at least 64 pixels, got {self.largest_side}")
+        for name in ("share", "confidence", "background"):
+            _require(0 < getattr(self, name) < 1, f"unlabelled.{name}: expected more than 0 and less than 1, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
 class TrainingConfig(Config):
     """How a network is trained.
 
@@ -235,7 +263,8 @@ class TrainingConfig(Config):
     the distance error of small against large objects: 0, every pixel alike; 1, every object alike.
     ``precision`` is "float32" or "bfloat16" (half the time where the processor has it; weights stay
     float32). ``ray_context`` and ``enlarge_below`` go into the model, see :class:`ModelSpec`.
-    An "epoch" is ``steps_per_epoch`` optimiser steps, after which a checkpoint is written.
+    An "epoch" is ``steps_per_epoch`` optimiser steps, after which a checkpoint is written. ``unlabelled`` counts only
+    where there are unlabelled images.
     """
 
     epochs: int = 80
@@ -261,6 +290,7 @@ class TrainingConfig(Config):
     validate_every: int = 4
     validation_patches: int = 64
     augment: AugmentConfig = AugmentConfig()
+    unlabelled: UnlabelledConfig = UnlabelledConfig()
 
     def __post_init__(self) -> None:
         for name in ("epochs", "steps_per_epoch", "batch_size", "workers", "validate_every", "validation_patches"):

@@ -8,6 +8,7 @@ depend on how they interleave, since suppression gives one answer for any feedin
 from __future__ import annotations
 
 import math
+import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,50 +20,37 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from .config import Thresholds
+from .errors import StarpolyWarning
 from .geometry.context import REACH, ray_context
+from .halving import Halving
 from .journal import TileJournal, TileResult
+from .maps import Maps, Network, core_on_grid
 from .nms import SuppressionFront
 from .normalize import Normalizer
 from .polygons import StarPolygons
-from .tiling import Box, Tile, TilePlan, plan_tiles
+from .tiling import Box, Tile, TilePlan, area, plan_tiles
 from .timing import Stopwatch
 
-#: Side of a network window in pixels where the user names none.
-TILE_SIZE = 1024
-_READ_AHEAD = 2
-_GEOMETRY_BEHIND = 2
+_GEOMETRY_BEHIND = 1  # answers for windows that wait; each is large
+#: candidates per megapixel of a tile above which something is wrong; a small tile may well be full of them
+_FLOOD = 200_000
+_SMALL_AREA = 256 * 256
 
 
-class Output(Protocol):
-    """What a network says about a batch; see :class:`Network`."""
+class Region(Protocol):
+    """The part of an image that is looked at, in its pixels."""
 
-    @property
-    def probability(self) -> NDArray[np.float32]: ...
-    @property
-    def distances(self) -> NDArray[np.float32]: ...
-    @property
-    def classes(self) -> NDArray[np.float32] | None: ...
+    def overlaps(self, box: Box) -> bool:
+        """Whether some of the box belongs to it."""
+        ...
 
+    def contains(self, points: NDArray) -> NDArray[np.bool_]:
+        """Which of the points (n, 2), (y, x), belong to it."""
+        ...
 
-class Network(Protocol):
-    """A network as the pipeline sees it: what it needs to read, and a call.
-
-    ``stride`` is its total stride, ``grid`` the step of its answers, ``halo`` the radius of its
-    receptive field, all (y, x) in pixels; ``max_distance`` bounds its distances; ``ray_context`` says
-    where along the rays they are estimated again. Called with float32
-    (batch, height, width, n_channels), it returns ``probability`` (batch, h, w), ``distances``
-    (batch, h, w, n_rays) and ``classes`` (batch, h, w, n_classes + 1) or None.
-    """
-
-    stride: tuple[int, int]
-    grid: tuple[int, int]
-    halo: tuple[int, int]
-    max_distance: float
-    n_rays: int
-    n_classes: int
-    ray_context: tuple[float, ...]
-
-    def __call__(self, batch: NDArray[np.float32]) -> Output: ...
+    def resized(self, shape: tuple[int, int]) -> Region:
+        """The same part of the image at another size."""
+        ...
 
 
 @dataclass
@@ -70,21 +58,31 @@ class Detection:
     """The polygons of an image, best first, and how they were found.
 
     ``seconds`` holds the time spent in each stage; stages overlap, so they may add up to more than
-    the time that passed.
+    the time that passed. ``n_skipped`` of the ``n_tiles`` tiles lie outside the region that was asked for. ``window``
+    and ``halo`` are those of a tile, (y, x) in pixels of the image at ``scale`` times its size.
     """
 
     polygons: StarPolygons
     n_candidates: int
     n_tiles: int
     seconds: dict[str, float] = field(default_factory=dict)
+    n_skipped: int = 0
+    normalizer: Normalizer | None = None
+    window: tuple[int, int] = (0, 0)
+    halo: tuple[int, int] = (0, 0)
+    scale: int = 1
+
+
+def halo_for(network: Network) -> tuple[int, int]:
+    """How far around a candidate the image has a say in it, (y, x) in pixels."""
+    # a candidate at the edge of a core looks along its rays, and there the network looks around
+    reach = math.ceil(REACH) if network.ray_context else 0
+    return network.halo[0] + reach, network.halo[1] + reach
 
 
 def plan_for(network: Network, shape: tuple[int, int], tile_size: int | None = None) -> TilePlan:
     """The lattice on which ``network`` works through an image of ``shape``."""
-    # a candidate at the edge of a core looks along its rays, and there the network looks around
-    reach = math.ceil(REACH) if network.ray_context else 0
-    halo = (network.halo[0] + reach, network.halo[1] + reach)
-    return plan_tiles(shape, stride=network.stride, halo=halo, tile_size=tile_size or TILE_SIZE)
+    return plan_tiles(shape, stride=network.stride, halo=halo_for(network), tile_size=tile_size or network.tile_size)
 
 
 def detect(
@@ -94,6 +92,8 @@ def detect(
     thresholds: Thresholds,
     *,
     tile_size: int | None = None,
+    region: Region | None = None,
+    readers: int = 1,
     progress: bool = False,
     journal: TileJournal | None = None,
 ) -> Detection:
@@ -112,8 +112,12 @@ def detect(
     thresholds : Thresholds
     tile_size : int, optional
         Side of a network window in pixels.
+    region : Region, optional
+        Candidates outside of it do not count, and tiles that it does not meet are not read.
+    readers : int
+        Threads that read the image.
     progress : bool
-        Show a progress bar over tiles on a terminal.
+        Show a progress bar on a terminal.
     journal : TileJournal, optional
         Takes the result of each tile; tiles that are in it are not done again.
 
@@ -121,52 +125,130 @@ def detect(
     -------
     Detection
         Polygons in score order, in pixels of ``image``.
+
+    Raises
+    ------
+    StarpolyError
+        If the device's memory does not suffice for the smallest window either.
     """
     shape = (int(image.shape[0]), int(image.shape[1]))
     plan = plan_for(network, shape, tile_size)
     clock = Stopwatch()
-    front = SuppressionFront(thresholds.nms, network.max_distance, shape)
-    kept: list[StarPolygons] = []
+    halving = Halving(network)
+    gathering = _Gathering(network, thresholds, shape, plan, region, journal)
+    missing = gathering.tiles_to_do()
+    with (
+        ThreadPoolExecutor(readers, "reading") as reading,
+        ThreadPoolExecutor(1, "geometry") as geometry,
+        _bar(plan, missing, shown=progress) as bar,
+    ):
+        behind: deque[Future[None]] = deque()
 
-    def add(tile: Tile, result: TileResult) -> int:
-        kept.append(result.kept)
-        front.feed(result.pending, tile.core)
-        kept.append(front.resolve())
-        return result.n_candidates
+        def finish(tile: Tile, maps: Maps) -> None:
+            with clock.timing("geometry"):
+                gathering.finish_tile(tile, maps)
 
-    def finish_tile(tile: Tile, output: Output) -> int:
-        with clock.timing("geometry"):
-            candidates = collect_candidates(output, tile, network, thresholds.prob, shape)
-            result = suppress_within(candidates, tile, thresholds, network.max_distance, shape)
-            if journal is not None:
-                journal.store(tile.index, result)
-            return add(tile, result)
-
-    n_candidates = 0
-    missing: list[Tile] = []
-    for tile in plan:
-        result = None if journal is None else journal.load(tile.index)
-        if result is None:
-            missing.append(tile)
-        else:
-            n_candidates += add(tile, result)
-    hidden = None if progress else True
-    with ThreadPoolExecutor(1, "reading") as reading, ThreadPoolExecutor(1, "geometry") as geometry:
-        behind: deque[Future[int]] = deque()
-        windows = _read_ahead(reading, image, normalizer, missing, clock)
-        bar = tqdm(windows, total=len(plan), initial=len(plan) - len(missing), desc="tiles", unit="tile", leave=False, disable=hidden)
-        for tile, window in bar:
-            with clock.timing("network"):
-                output = network(window[None])
-            behind.append(geometry.submit(finish_tile, tile, output))
-            if len(behind) > _GEOMETRY_BEHIND:
-                n_candidates += behind.popleft().result()
-        n_candidates += sum(future.result() for future in behind)
+        try:
+            for tile, window in _read_ahead(reading, readers, image, normalizer, missing, clock):
+                with clock.timing("network"):
+                    maps = halving(window)
+                behind.append(geometry.submit(finish, tile, maps))
+                if len(behind) > _GEOMETRY_BEHIND:
+                    behind.popleft().result()
+                bar.set_postfix_str(f"{gathering.n_kept} objects", refresh=False)
+                bar.update(area(tile.core) / 1e6)
+            for future in behind:
+                future.result()
+        except BaseException:
+            # what nobody waits for any more is not begun
+            reading.shutdown(wait=False, cancel_futures=True)
+            geometry.shutdown(wait=False, cancel_futures=True)
+            raise
     with clock.timing("geometry"):
-        kept.append(front.finish())
-        polygons = StarPolygons.concatenate(kept)
-        polygons = polygons.take(polygons.score_order())
-    return Detection(polygons, n_candidates, len(plan), clock.seconds)
+        polygons = gathering.finish()
+    return Detection(
+        polygons,
+        gathering.n_candidates,
+        len(plan),
+        clock.seconds,
+        gathering.n_skipped,
+        normalizer,
+        plan.window,
+        halo_for(network),
+    )
+
+
+class _Gathering:
+    """What has been found so far: tiles done, candidates decided, candidates pending."""
+
+    def __init__(
+        self,
+        network: Network,
+        thresholds: Thresholds,
+        shape: tuple[int, int],
+        plan: TilePlan,
+        region: Region | None,
+        journal: TileJournal | None,
+    ) -> None:
+        self._network, self._thresholds, self._shape, self._plan = network, thresholds, shape, plan
+        self._region, self._journal = region, journal
+        self._front = SuppressionFront(thresholds.nms, network.max_distance, shape, max_candidates=None)
+        self._kept: list[StarPolygons] = []
+        self.n_candidates = self.n_kept = self.n_skipped = 0
+        self._flooded = False
+
+    def tiles_to_do(self) -> list[Tile]:
+        """The tiles that are neither outside the region nor in the journal, in the order of the plan."""
+        nothing = StarPolygons.empty(self._network.n_rays, self._network.n_classes)
+        todo = []
+        for tile in self._plan:
+            if self._region is not None and not self._region.overlaps(tile.core):
+                self._add(tile, TileResult(nothing, nothing, 0))
+                self.n_skipped += 1
+                continue
+            done = None if self._journal is None else self._journal.load(tile.index)
+            if done is None:
+                todo.append(tile)
+            else:
+                self._add(tile, done)
+        return todo
+
+    def finish_tile(self, tile: Tile, maps: Maps) -> None:
+        """Take in the network's answer for a tile."""
+        candidates = collect_candidates(maps, tile, self._network, self._thresholds.prob, self._shape)
+        if self._region is not None:
+            candidates = candidates.take(self._region.contains(candidates.points))
+        self._warn_of_flood(len(candidates), tile)
+        result = suppress_within(candidates, tile, self._thresholds, self._network.max_distance, self._shape)
+        if self._journal is not None:
+            self._journal.store(tile.index, result)
+        self._add(tile, result)
+
+    def finish(self) -> StarPolygons:
+        """All kept polygons in score order."""
+        self._kept.append(self._front.finish())
+        polygons = StarPolygons.concatenate(self._kept)
+        return polygons.take(polygons.score_order())
+
+    def _add(self, tile: Tile, result: TileResult) -> None:
+        self._front.feed(result.pending, tile.core)
+        decided = self._front.resolve()
+        self._kept += [result.kept, decided]
+        self.n_kept += len(result.kept) + len(decided)
+        self.n_candidates += result.n_candidates
+
+    def _warn_of_flood(self, n: int, tile: Tile) -> None:
+        megapixels = max(area(tile.core), _SMALL_AREA) / 1e6
+        if self._flooded or n <= _FLOOD * megapixels:
+            return
+        self._flooded = True
+        warnings.warn(
+            f"{n} candidates in the region from {tile.core.y0, tile.core.x0} to {tile.core.y1, tile.core.x1}, more than "
+            f"{_FLOOD} per megapixel: nearly every pixel looks like an object; check the normalisation and the "
+            "probability threshold",
+            StarpolyWarning,
+            stacklevel=2,
+        )
 
 
 def suppress_within(
@@ -181,12 +263,12 @@ def suppress_within(
     tile, thresholds, max_distance, shape
         As in :func:`detect`; ``shape`` is that of the whole image.
     """
-    front = SuppressionFront(thresholds.nms, max_distance, shape)
+    front = SuppressionFront(thresholds.nms, max_distance, shape, max_candidates=None)
     front.feed(candidates, tile.core)
     return TileResult(front.resolve(), front.pending, len(candidates))
 
 
-def predict_map(image: Any, network: Network, normalizer: Normalizer, *, tile_size: int | None = None) -> Output:
+def predict_map(image: Any, network: Network, normalizer: Normalizer, *, tile_size: int | None = None) -> Maps:
     """The network's answer on the grid of the whole image, put together from tiles.
 
     Parameters
@@ -196,24 +278,12 @@ def predict_map(image: Any, network: Network, normalizer: Normalizer, *, tile_si
 
     Returns
     -------
-    Output
-        ``probability`` (h, w), ``distances`` (h, w, n_rays) and ``classes`` (h, w, n_classes + 1) or
-        None, with ``h = ceil(Y / grid_y)`` and ``w = ceil(X / grid_x)``.
+    Maps
     """
     shape = (int(image.shape[0]), int(image.shape[1]))
-    rows, columns = (-(-length // step) for length, step in zip(shape, network.grid, strict=True))
-    whole = _Maps(
-        np.empty((rows, columns), np.float32),
-        np.empty((rows, columns, network.n_rays), np.float32),
-        np.empty((rows, columns, network.n_classes + 1), np.float32) if network.n_classes else None,
-    )
+    whole, halving = Maps.empty(shape, network), Halving(network)
     for tile in plan_for(network, shape, tile_size):
-        output = network(read_window(image, tile.read, normalizer)[None])
-        inside, place = _core_on_grid(tile, network.grid)
-        whole.probability[place] = output.probability[0][inside]
-        whole.distances[place] = output.distances[0][inside]
-        if whole.classes is not None and output.classes is not None:
-            whole.classes[place] = output.classes[0][inside]
+        whole.put(halving(read_window(image, tile.read, normalizer)), *core_on_grid(tile, network.grid))
     return whole
 
 
@@ -231,21 +301,22 @@ def find_candidates(
     """
     shape = (int(image.shape[0]), int(image.shape[1]))
     parts = [StarPolygons.empty(network.n_rays, network.n_classes)]
+    halving = Halving(network)
     for tile in plan_for(network, shape, tile_size):
-        output = network(read_window(image, tile.read, normalizer)[None])
-        parts.append(collect_candidates(output, tile, network, threshold, shape))
+        maps = halving(read_window(image, tile.read, normalizer))
+        parts.append(collect_candidates(maps, tile, network, threshold, shape))
     return StarPolygons.concatenate(parts)
 
 
 def collect_candidates(
-    output: Output, tile: Tile, network: Network, threshold: float, shape: tuple[int, int]
+    maps: Maps, tile: Tile, network: Network, threshold: float, shape: tuple[int, int]
 ) -> StarPolygons:
     """The grid points of a tile's core whose probability is above the threshold, as polygons.
 
     Parameters
     ----------
-    output : Output
-        Of the network for the tile's window, batch of one.
+    maps : Maps
+        The network's answer for the tile's window.
     tile : Tile
     network : Network
         Gives the grid, the bound of the distances and the context along the rays.
@@ -259,8 +330,8 @@ def collect_candidates(
         In pixels of the whole image, in row-major order.
     """
     grid = network.grid
-    inside, place = _core_on_grid(tile, grid)
-    probability = output.probability[0]
+    inside, place = core_on_grid(tile, grid)
+    probability = maps.probability
     rows, columns = np.nonzero(probability[inside] > threshold)
     at = (rows + inside[0].start, columns + inside[1].start)
     if network.ray_context:
@@ -268,15 +339,15 @@ def collect_candidates(
             min(have, -(-(length - start) // step))
             for have, length, start, step in zip(probability.shape, shape, (tile.read.y0, tile.read.x0), grid, strict=True)
         )
-        distances = ray_context(output.distances[0], *at, grid, network.ray_context, shape=(in_image[0], in_image[1]))
+        distances = ray_context(maps.distances, *at, grid, network.ray_context, shape=(in_image[0], in_image[1]))
         distances = np.minimum(distances, np.float32(network.max_distance))
     else:
-        distances = output.distances[0][at]
+        distances = maps.distances[at]
     return StarPolygons(
         np.stack([(rows + place[0].start) * grid[0], (columns + place[1].start) * grid[1]], axis=1),
         distances,
         probability[at],
-        None if output.classes is None else output.classes[0][at],
+        None if maps.classes is None else maps.classes[at],
     )
 
 
@@ -292,31 +363,25 @@ def read_window(image: Any, window: Box, normalizer: Normalizer) -> NDArray[np.f
     return crop[inside.y0 - start[0] :, inside.x0 - start[1] :]
 
 
-@dataclass(frozen=True)
-class _Maps:
-    probability: NDArray[np.float32]
-    distances: NDArray[np.float32]
-    classes: NDArray[np.float32] | None
-
-
-def _core_on_grid(tile: Tile, grid: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Grid points of the core: as slices of the tile's output, and of the whole image's grid."""
-    core, read = tile.core, tile.read
-    place = tuple(
-        slice(-(-start // step), -(-stop // step))
-        for start, stop, step in zip((core.y0, core.x0), (core.y1, core.x1), grid, strict=True)
+def _bar(plan: TilePlan, missing: Sequence[Tile], *, shown: bool) -> tqdm:
+    """A progress bar over megapixels, which says their rate and the time left."""
+    height, width = plan.shape
+    total = height * width / 1e6
+    return tqdm(
+        total=total,
+        initial=max(0.0, total - sum(area(tile.core) for tile in missing) / 1e6),
+        unit="MP",
+        desc=f"{len(plan)} tiles",
+        bar_format="{l_bar}{bar}| {n:.1f}/{total:.1f} MP [{elapsed}<{remaining}, {rate_fmt}{postfix}]",
+        leave=False,
+        disable=None if shown else True,
     )
-    inside = tuple(
-        slice(there.start - origin // step, there.stop - origin // step)
-        for there, origin, step in zip(place, (read.y0, read.x0), grid, strict=True)
-    )
-    return (inside[0], inside[1]), (place[0], place[1])
 
 
 def _read_ahead(
-    pool: ThreadPoolExecutor, image: Any, normalizer: Normalizer, tiles: Sequence[Tile], clock: Stopwatch
+    pool: ThreadPoolExecutor, readers: int, image: Any, normalizer: Normalizer, tiles: Sequence[Tile], clock: Stopwatch
 ) -> Iterator[tuple[Tile, NDArray[np.float32]]]:
-    """Windows in the order of the tiles, read in a thread a few tiles ahead of their use."""
+    """Windows in the order of the tiles, read in threads, one tile per thread ahead of their use."""
 
     def read(tile: Tile) -> NDArray[np.float32]:
         with clock.timing("reading"):
@@ -325,7 +390,7 @@ def _read_ahead(
     ahead: deque[tuple[Tile, Future[NDArray[np.float32]]]] = deque()
     for tile in tiles:
         ahead.append((tile, pool.submit(read, tile)))
-        if len(ahead) > _READ_AHEAD:
+        if len(ahead) > readers:
             first, window = ahead.popleft()
             yield first, window.result()
     for first, window in ahead:

@@ -13,6 +13,14 @@ class ImageError(StarpolyError):
     """An image or label file cannot be read, or holds something that cannot be used."""
 
 
+class TooLargeError(ImageError):
+    """An image is sound, but memory does not suffice for it as a whole."""
+
+
+class OutputError(ImageError):
+    """A result cannot be written; the image is not to blame."""
+
+
 class DataError(StarpolyError):
     """Training or evaluation data are missing, do not pair or are not label images."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +85,27 @@ def object_columns(
         if polygons.classes is not None:
             columns["class"] = _class_column(polygons.classes, class_names)
     return columns
+
+
+def in_micrometres(columns: Mapping[str, Any], pixel_size: tuple[float, float] | None) -> dict[str, Any]:
+    """The columns of :func:`measure` and, where the size of a pixel is known, the same quantities in micrometres.
+
+    Parameters
+    ----------
+    columns : mapping
+        With ``area`` in pixels.
+    pixel_size : (float, float) or None
+        Micrometres per pixel (y, x).
+
+    Returns
+    -------
+    dict
+        ``columns``, then ``area_um2`` in square micrometres and ``diameter_um``, of the circle of that area.
+    """
+    if pixel_size is None:
+        return dict(columns)
+    area = np.asarray(columns["area"]) * (pixel_size[0] * pixel_size[1])
+    return {**columns, "area_um2": area, "diameter_um": np.sqrt(4 * area / np.pi)}
 
 
 def keep_visible(labels: NDArray, polygons: StarPolygons) -> tuple[NDArray, StarPolygons]:

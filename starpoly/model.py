@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,21 +15,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .config import ModelSpec, NetworkConfig, NormalizationConfig, Thresholds, TrainingConfig
-from .detect import Detection, Output, detect, find_candidates, predict_map
+from .detect import Detection, Region, detect, find_candidates, halo_for, plan_for, predict_map
 from .errors import ConfigError, ImageError, StarpolyWarning
 from .geometry.rasterize import render_labels
 from .io.images import as_channels
 from .io.sources.base import Source
 from .io.sources.channels import match_channels
 from .journal import TileJournal
+from .maps import Maps
 from .measure import keep_visible
+from .memory import AT_REST, window_bytes
 from .normalize import Normalizer, fit_normalizer
 from .polygons import StarPolygons
 from .registry import default_model, find_model
 from .scale import Enlarged, middle, typical_diameter
 
 if TYPE_CHECKING:
+    import keras
+
     from .network.predictor import Predictor
+
+_log = logging.getLogger(__name__)
 
 #: Objects this many times larger or smaller than those met in training are worth a word.
 _UNUSUAL_SIZE = 3.0
@@ -56,24 +63,34 @@ class StarPoly2D:
         self._predictor = predictor
 
     @classmethod
-    def from_pretrained(cls, name_or_folder: str | Path | None = None) -> StarPoly2D:
+    def from_pretrained(cls, name_or_folder: str | Path | None = None, *, precision: str = "auto") -> StarPoly2D:
         """Load a shipped model by name, or a model folder of starpoly or of StarDist 2D.
 
         Parameters
         ----------
         name_or_folder : str or Path, optional
             Without it, the default model.
+        precision : {"auto", "float32", "bfloat16"}
+            In which numbers the network computes, see :class:`~starpoly.network.predictor.Predictor`.
 
         Raises
         ------
         ModelError
             If there is no such model, or its files are missing, foreign or damaged.
+        ConfigError
+            If ``precision`` is none of the three.
         """
         from .network.folder import load_model
-        from .network.predictor import Predictor
 
         spec, network = load_model(find_model(default_model() if name_or_folder is None else name_or_folder))
-        return cls(spec, Predictor(spec, network))
+        return cls.of_network(spec, network, precision=precision)
+
+    @classmethod
+    def of_network(cls, spec: ModelSpec, network: keras.Model, *, precision: str = "float32") -> StarPoly2D:
+        """The model of a network that is at hand, see :func:`starpoly.network.folder.build_network`."""
+        from .network.predictor import Predictor
+
+        return cls(spec, Predictor(spec, network, precision))
 
     def __repr__(self) -> str:
         network = self.spec.network
@@ -83,6 +100,11 @@ class StarPoly2D:
     def thresholds(self) -> Thresholds:
         """Probability and overlap thresholds that prediction uses unless told otherwise."""
         return self.spec.thresholds
+
+    @property
+    def precision(self) -> str:
+        """In what the network computes: ``float32`` or ``bfloat16``."""
+        return self._predictor.precision
 
     def predict_instances(
         self,
@@ -122,8 +144,8 @@ class StarPoly2D:
         details : dict
             In the order of the labels: ``coord`` (n, 2, n_rays) vertices (y, x), ``points`` (n, 2)
             centres (y, x), ``prob`` (n,) scores, with classes ``class_prob`` (n, n_classes + 1) and
-            ``class_id`` (n,); ``polygons``, the same as :class:`StarPolygons`; ``normalizer``; and
-            ``seconds`` per stage.
+            ``class_id`` (n,); ``polygons``, the same as :class:`StarPolygons`; ``normalizer``; ``seconds``
+            per stage; and ``detection``, all that is known about how they were found.
 
         Raises
         ------
@@ -147,7 +169,9 @@ class StarPoly2D:
             "points": polygons.points,
             "prob": polygons.probabilities,
             "polygons": polygons,
+            "normalizer": found.normalizer,
             "seconds": found.seconds,
+            "detection": found,
         }
         if polygons.class_probabilities is not None:
             details |= {"class_prob": polygons.class_probabilities, "class_id": polygons.classes}
@@ -162,6 +186,8 @@ class StarPoly2D:
         normalizer: Normalizer | bool = True,
         scale: int | None = None,
         tile_size: int | None = None,
+        region: Region | None = None,
+        readers: int = 1,
         progress: bool = False,
         journal: TileJournal | None = None,
     ) -> Detection:
@@ -172,7 +198,11 @@ class StarPoly2D:
         image : array or Source
             A :class:`~starpoly.io.sources.Source` is read tile by tile.
         prob_threshold, nms_threshold, normalizer, scale, tile_size, progress
-            As for :meth:`predict_instances`.
+            As for :meth:`predict_instances`. With ``progress`` the plan is logged, too.
+        region : Region, optional
+            The part to look at, such as :class:`~starpoly.tissue.Tissue`; objects with a centre outside are not found.
+        readers : int
+            Threads that read the image; of no influence on the result.
         journal : TileJournal, optional
             Takes the result of each tile; tiles that are in it are not done again.
         """
@@ -186,21 +216,28 @@ class StarPoly2D:
         )
         ready = self._normalizer(image, normalizer)
         factor, sampled = self._scale(image, ready, scale)
-        as_sampled = thresholds == self.spec.thresholds and tile_size is None and journal is None
+        as_sampled = thresholds == self.spec.thresholds and tile_size is None and journal is None and region is None
         if factor == 1 and sampled is not None and as_sampled and middle(image.shape[:2]).shape == image.shape[:2]:
             found = sampled  # the sample was the whole image
         else:
+            shape = (factor * image.shape[0], factor * image.shape[1])
+            if factor != 1 and region is not None:
+                region = region.resized(shape)
+            if progress:
+                self._say_plan(shape, tile_size, region)
             found = detect(
                 Enlarged(image) if factor == 2 else image,
                 self._predictor,
                 ready,
                 thresholds,
                 tile_size=tile_size,
+                region=region,
+                readers=readers,
                 progress=progress,
                 journal=journal,
             )
         if factor != 1:
-            found = replace(found, polygons=found.polygons.scale(1 / factor))
+            found = replace(found, polygons=found.polygons.scale(1 / factor), scale=factor)
         self._look_at(found)
         return found
 
@@ -241,7 +278,7 @@ class StarPoly2D:
 
     def predict_map(
         self, image: NDArray, *, normalizer: Normalizer | bool = True, tile_size: int | None = None
-    ) -> Output:
+    ) -> Maps:
         """The same as :meth:`predict`, by name: ``probability``, ``distances`` and ``classes`` or None."""
         image = self._as_input(image)
         return predict_map(image, self._predictor, self._normalizer(image, normalizer), tile_size=tile_size)
@@ -283,6 +320,7 @@ class StarPoly2D:
         training: TrainingConfig | None = None,
         normalization: NormalizationConfig | None = None,
         classes: Sequence[dict[int, int]] | None = None,
+        unlabelled: Sequence[NDArray] = (),
         init: str | Path | None = None,
         resume: bool = False,
     ) -> StarPoly2D:
@@ -301,6 +339,8 @@ class StarPoly2D:
         network, training, normalization : configs, optional
         classes : sequence of {label: class}, optional
             Class 1..n_classes of each object, per image.
+        unlabelled : sequence of (Y, X[, C]) arrays
+            More images, to learn from without masks; ``training.unlabelled`` says how.
         init : path, optional
             Model to start from.
         resume : bool
@@ -313,6 +353,8 @@ class StarPoly2D:
         """
         from .training.data import array_pairs
         from .training.fit import fit
+        from .training.self_training import Unlabelled
+        from .training.unlabelled import array_unlabelled
 
         folder = Path(folder)
         fit(
@@ -324,6 +366,7 @@ class StarPoly2D:
             normalization=normalization,
             init=None if init is None else find_model(init),
             resume=resume,
+            unlabelled=Unlabelled(array_unlabelled(unlabelled), cls.of_network) if len(unlabelled) else None,
         )
         model = cls.from_pretrained(folder)
         model.optimize_thresholds(*validation_data)
@@ -345,8 +388,9 @@ class StarPoly2D:
         return self.spec.thresholds
 
     def fingerprint(self) -> str:
-        """Hash of all that the model's answers depend on: settings and weights."""
+        """Hash of all that the model's answers depend on: settings, weights and the precision in effect."""
         digest = hashlib.sha256(json.dumps(self.spec.to_dict(), sort_keys=True).encode())
+        digest.update(self._predictor.precision.encode())
         for weight in self._predictor.model.get_weights():
             digest.update(weight.tobytes())
         return digest.hexdigest()
@@ -370,6 +414,19 @@ class StarPoly2D:
             return fit_normalizer(image, self.spec.normalization)
         n_channels = self.spec.network.n_channels
         return Normalizer(low=(0.0,) * n_channels, high=(1.0,) * n_channels)
+
+    def _say_plan(self, shape: tuple[int, int], tile_size: int | None, region: Region | None) -> None:
+        """Say how an image of several tiles is gone through."""
+        plan = plan_for(self._predictor, shape, tile_size)
+        if len(plan) > 1:
+            need = AT_REST + window_bytes(self.spec.network, plan.window, self.precision)
+            _log.info(
+                "%d x %d px in %d tiles of %d x %d, halo %d px; about %.1f GB of memory",
+                *shape, len(plan), *plan.window, max(halo_for(self._predictor)), need / 1e9,
+            )  # fmt: skip
+            if region is not None:
+                skipped = sum(not region.overlaps(tile.core) for tile in plan)
+                _log.info("%d of %d tiles are skipped, there is nothing to look at", skipped, len(plan))
 
     def _look_at(self, found: Detection) -> None:
         """Say what a user would want to know about a result."""

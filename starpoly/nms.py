@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from .errors import ConfigError, StarpolyError, StarpolyWarning
 from .geometry.rays import ray_directions
 from .polygons import StarPolygons
-from .tiling import Box
+from .tiling import Box, area
 
 #: largest distance, in pixels, that suppression works with
 LARGEST_DISTANCE = 1e7
@@ -258,7 +258,7 @@ class SuppressionFront:
                 f"suppression: expected a region within the image of {self._shape} pixels, got {region}; clip it"
             )
         pieces = [piece for box in self._unseen for piece in _subtract(box, region)]
-        covered = sum(map(_area, self._unseen)) - sum(map(_area, pieces))
+        covered = sum(map(area, self._unseen)) - sum(map(area, pieces))
         if covered != height * width:
             raise StarpolyError(
                 f"suppression: expected regions that do not overlap, got {region}, of which "
@@ -268,7 +268,7 @@ class SuppressionFront:
 
     def _warn_of_flood(self, n: int, region: Box) -> None:
         # a small region may well be full of candidates
-        megapixels = max(_area(region), 256 * 256) / 1e6
+        megapixels = max(area(region), 256 * 256) / 1e6
         if self._max_candidates is not None and n > self._max_candidates * megapixels:
             warnings.warn(
                 f"{n} candidates in the region from {region.y0, region.x0} to {region.y1, region.x1}, more than "
@@ -413,11 +413,6 @@ def _check_inside(points: NDArray[np.float32], region: Box) -> None:
         )
 
 
-def _area(box: Box) -> int:
-    height, width = box.shape
-    return height * width
-
-
 def _subtract(box: Box, hole: Box) -> list[Box]:
     """What is left of ``box`` without ``hole``: up to four boxes."""
     y0, x0 = max(box.y0, hole.y0), max(box.x0, hole.x0)
@@ -430,7 +425,7 @@ def _subtract(box: Box, hole: Box) -> list[Box]:
         Box(y0, x1, y1, box.x1),
         Box(y1, box.x0, box.y1, box.x1),
     ]
-    return [piece for piece in pieces if _area(piece) > 0]
+    return [piece for piece in pieces if area(piece) > 0]
 
 
 def _at_most(boxes: list[Box], n: int) -> list[Box]:

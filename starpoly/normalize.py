@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 
 from .config import NormalizationConfig
 from .errors import ImageError, StarpolyWarning
-
-SAMPLE_SIZE = 50_000_000
-"""Most values per channel that a percentile of a non-histogram dtype is computed from."""
+from .tiling import cut_along
 
 MIN_GREY_LEVELS = 4.0
 """Integer images are never stretched more than this many grey levels to full contrast: the darkest real 8-bit
@@ -23,7 +21,10 @@ micrographs span five or more, below is noise."""
 MIN_RELATIVE_RANGE = 1e-5
 """The same for floating-point images, relative to the magnitude of the percentiles: below is rounding error."""
 
-_BLOCK_VALUES = 1 << 22
+_BLOCK_BYTES = 1 << 24  # read at once, in all channels
+_BLOCK_PIXELS = 1 << 22
+_COUNT_AT_ONCE = 1 << 20  # values; counting makes a copy of eight bytes for each
+_DIGIT = 16  # bits of a value that are told apart in one pass over the image
 _LARGEST = 1e6  # normalised values beyond are clipped, so that an outlier cannot overflow float32 in the network
 
 
@@ -104,14 +105,15 @@ def fit_normalizer(image: Any, config: NormalizationConfig | None = None) -> Nor
     Parameters
     ----------
     image : (Y, X) or (Y, X, C) array
-        Anything with ``shape``, ``dtype`` and slicing; read in blocks of rows.
+        Anything with ``shape``, ``dtype`` and slicing. It is read piece by piece, all channels at once, along the borders
+        of its ``block`` if it has one: once for up to 16 bits, twice for 32 and four times for 64.
     config : NormalizationConfig, optional
         The two percentiles; 1 and 99.8 by default.
 
     Returns
     -------
     Normalizer
-        Linearly interpolated percentiles, as ``numpy.percentile`` gives them.
+        Linearly interpolated percentiles of all values, as ``numpy.percentile`` gives them.
 
     Raises
     ------
@@ -125,19 +127,11 @@ def fit_normalizer(image: Any, config: NormalizationConfig | None = None) -> Nor
         between the percentiles below `MIN_GREY_LEVELS` (integers) or `MIN_RELATIVE_RANGE` (floats) is widened to the
         maximum of the channel and at least to that limit, so a constant channel becomes zero, a sparse one keeps its
         objects, and neither becomes noise at full contrast.
-
-    Notes
-    -----
-    Exact (by histogram) for images of 8 and 16 bits, and exact for others of up to `SAMPLE_SIZE` values per channel;
-    beyond, every k-th row and column is used with the smallest k that keeps below that size.
     """
     config = config or NormalizationConfig()
     _check(image)
-    n_channels = image.shape[2] if len(image.shape) == 3 else 1
-    kind, itemsize = image.dtype.kind, image.dtype.itemsize
-    summarize = _summary_by_histogram if kind in "bui" and itemsize <= 2 else _summary_by_values
-    percentiles = (config.low, config.high)
-    summaries = [summarize(image, channel, percentiles) for channel in range(n_channels)]
+    summaries = _summarize(image, (config.low, config.high))
+    n_channels = len(summaries)
     _warn_non_finite(sum(summary.n_bad for summary in summaries))
     highs: list[float] = []
     flat: list[int] = []
@@ -179,65 +173,139 @@ def _with_channels(image: NDArray) -> NDArray:
     return image if image.ndim == 3 else image[..., None]
 
 
-def _blocks(image: Any, channel: int) -> Iterator[tuple[int, NDArray]]:
-    """Blocks of rows of one channel, each with its first row."""
-    rows = max(1, _BLOCK_VALUES // max(1, image.shape[1]))
-    for start in range(0, image.shape[0], rows):
-        stop = min(start + rows, image.shape[0])
-        block = image[start:stop] if len(image.shape) == 2 else image[start:stop, :, channel]
-        yield start, np.asarray(block)
+def _blocks(image: Any) -> Iterator[NDArray]:
+    """The image piece by piece, (y, x, C), each block read in one go."""
+    n_channels = image.shape[2] if len(image.shape) == 3 else 1
+    most = max(1, min(_BLOCK_BYTES // (n_channels * image.dtype.itemsize), _BLOCK_PIXELS))
+    origin = getattr(image, "offset", (0, 0))
+    for box in cut_along(image.shape[:2], getattr(image, "block", (1, 1)), most, origin=origin):
+        yield _with_channels(np.asarray(image[box.slices]))
 
 
-def _summary_by_histogram(image: Any, channel: int, percentiles: tuple[float, float]) -> _Summary:
-    """Exact percentiles of 8- and 16-bit integers."""
-    offset = 0 if image.dtype.kind == "b" else int(np.iinfo(image.dtype).min)
-    counts = np.zeros(1 << (8 * image.dtype.itemsize), np.int64)
-    for _, block in _blocks(image, channel):
-        values = block.ravel() if offset == 0 else block.ravel().astype(np.int64) - offset
-        counts += np.bincount(values, minlength=len(counts))
-    cumulative = np.cumsum(counts)
-    present = np.flatnonzero(counts)
-
-    def percentile(q: float) -> float:
-        position = q / 100 * (cumulative[-1] - 1)
-        below = int(position)
-        ranks = [below, min(below + 1, int(cumulative[-1]) - 1)]
-        lower, upper = np.searchsorted(cumulative, ranks, side="right")
-        return float(lower + (upper - lower) * (position - below)) + offset
-
-    low, high = map(percentile, percentiles)
-    return _Summary(low, high, float(present[0] + offset), float(present[-1] + offset))
+def _summarize(image: Any, percentiles: tuple[float, float]) -> list[_Summary]:
+    """What the channels come down to, by counting: digit by digit of 16 bits, for the values of the wanted ranks only."""
+    kind = _kind_of_keys(image.dtype)
+    n_channels = image.shape[2] if len(image.shape) == 3 else 1
+    channels = [_Ranks(kind, percentiles) for _ in range(n_channels)]
+    for digit in range(kind.n_digits):
+        for block in _blocks(image):
+            for index, channel in enumerate(channels):
+                channel.count(block[..., index], digit)
+        for channel in channels:
+            channel.settle(digit)
+    return [channel.summary() for channel in channels]
 
 
-def _summary_by_values(image: Any, channel: int, percentiles: tuple[float, float]) -> _Summary:
-    """Percentiles of all values, or of every k-th row and column of a very large image."""
-    step = int(np.ceil(np.sqrt(max(1, image.shape[0] * image.shape[1] / SAMPLE_SIZE))))
-    samples, minima, maxima, n_bad = [], [], [], 0
-    for start, block in _blocks(image, channel):
-        finite = np.isfinite(block)
-        n_finite = int(np.count_nonzero(finite))
-        n_bad += block.size - n_finite
-        if n_finite:
-            minima.append(float(np.min(block, where=finite, initial=_largest(block.dtype))))
-            maxima.append(float(np.max(block, where=finite, initial=_smallest(block.dtype))))
-        samples.append(np.asarray(block[-start % step :: step, ::step]).ravel())
-    if not minima:
-        return _Summary(0.0, 0.0, 0.0, 0.0, n_bad)
-    minimum, maximum = min(minima), max(maxima)
-    sample = np.concatenate(samples)
-    if sample.dtype.kind == "f":
-        sample = sample.astype(np.float32 if sample.dtype.itemsize <= 4 else np.float64)
-        sample[~np.isfinite(sample)] = minimum
-    low, high = np.percentile(sample, percentiles, overwrite_input=True)
-    return _Summary(float(low), float(high), minimum, maximum, n_bad)
+@dataclass(frozen=True)
+class _Keys:
+    """Numbers of a dtype as unsigned integers in the same order."""
+
+    values: np.dtype
+    keys: np.dtype
+
+    @property
+    def n_digits(self) -> int:
+        """How often 16 bits of a key are looked at."""
+        return max(1, 8 * self.keys.itemsize // _DIGIT)
+
+    @property
+    def _top(self) -> Any:
+        return self.keys.type(1 << (8 * self.keys.itemsize - 1))
+
+    def encode(self, values: NDArray) -> NDArray:
+        """Keys of finite numbers."""
+        bits = np.ascontiguousarray(values, self.values).view(self.keys)
+        if self.values.kind == "f":
+            # of negative numbers, those with larger bits are smaller
+            return np.where(bits & self._top, ~bits, bits | self._top)
+        return bits ^ self._top if self.values.kind == "i" else bits
+
+    def decode(self, keys: NDArray) -> NDArray:
+        """Back to numbers."""
+        if self.values.kind == "f":
+            keys = np.where(keys & self._top, keys ^ self._top, ~keys)
+        elif self.values.kind == "i":
+            keys = keys ^ self._top
+        return keys.view(self.values)
 
 
-def _largest(dtype: np.dtype) -> Any:
-    return np.finfo(dtype).max if dtype.kind == "f" else np.iinfo(dtype).max
+def _kind_of_keys(dtype: np.dtype) -> _Keys:
+    if dtype.kind == "b":
+        return _Keys(np.dtype(np.uint8), np.dtype(np.uint8))
+    if dtype.kind == "f":
+        dtype = np.dtype(np.float32 if dtype.itemsize <= 4 else np.float64)
+    return _Keys(dtype.newbyteorder("="), np.dtype(f"u{dtype.itemsize}"))
 
 
-def _smallest(dtype: np.dtype) -> Any:
-    return np.finfo(dtype).min if dtype.kind == "f" else np.iinfo(dtype).min
+class _Ranks:
+    """The smallest and largest value of a channel and those around its percentiles, found digit by digit."""
+
+    def __init__(self, kind: _Keys, percentiles: tuple[float, float]) -> None:
+        self._kind, self._percentiles = kind, percentiles
+        self._n_bins = 1 << min(_DIGIT, 8 * kind.keys.itemsize)
+        self._counts = {0: np.zeros(self._n_bins, np.int64)}  # of the next digit, after each beginning of a key
+        self._begins: list[int] = []  # of the keys with the wanted ranks
+        self._ranks: list[int] = []  # of those among the keys with the same beginning
+        self._positions: list[float] = []
+        self.n_bad = 0
+
+    def count(self, values: NDArray, digit: int) -> None:
+        """Count the digits of a part of the channel; non-finite values count as the smallest finite one."""
+        values = values.ravel()
+        if values.dtype.kind == "f":
+            finite = np.isfinite(values)
+            n_bad = len(values) - int(np.count_nonzero(finite))
+            if n_bad:
+                values = values[finite]
+            self.n_bad += n_bad if digit == 0 else 0
+        shift = 8 * self._kind.keys.itemsize - _DIGIT * (digit + 1)
+        for start in range(0, len(values), _COUNT_AT_ONCE):
+            keys = self._kind.encode(values[start : start + _COUNT_AT_ONCE])
+            for begin, counts in self._counts.items():
+                same = keys if digit == 0 else keys[keys >> (shift + _DIGIT) == begin]
+                digits = (same >> max(shift, 0)) & (self._n_bins - 1)
+                counts += np.bincount(digits.astype(np.intp), minlength=self._n_bins)
+
+    def settle(self, digit: int) -> None:
+        """Find the digit of each wanted key; the next one is counted after these only."""
+        if digit == 0:
+            self._begin()
+        for index, (begin, rank) in enumerate(zip(self._begins, self._ranks, strict=True)):
+            cumulative = np.cumsum(self._counts[begin])
+            found = int(np.searchsorted(cumulative, rank, side="right"))
+            self._begins[index] = begin * self._n_bins + found
+            self._ranks[index] = rank - int(cumulative[found - 1] if found else 0)
+        self._counts = {begin: np.zeros(self._n_bins, np.int64) for begin in self._begins}
+
+    def _begin(self) -> None:
+        n = int(self._counts[0].sum())
+        if not n:
+            return
+        last = n + self.n_bad - 1
+        self._positions = [q / 100 * last for q in self._percentiles]
+        ranks = [0, last]
+        for position in self._positions:
+            ranks += [int(position), min(int(position) + 1, last)]
+        # the non-finite ones stand before all others
+        self._ranks = [max(0, rank - self.n_bad) for rank in ranks]
+        self._begins = [0] * len(ranks)
+
+    def summary(self) -> _Summary:
+        """What was found."""
+        if not self._begins:
+            return _Summary(0.0, 0.0, 0.0, 0.0, self.n_bad)
+        minimum, maximum, *around = self._kind.decode(np.array(self._begins, self._kind.keys))
+        narrow = self._kind.keys.itemsize <= 2
+        shares = [position - int(position) for position in self._positions]
+        low = _between(around[0], around[1], shares[0], narrow=narrow)
+        high = _between(around[2], around[3], shares[1], narrow=narrow)
+        return _Summary(low, high, float(minimum), float(maximum), self.n_bad)
+
+
+def _between(lower: Any, upper: Any, share: float, *, narrow: bool) -> float:
+    """Linear interpolation, but for ``narrow`` integers rounded as numpy does it."""
+    gap = float(upper - lower) if lower.dtype.kind == "f" else int(upper) - int(lower)
+    return float(upper) - gap * (1 - share) if share >= 0.5 and not narrow else float(lower) + gap * share
 
 
 def _smallest_range(summary: _Summary, dtype: np.dtype) -> float:

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ._version import __version__
+from .errors import ConfigError, ImageError
+from .io.atomic import make_folder
+from .io.identity import identify
+from .io.sinks.pull import check_pixel_size
 from .io.sources import Source, open_source
-from .journal import TileJournal
+from .journal import open_journal
+from .measure import in_micrometres
+from .provenance import describe_run, write_provenance
 from .render import LazyLabels, visible
 from .tiling import Box
 from .timing import Stopwatch
 
 if TYPE_CHECKING:
     from .model import StarPoly2D
+    from .tissue import Tissue
+
+_log = logging.getLogger(__name__)
 
 #: The overlay of a slide is drawn at a power of two of its size, at most this many pixels a side.
 OVERLAY_SIDE = 4096
+#: ... and bytes of the image.
+OVERLAY_BYTES = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -29,7 +41,7 @@ class SlideOutputs:
     """Files to write; None for those that are not wanted.
 
     ``labels``: tiled TIFF with a pyramid; ``zarr``: OME-Zarr labels; ``geojson``: outlines for QuPath; ``rois``:
-    outlines for ImageJ; ``table``: CSV; ``overlay``: a reduced PNG.
+    outlines for ImageJ; ``table``: CSV; ``overlay``: a reduced PNG; ``provenance``: JSON, what all this depends on.
     """
 
     labels: Path | None = None
@@ -38,16 +50,20 @@ class SlideOutputs:
     rois: Path | None = None
     table: Path | None = None
     overlay: Path | None = None
+    provenance: Path | None = None
 
 
 @dataclass(frozen=True)
 class SlideResult:
-    """What was found: number of objects, shape of the image (y, x, c), number of tiles, seconds per stage."""
+    """What was found: number of objects, shape of the image (y, x, c), number of tiles, seconds per stage; and how many
+    tiles were skipped, since only a ``fraction`` of the image was to be looked at."""
 
     n_objects: int
     shape: tuple[int, int, int]
     n_tiles: int
     seconds: dict[str, float]
+    n_skipped: int = 0
+    fraction: float = 1.0
 
 
 def segment_slide(
@@ -58,10 +74,14 @@ def segment_slide(
     level: int = 0,
     channels: Sequence[int] | None = None,
     roi: Box | None = None,
+    mask: Any = None,
+    tissue: str | None = None,
+    pixel_size: tuple[float, float] | None = None,
     prob_threshold: float | None = None,
     nms_threshold: float | None = None,
     scale: int | None = None,
     tile_size: int | None = None,
+    readers: int = 1,
     journal: Path | None = None,
     progress: bool = False,
 ) -> SlideResult:
@@ -78,8 +98,17 @@ def segment_slide(
     outputs : SlideOutputs
     level, channels, roi
         Level of a pyramid, channels, and region (pixels of that level) to look at. Results are in pixels of the region.
+    mask : path or array-like, optional
+        An image of any size with the sides of the whole level in proportion, not zero where to look; objects with a
+        centre elsewhere are not found.
+    tissue : {"auto"}, optional
+        Leave empty glass out, see :func:`starpoly.tissue.find_tissue`.
+    pixel_size : (float, float), optional
+        Micrometres per pixel (y, x) of the level, in place of what the file says.
     prob_threshold, nms_threshold, scale, tile_size
         As for :meth:`StarPoly2D.predict_instances`.
+    readers : int
+        Threads that read and decode the image; of no influence on the result.
     journal : Path, optional
         Folder for the state of the run; removed when all is written. Without it an interruption costs all.
     progress : bool
@@ -97,55 +126,109 @@ def segment_slide(
         If the journal is of another run.
     """
     clock = Stopwatch()
-    with open_source(image, level=level, channels=channels, roi=roi) as source:
-        settings = {
-            "prob_threshold": prob_threshold,
-            "nms_threshold": nms_threshold,
-            "scale": scale,
-            "tile_size": tile_size,
+    with ExitStack() as stack:
+        source = stack.enter_context(
+            open_source(image, level=level, channels=channels, roi=roi, pixel_size=check_pixel_size(pixel_size, "pixel size"))
+        )
+        region = None
+        if mask is not None or tissue is not None:
+            with clock.timing("tissue"):
+                region = _region(image, source, channels, mask, tissue)
+        settings = {"prob_threshold": prob_threshold, "nms_threshold": nms_threshold, "scale": scale, "tile_size": tile_size}
+        identity = identify(image, source) if journal is not None or outputs.provenance is not None else {}
+        part = {
             "level": level,
             "channels": None if channels is None else list(channels),
             "roi": None if roi is None else [roi.y0, roi.x0, roi.y1, roi.x1],
+            "mask": None if region is None else region.fingerprint(),
         }
-        run = {"starpoly": __version__, "model": model.fingerprint(), "input": _identity(image, source), **settings}
-        kept = None if journal is None else TileJournal(journal, run)
+        kept = None
+        if journal is not None:
+            run = {"starpoly": __version__, "model": model.fingerprint(), "input": identity, **settings, **part}
+            kept = stack.enter_context(open_journal(journal, run, **_kind(model)))
         found = model.detect(
             source,
             prob_threshold=prob_threshold,
             nms_threshold=nms_threshold,
             scale=scale,
             tile_size=tile_size,
+            region=region,
+            readers=readers,
             progress=progress,
             journal=kept,
         )
-        with clock.timing("writing"):
+        with clock.timing("measuring"):
             labels, pixels = visible(LazyLabels(found.polygons, source.shape[:2]))
-            columns = pixels.columns(labels, model.spec.class_names)
-            _write(outputs, labels, columns, source, model.spec.class_names)
-    if kept is not None:
-        kept.remove()
-    return SlideResult(len(labels.polygons), source.shape, found.n_tiles, found.seconds | clock.seconds)
+            columns = in_micrometres(pixels.columns(labels, model.spec.class_names), source.pixel_size)
+        n_objects, fraction = len(labels.polygons), 1.0 if region is None else region.fraction
+        record = None
+        if outputs.provenance is not None:
+            looked_at = {
+                "file": _path_of(image),
+                "pixel_size": source.pixel_size,
+                **part,
+                "mask_from": tissue or _path_of(mask),
+                "fraction": round(fraction, 4),
+            }
+            seconds = found.seconds | clock.seconds
+            record = describe_run(
+                model, found, image=identity | looked_at, settings=settings, n_objects=n_objects, seconds=seconds
+            )
+        with clock.timing("writing"):
+            _write(outputs, labels, columns, source, model.spec.class_names, record)
+        if kept is not None:
+            kept.remove()
+    seconds = found.seconds | clock.seconds
+    return SlideResult(n_objects, source.shape, found.n_tiles, seconds, found.n_skipped, fraction)
 
 
-def _identity(image: Any, source: Source) -> dict[str, Any]:
-    """What tells an input from another: its file, when it was written, and what is in it."""
-    identity: dict[str, Any] = {"shape": list(source.shape), "dtype": str(source.dtype)}
-    if not isinstance(image, str | Path):
-        return identity
-    path = Path(image)
-    marks = [path] if path.is_file() else sorted(path.glob("*.json")) + sorted(path.glob(".z*"))
-    identity["file"] = str(path.resolve())
-    identity["written"] = [[mark.name, mark.stat().st_size, mark.stat().st_mtime_ns] for mark in marks]
-    return identity
+def _region(image: Any, source: Source, channels: Sequence[int] | None, mask: Any, tissue: str | None) -> Tissue:
+    """The part of the image that is to be looked at."""
+    from .tissue import find_tissue, read_mask
+
+    if mask is not None and tissue is not None:
+        raise ConfigError("expected a mask or tissue='auto', got both; choose one")
+    if mask is not None:
+        what, region = "mask", read_mask(mask, source.levels[source.level])
+        (y, x), (height, width) = source.offset, source.shape[:2]
+        region = region.within(Box(y, x, y + height, x + width))
+        if not region.overlaps(Box(0, 0, height, width)):
+            raise ImageError(f"{source.name}: expected a mask that is not zero where to look, got zeros in the whole region")
+    elif tissue == "auto":
+
+        def open_level(level: int, box: Box) -> Source:
+            return open_source(image, level=level, channels=channels, roi=box)
+
+        what, region = "tissue", find_tissue(source, open_level if _path_of(image) else None)
+    else:
+        raise ConfigError(f"tissue: expected 'auto', got {tissue!r}")
+    _log.info("%s: %.3g %% of the slide is looked at", what, 100 * region.fraction)
+    return region
+
+
+def _path_of(image: Any) -> str | None:
+    return str(Path(image).resolve()) if isinstance(image, str | Path) else None
+
+
+def _kind(model: StarPoly2D) -> dict[str, Any]:
+    """What polygons of the model may look like."""
+    network = model.spec.network
+    return {"n_rays": network.n_rays, "n_classes": network.n_classes, "max_distance": model.spec.max_distance}
 
 
 def _write(
-    outputs: SlideOutputs, labels: LazyLabels, columns: dict[str, Any], source: Source, class_names: tuple[str, ...]
+    outputs: SlideOutputs,
+    labels: LazyLabels,
+    columns: dict[str, Any],
+    source: Source,
+    class_names: tuple[str, ...],
+    record: dict[str, Any] | None,
 ) -> None:
+    """Write what is wanted, the labels last: where they are, all is done."""
     for field in fields(outputs):
         path = getattr(outputs, field.name)
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
     if outputs.table is not None:
         from .io.tables import write_table
 
@@ -159,25 +242,38 @@ def _write(
 
         write_rois(outputs.rois, labels.polygons, labels.shape, labels=labels.ids)
     if outputs.overlay is not None:
-        from .io.overlay import write_overlay
-
-        write_overlay(outputs.overlay, *_reduced(source, labels))
+        _write_overlay(outputs.overlay, source, labels)
     if outputs.zarr is not None:
         from .io.sinks.ome_zarr import write_ome_zarr
 
         write_ome_zarr(outputs.zarr, labels, pixel_size=source.pixel_size)
+    if outputs.provenance is not None and record is not None:
+        write_provenance(outputs.provenance, record)
     if outputs.labels is not None:
         from .io.sinks.label_tiff import write_label_tiff
 
         write_label_tiff(outputs.labels, labels, pixel_size=source.pixel_size)
 
 
-def _reduced(source: Source, labels: LazyLabels) -> tuple[NDArray, NDArray]:
-    """Every ``step``-th pixel of image and labels, read by bands of rows."""
-    height, width = labels.shape
+def _write_overlay(path: Path, source: Source, labels: LazyLabels) -> None:
+    """Draw every ``step``-th pixel of image and labels."""
+    from .io.overlay import write_overlay
+    from .io.sources.thumbnail import every
+
     step = 1
-    while max(height, width) > OVERLAY_SIDE * step:
+    while max(source.shape[:2]) > OVERLAY_SIDE * step or source.nbytes > OVERLAY_BYTES * step**2:
         step *= 2
-    band = step * max(1, (1 << 22) // (step * width))
-    rows = [source[y : min(y + band, height), 0:width][::step, ::step] for y in range(0, height, band)]
-    return np.concatenate(rows), labels.region(Box(0, 0, height, width), step)
+    write_overlay(path, every(source, step), _Reduced(labels, step), max_side=OVERLAY_SIDE)
+
+
+class _Reduced:
+    """Every ``step``-th pixel of a label image, drawn when it is asked for."""
+
+    def __init__(self, labels: LazyLabels, step: int) -> None:
+        self._labels, self._step = labels, step
+        self.shape = tuple(-(-length // step) for length in labels.shape)
+
+    def __getitem__(self, key: tuple[slice, slice]) -> NDArray:
+        (y0, y1, _), (x0, x1, _) = (part.indices(length) for part, length in zip(key, self.shape, strict=True))
+        box = Box(y0 * self._step, x0 * self._step, y1 * self._step, x1 * self._step)
+        return self._labels.region(box.clip(self._labels.shape), self._step)

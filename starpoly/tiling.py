@@ -1,9 +1,10 @@
 """The tile lattice: where the network reads, and which part of what it read counts. Integers only.
 
 The lattice is a function of the image's shape, the model's stride and halo and the tile size, of
-nothing else. The image is extended at its far ends by reflection to a multiple of the stride; at
-its near ends nothing is added, so the network meets the image's border alike in one tile and in
-many. All read windows of an axis have the same length, so a network is compiled for one shape.
+nothing else. Halos are read twice, so the windows are as large as is allowed, and no larger than is
+needed. The image is extended at its far ends by reflection to a multiple of the stride; at its near
+ends nothing is added, so the network meets the image's border alike in one tile and in many. All
+read windows have the same shape, so a network is compiled for one.
 """
 
 from __future__ import annotations
@@ -74,18 +75,54 @@ def _round_up(value: int, multiple: int) -> int:
     return -(-value // multiple) * multiple
 
 
-def _plan_axis(length: int, stride: int, halo: int, tile_size: int) -> tuple[int, list[tuple[int, int, int]]]:
-    """Window length and, per tile, (read start, core start, core stop) along one axis."""
-    padded = _round_up(length, stride)
-    window = min(padded, max(_round_up(tile_size, stride), 2 * halo + stride))
-    if window == padded:
-        return window, [(0, 0, length)]
-    step = window - 2 * halo
-    starts = [*range(0, padded - window, step), padded - window]
-    # a core ends a halo before its window does, except where the window ends at the image's border
-    stops = [start + window - halo for start in starts[:-1]] + [length]
-    cores = zip([0, *stops[:-1]], stops, strict=True)
-    return window, [(start, *core) for start, core in zip(starts, cores, strict=True)]
+@dataclass(frozen=True)
+class _Axis:
+    """What is to be covered along one axis; all lengths are multiples of ``stride``."""
+
+    length: int
+    stride: int
+    halo: int
+
+    @classmethod
+    def of(cls, length: int, stride: int, halo: int) -> _Axis:
+        return cls(_round_up(length, stride), stride, _round_up(halo, stride))
+
+    def window(self, n: int) -> int:
+        """Length of the windows with which n tiles cover the axis."""
+        if n == 1:
+            return self.length
+        return min(self.length, _round_up(-(-(self.length - 2 * self.halo) // n), self.stride) + 2 * self.halo)
+
+    def fewest(self, longest: int) -> int:
+        """The smallest number of tiles with windows of at most the ``longest`` length, or of the least one possible."""
+        if self.length <= longest:
+            return 1
+        step = max(self.stride, (longest - 2 * self.halo) // self.stride * self.stride)
+        return max(1, -(-(self.length - 2 * self.halo) // step))
+
+    def tiles(self, window: int, end: int) -> list[tuple[int, int, int]]:
+        """(read start, core start, core stop) of each tile; the cores cover ``[0, end)``."""
+        if window == self.length:
+            return [(0, 0, end)]
+        step = window - 2 * self.halo
+        starts = [*range(0, self.length - window, step), self.length - window]
+        # a core ends a halo before its window does, except where the window ends at the image's border
+        stops = [start + window - self.halo for start in starts[:-1]] + [end]
+        cores = zip([0, *stops[:-1]], stops, strict=True)
+        return [(start, *core) for start, core in zip(starts, cores, strict=True)]
+
+
+def _windows(rows: _Axis, columns: _Axis, most: int) -> tuple[int, int]:
+    """Height and width of the windows of at most ``most`` pixels with which the least is read altogether."""
+    best: tuple[int, ...] = ()
+    for n_rows in range(rows.fewest(most), rows.fewest(0) + 1):
+        height = rows.window(n_rows)
+        n_columns = columns.fewest(most // height)
+        width = columns.window(n_columns)
+        too_large = max(0, height * width - most)  # not to be had smaller, perhaps
+        cost = (too_large, n_rows * n_columns * height * width, abs(height - width), height, width)
+        best = min(best or cost, cost)
+    return best[-2], best[-1]
 
 
 def plan_tiles(
@@ -107,7 +144,8 @@ def plan_tiles(
     halo : (int, int)
         Radius of the network's receptive field in pixels, per axis; rounded up to the stride.
     tile_size : int or (int, int)
-        Length of a read window in pixels (rounded up; at least two halos and a stride).
+        A read window has at most this many pixels squared (or the product), but at least two halos and a stride a side.
+        Among those, the windows are chosen with which the fewest pixels are read altogether.
 
     Returns
     -------
@@ -122,9 +160,9 @@ def plan_tiles(
     sizes = (tile_size, tile_size) if isinstance(tile_size, int) else tile_size
     if min(*shape, *stride, *sizes) < 1 or min(halo) < 0:
         raise ConfigError(f"tiling: expected positive lengths, got shape {shape}, stride {stride}, halo {halo}, tile size {sizes}")
-    (height, rows), (width, columns) = (
-        _plan_axis(shape[axis], stride[axis], _round_up(halo[axis], stride[axis]), sizes[axis]) for axis in (0, 1)
-    )
+    vertical, horizontal = (_Axis.of(*along) for along in zip(shape, stride, halo, strict=True))
+    height, width = _windows(vertical, horizontal, sizes[0] * sizes[1])
+    rows, columns = vertical.tiles(height, shape[0]), horizontal.tiles(width, shape[1])
     boxes = [
         (Box(y, x, y + height, x + width), Box(cy0, cx0, cy1, cx1))
         for y, cy0, cy1 in rows
@@ -134,6 +172,12 @@ def plan_tiles(
     return TilePlan((shape[0], shape[1]), (height, width), tiles)
 
 
+def area(box: Box) -> int:
+    """Number of pixels in a box."""
+    height, width = box.shape
+    return height * width
+
+
 def cut(shape: tuple[int, int], size: int) -> Iterator[Box]:
     """Cut an area of ``shape`` into squares of ``size`` pixels, row by row; those at the far ends are smaller."""
     if size < 1:
@@ -141,3 +185,48 @@ def cut(shape: tuple[int, int], size: int) -> Iterator[Box]:
     for y in range(0, shape[0], size):
         for x in range(0, shape[1], size):
             yield Box(y, x, min(y + size, shape[0]), min(x + size, shape[1]))
+
+
+def cut_along(
+    shape: tuple[int, int], block: tuple[int, int], most: int, *, origin: tuple[int, int] = (0, 0)
+) -> Iterator[Box]:
+    """Cut an area into boxes along the borders of the blocks in which it is stored, row by row.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Height and width of the area.
+    block : (int, int)
+        Height and width of a block.
+    most : int
+        Pixels in the largest box. Boxes hold whole blocks, as many as fit; a block that does not fit is cut up itself,
+        before the next one begins.
+    origin : (int, int)
+        Where the area lies in what the blocks make up.
+
+    Raises
+    ------
+    ConfigError
+        If a size is not positive.
+    """
+    if min(*shape, *block, most) < 1:
+        raise ConfigError(f"tiling: expected positive sizes, got shape {shape}, block {block} and at most {most} pixels")
+    (height, width), (rows, columns) = shape, block
+    wide = max(1, most // (rows * columns)) * columns
+    if wide < width:
+        across, high = list(_between_borders(width, columns, wide, origin[1])), rows
+    else:
+        across, high = [(0, width)], max(1, most // (width * rows)) * rows
+    for y0, y1 in _between_borders(height, rows, high, origin[0]):
+        for x0, x1 in across:
+            if (y1 - y0) * (x1 - x0) <= most:
+                yield Box(y0, x0, y1, x1)
+                continue
+            for part in cut_along((y1 - y0, x1 - x0), (1, 1), most):
+                yield Box(y0 + part.y0, x0 + part.x0, y0 + part.y1, x0 + part.x1)
+
+
+def _between_borders(length: int, block: int, step: int, origin: int) -> Iterator[tuple[int, int]]:
+    """Stretches of ``step`` pixels, a multiple of ``block``, that begin at borders of blocks."""
+    for start in range(-(origin % block), length, step):
+        yield max(start, 0), min(start + step, length)

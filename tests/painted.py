@@ -9,6 +9,7 @@ import numpy as np
 from starpoly.config import ModelSpec, NetworkConfig, Thresholds
 from starpoly.model import StarPoly2D
 from starpoly.normalize import Normalizer
+from starpoly.polygons import StarPolygons
 from starpoly.targets import make_targets
 
 N_RAYS = 8
@@ -17,10 +18,12 @@ N_RAYS = 8
 class Painted:
     """A network that reads its answer off the image: channel 0 is the probability, the others distances."""
 
+    precision = "float32"
+
     def __init__(self, grid=(1, 1), stride=(4, 4), halo=(6, 6), max_distance=160.0, n_classes=0, ray_context=()):
         self.grid, self.stride, self.halo = grid, stride, halo
         self.max_distance, self.n_rays, self.n_classes = max_distance, N_RAYS, n_classes
-        self.ray_context = ray_context
+        self.ray_context, self.tile_size = ray_context, 1024
         self.windows = []
 
     def __call__(self, batch):
@@ -66,3 +69,35 @@ class PaintedModel(StarPoly2D):
 
     def fingerprint(self):
         return "painted"
+
+
+class Bright(Painted):
+    """A network of any number of channels for which whatever is bright is a cell."""
+
+    def __init__(self):
+        super().__init__(max_distance=10.0)
+
+    def __call__(self, batch):
+        distances = np.full((*batch.shape[:3], self.n_rays), 2.5, np.float32)
+        return SimpleNamespace(probability=batch.max(axis=-1), distances=distances, classes=None)
+
+
+class BrightModel(StarPoly2D):
+    """The facade around it, for images of ordinary intensities."""
+
+    def __init__(self, n_channels=1):
+        network = NetworkConfig(n_channels=n_channels, n_rays=N_RAYS, grid=(1, 1), depth=2)
+        super().__init__(ModelSpec("bright", network, max_distance=10.0, thresholds=Thresholds(0.6, 0.4)), Bright())
+
+    def fingerprint(self):
+        return "bright"
+
+
+def model_that_finds(polygons: StarPolygons, grid: tuple[int, int] = (1, 1)) -> SimpleNamespace:
+    """What labelling needs of a model: these candidates, in whatever image."""
+    return SimpleNamespace(
+        find_candidates=lambda image, lowest: polygons.take(polygons.probabilities > lowest),
+        thresholds=Thresholds(prob=0.5, nms=0.4),
+        spec=SimpleNamespace(network=NetworkConfig(grid=grid)),
+        fingerprint=lambda: "painted",
+    )

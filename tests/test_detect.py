@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,11 +11,12 @@ from hypothesis import strategies as st
 
 from starpoly.config import Thresholds
 from starpoly.detect import detect, predict_map, read_window
+from starpoly.errors import StarpolyWarning
 from starpoly.nms import suppress
 from starpoly.normalize import Normalizer
 from starpoly.polygons import StarPolygons
 from starpoly.targets import boundary_probability
-from starpoly.tiling import Box
+from starpoly.tiling import Box, plan_tiles
 
 from painted import N_RAYS, Painted, disks, identity, paint
 
@@ -103,3 +106,67 @@ def test_window_beyond_the_far_end_is_a_reflection_of_the_whole_image(length, st
     image = np.arange(length, dtype=np.float32).reshape(length, 1, 1) * np.ones((1, 3, 1), np.float32)
     window = read_window(image, Box(start, 0, length + beyond, 3), Normalizer(low=(0.0,), high=(1.0,)))
     np.testing.assert_array_equal(window, np.pad(image, ((0, beyond), (0, 0), (0, 0)), mode="reflect")[start:])
+
+
+class Left:
+    """A region: everything left of column ``x``."""
+
+    def __init__(self, x: float):
+        self.x = x
+
+    def overlaps(self, box):
+        return box.x0 < self.x
+
+    def contains(self, points):
+        return points[:, 1] < self.x
+
+    def resized(self, shape):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("tile_size", [24, 4096])
+def test_region_leaves_out_the_candidates_beyond(tile_size):
+    image = paint(disks((90, 80), seed=8))
+    y, x = np.nonzero(image[..., 0] > np.float32(0.3))
+    candidates = StarPolygons(np.stack([y, x], 1), image[y, x, 1:], image[y, x, 0])
+    expected = suppress(candidates.take(candidates.points[:, 1] < 37), 0.4)
+    found = detect(image, Painted(), identity(), Thresholds(0.3, 0.4), tile_size=tile_size, region=Left(37))
+    assert len(expected) > 0
+    assert same(found.polygons, expected)
+
+
+def test_tiles_outside_the_region_are_not_read():
+    network = Painted()
+    image = paint(disks((90, 80), seed=8))
+    found = detect(image, network, identity(), Thresholds(0.3, 0.4), tile_size=24, region=Left(20))
+    assert found.n_skipped > 0
+    assert len(network.windows) == found.n_tiles - found.n_skipped
+
+
+@given(readers=st.integers(1, 4), seed=st.integers(0, 5))
+def test_number_of_readers_has_no_influence(readers, seed):
+    image = paint(disks((90, 80), seed))
+    one = detect(image, Painted(), identity(), Thresholds(0.3, 0.4), tile_size=24)
+    several = detect(image, Painted(), identity(), Thresholds(0.3, 0.4), tile_size=24, readers=readers)
+    assert same(one.polygons, several.polygons)
+
+
+@given(seed=st.integers(0, 5), order=st.randoms(use_true_random=False))
+def test_order_of_the_tiles_has_no_influence(seed, order):
+    image = paint(disks((90, 80), seed))
+    expected = detect(image, Painted(), identity(), Thresholds(0.3, 0.4), tile_size=24)
+    with pytest.MonkeyPatch.context() as patch:
+        def shuffled(*args, **settings):
+            plan = plan_tiles(*args, **settings)
+            return replace(plan, tiles=tuple(order.sample(plan.tiles, len(plan))))
+
+        patch.setattr("starpoly.detect.plan_tiles", shuffled)
+        found = detect(image, Painted(), identity(), Thresholds(0.3, 0.4), tile_size=24)
+    assert same(found.polygons, expected.polygons)
+
+
+def test_flood_of_candidates_is_said_once():
+    image = np.ones((600, 600, N_RAYS + 1), np.float32)
+    with pytest.warns(StarpolyWarning, match="nearly every pixel") as said:
+        detect(image, Painted(), identity(), Thresholds(0.3, 0.4), tile_size=300)
+    assert len(said) == 1

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 import starpoly.measure as module
 from starpoly.errors import ImageError
-from starpoly.measure import keep_visible, measure
+from starpoly.measure import in_micrometres, keep_visible, measure
 from starpoly.polygons import StarPolygons
 
 
@@ -85,3 +85,12 @@ def test_only_visible_objects_are_kept():
 def test_what_does_not_fit_is_refused(labels):
     with pytest.raises(ImageError, match="expected"):
         measure(labels, _polygons(3))
+
+
+def test_micrometres_where_the_size_of_a_pixel_is_known():
+    columns = measure(np.kron(np.array([[0, 1], [2, 0]]), np.ones((4, 5), int)))
+    assert in_micrometres(columns, None).keys() == columns.keys()
+    larger = in_micrometres(columns, (0.5, 0.25))
+    assert list(larger) == [*columns, "area_um2", "diameter_um"]
+    np.testing.assert_allclose(larger["area_um2"], [20 * 0.125, 20 * 0.125])
+    np.testing.assert_allclose(np.pi / 4 * larger["diameter_um"] ** 2, larger["area_um2"])

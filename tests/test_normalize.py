@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 from starpoly import normalize
 from starpoly.config import NormalizationConfig
 from starpoly.errors import ImageError, StarpolyWarning
+from starpoly.io.sources.array import ArraySource
 from starpoly.normalize import Normalizer, fit_normalizer
 
 
@@ -38,24 +40,86 @@ def test_agrees_with_csbdeep():
     np.testing.assert_allclose(fit_normalizer(image)(image), csbdeep.normalize(image, 1, 99.8, axis=(0, 1)), atol=1e-6)
 
 
-@given(
-    image=hnp.arrays(
-        st.sampled_from([np.uint8, np.int8, np.uint16, np.int16]), hnp.array_shapes(min_dims=2, max_dims=2, max_side=12)
-    ),
-    percentiles=st.tuples(st.floats(0, 49), st.floats(51, 100)),
-)
-@settings(max_examples=100, deadline=None)
-def test_histogram_percentiles_equal_the_slow_ones(image, percentiles):
-    summary = normalize._summary_by_histogram(image, 0, percentiles)
-    np.testing.assert_allclose((summary.low, summary.high), np.percentile(image.astype(float), percentiles), atol=1e-9)
+NUMBERS = [np.uint8, np.int8, np.uint16, np.int16, np.int32, np.uint32, np.int64, np.float16, np.float32, np.float64]
+
+
+@given(data=st.data(), dtype=st.sampled_from(NUMBERS), percentiles=st.tuples(st.floats(0, 49), st.floats(51, 100)))
+@settings(max_examples=200, deadline=None)
+def test_counted_percentiles_equal_those_of_sorted_values(data, dtype, percentiles):
+    dtype = np.dtype(dtype)
+    bounds = {"min_value": -1e4, "max_value": 1e4} if dtype.kind == "f" or dtype.itemsize > 4 else {}
+    elements = hnp.from_dtype(dtype, **{name: dtype.type(value).item() for name, value in bounds.items()})
+    image = data.draw(hnp.arrays(dtype, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12), elements=elements))
+    (summary,) = normalize._summarize(image, percentiles)
+    # numpy rounds percentiles of float16 to float16
+    expected = np.percentile(image.astype(np.float32 if image.dtype == np.float16 else np.float64), percentiles)
+    np.testing.assert_allclose((summary.low, summary.high), expected, rtol=1e-6, atol=1e-9)
     assert (summary.minimum, summary.maximum) == (image.min(), image.max())
 
 
-def test_blocks_do_not_matter(monkeypatch):
-    images = [_micrograph(dtype, (40, 31)) for dtype in (np.uint8, np.float32)]
-    whole = [fit_normalizer(image) for image in images]
-    monkeypatch.setattr(normalize, "_BLOCK_VALUES", 100)
-    assert [fit_normalizer(image) for image in images] == whole
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("shape", [(40, 31), (40, 31, 3)])
+def test_blocks_do_not_matter(monkeypatch, dtype, shape):
+    image = _micrograph(dtype, shape)
+    whole = fit_normalizer(image)
+    monkeypatch.setattr(normalize, "_BLOCK_PIXELS", 100)
+    monkeypatch.setattr(normalize, "_COUNT_AT_ONCE", 30)
+    assert fit_normalizer(image) == whole
+
+
+class Watched(ArraySource):
+    """An array stored in blocks that remembers which boxes were read, and of how many channels."""
+
+    def __init__(self, array, block, offset=(0, 0)):
+        super().__init__(array)
+        self.block, self.offset = block, offset
+        self.boxes = []
+
+    def read(self, box, channels):
+        self.boxes.append((box, tuple(channels)))
+        return super().read(box, channels)
+
+
+@pytest.mark.parametrize(("dtype", "passes"), [(np.uint8, 1), (np.uint16, 1), (np.float32, 2), (np.int32, 2), (np.float64, 4)])
+@pytest.mark.parametrize(("block", "offset"), [((8, 16), (0, 0)), ((8, 16), (5, 11)), ((1, 96), (0, 0)), ((1, 1), (0, 0))])
+def test_every_block_is_read_once_in_all_channels(monkeypatch, dtype, passes, block, offset):
+    monkeypatch.setattr(normalize, "_BLOCK_BYTES", 3 * 500 * np.dtype(dtype).itemsize)
+    image = _micrograph(dtype, (50, 96, 3))
+    source = Watched(image, block, offset)
+    assert fit_normalizer(source) == fit_normalizer(image)
+    touched = np.zeros((8, 8) if block == (8, 16) else (50, 1), int)
+    for box, channels in source.boxes:
+        assert channels == (0, 1, 2)
+        assert box.shape[0] * box.shape[1] <= 500
+        if block != (1, 1):
+            rows, columns = (
+                slice((start + origin) // size, (stop + origin - 1) // size + 1)
+                for start, stop, origin, size in zip((box.y0, box.x0), (box.y1, box.x1), offset, block, strict=True)
+            )
+            touched[rows, columns] += 1
+    assert block == (1, 1) or set(touched[touched > 0]) == {passes}
+    assert sum(box.shape[0] * box.shape[1] for box, _ in source.boxes) == passes * 50 * 96
+
+
+def test_a_wide_image_is_read_in_bounded_memory():
+    class Wide:
+        """Blocks of a thousand rows of a hundred thousand RGB pixels, which nobody could hold."""
+
+        shape, dtype, block = (1024, 100_000, 3), np.dtype(np.uint8), (1024, 1024)
+
+        def __init__(self):
+            self.sizes = []
+
+        def __getitem__(self, key):
+            shape = tuple(part.stop - part.start for part in key)
+            self.sizes.append(3 * shape[0] * shape[1])
+            return np.zeros((1, 1, 3), np.uint8)
+
+    image = Wide()
+    with pytest.warns(StarpolyWarning):
+        fit_normalizer(image)
+    assert max(image.sizes) <= 1 << 24
+    assert sum(image.sizes) == 3 * 1024 * 100_000
 
 
 def test_a_crop_is_normalised_as_in_the_whole():
@@ -64,13 +128,20 @@ def test_a_crop_is_normalised_as_in_the_whole():
     np.testing.assert_array_equal(normalizer(image[10:20, 5:50]), normalizer(image)[10:20, 5:50])
 
 
-def test_very_large_images_are_sampled_evenly(monkeypatch):
-    image = _micrograph(np.float32, (50, 60))
-    monkeypatch.setattr(normalize, "SAMPLE_SIZE", 800)
-    monkeypatch.setattr(normalize, "_BLOCK_VALUES", 7 * 60)
-    low, high = np.percentile(image[::2, ::2], (1, 99.8))
+def test_percentiles_of_floats_are_exact_at_any_size():
+    image = np.random.default_rng(0).lognormal(size=(1500, 1400)).astype(np.float32)
+    low, high = np.percentile(image, (1, 99.8))
     normalizer = fit_normalizer(image)
     np.testing.assert_allclose((normalizer.low[0], normalizer.high[0]), (low, high), rtol=1e-6)
+
+
+def test_memory_is_bounded():
+    image = np.random.default_rng(0).random((3000, 3000), np.float32)
+    tracemalloc.start()
+    fit_normalizer(image)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 60e6
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SCRIPTS = ["predict.sh", "run-tests.sh", "scripts/environment.sh"]
+SCRIPTS = ["predict.sh", "run-tests.sh", "scripts/environment.sh", "scripts/docker.sh", "docker/entrypoint.sh", "docker/warm-up.sh"]
 SHELL = shutil.which("dash") or shutil.which("sh")
 
 pytestmark = pytest.mark.skipif(SHELL is None, reason="needs a POSIX shell")
@@ -45,8 +45,33 @@ def test_scripts_are_shellcheck_clean(script):
 
 def test_folders_and_flags_are_passed_on(fake_starpoly, tmp_path):
     done = run_script(str(ROOT / "predict.sh"), "my images", "Zähl ung", "--overlay", "--model", "m", path=fake_starpoly)
-    assert done.stdout.splitlines() == ["predict", "my images", "-o", "Zähl ung", "--overlay", "--model", "m"]
+    assert done.stdout.splitlines() == ["predict", "my images", "-o", "Zähl ung", "--tolerant", "--overlay", "--model", "m"]
     assert done.returncode == 3
+
+
+def test_container_has_a_model_of_its_own_and_flags_go_before_it(fake_starpoly):
+    done = run_script(str(ROOT / "predict.sh"), "a", "b", "--model", "other", path=fake_starpoly, STARPOLY_MODEL="my model")
+    assert done.stdout.splitlines()[4:] == ["--tolerant", "--model", "my model", "--model", "other"]
+    done = run_script(str(ROOT / "predict.sh"), "a", "b", path=fake_starpoly, STARPOLY_MODEL="")
+    assert "--model" not in done.stdout
+
+
+@pytest.mark.skipif(Path("/dev/nvidiactl").exists() or Path("/dev/dxg").exists(), reason="there is a GPU")
+@pytest.mark.parametrize(("device", "lines"), [("gpu", 1), ("cpu", 0)])
+def test_missing_gpu_is_said_where_one_is_expected(device, lines, fake_starpoly):
+    done = run_script(str(ROOT / "predict.sh"), "a", "b", path=fake_starpoly, STARPOLY_DEVICE=device)
+    assert done.stderr.count("no GPU") == len(done.stderr.splitlines()) == lines
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
+def test_kernels_that_cannot_be_added_to_are_copied(fake_starpoly, tmp_path):
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    (cache / "kernel.nbi").write_text("code")
+    cache.chmod(0o555)
+    (fake_starpoly / "starpoly").write_text('#!/bin/sh\ncat "$NUMBA_CACHE_DIR/kernel.nbi"; touch "$NUMBA_CACHE_DIR/another"\n')
+    done = run_script(str(ROOT / "predict.sh"), "a", "b", path=fake_starpoly, NUMBA_CACHE_DIR=str(cache), TMPDIR=str(tmp_path))
+    assert (done.stdout, done.returncode) == ("code", 0)
 
 
 @pytest.mark.skipif(Path("/workspace/inputs").exists(), reason="this is the container")

@@ -95,22 +95,28 @@ def test_region_is_an_image_of_its_own(slide, tmp_path):
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "labels.tiff"), expected)
 
 
-def test_overlay_of_a_slide_is_reduced_in_steps(slide, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("side", "n_bytes"), [(50, 1 << 26), (4096, 50_000)])
+def test_overlay_of_a_slide_is_reduced_in_steps(slide, tmp_path, monkeypatch, side, n_bytes):
     from PIL import Image
 
     from starpoly import slide as slide_module
+    from starpoly.io.overlay import draw_overlay
 
-    monkeypatch.setattr(slide_module, "OVERLAY_SIDE", 50)
-    segment_slide(PaintedModel(), slide[0], SlideOutputs(overlay=tmp_path / "o.png"))
+    path, image, labels, _ = slide
+    monkeypatch.setattr(slide_module, "OVERLAY_SIDE", side)
+    monkeypatch.setattr(slide_module, "OVERLAY_BYTES", n_bytes)
+    segment_slide(PaintedModel(), path, SlideOutputs(overlay=tmp_path / "o.png"))
     with Image.open(tmp_path / "o.png") as picture:
         assert picture.size == (33, 38)
+        np.testing.assert_array_equal(np.asarray(picture), draw_overlay(image[::4, ::4], labels[::4, ::4]))
 
 
 def test_fingerprint_tells_models_apart():
     class Weights:
-        def __init__(self, value):
+        def __init__(self, value, precision="float32"):
             self.model = self
             self.value = value
+            self.precision = precision
 
         def get_weights(self):
             return [np.full(3, self.value, np.float32)]
@@ -119,4 +125,5 @@ def test_fingerprint_tells_models_apart():
     first = StarPoly2D(spec, Weights(1)).fingerprint()
     assert first == StarPoly2D(spec, Weights(1)).fingerprint()
     assert first != StarPoly2D(spec, Weights(2)).fingerprint()
+    assert first != StarPoly2D(spec, Weights(1, "bfloat16")).fingerprint()
     assert first != StarPoly2D(spec.replace(normalization=NormalizationConfig(2, 99).to_dict()), Weights(1)).fingerprint()

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from starpoly.errors import ConfigError
-from starpoly.tiling import Box, cut, plan_tiles
+from starpoly.tiling import Box, area, cut, cut_along, plan_tiles
+
+import reference
 
 lengths = st.integers(1, 700)
 strides = st.sampled_from([1, 2, 8, 16, 32])
@@ -40,10 +42,25 @@ def test_small_image_is_one_tile_extended_to_the_stride():
     assert tile.core == Box(0, 0, 250, 300)
 
 
-def test_lattice_depends_on_lengths_per_axis_alone():
-    narrow = plan_tiles((3000, 200), stride=(16, 16), halo=(64, 64), tile_size=512)
-    wide = plan_tiles((3000, 5000), stride=(16, 16), halo=(64, 64), tile_size=512)
-    assert {t.core.y0 for t in narrow} == {t.core.y0 for t in wide}
+@given(height=lengths, width=lengths, stride=strides, halo=st.integers(0, 60), tile_size=st.integers(1, 300))
+def test_no_other_windows_of_the_allowed_size_read_less(height, width, stride, halo, tile_size):
+    plan = plan_tiles((height, width), stride=(stride, stride), halo=(halo, halo), tile_size=tile_size)
+    least = reference.fewest_pixels_read((height, width), stride, halo, tile_size**2)
+    if least is None:  # even the smallest windows are larger
+        assert min(plan.window) <= max(2 * halo + 3 * stride, 1)
+    else:
+        assert plan.window[0] * plan.window[1] <= tile_size**2
+        assert len(plan) * plan.window[0] * plan.window[1] == least
+
+
+def test_windows_are_no_larger_than_needed():
+    plan = plan_tiles((1100, 1100), stride=(16, 16), halo=(96, 96), tile_size=1024)
+    assert len(plan) == 2
+    assert plan.window == (656, 1104)
+
+
+def test_long_image_is_one_tile_if_its_area_allows():
+    assert len(plan_tiles((300, 2500), stride=(16, 16), halo=(96, 96), tile_size=1024)) == 1
 
 
 def test_tile_smaller_than_two_halos_grows():
@@ -68,3 +85,29 @@ def test_squares_partition_the_area(shape, size):
         assert max(box.shape) <= size
         seen[box.slices] += 1
     assert (seen == 1).all()
+
+
+@given(
+    shape=st.tuples(st.integers(1, 90), st.integers(1, 90)),
+    block=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    origin=st.tuples(st.integers(0, 50), st.integers(0, 50)),
+    most=st.integers(1, 2000),
+)
+def test_blocks_are_read_one_after_the_other(shape, block, origin, most):
+    times, left = np.zeros(shape, int), set()
+    for box in cut_along(shape, block, most, origin=origin):
+        assert 0 < area(box) <= most
+        times[box.slices] += 1
+        corners = np.indices(box.shape).reshape(2, -1).T + np.array([box.y0, box.x0]) + origin
+        blocks = set(map(tuple, np.unique(corners // block, axis=0).tolist()))
+        if block[0] * block[1] <= most:  # whole blocks
+            assert not blocks & left
+        left |= blocks
+    assert (times == 1).all()
+
+
+def test_a_block_that_is_too_large_is_finished_before_the_next():
+    boxes = list(cut_along((20, 40), (10, 20), 60))
+    blocks = [(box.y0 // 10, box.x0 // 20) for box in boxes]
+    assert blocks == sorted(blocks)
+    assert all(box.y1 <= 10 * (box.y0 // 10 + 1) and box.x1 <= 20 * (box.x0 // 20 + 1) for box in boxes)

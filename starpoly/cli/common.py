@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import re
 import sys
 import traceback
@@ -79,7 +80,30 @@ def warnings_as_lines(*, quiet: bool = False, verbose: bool = False) -> Iterator
         yield
 
 
+@contextmanager
+def log_as_lines(*, quiet: bool = False) -> Iterator[None]:
+    """Show what starpoly logs, from INFO on, as lines with the name of the file that is worked on."""
+    handler, logger = _Lines(), logging.getLogger("starpoly")
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate
+
+
+class _Lines(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        say(f"starpoly: {_with_subject(_subjects[-1][0], text) if _subjects else text}")
+
+
 def _with_subject(subject: str, text: str) -> str:
+    subject = " ".join(subject.split())  # a name may have line breaks, a message may not
     return text if text.startswith(subject) else f"{subject}: {text}"
 
 

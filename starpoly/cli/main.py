@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from .._version import __version__
-from .common import say, say_error, warnings_as_lines
+from .common import log_as_lines, say, say_error, warnings_as_lines
+from .stopping import Terminated, exit_status, stoppable
 
 COMMANDS = ("predict", "train", "evaluate", "models", "info", "demo")
 
-OK, SOME_FAILED, FAILED, INTERRUPTED = 0, 1, 2, 130
+OK, SOME_FAILED, FAILED = 0, 1, 2
 
-_EPILOG = "exit status: 0 all done, 1 some files failed, 2 nothing could be done. `starpoly COMMAND --help` says more."
+_EPILOG = "exit status: 0 all done, 1 some files failed, 2 nothing could be done, 130 or 143 stopped. `starpoly COMMAND --help` says more."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,22 +31,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 if all went well, 1 if some files failed, 2 if nothing could be done, 130 if interrupted.
+        0 if all went well, 1 if some files failed, 2 if nothing could be done, 130 if interrupted, 143 if terminated.
     """
-    args = build_parser().parse_args(argv)
-    _set_up_output(args.verbose)
-    with warnings_as_lines(quiet=args.quiet, verbose=args.verbose):
+    # the program of this process has nothing left to do when the command ends
+    with stoppable(for_good=argv is None):
         try:
-            return args.run(args)
-        except KeyboardInterrupt:
-            say("starpoly: interrupted")
-            return INTERRUPTED
-        except BrokenPipeError:  # the reader of our output is gone
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return SOME_FAILED
-        except Exception as error:
-            say_error(error, verbose=args.verbose)
-            return FAILED
+            args = build_parser().parse_args(argv)
+            _set_up_output(args.verbose)
+            with warnings_as_lines(quiet=args.quiet, verbose=args.verbose), log_as_lines(quiet=args.quiet):
+                return _run(args)
+        except KeyboardInterrupt as stop:
+            say(f"starpoly: {'terminated' if isinstance(stop, Terminated) else 'interrupted'}")
+            return exit_status(stop)
+
+
+def _run(args: argparse.Namespace) -> int:
+    try:
+        return args.run(args)
+    except BrokenPipeError:  # the reader of our output is gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return SOME_FAILED
+    except Exception as error:
+        say_error(error, verbose=args.verbose)
+        return FAILED
 
 
 def build_parser() -> argparse.ArgumentParser:

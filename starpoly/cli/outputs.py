@@ -10,8 +10,9 @@ from dataclasses import dataclass, fields
 from itertools import count
 from pathlib import Path
 
-from ..errors import ImageError, StarpolyWarning
+from ..errors import ImageError, OutputError, StarpolyWarning
 from ..io.find import FoundImage
+from ..journal import is_unfinished
 
 #: Formats of results beside the label TIFF.
 _ENDINGS = {"zarr": ".ome.zarr", "geojson": ".geojson", "rois": "_rois.zip"}
@@ -29,6 +30,7 @@ class Job:
     zarr: Path | None = None
     geojson: Path | None = None
     rois: Path | None = None
+    provenance: Path | None = None
 
     @property
     def named(self) -> dict[str, Path]:
@@ -48,17 +50,23 @@ class Job:
 
     @property
     def is_done(self) -> bool:
-        """Whether all of them exist."""
-        return all(path.exists() for path in self.outputs)
+        """Whether all of them exist, and no unfinished run was about to replace them."""
+        return all(path.exists() for path in self.outputs) and not is_unfinished(self.journal)
 
 
 def plan_jobs(
-    images: Iterable[FoundImage], output: Path, *, overlay: bool = False, table: bool = False, formats: Iterable[str] = ()
+    images: Iterable[FoundImage],
+    output: Path,
+    *,
+    overlay: bool = False,
+    table: bool = False,
+    formats: Iterable[str] = (),
+    provenance: bool = False,
 ) -> list[Job]:
     """Name the outputs of every image.
 
     ``a.b.tif`` in sub-folder ``s`` gives ``OUTPUT/s/a_label.tiff`` (up to the first point, the rule of the challenge),
-    ``a_overlay.png`` and ``a_table.csv``. Where that name is taken, by an earlier image or by an image that is to be
+    ``a_overlay.png``, ``a_table.csv`` ... Where that name is taken, by an earlier image or by an image that is to be
     read, the longer ``a.b``, then ``a.b.tif``, then ``a.b.tif_2`` ... stand in for ``a``, with a warning. The result
     depends on the images and their order alone.
 
@@ -82,6 +90,7 @@ def plan_jobs(
                 folder / f"{name}_overlay.png" if overlay else None,
                 folder / f"{name}_table.csv" if table else None,
                 **{kind: folder / f"{name}{ending}" for kind, ending in _ENDINGS.items() if kind in formats},
+                provenance=folder / f"{name}_provenance.json" if provenance else None,
             )
             owner = taken.setdefault(_comparable(job.labels), image.path)
             if owner is image.path and sources.isdisjoint(map(_comparable, job.outputs)):
@@ -109,6 +118,20 @@ def check_writable(folder: Path) -> None:
         raise ImageError(
             f"{folder}: expected a folder that can be written, got: {error.strerror or error}; choose another with -o"
         ) from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of an image's results.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: expected a folder or a free name, got: {error.strerror or error}") from error
 
 
 def _names(name: str) -> Iterator[str]:

@@ -6,30 +6,44 @@ import argparse
 import json
 import math
 import sys
+import time
 import warnings
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ImageError
+from ..errors import ImageError, StarpolyWarning, TooLargeError
 from ..io.pairing import EXTENSIONS
+from ..network.precision import PRECISIONS
 from ..tiling import Box
 from .common import about, byte_size, format_size, fraction, positive_integer, say, say_error
 from .outputs import FORMATS
+from .throughput import Throughput
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..config import ModelSpec
     from ..io.find import FoundImages
+    from ..io.header import Header
+    from ..io.sources.pixel_size import PixelSize
     from ..model import StarPoly2D
     from ..timing import Stopwatch
     from .outputs import Job
 
 HELP = "find the objects in images and write label images"
 
-_SMALLEST_TILE = 128
-#: TIFF images with more pixels are read and written piece by piece
+_TOLERANT = (
+    "as a container does: an image that is damaged or cannot be used gets labels without objects where its header tells its "
+    "size; files that are no images and empty folders are said and nothing more; channels that the model does not know are "
+    "merged; the exit status is 1 for failures of the program only"
+)
+
+#: Images with more pixels are worked on and written piece by piece
 _SLIDE_PIXELS = 32_000_000
+
+#: What the last line says of images by status
+_SAID = {"exists": "left out", "blank": "damaged or of no use", "unreadable": "no images", "error": "failed"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,26 +52,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder for NAME_label.tiff")
     parser.add_argument("--recursive", action="store_true", help="look into sub-folders, and make the same ones in OUT")
     parser.add_argument("--skip-existing", action="store_true", help="leave out images whose results are in OUT already")
+    parser.add_argument("--tolerant", action="store_true", help=_TOLERANT)
     parser.add_argument("--dry-run", action="store_true", help="say what would be written, and write nothing")
     model = parser.add_argument_group("model")
     model.add_argument("--model", metavar="MODEL", help="name or folder (see `starpoly models list`)")
     model.add_argument("--prob-threshold", type=fraction, metavar="P", help="least probability of an object (default: the model's)")
     model.add_argument("--nms-threshold", type=fraction, metavar="T", help="overlap above which the weaker object goes (default: the model's)")
     model.add_argument("--scale", type=int, choices=(1, 2), help="look at images as they are or at twice their size (default: by the size of their objects)")
+    model.add_argument("--precision", choices=PRECISIONS, default="auto",
+                       help="numbers that the network computes in (default: bfloat16 where the CPU has it, for starpoly's own models)")
     results = parser.add_argument_group("further results")
     results.add_argument("--overlay", action="store_true", help="write NAME_overlay.png, the outlines over the image")
     results.add_argument("--table", action="store_true", help="write NAME_table.csv: label, centre, area, diameter, score, class")
     results.add_argument("--json", nargs="?", const="-", metavar="FILE", help="write a summary as JSON; to stdout without FILE")
     results.add_argument("--format", type=_formats, default=(), metavar="F,...",
                          help="further formats: zarr (OME-Zarr labels), geojson (QuPath), rois (ImageJ)")
+    results.add_argument("--provenance", action="store_true", help="write NAME_provenance.json: model, settings, input, versions, timings")
+    results.add_argument("--pixel-size", type=_pixel_size, metavar="UM",
+                         help="micrometres per pixel of the level, or Y,X (default: as the file says); for labels and tables")
     results.add_argument("--timings", action="store_true", help="say where the time went")
     slides = parser.add_argument_group("slides", "files of any size are read and written piece by piece; a stopped run goes on when its command is repeated")
     slides.add_argument("--level", type=int, default=0, metavar="N", help="level of a pyramid (default: 0, the finest)")
     slides.add_argument("--channels", type=_integers, metavar="I,...", help="channels to use, counted from 0")
     slides.add_argument("--roi", type=_roi, metavar="Y0,X0,Y1,X1", help="look at this region only, in pixels of the level; results start at its corner")
+    where = slides.add_mutually_exclusive_group()
+    where.add_argument("--mask", type=Path, metavar="FILE",
+                       help="look only where this image of any size is not zero; for several images a folder of masks of the same names")
+    where.add_argument("--tissue", choices=("auto",), help="leave out empty glass")
+    slides.add_argument("--readers", type=positive_integer, default=1, metavar="N", help="threads that read and decode the image (default: 1)")
     limits = parser.add_argument_group("limits")
     limits.add_argument("--tile-size", type=positive_integer, metavar="N", help="side of the network's window in pixels")
-    limits.add_argument("--memory", type=byte_size, metavar="SIZE", help="work within about this much, such as 8G: smaller windows, no larger images")
+    limits.add_argument("--memory", type=byte_size, metavar="SIZE", help="work within about this much, such as 8G: by the size of windows, and piece by piece")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -69,15 +94,16 @@ def run(args: argparse.Namespace) -> int:
 
     clock = Stopwatch()
     found = find_images(args.input, recursive=args.recursive, exclude=[args.output])
-    if not found.images:
+    if not found.images and not (args.tolerant and {given for given, _ in found.problems} == set(found.empty)):
         raise ImageError(_nothing_found(found))
     for path in found.passed_over:
         say(f"starpoly: {path}: looks like a result and is passed over; give it alone to segment it")
-    jobs = plan_jobs(found.images, args.output, overlay=args.overlay, table=args.table, formats=args.format)
+    jobs = plan_jobs(found.images, args.output, overlay=args.overlay, table=args.table, formats=args.format, provenance=args.provenance)
+    _check_mask(args.mask, jobs)
     folder = find_model(default_model() if args.model is None else args.model)
     _check_summary(args.json)
-    rows = [_failure(given, ImageError(message), args) for given, message in found.problems]
-    summary = {"model": str(folder), "output": str(args.output), "images": rows}
+    rows = [_nothing_there(given, message, found, args) for given, message in found.problems]
+    summary: dict[str, Any] = {"model": str(folder), "output": str(args.output), "images": rows}
     if args.dry_run:
         rows += [_row(job, "exists" if args.skip_existing and job.is_done else "planned") for job in jobs]
         _show_plan(rows, args)
@@ -86,6 +112,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             _predict_all(jobs, folder, args, clock, rows)
         finally:  # an interrupted run has a summary, too
+            summary["throughput"] = Throughput.of(rows).to_dict()
             _write_summary(summary, args.json)
             _say_result(rows, args, clock)
         return int(any(row["status"] == "error" for row in rows))
@@ -103,45 +130,68 @@ def _predict_all(jobs: list[Job], folder: Path, args: argparse.Namespace, clock:
             todo.append(job)
     if not todo:
         return
-    model = _load(folder, clock)
+    model = _load(folder, args.precision, clock)
     from tqdm import tqdm
 
     quiet = getattr(args, "quiet", False)
     several = len(todo) > 1
     for job in tqdm(todo, desc="images", unit="image", disable=None if several and not quiet else True):
+        start = time.perf_counter()
         with about(job.image) as messages:
             try:
                 row = _predict_one(model, job, args, clock, progress=not several and not quiet)
             except Exception as error:  # whatever it is, the other images are to be done
-                row = _failure(job.image, error, args)
-        rows.append(row | {"warnings": messages})
+                row = _settle(job, error, args)
+        rows.append(row | {"seconds": round(time.perf_counter() - start, 3), "warnings": messages})
 
 
-def _load(folder: Path, clock: Stopwatch) -> StarPoly2D:
+def _settle(job: Job, error: Exception, args: argparse.Namespace) -> dict[str, Any]:
+    """What becomes of an image that was not done."""
+    from .tolerant import is_to_blame, tolerate
+
+    whole = not (args.level or args.channels or args.roi or args.mask)  # else it may be these that do not fit the image
+    if args.tolerant and whole and isinstance(error, ImageError) and is_to_blame(error):
+        try:
+            return {"input": str(job.image)} | tolerate(job, error)
+        except Exception as worse:
+            error = worse
+    return _failure(job.image, error, args)
+
+
+def _load(folder: Path, precision: str, clock: Stopwatch) -> StarPoly2D:
     with clock.timing("imports"):
         from ..network.quiet import quiet_import
 
         quiet_import()
         from ..model import StarPoly2D
     with clock.timing("model"):
-        return StarPoly2D.from_pretrained(folder)
+        return StarPoly2D.from_pretrained(folder, precision=precision)
 
 
 def _predict_one(model: StarPoly2D, job: Job, args: argparse.Namespace, clock: Stopwatch, *, progress: bool) -> dict[str, Any]:
     """Read, predict and write one image; what is said about it in the summary."""
-    from ..io.images import read_image
-
     if _is_slide(job, args):
-        return _predict_slide(model, job, args, clock, progress=progress)
+        return _predict_slide(model, job, args, clock)
+    try:
+        return _predict_whole(model, job, args, clock, progress=progress)
+    except (MemoryError, TooLargeError):
+        message = f"{job.image}: memory does not suffice for the image as a whole; going on piece by piece"
+        warnings.warn(message, StarpolyWarning, stacklevel=2)
+    return _predict_slide(model, job, args, clock)  # here, where what was held is let go
+
+
+def _predict_whole(model: StarPoly2D, job: Job, args: argparse.Namespace, clock: Stopwatch, *, progress: bool) -> dict[str, Any]:
+    """An image that is held in memory."""
+    from ..io.images import read_image
+    from ..io.sources import read_pixel_size
+    from .tolerant import with_channels
+
     with clock.timing("reading"):
         image = read_image(job.image)
-    tile_size = args.tile_size
-    if args.memory is not None:
-        _check_memory(image, args.memory)
-        tile_size = _tile_size_within(args.memory, model.spec, tile_size)
+    tile_size = _tile_size(model, args)
     with clock.timing("detection"):
         labels, details = model.predict_instances(
-            image,
+            with_channels(image, model.spec.network.n_channels) if args.tolerant else image,
             prob_threshold=args.prob_threshold,
             nms_threshold=args.nms_threshold,
             scale=args.scale,
@@ -152,35 +202,35 @@ def _predict_one(model: StarPoly2D, job: Job, args: argparse.Namespace, clock: S
     for stage, seconds in details.get("seconds", {}).items():
         name = f"detection: {stage}"
         clock.seconds[name] = clock.seconds.get(name, 0.0) + seconds
+    pixel_size = args.pixel_size or read_pixel_size(job.image)
+    record = None if job.provenance is None else _record(model, job, image, details, pixel_size, args)
     with clock.timing("writing"):
-        _write(job, image, labels, polygons, model.spec)
+        _write(job, image, labels, polygons, model.spec, pixel_size, record)
     return _row(job, "done") | {"shape": list(image.shape), "objects": len(polygons)}
 
 
 def _is_slide(job: Job, args: argparse.Namespace) -> bool:
-    """Whether an image is to be read and written piece by piece."""
-    from ..io.images import TIFF_STARTS, first_bytes
+    """Whether an image is to be worked on and written piece by piece."""
+    from ..io.images import read_header
 
-    if args.level or args.channels or args.roi or args.format or job.image.suffix.lower() not in EXTENSIONS:
+    if args.level or args.channels or args.roi or args.mask or args.tissue or args.format or job.image.suffix.lower() not in EXTENSIONS:
         return True
-    if not first_bytes(job.image).startswith(TIFF_STARTS):
-        return False
-    from ..io.sources import open_source
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # said when it is read
-        try:
-            with open_source(job.image) as source:
-                return source.shape[0] * source.shape[1] > _SLIDE_PIXELS
-        except ImageError:
-            return False  # said when it is read
+    try:
+        header = read_header(job.image)
+    except ImageError:
+        return False  # said when it is read
+    if args.memory is not None:
+        _check_memory(header, args.memory)
+        if header.n_bytes + 12 * header.n_pixels > args.memory:  # the image, its labels, and working copies of them
+            return True
+    return header.n_pixels > _SLIDE_PIXELS
 
 
-def _predict_slide(model: StarPoly2D, job: Job, args: argparse.Namespace, clock: Stopwatch, *, progress: bool) -> dict[str, Any]:
+def _predict_slide(model: StarPoly2D, job: Job, args: argparse.Namespace, clock: Stopwatch) -> dict[str, Any]:
     """The same for an image of any size, in bounded memory."""
     from ..slide import SlideOutputs, segment_slide
 
-    tile_size = args.tile_size if args.memory is None else _tile_size_within(args.memory, model.spec, args.tile_size)
+    tile_size = _tile_size(model, args)
     try:
         result = segment_slide(
             model,
@@ -189,19 +239,56 @@ def _predict_slide(model: StarPoly2D, job: Job, args: argparse.Namespace, clock:
             level=args.level,
             channels=args.channels,
             roi=args.roi,
+            mask=None if args.mask is None else _mask_of(job, args.mask),
+            tissue=args.tissue,
+            pixel_size=args.pixel_size,
             prob_threshold=args.prob_threshold,
             nms_threshold=args.nms_threshold,
             scale=args.scale,
             tile_size=tile_size,
+            readers=args.readers,
             journal=job.journal,
-            progress=progress,
+            progress=not getattr(args, "quiet", False),
         )
     except KeyboardInterrupt:
         say(f"starpoly: {job.image}: stopped; repeat the command to go on from the finished tiles")
         raise
     for stage, seconds in result.seconds.items():
         clock.seconds[stage] = clock.seconds.get(stage, 0.0) + seconds
-    return _row(job, "done") | {"shape": list(result.shape), "objects": result.n_objects, "tiles": result.n_tiles}
+    found = {"shape": list(result.shape), "objects": result.n_objects, "tiles": result.n_tiles}
+    if args.mask or args.tissue:
+        found |= {"skipped": result.n_skipped, "fraction": round(result.fraction, 4)}
+    return _row(job, "done") | found
+
+
+def _check_mask(mask: Path | None, jobs: list[Job]) -> None:
+    from ..io.find import is_zarr
+
+    if mask is not None and len(jobs) > 1 and not (mask.is_dir() and not is_zarr(mask)):
+        raise ImageError(f"--mask: expected a folder of masks for {len(jobs)} images, got {mask}; give the images one by one")
+
+
+def _mask_of(job: Job, mask: Path) -> Path:
+    """The mask of an image: the one that was given, or that of the same name in a folder."""
+    from ..io.find import is_zarr
+    from ..io.pairing import image_files, key
+
+    if not mask.is_dir() or is_zarr(mask):
+        return mask
+    name = key(job.image.with_suffix(".tif").name)  # whatever the kind of image
+    found = [path for path in image_files(mask) if key(path) == name]
+    if len(found) != 1:
+        raise ImageError(f"{mask}: expected one mask called {name} or {name}_mask, got {len(found)}")
+    return found[0]
+
+
+def _tile_size(model: StarPoly2D, args: argparse.Namespace) -> int | None:
+    """Side of the windows that the user's words allow; None leaves it to the model."""
+    if args.memory is None:
+        return args.tile_size
+    from ..memory import tile_size_within
+
+    return tile_size_within(args.memory, model.spec.network, args.tile_size, precision=model.precision)
 
 
 def _formats(text: str) -> tuple[str, ...]:
@@ -219,6 +306,16 @@ def _integers(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(f"expected whole numbers divided by commas, got {text!r}") from None
 
 
+def _pixel_size(text: str) -> tuple[float, float]:
+    try:
+        sizes = [float(part) for part in text.split(",")]
+    except ValueError:
+        sizes = []
+    if len(sizes) not in (1, 2) or not all(0 < size < math.inf for size in sizes):
+        raise argparse.ArgumentTypeError(f"expected micrometres as UM or Y,X, got {text!r}")
+    return sizes[0], sizes[-1]
+
+
 def _roi(text: str) -> Box:
     corners = _integers(text)
     if len(corners) != 4 or not (0 <= corners[0] < corners[2] and 0 <= corners[1] < corners[3]):
@@ -226,47 +323,65 @@ def _roi(text: str) -> Box:
     return Box(*corners)
 
 
-def _write(job: Job, image: NDArray, labels: NDArray, polygons: Any, spec: ModelSpec) -> None:
+def _record(
+    model: StarPoly2D, job: Job, image: NDArray, details: dict[str, Any], pixel_size: PixelSize | None, args: argparse.Namespace
+) -> dict[str, Any]:
+    """What the provenance of an image says that was held in memory."""
+    from ..io.identity import identify
+    from ..io.sources import open_source
+    from ..provenance import describe_run
+
+    asked = ("prob_threshold", "nms_threshold", "scale", "tile_size")
+    with open_source(image) as source:
+        identity = identify(job.image, source)
+    return describe_run(
+        model,
+        details["detection"],
+        image=identity | {"file": str(job.image.resolve()), "pixel_size": pixel_size},
+        settings={name: getattr(args, name) for name in asked},
+        n_objects=len(details["polygons"]),
+        seconds=details["seconds"],
+    )
+
+
+def _write(
+    job: Job,
+    image: NDArray,
+    labels: NDArray,
+    polygons: Any,
+    spec: ModelSpec,
+    pixel_size: PixelSize | None,
+    record: dict[str, Any] | None,
+) -> None:
     """Write the results of an image, the labels last: where they are, all is done."""
     from ..io.labels import write_labels
+    from .outputs import make_folder
 
-    try:
-        job.labels.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ImageError(f"{job.labels.parent}: expected a folder or a free name, got: {error.strerror or error}") from error
+    make_folder(job.labels.parent)
+    if len(job.outputs) > 1:
+        job.labels.unlink(missing_ok=True)  # those of an earlier run must not stand for what comes now
     if job.overlay is not None:
         from ..io.overlay import write_overlay
 
         write_overlay(job.overlay, image, labels)
     if job.table is not None:
         from ..io.tables import write_table
-        from ..measure import measure
+        from ..measure import in_micrometres, measure
 
-        write_table(job.table, measure(labels, polygons, spec.class_names))
-    write_labels(job.labels, labels)
+        write_table(job.table, in_micrometres(measure(labels, polygons, spec.class_names), pixel_size))
+    if job.provenance is not None and record is not None:
+        from ..provenance import write_provenance
+
+        write_provenance(job.provenance, record)
+    write_labels(job.labels, labels, pixel_size=pixel_size)
 
 
-def _check_memory(image: NDArray, memory: int) -> None:
-    height, width = image.shape[:2]
-    need = image.nbytes + 12 * height * width  # the image, its labels, and working copies of them
-    if need > memory:
-        raise ImageError(
-            f"expected an image that can be held in {format_size(memory)}, got {height} x {width} pixels, "
-            f"which need {format_size(need)}; raise --memory or crop the image"
+def _check_memory(header: Header, memory: int) -> None:
+    if not header.by_region and header.n_bytes > memory:
+        raise TooLargeError(
+            f"expected an image that can be held in {format_size(memory)}, got {header.shape[0]} x {header.shape[1]} pixels, "
+            f"which need {format_size(header.n_bytes)}; raise --memory or save it as a tiled TIFF"
         )
-
-
-def _tile_size_within(memory: int, spec: ModelSpec, wanted: int | None) -> int:
-    """Side of the largest window whose activations take about half of the memory, at most the wanted one."""
-    from ..detect import TILE_SIZE
-
-    network = spec.network
-    area = network.grid[0] * network.grid[1]
-    # the widest tensors are those of the first level; about six of them are alive at a time
-    first_level = network.base_filters / (1 if network.stem == "conv" else area)
-    per_pixel = 4 * (6 * first_level + network.n_channels + 2 * (network.n_rays + 1 + network.n_classes) / area)
-    side = int(math.sqrt(memory / 2 / per_pixel)) // 64 * 64
-    return min(wanted or TILE_SIZE, max(side, _SMALLEST_TILE))
 
 
 def _nothing_found(found: FoundImages) -> str:
@@ -274,6 +389,14 @@ def _nothing_found(found: FoundImages) -> str:
         return f"{found.passed_over[0]}: expected images, got label, mask or overlay images only; give one alone to segment it"
     others = len(found.problems) - 1
     return found.problems[0][1] + (f" (and {others} more inputs without images)" if others else "")
+
+
+def _nothing_there(given: str, message: str, found: FoundImages, args: argparse.Namespace) -> dict[str, Any]:
+    """The row of an input without images."""
+    if not (args.tolerant and given in found.empty):
+        return _failure(given, ImageError(message), args)
+    say(f"starpoly: warning: {message}")
+    return {"input": given, "status": "empty", "error": message}
 
 
 def _row(job: Job, status: str) -> dict[str, Any]:
@@ -326,9 +449,10 @@ def _say_result(rows: list[dict[str, Any]], args: argparse.Namespace, clock: Sto
             say(f"{seconds:9.3f} s  {stage}")
     if getattr(args, "quiet", False):
         return
-    counts = {status: sum(row["status"] == status for row in rows) for status in ("done", "exists", "error")}
+    counts = Counter(row["status"] for row in rows)
     objects = sum(row.get("objects", 0) for row in rows)
     parts = [f"{counts['done']} images segmented, {objects} objects"]
-    parts += [f"{counts['exists']} left out"] if counts["exists"] else []
-    parts += [f"{counts['error']} failed"] if counts["error"] else []
+    parts += [f"{counts[status]} {said}" for status, said in _SAID.items() if counts[status]]
+    if counts["done"]:
+        say(f"{args.output}: {Throughput.of(rows)}")
     say(f"{args.output}: {', '.join(parts)}")

@@ -13,6 +13,7 @@ from ..errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from ..training.data import Pair
+    from ..training.unlabelled import UnlabelledImage
 
 HELP = "train a model on images and masks"
 _TABLES = {"network": NetworkConfig, "training": TrainingConfig, "normalization": NormalizationConfig}
@@ -24,6 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--images", type=Path, required=True, metavar="DIR", help="folder of training images")
     data.add_argument("--masks", type=Path, required=True, metavar="DIR", help="folder of label images, paired by name (suffixes such as _label are ignored)")
     data.add_argument("--classes", type=Path, metavar="DIR", help="folder of CSV tables NAME.csv with the columns label, class")
+    data.add_argument("--unlabelled", type=Path, metavar="DIR",
+                      help="folder of more images, without masks, to learn from in the later epochs; those that have masks are passed over")
     data.add_argument("--val-images", type=Path, metavar="DIR", help="folder of validation images")
     data.add_argument("--val-masks", type=Path, metavar="DIR", help="folder of validation masks")
     data.add_argument("--val-classes", type=Path, metavar="DIR", help="folder of validation class tables")
@@ -33,7 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model = parser.add_argument_group("model")
     model.add_argument("-o", "--output", type=Path, required=True, metavar="MODELDIR", help="model folder to write")
     model.add_argument("--init", metavar="MODEL", help="start from the weights of this model (name or folder)")
-    model.add_argument("--config", type=Path, metavar="FILE.toml", help="settings in the tables [network], [training], [training.augment], [normalization]")
+    model.add_argument("--config", type=Path, metavar="FILE.toml",
+                       help="settings in the tables [network], [training], [training.augment], [training.unlabelled], [normalization]")
     model.add_argument("--class-names", nargs="+", default=[], metavar="NAME", help="names of the classes 1, 2, ...; sets their number")
     run = parser.add_argument_group("training")
     run.add_argument("--epochs", type=int, metavar="N", help="number of epochs")
@@ -50,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, tune the thresholds, draw the losses."""
     settings = _settings(args)
     train_pairs, val_pairs = _pairs(args, settings["training"].seed)
+    unlabelled = _unlabelled(args, [*train_pairs, *val_pairs])
 
     from ..network.quiet import quiet_import
 
@@ -58,9 +63,10 @@ def run(args: argparse.Namespace) -> int:
     from ..registry import find_model
     from ..training.fit import fit
     from ..training.history import FILE_NAME
+    from ..training.self_training import Unlabelled
     from ..training.thresholds import tune_thresholds
 
-    _say(args, f"{len(train_pairs)} training and {len(val_pairs)} validation pairs")
+    _say(args, f"{len(train_pairs)} training and {len(val_pairs)} validation pairs" + (f", {len(unlabelled)} unlabelled images" if unlabelled else ""))
     fit(
         args.output,
         train_pairs,
@@ -72,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
         init=None if args.init is None else find_model(args.init),
         resume=args.resume,
         licence=args.licence,
+        unlabelled=Unlabelled(unlabelled, StarPoly2D.of_network) if unlabelled else None,
     )
     model = StarPoly2D.from_pretrained(args.output)
     model.spec = model.spec.replace(thresholds=tune_thresholds(model, val_pairs))
@@ -128,6 +135,17 @@ def _pairs(args: argparse.Namespace, seed: int) -> tuple[list[Pair], list[Pair]]
     if args.val_images is not None:
         return pairs, find_pairs(args.val_images, args.val_masks, args.val_classes)
     return _split(pairs, args.val_fraction, seed)
+
+
+def _unlabelled(args: argparse.Namespace, pairs: list[Pair]) -> list[UnlabelledImage]:
+    """The images of ``--unlabelled``; in a folder of labelled images, those without masks."""
+    if args.unlabelled is None:
+        return []
+    from ..training.unlabelled import find_unlabelled
+
+    folders = {folder.resolve() for folder in (args.images, args.val_images) if folder is not None}
+    labelled = {pair.name for pair in pairs} if args.unlabelled.resolve() in folders else set()
+    return find_unlabelled(args.unlabelled, exclude=labelled)
 
 
 def _split(pairs: list[Pair], fraction: float, seed: int) -> tuple[list[Pair], list[Pair]]:

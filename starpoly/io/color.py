@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError, StarpolyWarning
+from ..normalize import fit_normalizer
 
 LUMINANCE = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in grey (ITU-R BT.601)."""
@@ -43,6 +44,21 @@ def cmyk_to_rgb(image: NDArray) -> NDArray:
     full = np.iinfo(image.dtype).max
     light = (full - image[..., :4]).astype(np.uint32)
     return ((light[..., :3] * light[..., 3:] + full // 2) // full).astype(image.dtype)
+
+
+def luminance(image: NDArray) -> NDArray[np.float32]:
+    """Grey ``(Y, X, 1)`` of red, green and blue ``(Y, X, 3)``; of a crop it is the crop, bit for bit."""
+    # not rounded: in fluorescence saved as colour, luminance would lose most grey levels
+    dtype = np.result_type(image, np.float32)
+    grey = np.zeros(image.shape[:2], dtype)
+    for channel, weight in enumerate(LUMINANCE):  # one by one: the image is not held as floats
+        grey += np.multiply(image[..., channel], dtype.type(weight), dtype=dtype)
+    return grey.astype(np.float32, copy=False)[..., None]
+
+
+def merge_channels(image: NDArray) -> NDArray[np.float32]:
+    """Grey ``(Y, X)`` of an image ``(Y, X, C)`` of any channels: the mean of all, each at full contrast."""
+    return np.clip(fit_normalizer(image)(image), 0, 1).mean(axis=2)
 
 
 def as_channels(image: NDArray, n_channels: int) -> NDArray:
@@ -99,5 +115,4 @@ def _to_grey(image: NDArray) -> NDArray:
         return image[..., varying[0], None]
     message = "the model expects 1 channel, the image has 3: its luminance is used; a model for RGB may do better"
     warnings.warn(message, StarpolyWarning, stacklevel=3)
-    # not rounded: in fluorescence saved as colour, luminance would lose most grey levels
-    return np.tensordot(image, np.asarray(LUMINANCE, np.float32), axes=1).astype(np.float32)[..., None]
+    return luminance(image)

@@ -28,13 +28,14 @@ class FoundImage:
 class FoundImages:
     """What :func:`find_images` found.
 
-    ``problems`` holds (input, message) of the inputs that gave nothing, ``passed_over`` the named files that look like
-    results.
+    ``problems`` holds (input, message) of the inputs that gave nothing, ``empty`` those of these inputs that are nothing
+    but folders without images, ``passed_over`` the named files that look like results.
     """
 
     images: tuple[FoundImage, ...]
     problems: tuple[tuple[str, str], ...] = ()
     passed_over: tuple[Path, ...] = ()
+    empty: tuple[str, ...] = ()
 
 
 def find_images(
@@ -46,7 +47,7 @@ def find_images(
     count; hidden ones and label, mask and overlay images (``*_label.*``, ``*_labels.*``, ``*_mask.*``, ``*_masks.*``,
     ``*_overlay.*``) are passed over. A file that is named is taken as it is, but label, mask and overlay images among
     several inputs are passed over, too: a shell that expands ``folder/*`` names the results of an earlier run.
-    A zarr that is named is one image.
+    A zarr that is named is one image. A link to nothing counts as the file that it should be.
 
     Parameters
     ----------
@@ -65,16 +66,20 @@ def find_images(
     excluded = {Path(folder).resolve() for folder in exclude}
     images: dict[Path, FoundImage] = {}
     problems: list[tuple[str, str]] = []
+    empty: list[str] = []
     named = [str(given) for given in inputs]
     passed_over = [Path(given) for given in named if len(named) > 1 and _is_result(Path(given))]
     for given in named:
         if Path(given) in passed_over:
             continue
         found, messages = _find(given, recursive, excluded)
+        if not found and not messages:
+            empty.append(given)
+            messages = [_no_images(Path(given), recursive, excluded)]
         for image in found:
-            images.setdefault(image.path.resolve(), image)
+            images.setdefault(image.path.parent.resolve() / image.path.name, image)
         problems += [(given, message) for message in messages]
-    return FoundImages(tuple(images.values()), tuple(problems), tuple(passed_over))
+    return FoundImages(tuple(images.values()), tuple(problems), tuple(passed_over), tuple(empty))
 
 
 def _find(given: str, recursive: bool, excluded: set[Path]) -> tuple[list[FoundImage], list[str]]:
@@ -102,11 +107,13 @@ def _find(given: str, recursive: bool, excluded: set[Path]) -> tuple[list[FoundI
 def _find_in_folder(folder: Path, recursive: bool, excluded: set[Path]) -> tuple[list[FoundImage], list[str]]:
     problems: list[str] = []
     files = sorted(_walk(folder, recursive, excluded, problems), key=lambda file: file.relative_to(folder).parts)
-    found = [FoundImage(file, file.parent.relative_to(folder)) for file in files if _is_image(file)]
-    if found or problems:
-        return found, problems
+    return [FoundImage(file, file.parent.relative_to(folder)) for file in files if _is_image(file)], problems
+
+
+def _no_images(folder: Path, recursive: bool, excluded: set[Path]) -> str:
+    files = list(_walk(folder, recursive, excluded, []))
     advice = "" if recursive or not any(_subfolders(folder, excluded)) else "; use --recursive to look into its sub-folders"
-    return [], [f"{folder}: expected images ({', '.join(sorted(EXTENSIONS))}), got none among {len(files)} files{advice}"]
+    return f"{folder}: expected images ({', '.join(sorted(EXTENSIONS))}), got none among {len(files)} files{advice}"
 
 
 def _walk(folder: Path, recursive: bool, excluded: set[Path], problems: list[str]) -> Iterator[Path]:
@@ -116,7 +123,7 @@ def _walk(folder: Path, recursive: bool, excluded: set[Path], problems: list[str
     except OSError as error:
         problems.append(f"{folder}: expected a folder that can be listed, got: {error.strerror or error}")
         return
-    yield from (entry for entry in entries if entry.is_file())
+    yield from (entry for entry in entries if entry.is_file() or _leads_nowhere(entry))
     if recursive:
         for subfolder in _subfolders(folder, excluded):
             yield from _walk(subfolder, recursive, excluded, problems)
@@ -129,8 +136,13 @@ def _subfolders(folder: Path, excluded: set[Path]) -> Iterator[Path]:
 
 
 def _is_image(path: Path) -> bool:
-    hidden = path.name.startswith(".")
-    return not hidden and path.suffix.lower() in EXTENSIONS and not _RESULTS.search(path.stem) and path.is_file()
+    if path.name.startswith(".") or path.suffix.lower() not in EXTENSIONS or _RESULTS.search(path.stem):
+        return False
+    return path.is_file() or _leads_nowhere(path)
+
+
+def _leads_nowhere(path: Path) -> bool:
+    return path.is_symlink() and not path.exists()
 
 
 def is_zarr(path: Path) -> bool:

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from ..errors import ImageError
 from .color import as_channels
 from .find import find_images
-from .raster import decode_raster
-from .tiff import decode_tiff
+from .header import Header
+from .raster import decode_raster, raster_header
+from .tiff import decode_tiff, tiff_header
 from .untrusted import decoding
 
-__all__ = ["as_channels", "find_images", "read_image", "read_labels"]
+__all__ = ["as_channels", "find_images", "read_header", "read_image", "read_labels"]
 
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _RASTER_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"BM")
@@ -89,6 +90,30 @@ def read_labels(path: str | Path) -> NDArray:
     return _native(_whole_numbers(labels, path))
 
 
+def read_header(path: str | Path) -> Header:
+    """Rows, columns and bytes of an image, from the header alone: the pixels may be truncated or damaged.
+
+    Parameters
+    ----------
+    path : str or Path
+        A TIFF, PNG, JPEG or BMP file. Of a z-stack or a time series the size of a plane is given.
+
+    Raises
+    ------
+    ImageError
+        If the file is missing, empty or of another kind, if not even its header can be read, or if the header of a PNG,
+        JPEG or BMP claims far more pixels than the file can hold. (A TIFF may leave out tiles, so it is not judged here.)
+    """
+    path = Path(path)
+    start = first_bytes(path)
+    with decoding(path, "an image file with a header"):
+        if start.startswith(TIFF_STARTS):
+            return tiff_header(path)
+        if start.startswith(_RASTER_STARTS):
+            return raster_header(path)
+    raise _of_another_kind(path)
+
+
 def _decode(path: Path, *, raw: bool) -> NDArray:
     """Pixels of a file; whatever a decoder raises on untrusted bytes becomes an ImageError."""
     start = first_bytes(path)
@@ -99,7 +124,11 @@ def _decode(path: Path, *, raw: bool) -> NDArray:
             return decode_tiff(path, raw=raw)
         if start.startswith(_RASTER_STARTS):
             return decode_raster(path, raw=raw)
-    raise ImageError(f"{path}: expected a TIFF, PNG, JPEG or BMP image, got something else; convert it")
+    raise _of_another_kind(path)
+
+
+def _of_another_kind(path: Path) -> ImageError:
+    return ImageError(f"{path}: expected a TIFF, PNG, JPEG or BMP image, got something else; convert it")
 
 
 def first_bytes(path: Path) -> bytes:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
-from .atomic import atomic_path
+from .atomic import new_file
 
 TILE = (512, 512)
 _TILED_FROM = 2048 * 2048  # pixels; smaller images are read whole by everything
+_MICROMETRES_PER_CM = 1e4
 _BIG_FROM = 2**32 - 2**25  # bytes; classic TIFF addresses 4 GiB
 
 
@@ -28,7 +30,7 @@ def label_dtype(n: int) -> type[np.uint16] | type[np.uint32]:
     return np.uint16 if n <= np.iinfo(np.uint16).max else np.uint32
 
 
-def write_labels(path: str | Path, labels: NDArray) -> None:
+def write_labels(path: str | Path, labels: NDArray, *, pixel_size: tuple[float, float] | None = None) -> None:
     """Write a label image as a zlib-compressed TIFF.
 
     uint16 up to id 65 535, uint32 above; images of more than 2 048 x 2 048 pixels in tiles with a horizontal
@@ -40,11 +42,13 @@ def write_labels(path: str | Path, labels: NDArray) -> None:
         The file; replaced whole, or left as it was if writing fails.
     labels : (Y, X) integer or bool array
         0 background, 1..n the objects.
+    pixel_size : (float, float), optional
+        Height and width of a pixel in micrometres, written as resolution.
 
     Raises
     ------
     ImageError
-        If the array is no label image or the file cannot be written.
+        If the array is no label image; OutputError if the file cannot be written.
     """
     import tifffile
 
@@ -56,17 +60,23 @@ def write_labels(path: str | Path, labels: NDArray) -> None:
         raise ImageError(f"{path}: expected labels >= 0, got {labels.min()}")
     stored = labels.astype(label_dtype(int(labels.max())), copy=False)
     large = stored.size > _TILED_FROM
-    try:
-        with atomic_path(path) as temporary:
-            tifffile.imwrite(
-                temporary,
-                stored,
-                bigtiff=stored.nbytes >= _BIG_FROM,
-                compression="zlib",
-                photometric="minisblack",
-                tile=TILE if large else None,
-                predictor=large,
-                metadata=None,
-            )
-    except OSError as error:
-        raise ImageError(f"{path}: cannot be written ({error.strerror or error}); free space or choose another folder") from error
+    with new_file(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            stored,
+            bigtiff=stored.nbytes >= _BIG_FROM,
+            compression="zlib",
+            photometric="minisblack",
+            tile=TILE if large else None,
+            predictor=large,
+            metadata=None,
+            **resolution(pixel_size),
+        )
+
+
+def resolution(pixel_size: tuple[float, float] | None, step: int = 1) -> dict[str, Any]:
+    """What tifffile is to write about the size (y, x) of a pixel in micrometres, at every ``step``-th pixel."""
+    if pixel_size is None:
+        return {}
+    per_cm = tuple(_MICROMETRES_PER_CM / (size * step) for size in reversed(pixel_size))
+    return {"resolution": per_cm, "resolutionunit": "CENTIMETER"}

@@ -5,17 +5,25 @@ from __future__ import annotations
 import struct
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
 from .color import apply_palette, cmyk_to_rgb
+from .header import Header
 from .tiff import check_claim
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
 
 MAX_PIXELS = 1 << 30
 """Largest PNG, JPEG or BMP that is read; Pillow's own limit (a guard against files that unpack to enormous images)
 is replaced by it, since slides of 10 000 x 10 000 are ordinary here."""
+
+#: samples per pixel of the colour types of PNG: grey, RGB, palette (which becomes RGB), grey and RGB with alpha
+_PNG_SAMPLES = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 
 _open_lock = threading.Lock()
 
@@ -41,6 +49,28 @@ def decode_raster(path: Path, *, raw: bool = False) -> NDArray:
     return _decode_with_pillow(path, raw=raw)
 
 
+def raster_header(path: Path) -> Header:
+    """Size of a PNG, JPEG or BMP file, of which no more than the header need be whole.
+
+    Raises
+    ------
+    ImageError
+        If the size is none, or far beyond what the file can hold. Pillow raises other errors on a corrupt header.
+    """
+    png = _png_header(path)
+    if png is not None:
+        width, height, bits, color = png
+        n_bytes = width * height * _PNG_SAMPLES.get(color, 1) * (2 if bits == 16 else 1)
+    else:
+        with _opened(path) as picture:
+            width, height = picture.size
+            n_bytes = width * height * len(picture.getbands())
+    if not (width > 0 and height > 0):
+        raise ImageError(f"{path}: expected an image of at least one pixel, got {height} x {width}")
+    _check_size(width, height, n_bytes, path)
+    return Header((height, width), n_bytes)
+
+
 def _png_header(path: Path) -> tuple[int, int, int, int] | None:
     """Width, height, bits and colour type of a PNG file, None for other files."""
     with open(path, "rb") as file:
@@ -60,22 +90,15 @@ def _decode_deep_png(path: Path, *, raw: bool) -> NDArray:
     import imagecodecs
 
     width, height, *_ = _png_header(path) or (0, 0)
-    _check_size(width, height, 8, path)
+    _check_size(width, height, 8 * width * height, path)
     image = imagecodecs.png_decode(path.read_bytes())
     return image if raw else _without_alpha(image)
 
 
 def _decode_with_pillow(path: Path, *, raw: bool) -> NDArray:
-    from PIL import Image
-
-    with _open_lock:
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # checked below, before pixels are decoded
-        try:
-            picture = Image.open(path, formats=("PNG", "JPEG", "BMP"))
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
-    with picture:
-        _check_size(*picture.size, len(picture.getbands()), path)
+    with _opened(path) as picture:
+        width, height = picture.size
+        _check_size(width, height, width * height * len(picture.getbands()), path)
         if picture.mode == "P":
             return _decode_palette(picture, raw=raw)
         image = np.array(picture)
@@ -84,6 +107,18 @@ def _decode_with_pillow(path: Path, *, raw: bool) -> NDArray:
         if picture.mode == "CMYK":
             return cmyk_to_rgb(image)
         return _without_alpha(image)
+
+
+def _opened(path: Path) -> ImageFile:
+    """The file opened by Pillow, without its limit: sizes are checked by those who open it, before pixels are decoded."""
+    from PIL import Image
+
+    with _open_lock:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(path, formats=("PNG", "JPEG", "BMP"))
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
 
 
 def _decode_palette(picture, *, raw: bool) -> NDArray:  # type: ignore[no-untyped-def]
@@ -103,4 +138,4 @@ def _check_size(width: int, height: int, n_bytes: int, path: Path) -> None:
             f"{path}: expected at most {MAX_PIXELS} pixels in a PNG, JPEG or BMP, got {width} x {height}; "
             "save it as a tiled TIFF"
         )
-    check_claim(width * height * n_bytes, path)
+    check_claim(n_bytes, path)

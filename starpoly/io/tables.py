@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ImageError
-from .atomic import atomic_path
+from .atomic import new_file
 
 
 def write_table(path: str | Path, columns: Mapping[str, Any]) -> None:
@@ -27,18 +27,15 @@ def write_table(path: str | Path, columns: Mapping[str, Any]) -> None:
     Raises
     ------
     ImageError
-        If the columns differ in length or the file cannot be written.
+        If the columns differ in length; OutputError if the file cannot be written.
     """
     path = Path(path)
     if len({len(column) for column in columns.values()}) > 1:
         raise ImageError(f"{path}: expected columns of equal length, got { {n: len(c) for n, c in columns.items()} }")
-    try:
-        with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(columns)
-            writer.writerows([_cell(value) for value in row] for row in zip(*columns.values(), strict=True))
-    except OSError as error:
-        raise ImageError(f"{path}: cannot be written ({error.strerror or error}); free space or choose another folder") from error
+    with new_file(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([_cell(value) for value in row] for row in zip(*columns.values(), strict=True))
 
 
 def _cell(value: Any) -> Any:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..errors import ImageError, StarpolyWarning
 from .axes import arrange_axes
 from .color import apply_palette, cmyk_to_rgb
+from .header import Header
 
 _UNCONVERTED = ("CIELAB", "ICCLAB", "ITULAB", "LOGL", "LOGLUV", "CFA")
 
@@ -51,6 +52,37 @@ def decode_tiff(path: Path, *, raw: bool = False) -> NDArray:
         arrangement = arrange_axes(stored.shape, series.axes, path)
         image = arrangement(stored)
         return image if raw else to_intensities(image, arrangement.names, series.keyframe, path)
+
+
+def tiff_header(path: Path) -> Header:
+    """Size of the first image of a TIFF file; of a stack, of one plane. Pixels need not be there.
+
+    Raises
+    ------
+    ImageError
+        If the size is none. tifffile raises other errors where not even the first page's tags can be read.
+    """
+    import tifffile
+
+    with tifffile.TiffFile(path, _multifile=False) as tiff:
+        shape, n_bytes = _size(tiff, path)
+    if not (len(shape) == 2 and min(shape) > 0):
+        raise ImageError(f"{path}: expected an image of at least one pixel, got shape {shape}")
+    return Header(shape, n_bytes, by_region=True)
+
+
+def _size(tiff: Any, path: Path) -> tuple[tuple[int, int], int]:
+    """Rows and columns of an image, and bytes of all its channels."""
+    page = tiff.pages.first
+    size, n_bytes = (int(page.imagelength), int(page.imagewidth)), int(page.nbytes)
+    try:
+        series = tiff.series[0]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # said when it is read
+            rows, columns, _ = arrange_axes(series.shape, series.axes, path).lengths(series.shape)
+    except Exception:  # a stack, or later pages that cannot be read: the first page has the size of every plane
+        return size, n_bytes
+    return (rows, columns), int(series.nbytes)
 
 
 def check_extent(series: Any, path: Path) -> None:
@@ -112,7 +144,7 @@ def to_intensities(image: NDArray, axes: str, page: Any, path: Path) -> NDArray:
     if axes == "YXS":
         image = _without_alpha(image, page)
     if photometric == "MINISWHITE" and image.dtype.kind == "u":
-        image = np.iinfo(image.dtype).max - image
+        image = ~image  # not bool: tifffile writes masks as min-is-white, and means them as they are
     return image
 
 

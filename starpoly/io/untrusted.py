@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..errors import ImageError
+from ..errors import ImageError, TooLargeError
 
 
 @contextmanager
 def decoding(name: object, what: str = "a whole image file") -> Iterator[None]:
-    """Turn any error inside the block into an :class:`ImageError` about ``name``.
+    """Turn any error inside the block into an :class:`ImageError` about ``name``, a TooLargeError where memory ends.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def decoding(name: object, what: str = "a whole image file") -> Iterator[None]:
         raise
     except MemoryError as error:
         message = f"{name}: expected an image that fits into memory, got one too large; crop it or free memory"
-        raise ImageError(message) from error
+        raise TooLargeError(message) from error
     except Exception as error:
         detail = " ".join(str(error).split())[:120] or type(error).__name__
         raise ImageError(

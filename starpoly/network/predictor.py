@@ -12,7 +12,10 @@ import numpy as np
 
 from ..config import ModelSpec
 from ..errors import ModelError
+from ..memory import usual_tile_size
+from .bfloat16 import in_bfloat16
 from .folder import load_model
+from .precision import choose_precision, cpu_has_bfloat16
 from .receptive_field import network_geometry
 
 # no polygon shrinks to a point: StarDist's bound, kept so that its models give the same numbers
@@ -45,11 +48,16 @@ class Predictor:
         What the model is.
     model : keras.Model
         Its network, see :func:`starpoly.network.folder.load_model`.
+    precision : {"auto", "float32", "bfloat16"}
+        In which numbers convolutions are computed. "auto": bfloat16 for starpoly's own models on a CPU that has it,
+        under TensorFlow and without a GPU; float32 otherwise, and always for models of StarDist.
 
     Attributes
     ----------
     spec, model
         As given.
+    precision : {"float32", "bfloat16"}
+        The one in effect.
     stride, grid : (int, int)
         Windows are multiples of ``stride`` pixels; outputs lie ``grid`` pixels apart.
     halo : (int, int)
@@ -60,27 +68,34 @@ class Predictor:
         Bound of every distance, in pixels.
     ray_context : tuple of float
         Where along the rays distances are to be estimated again.
+    tile_size : int
+        Side in pixels of windows that keep memory within the usual bound.
 
     Raises
     ------
     ModelError
         If the network's receptive field has no bound, see
         :func:`starpoly.network.receptive_field.receptive_field`.
+    ConfigError
+        If ``precision`` is none of the three.
     """
 
-    def __init__(self, spec: ModelSpec, model: keras.Model) -> None:
+    def __init__(self, spec: ModelSpec, model: keras.Model, precision: str = "auto") -> None:
         self.spec, self.model = spec, model
         geometry = network_geometry(model)
         self.halo, self.stride, self.grid = geometry.radius, geometry.stride, geometry.grid
         self.n_channels, self.n_rays = spec.network.n_channels, spec.network.n_rays
         self.n_classes, self.max_distance = spec.network.n_classes, spec.max_distance
         self.ray_context = spec.ray_context
-        self._serve = _serving(model, self.n_channels, self.max_distance)
+        self.precision = choose_precision(precision, foreign=bool(spec.stardist), fast=_bfloat16_is_fast())
+        self.tile_size = usual_tile_size(spec.network, self.precision)
+        served = in_bfloat16(spec, model) if self.precision == "bfloat16" else model
+        self._serve = _serving(served, self.n_channels, self.max_distance)
 
     @classmethod
-    def load(cls, folder: str | Path) -> Predictor:
+    def load(cls, folder: str | Path, precision: str = "auto") -> Predictor:
         """The predictor of a model folder; errors as :func:`starpoly.network.folder.load_model`."""
-        return cls(*load_model(folder))
+        return cls(*load_model(folder), precision)
 
     def __call__(self, batch: np.ndarray) -> NetworkOutput:
         """Run the network.
@@ -107,6 +122,15 @@ class Predictor:
             raise ModelError(f"expected windows (batch, y, x, {self.n_channels}), got an array of shape {shape}")
         if min(shape) < 1 or any(length % step for length, step in zip(shape[1:3], self.stride, strict=True)):
             raise ModelError(f"expected windows in multiples of {self.stride} pixels, got shape {shape}")
+
+
+def _bfloat16_is_fast() -> bool:
+    """Whether it is known to be, with this backend on this device."""
+    if keras.backend.backend() != "tensorflow" or not cpu_has_bfloat16():
+        return False
+    from .serving_tensorflow import has_gpu
+
+    return not has_gpu()
 
 
 def _serving(model: keras.Model, n_channels: int, max_distance: float) -> Callable[[np.ndarray], dict[str, np.ndarray]]:

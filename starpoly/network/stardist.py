@@ -164,13 +164,14 @@ def build_stardist(settings: Mapping[str, Any]) -> keras.Model:
     image = keras.Input((None, None, network.n_channels), name="image")
     trunk = _unet(_pool_to_grid(image, network), network)
     features = _features(trunk, "features", network)
+    single: dict[str, Any] = {"padding": "same", "dtype": "float32"}  # even where the rest is in bfloat16
     outputs = {
-        "probability": layers.Conv2D(1, 1, padding="same", activation="sigmoid", name="prob")(features),
-        "distances": layers.Conv2D(network.n_rays, 1, padding="same", name="dist")(features),
+        "probability": layers.Conv2D(1, 1, activation="sigmoid", name="prob", **single)(features),
+        "distances": layers.Conv2D(network.n_rays, 1, name="dist", **single)(features),
     }
     if network.n_classes:
         own = _features(trunk, "features_class", network)
-        head = layers.Conv2D(network.n_classes + 1, 1, padding="same", activation="softmax", name="prob_class")
+        head = layers.Conv2D(network.n_classes + 1, 1, activation="softmax", name="prob_class", **single)
         outputs["classes"] = head(own)
     return keras.Model(image, outputs, name="stardist_unet")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,9 @@ from .average import averaged_weights
 from .checkpoint import read_state, restore_checkpoint, save_checkpoint
 from .data import DataSummary, Pair, TrainingData
 from .history import TensorBoardLog, write_history
-from .patches import Batch, PatchSampler, stream, validation_batches
+from .patches import Batch, PatchSampler, Sampler, stream, validation_batches
+from .self_training import SelfTraining, Unlabelled
+from .unlabelled import labelling_epochs
 
 log = logging.getLogger(__name__)
 #: Room above the largest object met in training, for the bound on predicted distances.
@@ -38,6 +40,7 @@ class Progress:
     best_loss: float = float("inf")
     best_epoch: int = 0
     seconds: float = 0.0
+    rounds: list[dict[str, Any]] = field(default_factory=list)
     history: list[dict[str, float]] = field(default_factory=list)
 
 
@@ -53,6 +56,8 @@ def fit(
     init: str | Path | None = None,
     resume: bool = False,
     licence: str = "",
+    unlabelled: Unlabelled | None = None,
+    after_epoch: Callable[[int], None] | None = None,
 ) -> ModelSpec:
     """Train a network and leave the best one, by validation loss, as a model folder.
 
@@ -72,6 +77,11 @@ def fit(
         Go on from the checkpoint in ``folder``; without one, start anew.
     licence : str
         Licence of the data, kept in the model.
+    unlabelled : Unlabelled, optional
+        Images to learn from without labels, see :mod:`starpoly.training.self_training`. May be added to a
+        training, or changed, until it has labelled them for the first time.
+    after_epoch : callable, optional
+        Called with the number of finished epochs once their checkpoint is written.
 
     Returns
     -------
@@ -104,10 +114,11 @@ def fit(
         for pairs in (train_pairs, val_pairs)
     )
     summary = data.summarize()
+    settings = _settings(network, training, data, unlabelled)
     spec = _describe(folder.name, spec, network, normalization, training, summary, class_names, licence, (data, val_data))
-    settings = _settings(network, training, data)
-    if state is not None and state["settings"] != settings:
-        changed = sorted(name for name in settings if state["settings"].get(name) != settings[name])
+    if unlabelled is None:
+        spec.training["settings"].pop("unlabelled")
+    if state is not None and (changed := _changed(state, settings, training)):
         raise ModelError(f"{folder}: the checkpoint was made with other settings ({', '.join(changed)}); resume with the same, or choose another folder")
 
     model = _compile(spec, training, start)
@@ -118,7 +129,12 @@ def fit(
         progress = Progress(**state["progress"])
     sampler = PatchSampler(data, summary.pixels, spec.network, training)
     validation = validation_batches(val_data, spec.network, training)
-    _run(folder, model, spec, settings, progress, sampler, validation, training)
+    teaching = None if unlabelled is None else SelfTraining(folder, unlabelled, val_pairs, sampler, spec, training)
+
+    def sampler_for_next_epoch() -> Sampler:
+        return sampler if teaching is None else teaching.sampler(model, progress.epoch, progress.rounds)
+
+    _run(folder, model, spec, settings, progress, sampler_for_next_epoch, validation, training, after_epoch)
     return load_model(folder)[0]
 
 
@@ -158,10 +174,25 @@ def _describe(
     )
 
 
-def _settings(network: NetworkConfig, training: TrainingConfig, data: TrainingData) -> dict[str, Any]:
+def _settings(
+    network: NetworkConfig, training: TrainingConfig, data: TrainingData, unlabelled: Unlabelled | None
+) -> dict[str, Any]:
     """What a resumed training must share with the one that it continues, as JSON gives it back."""
-    names = [data.name(index) for index in range(len(data))]
-    return json.loads(json.dumps({"network": network.to_dict(), "training": training.to_dict(), "images": names}))
+    labelled = training.to_dict()
+    settings = {"network": network.to_dict(), "training": labelled, "images": [data.name(index) for index in range(len(data))]}
+    of_unlabelled = labelled.pop("unlabelled")
+    if unlabelled is not None:
+        settings["unlabelled"] = {**of_unlabelled, "images": [image.name for image in unlabelled.images]}
+    return json.loads(json.dumps(settings))
+
+
+def _changed(state: dict[str, Any], settings: dict[str, Any], training: TrainingConfig) -> list[str]:
+    """Which settings of a checkpoint are not those of now. Before the first labelling it is open what will be labelled."""
+    before = state["settings"]
+    names = set(before) | set(settings)
+    if not state["progress"].get("rounds") and ("unlabelled" not in settings or state["progress"]["epoch"] <= labelling_epochs(training)[0]):
+        names -= {"unlabelled"}
+    return sorted(name for name in names if before.get(name) != settings.get(name))
 
 
 def _compile(spec: ModelSpec, training: TrainingConfig, start: keras.Model | None) -> keras.Model:
@@ -205,9 +236,10 @@ def _run(
     spec: ModelSpec,
     settings: dict[str, Any],
     progress: Progress,
-    sampler: PatchSampler,
+    sampler_for_next_epoch: Callable[[], Sampler],
     validation: list[Batch],
     training: TrainingConfig,
+    after_epoch: Callable[[int], None] | None,
 ) -> None:
     per_epoch = training.steps_per_epoch
     total = training.epochs * per_epoch
@@ -216,7 +248,7 @@ def _run(
         while progress.epoch < training.epochs:
             started = time.monotonic()
             first = progress.epoch * per_epoch
-            batches = stream(sampler, first, first + per_epoch, training.workers)
+            batches = stream(sampler_for_next_epoch(), first, first + per_epoch, training.workers)
             row = model.fit(
                 batches, steps_per_epoch=per_epoch, epochs=1, shuffle=False, verbose=0, callbacks=[_Bar(bar)]
             ).history
@@ -235,10 +267,15 @@ def _run(
             board.add(record)
             save_checkpoint(folder, model, {"settings": settings, "progress": vars(progress)})
             log.info("epoch %d: %s", progress.epoch, record)
+            if after_epoch is not None:
+                after_epoch(progress.epoch)
 
 
 def _with_provenance(spec: ModelSpec, progress: Progress) -> ModelSpec:
-    return spec.replace(training={**spec.training, "best_epoch": progress.best_epoch, "validation_loss": progress.best_loss})
+    provenance = {**spec.training, "best_epoch": progress.best_epoch, "validation_loss": progress.best_loss}
+    if progress.rounds:
+        provenance["unlabelled"] = progress.rounds
+    return spec.replace(training=provenance)
 
 
 def _validate(model: keras.Model, batches: list[Batch]) -> dict[str, float]:

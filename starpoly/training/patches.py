@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
 
 import numpy as np
 from numpy.random import Generator
@@ -19,7 +20,14 @@ from ..targets import Targets, make_targets
 from .data import Sample, TrainingData
 
 Batch = tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]
+Patch = tuple[NDArray[np.float32], NDArray, NDArray | None]
 _TRIES = 8
+
+
+class Sampler(Protocol):
+    """Draws the batch of a training step; the same for the same step, whenever it is asked for."""
+
+    def batch(self, step: int) -> Batch: ...
 
 
 class PatchSampler:
@@ -32,21 +40,34 @@ class PatchSampler:
         Size of each image; larger images are drawn more often, by the square root.
     network : NetworkConfig
     config : TrainingConfig
+    trust : (n,) float, optional
+        Factor to how often each image is drawn.
     """
 
-    def __init__(self, data: TrainingData, pixels: NDArray, network: NetworkConfig, config: TrainingConfig) -> None:
+    def __init__(
+        self,
+        data: TrainingData,
+        pixels: NDArray,
+        network: NetworkConfig,
+        config: TrainingConfig,
+        trust: NDArray | None = None,
+    ) -> None:
         self._data = data
         self._network = network
         self._config = config
-        share = np.sqrt(pixels)
+        share = np.sqrt(pixels) * (1.0 if trust is None else trust)
         self._share = share / share.sum()
 
     def batch(self, step: int) -> Batch:
         """The batch of a training step (0, 1, ...)."""
         rng = np.random.default_rng([self._config.seed, step])
-        return pack([self._patch(rng) for _ in range(self._config.batch_size)], self._network, self._config)
+        return pack(self.patches(rng, self._config.batch_size), self._network, self._config)
 
-    def _patch(self, rng: Generator) -> tuple[NDArray[np.float32], NDArray, NDArray | None]:
+    def patches(self, rng: Generator, n: int) -> list[Patch]:
+        """Draw ``n`` patches: image, labels, and the class of each label or None."""
+        return [self._patch(rng) for _ in range(n)]
+
+    def _patch(self, rng: Generator) -> Patch:
         sample = self._data[int(rng.choice(len(self._data), p=self._share))]
         matrix = random_matrix(rng, self._config.augment)
         must_hold = rng.random() < self._config.foreground and sample.labels.max() > 0
@@ -67,7 +88,34 @@ class PatchSampler:
         return centre[0], centre[1]
 
 
-def stream(sampler: PatchSampler, first_step: int, last_step: int, workers: int) -> Iterator[Batch]:
+class MixedSampler:
+    """Draws batches from two sets of images.
+
+    Parameters
+    ----------
+    first, second : PatchSampler
+    share : float
+        Of each batch that comes from ``second``; where that is no whole number, on average.
+    network : NetworkConfig
+    config : TrainingConfig
+    """
+
+    def __init__(
+        self, first: PatchSampler, second: PatchSampler, share: float, network: NetworkConfig, config: TrainingConfig
+    ) -> None:
+        self._first, self._second, self._share = first, second, share
+        self._network, self._config = network, config
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a training step (0, 1, ...)."""
+        rng = np.random.default_rng([self._config.seed, step])
+        size = self._config.batch_size
+        n_second = int(self._share * size + rng.random())
+        patches = self._first.patches(rng, size - n_second) + self._second.patches(rng, n_second)
+        return pack(patches, self._network, self._config)
+
+
+def stream(sampler: Sampler, first_step: int, last_step: int, workers: int) -> Iterator[Batch]:
     """Batches of the steps ``first_step .. last_step - 1``, in order, made ahead in threads."""
     with ThreadPoolExecutor(workers, thread_name_prefix="patches") as pool:
         ahead: list[Future[Batch]] = []
@@ -96,9 +144,7 @@ def validation_batches(data: TrainingData, network: NetworkConfig, config: Train
     return [pack(batch, network, config) for batch in full if len(batch) == config.batch_size or len(full) == 1]
 
 
-def pack(
-    patches: list[tuple[NDArray[np.float32], NDArray, NDArray | None]], network: NetworkConfig, config: TrainingConfig
-) -> Batch:
+def pack(patches: list[Patch], network: NetworkConfig, config: TrainingConfig) -> Batch:
     """Stack images, and the targets in the layout that the losses unpack."""
     targets = [
         make_targets(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
 from tqdm import tqdm
 
 from ..config import Thresholds
@@ -94,6 +95,66 @@ def _precision(true_positives: NDArray, n_kept: NDArray, n_true: int) -> NDArray
     return true_positives / (n_kept + n_true - true_positives)
 
 
+def confident_score(matches: ScoredMatches, chance: float, iou: float = 0.5) -> float | None:
+    """The score from which on an object is right with at least the given chance.
+
+    The chance is estimated at each score by isotonic regression: it never falls as the score rises. An
+    average over all objects above a score would let the sure ones vouch for the doubtful ones.
+
+    Parameters
+    ----------
+    matches : ScoredMatches
+    chance : float
+        From 0 to 1.
+    iou : float
+        An object is right if its best IoU is at least this.
+
+    Returns
+    -------
+    float or None
+        None if no object comes with that chance.
+    """
+    order = np.argsort(matches.scores, kind="stable")
+    if not len(order):
+        return None
+    chances = isotonic_regression((matches.ious[order] >= iou).astype(np.float64)).x
+    reached = np.flatnonzero(chances >= chance)
+    return float(matches.scores[order[reached[0]]]) if len(reached) else None
+
+
+def score_objects(model: StarPoly2D, pairs: Sequence[Pair], *, progress: bool = True) -> dict[float, ScoredMatches]:
+    """Scored matches of all objects above :data:`LOWEST_PROBABILITY`, for each of :data:`NMS_THRESHOLDS`.
+
+    Parameters
+    ----------
+    model, pairs, progress
+        As for :func:`tune_thresholds`.
+
+    Raises
+    ------
+    DataError
+        If the images hold no object, or the model finds none.
+    """
+    found: dict[float, list[ScoredMatches]] = {threshold: [] for threshold in NMS_THRESHOLDS}
+    for pair in tqdm(pairs, desc="tuning thresholds", unit="image", leave=False, disable=None if progress else True):
+        y_true = pair.read_labels()
+        candidates = model.find_candidates(pair.read_image(), LOWEST_PROBABILITY)
+        for threshold, matches in found.items():
+            matches.append(match_scored(suppress(candidates, threshold), y_true))
+    pooled = {threshold: ScoredMatches.concatenate(matches) for threshold, matches in found.items()}
+    if not pooled[NMS_THRESHOLDS[0]].n_true or not len(pooled[NMS_THRESHOLDS[0]].scores):
+        raise DataError("tuning thresholds: expected images with objects that the model finds, got none; train longer or check the masks")
+    return pooled
+
+
+def best_thresholds(scored: dict[float, ScoredMatches]) -> Thresholds:
+    """The thresholds with the best mean average precision over :data:`IOU_THRESHOLDS`."""
+    best = {threshold: best_probability(matches) for threshold, matches in scored.items()}
+    log.info("average precision by suppression threshold: %s", best)
+    nms = max(best, key=lambda threshold: best[threshold][1])
+    return Thresholds(prob=round(best[nms][0], 4), nms=nms)
+
+
 def tune_thresholds(model: StarPoly2D, pairs: Sequence[Pair], *, progress: bool = True) -> Thresholds:
     """Choose thresholds for a model on labelled images.
 
@@ -115,16 +176,4 @@ def tune_thresholds(model: StarPoly2D, pairs: Sequence[Pair], *, progress: bool 
     DataError
         If the images hold no object, or the model finds none.
     """
-    found: dict[float, list[ScoredMatches]] = {threshold: [] for threshold in NMS_THRESHOLDS}
-    for pair in tqdm(pairs, desc="tuning thresholds", unit="image", leave=False, disable=None if progress else True):
-        y_true = pair.read_labels()
-        candidates = model.find_candidates(pair.read_image(), LOWEST_PROBABILITY)
-        for threshold, matches in found.items():
-            matches.append(match_scored(suppress(candidates, threshold), y_true))
-    pooled = {threshold: ScoredMatches.concatenate(matches) for threshold, matches in found.items()}
-    if not pooled[NMS_THRESHOLDS[0]].n_true or not len(pooled[NMS_THRESHOLDS[0]].scores):
-        raise DataError("tuning thresholds: expected images with objects that the model finds, got none; train longer or check the masks")
-    best = {threshold: best_probability(matches) for threshold, matches in pooled.items()}
-    log.info("average precision by suppression threshold: %s", best)
-    nms = max(best, key=lambda threshold: best[threshold][1])
-    return Thresholds(prob=round(best[nms][0], 4), nms=nms)
+    return best_thresholds(score_objects(model, pairs, progress=progress))

@@ -30,12 +30,13 @@ class PaintedModel:
     """Finds the connected bright parts of an image, as a trained model would its nuclei."""
 
     spec = ModelSpec("painted", NetworkConfig(n_classes=1), max_distance=50, class_names=("blob",))
-    loaded: list[Path] = []  # noqa: RUF012
+    precision = "float32"
+    loaded: list[tuple] = []  # noqa: RUF012
     calls: list[dict] = []  # noqa: RUF012
 
     @classmethod
-    def from_pretrained(cls, folder):
-        cls.loaded.append(folder)
+    def from_pretrained(cls, folder, **options):
+        cls.loaded.append((folder, options))
         return cls()
 
     def predict_instances(self, image, **options):
@@ -59,9 +60,6 @@ def painted(monkeypatch, tmp_path):
     module = types.ModuleType("starpoly.model")
     module.StarPoly2D = PaintedModel
     monkeypatch.setitem(sys.modules, "starpoly.model", module)
-    detect = types.ModuleType("starpoly.detect")
-    detect.TILE_SIZE = 1024
-    monkeypatch.setitem(sys.modules, "starpoly.detect", detect)
     monkeypatch.setattr(quiet, "quiet_import", lambda: None)
     monkeypatch.setattr(registry, "find_model", lambda name: Path("models") / name)
     monkeypatch.setattr(PaintedModel, "loaded", [])
@@ -253,7 +251,7 @@ def test_thresholds_and_limits_are_handed_on(capsys):
     assert PaintedModel.calls == [
         {"prob_threshold": 0.3, "nms_threshold": 0.2, "scale": None, "tile_size": 512, "progress": True}
     ]
-    assert PaintedModel.loaded == [Path("models/mine")]
+    assert PaintedModel.loaded == [(Path("models/mine"), {"precision": "auto"})]
     assert "0.250 s  detection: network" in capsys.readouterr().err
 
 
@@ -261,8 +259,8 @@ def test_memory_makes_windows_smaller_and_refuses_what_is_too_large(capsys):
     paint("a.png")
     assert main(["predict", "a.png", "-o", "out", "--memory", "64M"]) == 0
     assert 128 <= PaintedModel.calls[0]["tile_size"] < 1024
-    assert main(["predict", "a.png", "-o", "out", "--memory", "20K"]) == 1
-    assert "a.png: expected an image that can be held in 20 KB" in capsys.readouterr().err
+    assert main(["predict", "a.png", "-o", "out", "--memory", "2K"]) == 1
+    assert "a.png: expected an image that can be held in 2 KB" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

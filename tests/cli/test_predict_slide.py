@@ -33,7 +33,7 @@ class Slow(painted.Painted):
         time.sleep(0.01)
         return super().__call__(batch)
 
-def load(folder):
+def load(folder, **options):
     model = painted.PaintedModel()
     model._predictor = Slow()
     return model
@@ -46,7 +46,7 @@ sys.exit(main({argv}))
 
 @pytest.fixture(autouse=True)
 def painted_model(monkeypatch, tmp_path):
-    monkeypatch.setattr(StarPoly2D, "from_pretrained", staticmethod(lambda folder: PaintedModel()))
+    monkeypatch.setattr(StarPoly2D, "from_pretrained", staticmethod(lambda folder, **options: PaintedModel()))
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model.json").write_text("{}")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import tifffile
@@ -89,6 +91,7 @@ def test_resuming_a_finished_training_changes_nothing(trained, capsys):
         (["--val-fraction", "1.5"], "--val-fraction between 0 and 1"),
         (["--classes", "x"], "--class-names"),
         (["--images", "nowhere"], "nowhere"),
+        (["--unlabelled", "nowhere"], "nowhere"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_exit_status_2(trained, tmp_path, capsys, extra, message):
@@ -121,3 +124,20 @@ def test_objects_with_classes(tmp_path, capsys):
     header, first, *_ = (tmp_path / "out" / "a_table.csv").read_text().splitlines()
     assert "class" in header.split(",")
     assert any(name in first for name in ("round", "square", ",1", ",2"))
+
+
+def test_unlabelled_images_of_a_folder(tmp_path, capsys):
+    write_pairs(tmp_path, "abcd")
+    for name in "cd":
+        (tmp_path / "masks" / f"{name}_label.tif").unlink()
+    (tmp_path / "images" / "broken.tif").write_bytes(b"")
+    (tmp_path / "settings.toml").write_text(CONFIG + "\n[training.unlabelled]\nconfidence = 0.05\nrounds = 1\n")
+    argv = ["train", "--images", tmp_path / "images", "--masks", tmp_path / "masks", "-o", tmp_path / "model"]
+    argv += ["--config", tmp_path / "settings.toml", "--val-fraction", "0.5", "--unlabelled", tmp_path / "images", *SHORT]
+    assert main([str(a) for a in argv]) == 0
+    err = capsys.readouterr().err
+    # the two with masks are not among them
+    assert "1 training and 1 validation pairs, 3 unlabelled images" in err
+    assert "broken.tif: left out of the unlabelled images" in err
+    (row,) = json.loads((tmp_path / "model" / "model.json").read_text())["training"]["unlabelled"]
+    assert (row["images"], row["images_unreadable"]) == (3, 1)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from starpoly.errors import DataError
 from starpoly.evaluation import neurips
 from starpoly.evaluation.neurips import border_labels, neurips_score
+from starpoly.evaluation.report import Sample, evaluate
 
 import reference
 
@@ -136,3 +137,96 @@ def test_f1_is_of_the_sums_over_windows(monkeypatch):
     pred = true * (np.arange(30) < 10)
     (score,) = neurips_score(true, pred)
     assert (score.precision, score.recall, score.f1) == (1.0, 1 / 3, pytest.approx(0.5))
+
+
+def test_the_numbers_of_the_protocol():
+    assert (neurips.BORDER, neurips.LARGE_IMAGE, neurips.WINDOW) == (2, 25_000_000, 2000)
+
+
+def test_objects_are_counted_and_not_ids():
+    labels = one_object(slice(3, 5), slice(3, 5))
+    labels[6:9, 6:9] = 60_000
+    labels[0, :] = 1000  # goes, and leaves a gap
+    assert counts(labels, labels) == (2, 2, 2)
+    assert counts(labels, (labels % 999).astype(np.int32)) == (2, 2, 2)
+
+
+def test_ids_of_truth_and_prediction_are_of_types_of_their_own():
+    true = one_object(slice(3, 7), slice(3, 7)).astype(np.uint8)
+    pred = np.where(true, 70_000, 0).astype(np.uint32)
+    pred[8:10, 3:7] = 70_000 - 65_536
+    assert counts(true, pred) == (1, 1, 2)
+
+
+def test_one_true_object_matches_one_of_its_halves():
+    true, halves = one_object(slice(3, 7), slice(3, 9)), one_object(slice(3, 7), slice(3, 6))
+    halves[3:7, 6:9] = 6  # both reach an IoU of exactly 0.5
+    (score,) = neurips_score(true, halves)
+    assert (score.tp, score.fp, score.fn) == (1, 1, 0)
+    assert score.f1 == pytest.approx(2 / 3)
+    assert counts(halves, true) == (1, 2, 1)
+
+
+def test_as_many_pairs_as_possible_come_before_the_best_pair():
+    # T and U are 10 and 7 pixels long; P covers T's end and U's beginning, Q the rest of T
+    true, pred = np.zeros((5, 30), int), np.zeros((5, 30), int)
+    true[2, 3:13], true[2, 13:20] = 1, 2
+    pred[2, 3:7], pred[2, 7:17] = 1, 2
+    # IoU: T-Q 4/10, T-P 6/14 (the best pair), U-P 4/13; taking T-P would leave U and Q without a partner
+    assert counts(true, pred, 0.3) == (2, 2, 2)
+    assert counts(true, pred, 0.42) == (1, 2, 2)
+
+
+def test_among_as_many_pairs_the_larger_overlaps_are_taken():
+    true, pred = np.zeros((5, 30), int), np.zeros((5, 30), int)
+    true[2, 3:15] = 1
+    pred[2, 3:8], pred[2, 8:15] = 1, 2
+    (score,) = neurips_score(true, pred, (0.4,))
+    assert score.tp == 1
+    assert score.mean_matched_score == pytest.approx(7 / 12)
+
+
+@pytest.mark.parametrize("found", [False, True])
+def test_f1_is_0_where_nothing_matches(found):
+    true = one_object(slice(3, 6), slice(3, 6))
+    pred = one_object(slice(7, 10), slice(7, 10)) if found else np.zeros_like(true)
+    for a, b in ((true, pred), (pred, true)):
+        (score,) = neurips_score(a, b)
+        assert (score.tp, score.f1, score.precision, score.recall) == (0, 0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "stays"),
+    [((20, 20), False), ((20, 19), True), ((19, 20), False), ((19, 19), True), ((10, 20), False)],
+)
+def test_windows_are_padded_to_whole_ones_and_no_further(monkeypatch, shape, stays):
+    monkeypatch.setattr(neurips, "LARGE_IMAGE", 0)
+    monkeypatch.setattr(neurips, "WINDOW", 10)
+    labels = np.zeros(shape, np.uint8)
+    labels[3:6, -4:-1] = 1  # a pixel from the border, which padding by one moves to two
+    assert counts(labels, labels) == ((1, 1, 1) if stays else (0, 0, 0))
+
+
+@pytest.mark.parametrize(("large", "stays"), [(143, False), (144, False), (145, True)])
+def test_windows_begin_with_the_image_of_just_that_many_values(monkeypatch, large, stays):
+    monkeypatch.setattr(neurips, "LARGE_IMAGE", large)
+    monkeypatch.setattr(neurips, "WINDOW", 6)
+    labels = one_object(slice(3, 9), slice(3, 9))  # of 144 values; the object lies on a seam
+    assert counts(labels, labels) == ((1, 1, 1) if stays else (0, 0, 0))
+
+
+def test_mean_and_median_are_of_images_and_a_missing_prediction_counts_0():
+    nine = np.zeros((30, 30), np.uint8)
+    for k in range(9):
+        nine[3 + 8 * (k // 3) :, 3 + 8 * (k % 3) :][:4, :4] = k + 1
+    one = one_object(slice(3, 7), slice(3, 7))
+    samples = [
+        Sample("found", one, one),
+        Sample("a third of nine", nine, np.where(nine <= 3, nine, 0)),
+        Sample("wrong", one, one[::-1, ::-1]),
+        Sample("missing", one, None),
+    ]
+    report = evaluate(samples, (0.5,), "neurips")
+    assert [row.f1 for row in report.scope("image")] == [1.0, 0.5, 0.0, 0.0]
+    assert (report.scope("mean")[0].f1, report.scope("median")[0].f1) == (0.375, 0.25)
+    assert report.scope("pooled")[0].f1 == pytest.approx(2 * 4 / (12 + 5))

@@ -60,6 +60,20 @@ def test_links_to_folders_are_not_followed_around():
     assert len(_names("in", recursive=True)) == 6
 
 
+def test_links_count_under_their_own_names_whether_or_not_they_lead_anywhere():
+    Path("in/same.png").symlink_to("b.png")
+    Path("in/nowhere.png").symlink_to("missing.png")
+    Path("in/nowhere.txt").symlink_to("missing.txt")
+    assert _names("in") == ["a.TIF", "b.png", "c.jpeg", "nowhere.png", "same.png"]
+
+
+def test_folders_without_images_are_told_from_inputs_that_do_not_exist():
+    Path("empty").mkdir()
+    found = find_images(["missing", "empty", "in/*.none"])
+    assert found.empty == ("empty",)
+    assert [given for given, _ in found.problems] == ["missing", "empty", "in/*.none"]
+
+
 def test_a_folder_that_cannot_be_listed_costs_itself_alone(monkeypatch):
     listing = Path.iterdir
 

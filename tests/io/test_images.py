@@ -13,7 +13,8 @@ from PIL import Image
 
 from starpoly.errors import ImageError, StarpolyWarning
 from starpoly.io import images, raster, tiff
-from starpoly.io.images import read_image, read_labels
+from starpoly.io.color import luminance, merge_channels
+from starpoly.io.images import read_header, read_image, read_labels
 from starpoly.io.sources import open_source
 
 RNG = np.random.default_rng(7)
@@ -190,6 +191,30 @@ def test_reading_by_region_gives_the_same(written, name):
         np.testing.assert_array_equal(source[:, :], expected)
 
 
+@pytest.mark.parametrize("name", [*READABLE, *WARNED])
+def test_the_header_tells_the_size(written, name):
+    writer, expected = {**READABLE, **WARNED}[name]
+    path = written(name, writer)
+    header = read_header(path)
+    assert header.shape == expected.shape[:2]
+    assert header.n_pixels == GREY.size
+    assert header.n_bytes >= GREY.size
+    assert header.by_region == path.read_bytes().startswith((b"II", b"MM"))
+
+
+@pytest.mark.parametrize("name", ["z_stack.tif", "time.tif", "hyperstack.tif", "rgb_stack.tif", "multi_page.tif", "lab.tif", "complex.tif"])
+def test_the_header_tells_the_size_of_what_is_refused(written, name):
+    assert read_header(written(name, REFUSED[name][0])).shape == GREY.shape
+
+
+@pytest.mark.parametrize("name", [name for name in REFUSED if name.startswith(("empty", "text", "gif", "only", "folder", "missing"))])
+def test_what_is_no_image_has_no_header(written, name):
+    path = written(name, REFUSED[name][0])
+    with pytest.raises(ImageError, match="expected") as caught:
+        read_header(path)
+    assert str(caught.value).startswith(f"{path}: expected")
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_refuses_in_one_line(written, name):
     writer, message = REFUSED[name]
@@ -223,6 +248,18 @@ def test_refuses_truncated_files(written, name, share):
 
 
 @pytest.mark.parametrize("name", WHOLE)
+def test_the_header_of_a_truncated_file_is_read_or_refused(written, name):
+    path = written(name, WHOLE[name])
+    content, told = path.read_bytes(), 0
+    for size in range(0, len(content), 7):
+        path.write_bytes(content[:size])
+        with contextlib.suppress(ImageError):
+            assert read_header(path).shape == GREY.shape
+            told += 1
+    assert told >= 0.2 * len(content) / 7 or name == "lzw.tif"  # whose tags stand at its end
+
+
+@pytest.mark.parametrize("name", WHOLE)
 def test_flipped_bytes_raise_nothing_but_image_errors(written, name):
     path = written(name, WHOLE[name])
     content = np.frombuffer(path.read_bytes(), np.uint8)
@@ -235,6 +272,8 @@ def test_flipped_bytes_raise_nothing_but_image_errors(written, name):
             warnings.simplefilter("ignore")
             with contextlib.suppress(ImageError):
                 assert read_image(path).ndim in (2, 3)
+            with contextlib.suppress(ImageError):
+                assert min(read_header(path).shape) > 0
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
@@ -264,6 +303,14 @@ def test_claims_that_no_file_can_hold_are_refused(written, monkeypatch):
         read_image(written("large.png", pillow(GREY)))
     with pytest.raises(ImageError, match="got a header for"):
         tiff.check_claim(1 << 40, written("small.png", pillow(GREY)))
+    with pytest.raises(ImageError, match="expected at most 100 pixels"):
+        read_header(written("large.png", pillow(GREY)))
+    path = written("large.tif", tif(GREY))
+    with tifffile.TiffFile(path, mode="r+") as file:
+        file.pages[0].tags["ImageLength"].overwrite(1_000_000_000)
+    assert read_header(path).shape == (1_000_000_000, 31)  # tiles of a TIFF may be left out
+    with pytest.raises(ImageError, match="got a header for 31000000000"):
+        read_image(path)
 
 
 def test_running_out_of_memory_is_one_files_problem(written, monkeypatch):
@@ -290,6 +337,23 @@ def test_a_header_with_more_rows_than_strips_is_refused(written):
         file.pages[0].tags["ImageLength"].overwrite(13_000_000)
     with pytest.raises(ImageError, match=r"expected 3250000 strips or tiles, got 6"):
         read_image(path)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float32, np.float64, bool])
+def test_luminance_of_a_crop_is_the_crop_of_the_luminance(dtype):
+    image = DEEP.astype(dtype)
+    grey = luminance(image)
+    assert (grey.shape, grey.dtype) == ((24, 31, 1), np.float32)
+    np.testing.assert_array_equal(luminance(image[3:9, 5:30]), grey[3:9, 5:30])
+    np.testing.assert_allclose(grey[..., 0], image @ np.array([0.299, 0.587, 0.114]), rtol=1e-6)
+
+
+def test_merged_channels_count_alike_whatever_their_scale():
+    dim, bright = GREY.astype(np.uint16), DEEP[..., 0]
+    swapped = merge_channels(np.stack([bright, 200 * dim], axis=2))
+    np.testing.assert_allclose(merge_channels(np.stack([dim, bright], axis=2)), swapped, atol=1e-6)
+    assert swapped.shape == GREY.shape
+    assert 0 <= swapped.min() < swapped.max() <= 1
 
 
 LABELS = (GREY // 60).astype(np.uint16)

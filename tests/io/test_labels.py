@@ -8,6 +8,7 @@ from starpoly.errors import ImageError
 from starpoly.io import labels as module
 from starpoly.io.images import read_labels
 from starpoly.io.labels import write_labels
+from starpoly.io.sources import read_pixel_size
 
 
 @pytest.mark.parametrize(("largest", "dtype"), [(0, np.uint16), (65_535, np.uint16), (65_536, np.uint32), (70_000, np.uint32)])
@@ -69,3 +70,11 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
         write_labels(path, np.ones((3, 3), int))
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.tiff"]
     assert path.read_text() == "old"
+
+
+def test_the_size_of_a_pixel_is_written_as_resolution(tmp_path):
+    labels = np.eye(30, dtype=np.uint16)
+    write_labels(tmp_path / "a.tiff", labels, pixel_size=(0.25, 0.5))
+    assert read_pixel_size(tmp_path / "a.tiff") == pytest.approx((0.25, 0.5))
+    write_labels(tmp_path / "b.tiff", labels)
+    assert read_pixel_size(tmp_path / "b.tiff") is None

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from starpoly.errors import ImageError
+from starpoly.io import overlay
 from starpoly.io.images import read_image
 from starpoly.io.overlay import draw_overlay, write_overlay
 
@@ -73,3 +76,22 @@ def test_writes_a_png(tmp_path):
     with pytest.raises(ImageError, match="cannot be written"):
         write_overlay(tmp_path / "missing" / "p.png", image, LABELS)
     assert [path.name for path in tmp_path.iterdir()] == ["o.png"]
+
+
+@pytest.mark.parametrize("channels", [(), (2,), (3,), (5,)])
+def test_bands_do_not_matter(monkeypatch, channels):
+    image = np.random.default_rng(0).integers(0, 4000, (*LABELS.shape, *channels))
+    whole = draw_overlay(image, LABELS)
+    monkeypatch.setattr(overlay, "_AT_ONCE", 50)
+    np.testing.assert_array_equal(draw_overlay(image, LABELS), whole)
+
+
+def test_memory_is_little_more_than_the_picture():
+    image = np.zeros((2000, 2000, 3), np.uint8)
+    image[::7] = 99
+    labels = np.kron(np.arange(1, 10001, dtype=np.uint16).reshape(100, 100), np.ones((20, 20), np.uint16))
+    tracemalloc.start()
+    picture = draw_overlay(image, labels)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * picture.nbytes + 20e6

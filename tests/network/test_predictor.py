@@ -28,7 +28,13 @@ MAX_DISTANCE = 9.0
 
 @pytest.fixture(scope="module")
 def predictor():
-    return Predictor(ModelSpec("tiny", CONFIG, max_distance=MAX_DISTANCE), build_unet(CONFIG))
+    return Predictor(ModelSpec("tiny", CONFIG, max_distance=MAX_DISTANCE), build_unet(CONFIG), "float32")
+
+
+@pytest.fixture(scope="module")
+def halved(predictor):
+    """The same network in bfloat16."""
+    return Predictor(predictor.spec, predictor.model, "bfloat16")
 
 
 def windows(predictor, batch=1, seed=0):
@@ -65,6 +71,56 @@ def test_the_same_window_gives_the_same_bits(predictor):
     predictor(windows(predictor, batch=3))
     with ThreadPoolExecutor(4) as threads:
         for again in threads.map(predictor, [batch] * 8):
+            np.testing.assert_array_equal(again.probability, first.probability)
+            np.testing.assert_array_equal(again.distances, first.distances)
+
+
+def assert_about_equal(half, single):
+    """Equal to what eight bits leave of it, and not rounded to eight bits."""
+    np.testing.assert_allclose(half.probability, single.probability, atol=0.02)
+    np.testing.assert_allclose(half.distances, single.distances, atol=0.03 * MAX_DISTANCE)
+    if single.classes is not None:
+        np.testing.assert_allclose(half.classes, single.classes, atol=0.03)
+    for values in (half.probability, half.distances):
+        assert values.dtype == np.float32
+        assert np.count_nonzero(values.view(np.uint32) & 0xFFFF) > values.size / 4
+
+
+def test_bfloat16_agrees_with_float32(predictor, halved):
+    assert (predictor.precision, halved.precision) == ("float32", "bfloat16")
+    batch = windows(predictor)
+    assert_about_equal(halved(batch), predictor(batch))
+
+
+def test_bfloat16_of_a_trained_normalization(predictor, rng):
+    model = build_unet(CONFIG)
+    for layer in model.layers:
+        if layer.name.endswith("_norm"):
+            layer.set_weights([rng.uniform(0.5, 1.5, weight.shape) for weight in layer.get_weights()])
+    batch = windows(predictor)
+    single, half = (Predictor(predictor.spec, model, precision) for precision in ("float32", "bfloat16"))
+    assert_about_equal(half(batch), single(batch))
+
+
+def test_bfloat16_of_a_stardist_network(rng):
+    from starpoly.network.folder import build_network
+
+    settings = {"n_rays": 6, "depth": 1, "base_filters": 4, "features": 4}
+    network = NetworkConfig(n_rays=6, depth=1, base_filters=4, head_filters=4, grid=(1, 1))
+    spec = ModelSpec("theirs", network, max_distance=MAX_DISTANCE, stardist=settings)
+    model = build_network(spec)
+    batch = rng.random((1, 16, 32, 1)).astype(np.float32)
+    assert Predictor(spec, model).precision == "float32"
+    assert_about_equal(Predictor(spec, model, "bfloat16")(batch), Predictor(spec, model, "float32")(batch))
+
+
+def test_bfloat16_gives_the_same_bits_again_and_for_windows_of_any_size(halved):
+    batch = windows(halved)
+    first = halved(batch)
+    for length in (1, 2, 3):
+        halved(windows(halved)[:, : length * halved.stride[0]])
+    with ThreadPoolExecutor(4) as threads:
+        for again in threads.map(halved, [batch] * 8):
             np.testing.assert_array_equal(again.probability, first.probability)
             np.testing.assert_array_equal(again.distances, first.distances)
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from ...errors import ImageError, StarpolyWarning
 from ...polygons import StarPolygons
+from ..atomic import new_file
 from .outlines import outlines, ring_area
-from .saving import new_file
 
 OBJECT_TYPES = ("detection", "cell", "annotation")
 

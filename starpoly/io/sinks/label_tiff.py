@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..atomic import new_file
+from ..labels import resolution
 from .pull import RegionLabels, check_labels, check_pixel_size, level_shape, pull, pyramid_steps
-from .saving import new_file
 
 TILE = 512
 _SMALLEST_LEVEL = 1024
 _BIG_FROM = 2**32 - 2**25  # bytes; classic TIFF addresses 4 GiB
 _AT_ONCE = 1 << 24  # bytes that are compressed in one pass
-_MICROMETRES_PER_CM = 1e4
 
 
 def write_label_tiff(
@@ -68,7 +68,7 @@ def write_label_tiff(
                 subifds=len(steps) - 1 if first else None,
                 subfiletype=0 if first else 1,
                 metadata=_metadata(labels, pixel_size) if first else None,
-                **_resolution(pixel_size, step),
+                **resolution(pixel_size, step),
                 **options,
             )
 
@@ -82,13 +82,6 @@ def _tiles(labels: RegionLabels, step: int, name: str) -> Iterator[NDArray]:
 def _is_big(labels: RegionLabels) -> bool:
     # the levels below add up to a third
     return labels.shape[0] * labels.shape[1] * labels.dtype.itemsize * 4 // 3 >= _BIG_FROM
-
-
-def _resolution(pixel_size: tuple[float, float] | None, step: int) -> dict[str, Any]:
-    if pixel_size is None:
-        return {}
-    per_cm = tuple(_MICROMETRES_PER_CM / (size * step) for size in reversed(pixel_size))
-    return {"resolution": per_cm, "resolutionunit": "CENTIMETER"}
 
 
 def _metadata(labels: RegionLabels, pixel_size: tuple[float, float] | None) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,12 @@ from numpy.typing import ArrayLike
 
 from ...errors import ImageError, StarpolyWarning
 from ...polygons import StarPolygons
+from ..atomic import new_file
 from .geojson import check_polygons
 from .outlines import outlines
-from .saving import new_file
+from .zipping import ZipStream
 
 _LARGEST = 65_535  # pixels; the corners of an ROI are 16-bit numbers
-_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip knows: the hour is nothing of the result
 
 
 def write_rois(path: str | Path, polygons: StarPolygons, shape: tuple[int, int], *, labels: ArrayLike | None = None) -> None:
@@ -60,16 +59,16 @@ def write_rois(path: str | Path, polygons: StarPolygons, shape: tuple[int, int],
         )
         warnings.warn(message, StarpolyWarning, stacklevel=2)
     outside = 0
-    with new_file(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+    with new_file(path) as temporary, open(temporary, "wb") as file:
+        archive = ZipStream(file)
         for label, ring in zip(names, outlines(polygons, shape), strict=True):
             if not len(ring):
                 outside += 1
                 continue
             roi = roifile.ImagejRoi.frompoints(ring.astype(np.float32), name=f"{label:06d}")
             roi.roitype = roifile.ROI_TYPE.POLYGON
-            entry = zipfile.ZipInfo(f"{label:06d}.roi", _DATE)
-            entry.compress_type, entry.create_system = zipfile.ZIP_DEFLATED, 3
-            archive.writestr(entry, roi.tobytes())
+            archive.add(f"{label:06d}.roi", roi.tobytes())
+        archive.finish()
     if outside:
         warnings.warn(f"{path}: {outside} polygons outside the image are left out", StarpolyWarning, stacklevel=2)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ...errors import ImageError, StarpolyWarning
 from ...tiling import Box
 from ..images import TIFF_STARTS, first_bytes, read_image
 from .array import ArraySource
@@ -13,15 +15,21 @@ from .base import Source, check_level
 from .blocks import DEAR_BYTES, say_cost
 from .npy import NPY_START, NpySource
 from .openslide import SUFFIXES, OpenSlideSource
+from .pixel_size import PixelSize
 from .tiff import NotByRegionError, TiffSource
 from .view import SourceView
 from .zarr import ZarrSource
 
-__all__ = ["Source", "open_source"]
+__all__ = ["Source", "open_source", "read_pixel_size"]
 
 
 def open_source(
-    image: Any, *, level: int = 0, channels: Sequence[int] | None = None, roi: Box | None = None
+    image: Any,
+    *,
+    level: int = 0,
+    channels: Sequence[int] | None = None,
+    roi: Box | None = None,
+    pixel_size: PixelSize | None = None,
 ) -> Source:
     """Open an image to read it by region.
 
@@ -37,6 +45,8 @@ def open_source(
         Which channels, in this order; all by default.
     roi : Box, optional
         A region, in pixels of that level.
+    pixel_size : (float, float), optional
+        Micrometres per pixel (y, x) of that level, in place of what the file says.
 
     Returns
     -------
@@ -57,10 +67,28 @@ def open_source(
     source = _open_path(Path(image), level) if isinstance(image, (str, Path)) else _open_array(image, level)
     try:
         say_cost(source.name, source.cost)
-        return source if roi is None and channels is None else SourceView(source, roi, channels)
+        if roi is None and channels is None and pixel_size is None:
+            return source
+        return SourceView(source, roi, channels, pixel_size)
     except BaseException:
         source.close()
         raise
+
+
+def read_pixel_size(path: str | Path) -> PixelSize | None:
+    """Micrometres per pixel (y, x) that a file states, of TIFF and zarr; None for others and where it states none."""
+    path = Path(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", StarpolyWarning)  # said when it is read
+        try:
+            if path.is_dir():
+                return ZarrSource(path).pixel_size
+            if first_bytes(path).startswith(TIFF_STARTS):
+                with TiffSource(path) as source:
+                    return source.pixel_size
+        except ImageError:
+            pass
+    return None
 
 
 def _open_array(image: Any, level: int) -> Source:

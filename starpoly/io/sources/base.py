@@ -114,6 +114,36 @@ class Source(ABC):
         return f"<{type(self).__name__} {self.name} {self.shape} {self.dtype}>"
 
 
+class DerivedSource(Source):
+    """A source made of another one: says of itself what that one says, and closes it.
+
+    Parameters
+    ----------
+    source : Source
+        The other one.
+    shape, dtype
+        As for :class:`Source`; by default as the other one's.
+    changes
+        Any of the attributes that :class:`Source` takes by name, where they differ.
+    """
+
+    def __init__(
+        self, source: Source, shape: Sequence[int] | None = None, dtype: DTypeLike | None = None, **changes: Any
+    ) -> None:
+        kept = {name: getattr(source, name) for name in ("pixel_size", "level", "levels", "offset", "block", "cost")}
+        super().__init__(
+            source.name,
+            source.shape if shape is None else shape,
+            source.dtype if dtype is None else dtype,
+            **kept | changes,
+        )
+        self._source = source
+
+    def close(self) -> None:
+        """Close the other one."""
+        self._source.close()
+
+
 def check_shape(name: object, shape: Sequence[int]) -> tuple[int, int, int]:
     """Rows, columns and channels, all positive."""
     if len(shape) != 3 or min(shape) < 1:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ...errors import ImageError, StarpolyWarning
 from ...tiling import Box
-from ..color import LUMINANCE, as_channels
+from ..color import as_channels, luminance
 from .array import ArraySource
-from .base import Source
+from .base import DerivedSource, Source
 
 #: Sources up to this size are read whole, and their content decides how channels are mapped.
 HELD_BYTES = 256 << 20
@@ -48,30 +48,15 @@ def match_channels(source: Source, n_channels: int) -> Source:
     return _Mapped(source, n_channels)
 
 
-class _Mapped(Source):
+class _Mapped(DerivedSource):
     """RGB as luminance, or grey as RGB, region by region."""
 
     def __init__(self, source: Source, n_channels: int) -> None:
-        super().__init__(
-            source.name,
-            (*source.shape[:2], n_channels),
-            np.float32 if n_channels == 1 else source.dtype,
-            pixel_size=source.pixel_size,
-            level=source.level,
-            levels=source.levels,
-            offset=source.offset,
-            block=source.block,
-            cost=source.cost,
-        )
-        self._source = source
+        super().__init__(source, (*source.shape[:2], n_channels), np.float32 if n_channels == 1 else source.dtype)
 
     def read(self, box: Box, channels: Sequence[int]) -> NDArray:
         """See :meth:`Source.read`."""
         pixels = self._source.read(box, range(self._source.shape[2]))
         if self.shape[2] == 1:
-            return np.tensordot(pixels, np.asarray(LUMINANCE, np.float32), axes=1).astype(np.float32)[..., None]
+            return luminance(pixels)
         return np.repeat(pixels, len(channels), axis=2)
-
-    def close(self) -> None:
-        """Close the source itself."""
-        self._source.close()

@@ -19,7 +19,7 @@ from PIL import Image
 from starpoly.errors import ImageError, StarpolyWarning
 from starpoly.io import sources
 from starpoly.io.images import read_image
-from starpoly.io.sources import Source, blocks, open_source
+from starpoly.io.sources import Source, blocks, channels, open_source, view
 from starpoly.io.sources.cache import BlockCache
 from starpoly.tiling import Box
 
@@ -172,13 +172,34 @@ def test_views_are_crops_of_crops(opened, name, data):
     source, whole = opened[name]
     (y0, y1), (x0, x1) = data.draw(spans(whole.shape[0])), data.draw(spans(whole.shape[1]))
     channels = data.draw(st.lists(st.integers(0, whole.shape[2] - 1), min_size=1, max_size=4))
-    view = open_source(source, roi=Box(y0, x0, y1, x1), channels=channels)
+    part = open_source(source, roi=Box(y0, x0, y1, x1), channels=channels)
     expected = whole[y0:y1, x0:x1][..., channels]
-    assert view.shape == expected.shape
-    assert view.offset == (y0, x0)
-    np.testing.assert_array_equal(view[:, :], expected)
+    assert part.shape == expected.shape
+    assert part.offset == (y0, x0)
+    np.testing.assert_array_equal(part[:, :], expected)
     channel = data.draw(st.integers(-len(channels), len(channels) - 1))
-    np.testing.assert_array_equal(view[1:, 2:7, channel], expected[1:, 2:7, channel])
+    np.testing.assert_array_equal(part[1:, 2:7, channel], expected[1:, 2:7, channel])
+
+
+def test_what_is_made_of_a_source_says_the_same(opened, monkeypatch):
+    source, _ = opened["tiles_rgb_lzw.tif"]
+    monkeypatch.setattr(channels, "HELD_BYTES", 0)
+    said = {"pixel_size": (0.5, 0.25), "level": 1, "levels": ((140, 166), SHAPE), "offset": (3, 4), "block": (32, 16), "cost": "dear"}
+    for name, value in said.items():
+        monkeypatch.setattr(source, name, value)
+    with pytest.warns(StarpolyWarning, match="luminance"):
+        grey = channels.match_channels(source, 1)
+    for made in (grey, view.SourceView(source)):
+        assert {name: getattr(made, name) for name in said} == said
+        assert made.name == source.name
+    assert grey.shape == (*SHAPE, 1)
+
+
+def test_a_pixel_size_that_is_given_counts(opened):
+    source, whole = opened["tiles_rgb_lzw.tif"]
+    given = open_source(source, pixel_size=(0.2, 0.3))
+    assert given.pixel_size == (0.2, 0.3)
+    np.testing.assert_array_equal(given[:, :], whole)
 
 
 @pytest.mark.parametrize("name", ["tiles_rgb_lzw.tif", "jpeg.tif", "two.zarr", "fortran.npy"])

@@ -1,0 +1,16 @@
+#!/bin/sh
+# Fill the caches of the image: kernels compiled, bytecode written, whatever else is computed once.
+set -eu
+
+folder=$(mktemp -d)
+starpoly demo -o "$folder/demo"
+# with the image's own model, and the way of large images: piece by piece
+sh "$(dirname -- "$0")/../predict.sh" "$folder/demo/images" "$folder/whole"
+sh "$(dirname -- "$0")/../predict.sh" "$folder/demo/images/coins.png" "$folder/pieces" --roi 0,0,250,250
+rm -r "$folder"
+
+# another user finds them, and may add to them on a processor that they do not fit
+for cache in "$NUMBA_CACHE_DIR" "$STARPOLY_CACHE" "$KERAS_HOME" "$MPLCONFIGDIR"; do
+    mkdir -p "$cache"
+    chmod -R a+rwX "$cache"
+done

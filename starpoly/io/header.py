@@ -1,0 +1,29 @@
+"""What the header of an image file says, whether or not its pixels can be decoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Header:
+    """Size of an image in a file.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        Rows and columns.
+    n_bytes : int
+        Bytes of the decoded pixels, all channels.
+    by_region : bool
+        Whether the format lets regions be read without decoding the whole image.
+    """
+
+    shape: tuple[int, int]
+    n_bytes: int
+    by_region: bool = False
+
+    @property
+    def n_pixels(self) -> int:
+        """Rows times columns."""
+        return self.shape[0] * self.shape[1]

@@ -1,0 +1,55 @@
+"""The same network with its convolutions in bfloat16; the heads stay in float32.
+
+Batch normalisation becomes part of the convolution before it: computed on its own it would cost more
+than bfloat16 saves there. Heads in bfloat16 would round distances to half a pixel.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..config import ModelSpec
+from .folder import build_network
+
+if TYPE_CHECKING:
+    import keras
+
+_POLICY = "mixed_bfloat16"
+
+
+def in_bfloat16(spec: ModelSpec, model: keras.Model) -> keras.Model:
+    """A copy that computes in bfloat16, for prediction alone.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        What the model is.
+    model : keras.Model
+        Its network; it stays as it is.
+
+    Returns
+    -------
+    keras.Model
+        Takes and returns float32, as ``model`` does.
+    """
+    if spec.stardist:
+        copy = build_network(spec, _POLICY)
+        copy.set_weights(model.get_weights())
+        return copy
+    copy = build_network(spec.replace(network=spec.network.replace(normalization="none")), _POLICY)
+    norms = {layer.name: layer for layer in model.layers if layer.name.endswith("_norm")}
+    for layer in copy.layers:
+        if layer.weights:
+            weights = model.get_layer(layer.name).get_weights()
+            norm = norms.get(f"{layer.name}_norm")
+            layer.set_weights(weights if norm is None else _fold(weights[0], norm))
+    return copy
+
+
+def _fold(kernel: np.ndarray, norm: Any) -> list[np.ndarray]:
+    """Kernel and bias of a convolution that does what ``kernel`` and the normalisation after it do."""
+    gamma, beta, mean, variance = (np.asarray(value, np.float64) for value in norm.get_weights())
+    scale = gamma / np.sqrt(variance + norm.epsilon)
+    return [kernel * scale, beta - mean * scale]

@@ -1,0 +1,212 @@
+"""What a round of labelling leaves on disk: a file per image and a table of them, checked when read.
+
+A round that is stopped is gone on with: images that this very teacher has labelled are not labelled again.
+The table says how every file is to look, and the training's state how the table is to look, so that a resumed
+training sees the labels that it would have seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import warnings
+import zipfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from ..errors import ModelError, StarpolyError, StarpolyWarning
+from ..io.atomic import atomic_path
+from .data import Pair
+from .pseudo_labels import PseudoLabels, pseudo_labels
+from .unlabelled import UnlabelledImage
+
+if TYPE_CHECKING:
+    from ..model import StarPoly2D
+
+TABLE = "labels.json"
+_ANEW = "delete the folder of the model to start anew"
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """One row of the table: an image, what was found in it, and the digest of the file with its labels.
+
+    ``problem`` says why there is no such file, if so.
+    """
+
+    name: str
+    file: str = ""
+    sha256: str = ""
+    pixels: int = 0
+    ignored: float = 0.0
+    n_objects: int = 0
+    n_doubtful: int = 0
+    problem: str = ""
+
+    @property
+    def certainty(self) -> float:
+        """Share of the objects found that became labels; 0 without objects."""
+        return self.n_objects / max(1, self.n_objects + self.n_doubtful)
+
+
+@dataclass(frozen=True)
+class Round:
+    """The images of a round and where their labels lie."""
+
+    folder: Path
+    images: tuple[LabelledImage, ...]
+    digest: str
+
+    @property
+    def usable(self) -> list[int]:
+        """Indices of the images with at least one object that became a label."""
+        return [index for index, image in enumerate(self.images) if image.n_objects]
+
+    def pairs(self, images: Sequence[UnlabelledImage]) -> list[Pair]:
+        """The usable ones of the given images, in the table's order, with their labels."""
+        pairs = []
+        for index in self.usable:
+            row = self.images[index]
+            path = self.folder / row.file
+            content = _read_labels(path, row.sha256)
+            classes = None if content.classes is None else dict(enumerate(content.classes[1:].tolist(), start=1))
+            pairs.append(Pair(row.name, images[index].read, partial(_labels_of, path, row.sha256), classes))
+        return pairs
+
+    def summary(self) -> dict[str, Any]:
+        """Counts, for the model's provenance."""
+        used = [self.images[index] for index in self.usable]
+        pixels = sum(image.pixels for image in used)
+        return {
+            "images": len(self.images),
+            "images_used": len(used),
+            "images_unreadable": sum(bool(image.problem) for image in self.images),
+            "objects": sum(image.n_objects for image in used),
+            "objects_ignored": sum(image.n_doubtful for image in used),
+            "pixels_ignored": round(sum(image.ignored * image.pixels for image in used) / max(1, pixels), 4),
+        }
+
+
+def label_images(
+    folder: Path, model: StarPoly2D, images: Sequence[UnlabelledImage], *, score: float, background: float
+) -> Round:
+    """Label images with what a model is sure of, and write that down.
+
+    A file that cannot be read or used costs itself alone, and a warning.
+
+    Parameters
+    ----------
+    folder : Path
+        Takes the files; what the same model left there before is used.
+    model : StarPoly2D
+    images : sequence of UnlabelledImage
+    score, background : float
+        See :func:`~starpoly.training.pseudo_labels.pseudo_labels`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    made_by = json.dumps({"teacher": model.fingerprint(), "score": score, "background": background})
+    rows = []
+    for index, image in enumerate(tqdm(images, desc="labelling", unit="image", leave=False, disable=None)):
+        path = folder / f"{index:06d}.npz"
+        rows.append(_left_behind(path, image.name, made_by) or _label(path, model, image, made_by, score, background))
+    with atomic_path(folder / TABLE) as path:
+        path.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
+    return read_round(folder)
+
+
+def read_round(folder: Path, digest: str | None = None) -> Round:
+    """The round in a folder; with ``digest``, only if its table is still what it was.
+
+    Raises
+    ------
+    ModelError
+        If the table is missing, damaged, or another one.
+    """
+    path = folder / TABLE
+    try:
+        content = path.read_bytes()
+        rows = tuple(LabelledImage(**row) for row in json.loads(content))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise ModelError(f"{path}: expected the labels of the unlabelled images, got an unreadable table ({error}); {_ANEW}") from error
+    found = hashlib.sha256(content).hexdigest()
+    if digest is not None and found != digest:
+        raise ModelError(f"{path}: expected the table that the training wrote, got another one; {_ANEW}")
+    if any(Path(row.file).name != row.file for row in rows):
+        raise ModelError(f"{path}: expected files of its own folder, got a path to elsewhere; {_ANEW}")
+    return Round(folder, rows, found)
+
+
+def _label(
+    path: Path, model: StarPoly2D, image: UnlabelledImage, made_by: str, score: float, background: float
+) -> LabelledImage:
+    try:
+        with warnings.catch_warnings():
+            # that an image is empty or odd is no news here: it is not learnt from
+            warnings.simplefilter("ignore", StarpolyWarning)
+            found = pseudo_labels(model, image.read(), score, background)
+    except (StarpolyError, OSError, ValueError, MemoryError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        warnings.warn(f"{image.name}: left out of the unlabelled images: {reason}", StarpolyWarning, stacklevel=3)
+        path.unlink(missing_ok=True)
+        return LabelledImage(image.name, problem=reason)
+    row = LabelledImage(
+        image.name,
+        path.name,
+        pixels=found.labels.size,
+        ignored=round(float((found.labels < 0).mean()), 6),
+        n_objects=found.n_objects,
+        n_doubtful=found.n_doubtful,
+    )
+    arrays: dict[str, Any] = {"labels": found.labels, "made_by": np.array(made_by), "row": np.array(json.dumps(asdict(row)))}
+    if found.classes is not None:
+        arrays["classes"] = found.classes
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    return _with_digest(row, path)
+
+
+def _left_behind(path: Path, name: str, made_by: str) -> LabelledImage | None:
+    """The row of a file that the same teacher wrote before it was stopped."""
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            row = LabelledImage(**json.loads(str(file["row"])))
+            same = str(file["made_by"]) == made_by and row.name == name and row.file == path.name
+    except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile):
+        return None
+    return _with_digest(row, path) if same else None
+
+
+def _with_digest(row: LabelledImage, path: Path) -> LabelledImage:
+    return LabelledImage(**{**asdict(row), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()})
+
+
+def _labels_of(path: Path, digest: str) -> NDArray[np.int32]:
+    return _read_labels(path, digest).labels
+
+
+def _read_labels(path: Path, digest: str) -> PseudoLabels:
+    """The labels in a file, if they are those that were written.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing or was changed.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: expected the labels of an unlabelled image, got: {error.strerror or error}; {_ANEW}") from error
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise ModelError(f"{path}: expected the labels that the training wrote, got a changed file; {_ANEW}")
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        return PseudoLabels(file["labels"], 0, file["classes"] if "classes" in file.files else None)

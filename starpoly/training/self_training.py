@@ -1,0 +1,172 @@
+"""Learning from unlabelled images: the model's own averaged self is the teacher, a few times in a training.
+
+Pseudo-labels after Lee (2013), of a weight-averaged teacher (Tarvainen & Valpola 2017), confident ones alone and
+with a student that sees its images changed more strongly (Sohn et al. 2020). What each batch holds depends on
+the seed, the step and the labels of the round; these are kept on disk, so that a resumed training sees the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from ..config import ModelSpec, TrainingConfig
+from ..errors import DataError, StarpolyWarning
+from ..network.folder import build_network
+from .average import averaged_weights
+from .data import Pair, TrainingData
+from .patches import MixedSampler, PatchSampler, Sampler
+from .rounds import Round, label_images, read_round
+from .thresholds import best_thresholds, confident_score, score_objects
+from .unlabelled import UnlabelledImage, cropped, labelling_epochs
+
+if TYPE_CHECKING:
+    from ..model import StarPoly2D
+
+log = logging.getLogger(__name__)
+FOLDER = "pseudo-labels"
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    """Unlabelled images, and how a network becomes a model that can look at them.
+
+    Parameters
+    ----------
+    images : sequence of UnlabelledImage
+    as_model : callable
+        :meth:`starpoly.StarPoly2D.of_network`; handed in, since the facade lies above the training.
+    """
+
+    images: Sequence[UnlabelledImage]
+    as_model: Callable[[ModelSpec, keras.Model], StarPoly2D]
+
+
+class SelfTraining:
+    """Says where the batches of an epoch come from, and labels the unlabelled images when it is time.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the model; labels go to its sub-folder ``pseudo-labels``.
+    unlabelled : Unlabelled
+    validation : sequence of Pair
+        Labelled images that tell which scores can be trusted.
+    labelled : PatchSampler
+        Of the labelled images.
+    spec : ModelSpec
+    training : TrainingConfig
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        unlabelled: Unlabelled,
+        validation: Sequence[Pair],
+        labelled: PatchSampler,
+        spec: ModelSpec,
+        training: TrainingConfig,
+    ) -> None:
+        self._folder = folder / FOLDER
+        self._images = [cropped(image, index, training) for index, image in enumerate(unlabelled.images)]
+        self._as_model = unlabelled.as_model
+        self._validation = validation
+        self._labelled = labelled
+        self._spec = spec
+        self._training = training
+        self._epochs = labelling_epochs(training)
+        self._current: tuple[int, Sampler] = (0, labelled)
+
+    def sampler(self, model: keras.Model, epoch: int, rounds: list[dict[str, Any]]) -> Sampler:
+        """Where the batches of the next epoch come from.
+
+        Parameters
+        ----------
+        model : keras.Model
+            Compiled; its averaged weights are the teacher's, when it is time.
+        epoch : int
+            Epochs that are finished.
+        rounds : list of dict
+            A row for each round of labelling so far; takes a new one.
+        """
+        number = sum(at <= epoch for at in self._epochs)
+        if number != self._current[0]:
+            if len(rounds) < number:
+                found, row = self._label(model, number)
+                rounds.append({"epoch": epoch, **row})
+                self._forget(number - 1)
+            else:
+                found = read_round(self._round(number), rounds[-1]["labels_sha256"]) if rounds[-1]["labels_sha256"] else None
+            self._current = number, self._mixed(found)
+        return self._current[1]
+
+    def _round(self, number: int) -> Path:
+        return self._folder / f"round{number}"
+
+    def _forget(self, number: int) -> None:
+        if number:
+            shutil.rmtree(self._round(number), ignore_errors=True)
+
+    def _label(self, model: keras.Model, number: int) -> tuple[Round | None, dict[str, Any]]:
+        """Label all images with the averaged model; None where it cannot be trusted in anything."""
+        settings = self._training.unlabelled
+        teacher = self._teacher(model)
+        try:
+            scored = score_objects(teacher, self._validation)
+        except DataError:
+            scored = {}
+        score = None
+        if scored:
+            thresholds = best_thresholds(scored)
+            teacher.spec = teacher.spec.replace(thresholds=thresholds)
+            score = confident_score(scored[thresholds.nms], settings.confidence)
+        if score is None:
+            warnings.warn(
+                f"round {number} of labelling: no object of the validation images is found with a chance of {settings.confidence}; "
+                "the unlabelled images are not used, train longer before it",
+                StarpolyWarning,
+                stacklevel=4,
+            )
+            return None, {"score": None, "labels_sha256": "", "images": len(self._images), "images_used": 0}
+        found = label_images(self._round(number), teacher, self._images, score=score, background=settings.background)
+        row = {"score": round(score, 4), "labels_sha256": found.digest, **found.summary()}
+        log.info("round %d of labelling: %s", number, row)
+        return found, row
+
+    def _teacher(self, model: keras.Model) -> StarPoly2D:
+        """The averaged model, in float32."""
+        network = build_network(self._spec)
+        with averaged_weights(model):
+            network.set_weights(model.get_weights())
+        return self._as_model(self._spec, network)
+
+    def _mixed(self, found: Round | None) -> Sampler:
+        if found is None or not found.usable:
+            if found is not None:
+                warnings.warn("no unlabelled image holds an object that the model is sure of; they are not used", StarpolyWarning, stacklevel=4)
+            return self._labelled
+        network, training = self._spec.network, self._training
+        data = TrainingData(
+            found.pairs(self._images),
+            n_channels=network.n_channels,
+            normalization=self._spec.normalization,
+            cache_bytes=training.cache_megabytes << 20,
+            n_classes=network.n_classes,
+        )
+        used = [found.images[index] for index in found.usable]
+        sampler = PatchSampler(
+            data,
+            np.array([image.pixels for image in used]),
+            network,
+            training.replace(augment=training.unlabelled.augment),
+            trust=np.array([image.certainty for image in used]),
+        )
+        return MixedSampler(self._labelled, sampler, training.unlabelled.share, network, training)

@@ -1,0 +1,109 @@
+"""A disk that is full: one line that says what to do, nothing half, and the same bytes when there is room again."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from starpoly.cli.main import main
+from starpoly.io.sinks import label_tiff, ome_zarr
+from starpoly.model import StarPoly2D
+
+from painted import PaintedModel, disks, paint
+from sinks import file_size_limit
+
+ALL = ("--format", "zarr,geojson,rois", "--table", "--overlay")
+
+
+@pytest.fixture
+def slide(tmp_path, monkeypatch):
+    monkeypatch.setattr(StarPoly2D, "from_pretrained", staticmethod(lambda folder, **settings: PaintedModel()))
+    monkeypatch.setattr(label_tiff, "TILE", 32)
+    monkeypatch.setattr(ome_zarr, "CHUNK", 64)
+    for package in ("zarr", "roifile"):
+        pytest.importorskip(package)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.json").write_text("{}")
+    path = tmp_path / "slide.tif"
+    image = paint(disks((150, 130), seed=4, n=30)).astype(np.float32)
+    tifffile.imwrite(path, image, tile=(32, 48), planarconfig="contig", photometric="minisblack")
+    return path
+
+
+def predict(slide: Path, out: Path, more: tuple[str, ...]) -> int:
+    return main(["predict", str(slide), "-o", str(out), "--model", str(slide.parent / "model"), *more])
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    """All that lies in a folder and is not hidden."""
+    files = {path.relative_to(out): path for path in out.rglob("*") if path.is_file()}
+    return {str(name): path.read_bytes() for name, path in files.items() if name.parts[0][0] != "."}
+
+
+@contextmanager
+def small_disk(folder: Path, n_bytes: int) -> Iterator[None]:
+    """A file system of its own, with more room afterwards."""
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={n_bytes}", "tmpfs", str(folder)], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("file systems cannot be mounted")
+    yield
+    subprocess.run(["mount", "-o", "remount,size=16m", str(folder)], check=True)
+
+
+def check(slide: Path, out: Path, more: tuple[str, ...], limited: AbstractContextManager, reason: str, capsys) -> str:
+    """Run with little room, then with enough; the name of what did not find any."""
+    whole = slide.parent / "whole"
+    if not whole.exists():
+        assert predict(slide, whole, more) == 0
+    wanted = contents(whole)
+    with limited:
+        capsys.readouterr()
+        status = predict(slide, out, more)
+        errors = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
+        found = contents(out)
+    assert all(wanted[name] == found[name] for name in found)
+    assert status == len(errors)
+    if status:
+        assert reason in errors[0]
+        assert "repeat the command" in errors[0]
+        assert not (out / "slide_label.tiff").exists()
+    assert predict(slide, out, more) == 0
+    assert contents(out) == wanted
+    assert not list(out.glob(".*"))
+    return re.findall(r"([^/]*): cannot be written", errors[0])[0] if errors else ""
+
+
+@pytest.mark.parametrize("n_pages", [1, 2, 3, 6, 8, 12, 16, 20, 24])
+def test_full_disk(slide, tmp_path, capsys, n_pages):
+    out = tmp_path / "out"
+    try:
+        check(slide, out, ALL, small_disk(out, 4096 * n_pages), "No space left on device", capsys)
+    finally:
+        subprocess.run(["umount", str(out)], capture_output=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("limit", "more", "name"),
+    [
+        (100, (), ".slide_label.tiff.progress"),
+        (1000, (), ".slide_label.tiff.progress"),
+        (3000, (), "slide_label.tiff"),
+        (3000, ("--overlay",), "slide_overlay.png"),
+        (3000, ("--format", "rois"), "slide_rois.zip"),
+        (3000, ("--format", "geojson"), "slide.geojson"),
+        (1600, ("--format", "zarr"), "slide_label.tiff"),
+        (20_000, ALL, ""),
+    ],
+)
+def test_files_that_cannot_grow(slide, tmp_path, capsys, limit, more, name):
+    if not more:
+        more = ("--format", "tiff", "--roi", "0,0,150,130")  # as a slide
+    assert check(slide, tmp_path / "out", more, file_size_limit(limit), "File too large", capsys) == name
