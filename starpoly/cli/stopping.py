@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -11,6 +12,8 @@ from contextlib import contextmanager
 from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: zarr writes in an event loop, which tells of every task that was not finished
+_event_loops = logging.getLogger("asyncio")
 
 
 class Terminated(KeyboardInterrupt):
@@ -44,10 +47,12 @@ def stoppable(*, for_good: bool = False) -> Iterator[None]:
             os.write(2, b"\nstarpoly: stopped at once\n")
             os._exit(128 + number)
         came.append(number)
-        sys.unraisablehook = lambda broken: None  # what was interrupted half-way may complain when it is thrown away
+        # what was interrupted half-way may complain when it is thrown away
+        sys.unraisablehook = lambda broken: None
+        _event_loops.disabled = True
         raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
-    hook = sys.unraisablehook
+    hook, quiet = sys.unraisablehook, _event_loops.disabled
     handlers = {number: signal.getsignal(number) for number in _SIGNALS}
     for number, handler in handlers.items():
         if handler not in (signal.SIG_IGN, None):
@@ -56,7 +61,7 @@ def stoppable(*, for_good: bool = False) -> Iterator[None]:
         yield
     finally:
         if not for_good:
-            sys.unraisablehook = hook
+            sys.unraisablehook, _event_loops.disabled = hook, quiet
             for number, handler in handlers.items():
                 if handler is not None:
                     signal.signal(number, handler)

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are POS
 #: The command line with a painted network, in which one part takes as long as the test wants
 PROGRAM = """
 import sys, time
+from pathlib import Path
 import painted
 from starpoly import detect
 from starpoly.cli.main import main
@@ -33,11 +34,12 @@ from starpoly.model import StarPoly2D
 from starpoly.network import quiet
 from starpoly.render import LazyLabels
 
-seconds, slow = float(sys.argv.pop(1)), sys.argv.pop(1)
+seconds, slow, begun = float(sys.argv.pop(1)), sys.argv.pop(1), Path(sys.argv.pop(1))
 
 def delayed(owner, name):
     call = getattr(owner, name)
     def wait(*args, **settings):
+        begun.touch()
         time.sleep(seconds)
         return call(*args, **settings)
     setattr(owner, name, wait)
@@ -64,11 +66,11 @@ class Run:
     """A command in a process of its own."""
 
     def __init__(self, slide: Path, out: Path, slow: str, seconds: float) -> None:
-        self.out = out
+        self.out, self.begun = out, out.with_suffix(".begun")
         argv = ["predict", slide, "-o", out, "--model", slide.parent / "model", "--tile-size", "24", "--format", "zarr,geojson"]
         path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(seconds), slow, *map(str, argv)],
+            [sys.executable, "-c", PROGRAM, str(seconds), slow, str(self.begun), *map(str, argv)],
             env={**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "ignore"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -113,7 +115,7 @@ def test_stopped_run_says_how_to_go_on_and_does(slide, tmp_path, number, moment)
 @pytest.mark.parametrize("slow", ["reading", "geometry"])
 def test_second_signal_ends_at_once(slide, tmp_path, slow):
     run = Run(slide, tmp_path / "out", slow, 600)
-    run.wait_for((run.out / ".slide_label.tiff.progress" / "run.json").exists)
+    run.wait_for(run.begun.exists)
     while run.process.poll() is None:
         run.process.send_signal(signal.SIGINT)
         time.sleep(0.2)

@@ -17,7 +17,7 @@ from starpoly.training.unlabelled import array_unlabelled
 
 NETWORK = NetworkConfig(n_rays=16, depth=2, base_filters=8, head_filters=16)
 TRAINING = TrainingConfig.from_dict({
-    "epochs": 4, "steps_per_epoch": 12, "batch_size": 2, "patch_size": (48, 48), "warmup_steps": 2, "validate_every": 1,
+    "epochs": 4, "steps_per_epoch": 30, "batch_size": 2, "patch_size": (48, 48), "warmup_steps": 2, "validate_every": 1,
     "validation_patches": 2, "learning_rate": 1e-2, "ema": 0.5, "augment": AugmentConfig(warp_probability=0, blur=0),
     "unlabelled": {"confidence": 0.05, "augment": AugmentConfig(warp_probability=0, blur=0)},
 })  # fmt: skip
@@ -139,6 +139,8 @@ def test_one_epoch_is_too_short(tmp_path):
         run(tmp_path / "model", TRAINING.replace(epochs=1))
 
 
+# whether so short a training is sure of an object depends on the processor's rounding
+@pytest.mark.filterwarnings("ignore:no unlabelled image holds an object")
 def test_facade_takes_unlabelled_arrays(tmp_path):
     images, masks = zip(*map(disks, range(4)), strict=True)
     model = StarPoly2D.train(
