@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,10 +18,8 @@ from tqdm import tqdm
 
 from ..config import Thresholds
 from ..errors import DataError
-from ..evaluation.overlaps import overlaps
-from ..geometry.rasterize import render_labels
+from ..evaluation.scored import ScoredMatches, match_scored
 from ..nms import suppress
-from ..polygons import StarPolygons
 from .data import Pair
 
 if TYPE_CHECKING:
@@ -35,36 +32,6 @@ IOU_THRESHOLDS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9)
 NMS_THRESHOLDS = (0.3, 0.4, 0.5)
 #: No probability threshold below this is considered.
 LOWEST_PROBABILITY = 0.15
-
-
-@dataclass(frozen=True)
-class ScoredMatches:
-    """Predicted objects of some images: score of each, its best IoU with a true one; and how many are true."""
-
-    scores: NDArray[np.float32]
-    ious: NDArray[np.float64]
-    n_true: int
-
-    @classmethod
-    def concatenate(cls, parts: Sequence[ScoredMatches]) -> ScoredMatches:
-        """Pool several images."""
-        return cls(
-            np.concatenate([part.scores for part in parts]),
-            np.concatenate([part.ious for part in parts]),
-            sum(part.n_true for part in parts),
-        )
-
-
-def match_scored(polygons: StarPolygons, y_true: NDArray) -> ScoredMatches:
-    """Match polygons in score order with a label image.
-
-    Above an IoU of 0.5 an object has one partner at most, so its best IoU says at which thresholds
-    it is a true positive.
-    """
-    table = overlaps(np.maximum(y_true, 0), render_labels(polygons, y_true.shape).astype(np.int64))
-    ious = np.zeros(len(polygons) + 1)
-    np.maximum.at(ious, table.pred_labels[table.pred_index].astype(np.intp), table.scores("iou"))
-    return ScoredMatches(polygons.probabilities, ious[1:], table.n_true)
 
 
 def best_probability(

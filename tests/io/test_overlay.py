@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from starpoly.errors import ImageError
-from starpoly.io import overlay
+from starpoly.io import display
 from starpoly.io.images import read_image
 from starpoly.io.overlay import draw_overlay, write_overlay
 
@@ -82,7 +82,7 @@ def test_writes_a_png(tmp_path):
 def test_bands_do_not_matter(monkeypatch, channels):
     image = np.random.default_rng(0).integers(0, 4000, (*LABELS.shape, *channels))
     whole = draw_overlay(image, LABELS)
-    monkeypatch.setattr(overlay, "_AT_ONCE", 50)
+    monkeypatch.setattr(display, "_AT_ONCE", 50)
     np.testing.assert_array_equal(draw_overlay(image, LABELS), whole)
 
 

@@ -6,8 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from starpoly.evaluation.scored import ScoredMatches, match_scored
 from starpoly.polygons import StarPolygons
-from starpoly.training.thresholds import ScoredMatches, best_probability, match_scored
+from starpoly.training.thresholds import best_probability
 
 TAUS = (0.5, 0.7)
 

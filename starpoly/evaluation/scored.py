@@ -1,0 +1,137 @@
+"""Objects with scores, held against true ones: precision and recall by score, and what a score is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError
+from ..geometry.rasterize import render_labels
+from ..polygons import StarPolygons
+from .overlaps import overlaps
+
+
+@dataclass(frozen=True)
+class ScoredMatches:
+    """Predicted objects of some images: score of each, its best IoU with a true one; and how many are true."""
+
+    scores: NDArray[np.float32]
+    ious: NDArray[np.float64]
+    n_true: int
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[ScoredMatches]) -> ScoredMatches:
+        """Pool several images."""
+        return cls(
+            np.concatenate([part.scores for part in parts]),
+            np.concatenate([part.ious for part in parts]),
+            sum(part.n_true for part in parts),
+        )
+
+
+def match_scored(polygons: StarPolygons, y_true: NDArray) -> ScoredMatches:
+    """Match polygons in score order with a label image.
+
+    Above an IoU of 0.5 an object has one partner at most, so its best IoU says at which thresholds
+    it is a true positive.
+    """
+    table = overlaps(np.maximum(y_true, 0), render_labels(polygons, y_true.shape).astype(np.int64))
+    ious = np.zeros(len(polygons) + 1)
+    np.maximum.at(ious, table.pred_labels[table.pred_index].astype(np.intp), table.scores("iou"))
+    return ScoredMatches(polygons.probabilities, ious[1:], table.n_true)
+
+
+@dataclass(frozen=True)
+class PrecisionRecall:
+    """Precision and recall of the objects with at least a score, for every score that occurs, descending."""
+
+    scores: NDArray[np.float64]
+    precision: NDArray[np.float64]
+    recall: NDArray[np.float64]
+
+
+def precision_recall(matches: ScoredMatches, iou: float = 0.5) -> PrecisionRecall:
+    """How precision and recall change with the probability threshold.
+
+    Parameters
+    ----------
+    matches : ScoredMatches
+    iou : float
+        An object is right if its best IoU is at least this; from 0.5 on.
+
+    Raises
+    ------
+    DataError
+        If nothing is true, so that there is no recall, or the IoU is below 0.5.
+    """
+    _check(iou)
+    if matches.n_true < 1:
+        raise DataError("precision and recall: expected at least one true object, got none; give images with objects")
+    order = np.argsort(-matches.scores, kind="stable")
+    scores = matches.scores[order].astype(np.float64)
+    right = np.cumsum(matches.ious[order] >= iou)
+    # objects of one score are kept or dropped together
+    last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True)) if len(scores) else np.zeros(0, np.intp)
+    return PrecisionRecall(scores[last], right[last] / (last + 1), right[last] / matches.n_true)
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Objects in bins of their score.
+
+    ``edges`` (n_bins + 1,) of the bins; ``counts`` of objects, their mean ``scores`` and the share that is ``right``, NaN
+    for an empty bin. ``error`` is the mean of abs(score - share) over objects: the expected calibration error
+    (Guo et al., ICML 2017, equation 3).
+    """
+
+    edges: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    scores: NDArray[np.float64]
+    right: NDArray[np.float64]
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error; NaN without objects."""
+        total = int(self.counts.sum())
+        filled = self.counts > 0
+        return float((self.counts * np.abs(self.scores - self.right))[filled].sum() / total) if total else float("nan")
+
+
+def reliability(matches: ScoredMatches, iou: float = 0.5, n_bins: int = 10) -> Reliability:
+    """How often objects of a score are right.
+
+    A star-convex model's score says how far from the boundary the network takes an object's centre to be. It is no
+    probability of being right: this tells what it is worth.
+
+    Parameters
+    ----------
+    matches : ScoredMatches
+    iou : float
+        An object is right if its best IoU is at least this; from 0.5 on.
+    n_bins : int
+        Bins of equal width over [0, 1].
+
+    Raises
+    ------
+    DataError
+        For an IoU below 0.5 or no bins.
+    """
+    _check(iou)
+    if n_bins < 1:
+        raise DataError(f"reliability: expected at least one bin, got {n_bins}")
+    edges = np.linspace(0, 1, n_bins + 1)
+    scores = matches.scores.astype(np.float64)
+    index = np.clip((scores * n_bins).astype(np.intp), 0, n_bins - 1)
+    counts = np.bincount(index, minlength=n_bins)
+    with np.errstate(invalid="ignore"):
+        mean = np.bincount(index, weights=scores, minlength=n_bins) / counts
+        right = np.bincount(index, weights=matches.ious >= iou, minlength=n_bins) / counts
+    return Reliability(edges, counts, mean, right)
+
+
+def _check(iou: float) -> None:
+    if not 0.5 <= iou <= 1:
+        raise DataError(f"iou: expected a number from 0.5, where an object has one partner at most, to 1, got {iou}")

@@ -1,0 +1,56 @@
+"""Figures as PNG, without a display."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import ImageError
+from ..io.atomic import atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def figure_png(draw: Callable[[Axes], object], size: tuple[float, float] = (6, 4), dpi: int = 150) -> bytes:
+    """A PNG with one pair of axes that ``draw`` fills; for the parameters see :func:`save_figure`."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    draw(figure.add_subplot())
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=dpi)
+    return stream.getvalue()
+
+
+def save_figure(
+    path: str | Path, draw: Callable[[Axes], object], size: tuple[float, float] = (6, 4), dpi: int = 150
+) -> None:
+    """Write a PNG with one pair of axes that ``draw`` fills; needs no display, and the file appears whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to write.
+    draw : callable
+        Is handed the axes.
+    size : (float, float)
+        Width and height in inches.
+    dpi : int
+        Pixels per inch.
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be written.
+    """
+    picture = figure_png(draw, size, dpi)
+    try:
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(picture)
+    except OSError as error:
+        raise ImageError(f"{path}: cannot write the picture ({error.strerror}); choose another place") from error

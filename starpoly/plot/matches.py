@@ -1,0 +1,75 @@
+"""Matched, false and missed objects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ImageError
+from ..evaluation.assignment import assign
+from ..evaluation.overlaps import overlaps
+from ..io.display import to_display
+from ..io.overlay import inner_outlines
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: Told apart by colour-blind readers, too (Okabe & Ito 2008).
+MATCH_COLORS = {"matched": "#009E73", "false": "#D55E00", "missed": "#56B4E9"}
+
+
+def plot_matches(
+    axes: Axes, image: NDArray[Any], y_true: NDArray[Any], y_pred: NDArray[Any], thresh: float = 0.5, title: str = ""
+) -> dict[str, NDArray[np.int64]]:
+    """Outline the predicted objects that match a true one, those that do not, and the true objects that were missed.
+
+    Parameters
+    ----------
+    axes : matplotlib axes
+        Where to draw.
+    image : (height, width) or (height, width, channels)
+        Any number type.
+    y_true, y_pred : (height, width) integers
+        Label images. Pixels with a negative true label are background.
+    thresh : float
+        Least IoU of a match; see :func:`starpoly.matching`.
+    title : str
+        Above the picture; by default nothing, the numbers are in the legend.
+
+    Returns
+    -------
+    dict of str to (n,) int64
+        Ids of the ``matched`` and ``false`` predicted objects and of the ``missed`` true ones.
+
+    Raises
+    ------
+    ImageError
+        If image and labels differ in size.
+    """
+    from matplotlib.colors import to_rgb
+    from matplotlib.lines import Line2D
+
+    if not image.shape[:2] == y_true.shape == y_pred.shape:
+        raise ImageError(f"matches: expected image and labels of one size, got {image.shape[:2]}, {y_true.shape} and {y_pred.shape}")
+    y_true = np.maximum(y_true, 0)
+    table = overlaps(y_true, y_pred)
+    pairs = assign(table.true_index, table.pred_index, table.scores("iou").astype(np.float32), thresh)
+    found_true, found_pred = table.true_index[pairs], table.pred_index[pairs]
+    ids = {
+        "matched": table.pred_labels[np.sort(found_pred)].astype(np.int64),
+        "false": np.delete(table.pred_labels, found_pred).astype(np.int64),
+        "missed": np.delete(table.true_labels, found_true).astype(np.int64),
+    }
+    picture = to_display(image)
+    # a false object often lies beside the true one that it should have been: it is drawn last
+    for kind, labels in (("missed", y_true), ("matched", y_pred), ("false", y_pred)):
+        color = np.rint(255 * np.array(to_rgb(MATCH_COLORS[kind])))
+        picture[inner_outlines(labels) & np.isin(labels, ids[kind])] = color
+    axes.imshow(picture, interpolation="nearest")
+    axes.set_title(title)
+    axes.set_axis_off()
+    lines = [Line2D([], [], color=color, label=f"{len(ids[kind])} {kind}") for kind, color in MATCH_COLORS.items()]
+    axes.legend(handles=lines, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=3, frameon=False, fontsize="small")
+    return ids

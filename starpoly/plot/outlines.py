@@ -1,0 +1,61 @@
+"""An image, and the outlines of its objects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..io.display import to_display
+from ..io.overlay import draw_overlay
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def outlines_on_image(image: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.uint8]:
+    """The image in grey or colour, every object outlined in its own colour.
+
+    Parameters
+    ----------
+    image : (height, width) or (height, width, channels)
+        Any number type; stretched between percentiles. Of several channels the first three are red, green and blue.
+    labels : (height, width) integers
+        Label image.
+
+    Returns
+    -------
+    (height, width, 3) uint8
+        As :func:`starpoly.io.overlay.draw_overlay`, never reduced.
+
+    Raises
+    ------
+    ImageError
+        If the shapes do not fit.
+    """
+    return draw_overlay(image, labels, max_side=None)
+
+
+def plot_image(axes: Axes, image: NDArray[Any], title: str = "") -> None:
+    """Show an image, stretched between percentiles, pixel centres at integers.
+
+    Parameters
+    ----------
+    axes : matplotlib axes
+        Where to draw.
+    image : (height, width) or (height, width, channels)
+        Any number type.
+    title : str
+        Above the picture.
+    """
+    axes.imshow(to_display(image), interpolation="nearest")
+    axes.set_title(title)
+    axes.set_axis_off()
+
+
+def plot_outlines(axes: Axes, image: NDArray[Any], labels: NDArray[Any], title: str = "") -> None:
+    """Show an image with every object outlined in its own colour; see :func:`outlines_on_image`."""
+    axes.imshow(outlines_on_image(image, labels), interpolation="nearest")
+    axes.set_title(title)
+    axes.set_axis_off()
