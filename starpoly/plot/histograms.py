@@ -26,6 +26,8 @@ def plot_sizes(axes: Axes, diameters: ArrayLike, known: tuple[float, float, floa
     unit : str
         For the axis.
     """
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+
     values = np.asarray(diameters, dtype=np.float64)
     values = values[np.isfinite(values) & (values > 0)]
     if len(values):
@@ -33,9 +35,12 @@ def plot_sizes(axes: Axes, diameters: ArrayLike, known: tuple[float, float, floa
         axes.hist(values, bins=np.geomspace(low / 1.05, high * 1.05, 31).tolist(), color="C0")
         axes.axvline(float(np.median(values)), color="C0", linestyle="--", label=f"median {np.median(values):.3g}")
     if known is not None and all(known):
-        axes.axvspan(known[0], known[2], color="C1", alpha=0.2, label="training data, 5 to 95 %")
-        axes.axvline(known[1], color="C1")
+        axes.axvspan(known[0], known[2], color="C1", alpha=0.2, zorder=0, label="training data, 5 to 95 %")
+        axes.axvline(known[1], color="C1", zorder=0)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(f"diameter ({unit})")
     axes.set_ylabel("objects")
     if axes.get_legend_handles_labels()[0]:
