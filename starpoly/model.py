@@ -28,7 +28,7 @@ from .memory import AT_REST, window_bytes
 from .normalize import Normalizer, fit_normalizer
 from .polygons import StarPolygons
 from .registry import default_model, find_model
-from .scale import Enlarged, middle, typical_diameter
+from .scale import UNUSUAL_SIZE, Enlarged, middle, typical_diameter
 
 if TYPE_CHECKING:
     import keras
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from .network.predictor import Predictor
 
 _log = logging.getLogger(__name__)
-
-#: Objects this many times larger or smaller than those met in training are worth a word.
-_UNUSUAL_SIZE = 3.0
 
 
 class StarPoly2D:
@@ -440,7 +437,7 @@ class StarPoly2D:
             return
         known = self.spec.object_diameter[1]
         typical = typical_diameter(found.polygons)
-        if known and not 1 / _UNUSUAL_SIZE < typical / known < _UNUSUAL_SIZE:
+        if known and not 1 / UNUSUAL_SIZE < typical / known < UNUSUAL_SIZE:
             warnings.warn(
                 f"the median object is {typical:.0f} px wide, those that the model knows {known:.0f} px; "
                 "resize the image so that they agree",

@@ -149,6 +149,24 @@ def fit_normalizer(image: Any, config: NormalizationConfig | None = None) -> Nor
     return Normalizer(tuple(lows), tuple(highs), tuple(fills))
 
 
+def is_constant(image: Any) -> bool:
+    """Whether no channel of an image has contrast, not even between its smallest and largest value.
+
+    Parameters
+    ----------
+    image : (Y, X) or (Y, X, C) array
+        As for :func:`fit_normalizer`, which warns of such channels.
+
+    Raises
+    ------
+    ImageError
+        As :func:`fit_normalizer`.
+    """
+    _check(image)
+    summaries = _summarize(image, (0.0, 100.0))
+    return all(summary.maximum - summary.minimum < _smallest_range(summary, image.dtype) for summary in summaries)
+
+
 @dataclass(frozen=True)
 class _Summary:
     """What one channel's intensities come down to."""

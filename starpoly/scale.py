@@ -12,6 +12,8 @@ from .tiling import Box
 
 #: Side in pixels of the middle part of a large image on which the size of its objects is estimated.
 SAMPLE_SIDE = 1024
+#: Objects this many times larger or smaller than those met in training are worth a word.
+UNUSUAL_SIZE = 3.0
 
 
 def typical_diameter(polygons: StarPolygons) -> float:

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ImageError, StarpolyWarning, TooLargeError
+from ..errors import ImageError, StarpolyError, StarpolyWarning, TooLargeError
 from ..io.pairing import EXTENSIONS
 from ..network.precision import PRECISIONS
 from ..tiling import Box
@@ -64,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     results = parser.add_argument_group("further results")
     results.add_argument("--overlay", action="store_true", help="write NAME_overlay.png, the outlines over the image")
     results.add_argument("--table", action="store_true", help="write NAME_table.csv: label, centre, area, diameter, score, class")
+    results.add_argument("--report", action="store_true", help="write report.html, a page about all images to look through them; and the tables")
     results.add_argument("--json", nargs="?", const="-", metavar="FILE", help="write a summary as JSON; to stdout without FILE")
     results.add_argument("--format", type=_formats, default=(), metavar="F,...",
                          help="further formats: zarr (OME-Zarr labels), geojson (QuPath), rois (ImageJ)")
@@ -98,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
         raise ImageError(_nothing_found(found))
     for path in found.passed_over:
         say(f"starpoly: {path}: looks like a result and is passed over; give it alone to segment it")
-    jobs = plan_jobs(found.images, args.output, overlay=args.overlay, table=args.table, formats=args.format, provenance=args.provenance)
+    jobs = plan_jobs(found.images, args.output, overlay=args.overlay, table=args.table or args.report, formats=args.format, provenance=args.provenance)
     _check_mask(args.mask, jobs)
     folder = find_model(default_model() if args.model is None else args.model)
     _check_summary(args.json)
@@ -115,6 +116,8 @@ def run(args: argparse.Namespace) -> int:
             summary["throughput"] = Throughput.of(rows).to_dict()
             _write_summary(summary, args.json)
             _say_result(rows, args, clock)
+        if args.report and not _write_report(rows, folder, args):
+            return 1
         return int(any(row["status"] == "error" for row in rows))
     _write_summary(summary, args.json)
     return int(any(row["status"] == "error" for row in rows))
@@ -143,6 +146,20 @@ def _predict_all(jobs: list[Job], folder: Path, args: argparse.Namespace, clock:
             except Exception as error:  # whatever it is, the other images are to be done
                 row = _settle(job, error, args)
         rows.append(row | {"seconds": round(time.perf_counter() - start, 3), "warnings": messages})
+
+
+def _write_report(rows: list[dict[str, Any]], model: Path, args: argparse.Namespace) -> bool:
+    """Write the page about all images; whether that went well."""
+    from ..network.folder import load_spec
+    from ..report.page import FILE_NAME
+    from .report import entries_of, write_report
+
+    try:
+        write_report(args.output / FILE_NAME, entries_of(rows, args), load_spec(model), quiet=getattr(args, "quiet", False))
+    except StarpolyError as error:
+        say_error(error, verbose=getattr(args, "verbose", False))
+        return False
+    return True
 
 
 def _settle(job: Job, error: Exception, args: argparse.Namespace) -> dict[str, Any]:

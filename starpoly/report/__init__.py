@@ -1,0 +1,1 @@
+"""A page about a batch of images, for people to look through."""

@@ -1,0 +1,121 @@
+"""What there is to report on: an image, and the files that were made of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError
+from ..io.find import is_zarr
+from ..io.pairing import image_files, key
+from ..tiling import Box
+
+_LABELS = "_label.tiff"
+_LARGEST_RECORD = 1 << 22  # bytes; they take some thousand
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image of a batch; None for what there is not.
+
+    ``name`` is shown; ``level`` and ``roi`` say which part of a slide the labels are of; ``problem`` is why there are no
+    labels; ``model`` and ``threshold`` are what the objects were found with.
+    """
+
+    name: str
+    labels: Path | None = None
+    image: Path | None = None
+    overlay: Path | None = None
+    table: Path | None = None
+    problem: str = ""
+    warnings: tuple[str, ...] = ()
+    level: int = 0
+    roi: Box | None = None
+    model: str | None = None
+    threshold: float | None = None
+    seconds: float | None = None
+
+
+def find_entries(output: Path, images: Path | None = None) -> list[Entry]:
+    """The results in a folder that ``starpoly predict`` wrote, its sub-folders included.
+
+    Parameters
+    ----------
+    output : Path
+        Folder with ``NAME_label.tiff``, and ``NAME_table.csv``, ``NAME_overlay.png`` and ``NAME_provenance.json`` as far as
+        they were asked for.
+    images : Path, optional
+        Folder of the images, in the same sub-folders. Without it they are where the provenance says.
+
+    Returns
+    -------
+    list of Entry
+        By name. Without an image the thumbnail is made of the overlay, or of the labels alone.
+
+    Raises
+    ------
+    DataError
+        If the folder cannot be listed or has no label images.
+    """
+    if not output.is_dir():
+        raise DataError(f"{output}: expected a folder of results, got none; name the one that was given to predict -o")
+    entries = [_entry(path, output, images) for path in sorted(_label_files(output))]
+    if not entries:
+        raise DataError(f"{output}: expected label images (*{_LABELS}), got none; run `starpoly predict` first")
+    return entries
+
+
+def _label_files(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink() and path.name[0] != ".":
+            yield from _label_files(path)
+        elif path.name.endswith(_LABELS) and path.name[0] != "." and path.is_file():
+            yield path
+
+
+def _entry(labels: Path, output: Path, images: Path | None) -> Entry:
+    stem = labels.name.removesuffix(_LABELS)
+
+    def beside(ending: str) -> Path | None:
+        path = labels.with_name(f"{stem}{ending}")
+        return path if path.is_file() else None
+
+    record = _read_record(beside("_provenance.json"))
+    subfolder = labels.parent.relative_to(output)
+    image = record.get("image") if images is None else _image_in(images / subfolder, stem)
+    return Entry(
+        str(subfolder / stem), labels, image, beside("_overlay.png"), beside("_table.csv"),
+        **{name: value for name, value in record.items() if name != "image"},
+    )  # fmt: skip
+
+
+def _image_in(folder: Path, stem: str) -> Path | None:
+    """The image of a name: whole, or up to its first point, as `starpoly predict` names results."""
+    files = image_files(folder) if folder.is_dir() else []
+    for name in (lambda path: path.name, lambda path: path.stem, key, lambda path: path.name.split(".")[0]):
+        found = [path for path in files if name(path) == stem]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
+
+
+def _read_record(path: Path | None) -> dict[str, Any]:
+    """What a provenance file tells; nothing of one that is damaged or foreign."""
+    try:
+        if path is None or path.stat().st_size > _LARGEST_RECORD:
+            return {}
+        record = json.loads(path.read_text(encoding="utf-8"))
+        part, roi = record["input"], record["input"].get("roi")
+        image = Path(part["file"]) if part.get("file") else None
+        return {
+            "image": image if image is not None and (image.is_file() or is_zarr(image)) else None,
+            "level": int(part.get("level", 0)),
+            "roi": None if roi is None else Box(*(int(side) for side in roi)),
+            "model": str(record["model"]["name"]),
+            "threshold": float(record["settings"]["prob_threshold"]),
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}

@@ -1,0 +1,125 @@
+"""One image of a batch, looked at."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..config import ModelSpec
+from ..errors import StarpolyError
+from ..io.sources import open_source
+from ..normalize import is_constant
+from .entries import Entry
+from .flags import LOW_MARGIN, Facts, flags_of
+from .objects import Objects, read_objects
+from .thumbnails import draw_thumbnail, shrink, small_image
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What the page says of an image."""
+
+    entry: Entry
+    facts: Facts
+    shape: tuple[int, int] = (0, 0)
+    objects: Objects | None = None
+    thumbnail: bytes = b""
+
+    @property
+    def flags(self) -> list[str]:
+        """Why the image is worth a look, worst first."""
+        return flags_of(self.facts)
+
+
+def examine(entry: Entry, spec: ModelSpec | None = None) -> Examined:
+    """Read the results of an image, in little memory whatever its size.
+
+    Parameters
+    ----------
+    entry : Entry
+    spec : ModelSpec, optional
+        Of the model that found the objects: their sizes are compared with those that it was trained on.
+
+    Returns
+    -------
+    Examined
+        Results that cannot be read are the entry's problem. Shares of low scores are added by :func:`judge_scores`.
+    """
+    if entry.problem or entry.labels is None:
+        return Examined(entry, Facts(problem=entry.problem or "there are no labels"))
+    try:
+        return _examine(entry, entry.labels, spec)
+    except StarpolyError as error:
+        return Examined(entry, Facts(problem=" ".join(str(error).split())))
+
+
+def _examine(entry: Entry, path: Path, spec: ModelSpec | None) -> Examined:
+    with open_source(path) as labels:
+        shape = labels.shape[:2]
+        objects = read_objects(labels, entry.table)
+        small = shrink(labels)[..., 0]
+    image = small_image(entry, shape)
+    n = len(objects)
+    facts = Facts(
+        n_objects=n,
+        # sampled, so that objects between the samples stay unseen: they count as contrast
+        constant=n == 0 and image is not None and is_constant(image),
+        diameter=float(np.nanmedian(objects.diameters)) if n else None,
+        known_diameter=None if spec is None else spec.object_diameter[1] or None,
+        border=objects.n_border / n if n else None,
+        warned=bool(entry.warnings),
+    )
+    overlay = None if image is not None or entry.overlay is None else _small_overlay(entry.overlay)
+    return Examined(entry, facts, shape, objects, draw_thumbnail(small, image, overlay))
+
+
+def _small_overlay(path: Path) -> NDArray | None:
+    try:
+        with open_source(path) as source:
+            small = shrink(source)
+    except StarpolyError:
+        return None
+    return small if small.dtype == np.uint8 and small.shape[2] == 3 else None
+
+
+def judge_scores(examined: list[Examined], spec: ModelSpec | None = None) -> list[Examined]:
+    """Add the share of objects with a low score.
+
+    The probability threshold is the one that the image was done with, else the model's, else (nothing is known) the
+    lowest score in the batch.
+    """
+    scores = [one.objects.scores for one in examined if one.objects is not None and one.objects.scores is not None]
+    lowest = min((float(np.nanmin(part)) for part in scores if np.isfinite(part).any()), default=0.0)
+
+    def judge(one: Examined) -> Examined:
+        if one.objects is None or one.objects.scores is None or not len(one.objects):
+            return one
+        threshold = lowest if spec is None else spec.thresholds.prob
+        threshold = threshold if one.entry.threshold is None else one.entry.threshold
+        low = float(np.mean(one.objects.scores < threshold + LOW_MARGIN))
+        return replace(one, facts=replace(one.facts, low=low))
+
+    return [judge(one) for one in examined]
+
+
+def examine_all(
+    entries: list[Entry], spec: ModelSpec | None = None, after_each: Callable[[], object] = lambda: None
+) -> list[Examined]:
+    """Examine a batch, the flagged images first: by their worst flag, then by name."""
+    examined = []
+    for entry in entries:
+        examined.append(examine(entry, spec))
+        after_each()
+    examined = judge_scores(examined, spec)
+    return sorted(examined, key=lambda one: (_rank(one.flags), os.fsencode(one.entry.name)))
+
+
+def _rank(flags: list[str]) -> int:
+    from .flags import MEANINGS
+
+    return list(MEANINGS).index(flags[0]) if flags else len(MEANINGS)

@@ -1,0 +1,92 @@
+"""The objects of an image, from its table and its labels."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError, ImageError
+from ..io.sources import Source
+from ..tiling import cut_along
+
+_AT_ONCE = 1 << 22  # pixels
+
+
+@dataclass(frozen=True)
+class Objects:
+    """Diameters in pixels, and in micrometres and scores where they are known; and how many lie at the border."""
+
+    diameters: NDArray[np.float64]
+    micrometres: NDArray[np.float64] | None
+    scores: NDArray[np.float64] | None
+    n_border: int
+
+    def __len__(self) -> int:
+        return len(self.diameters)
+
+
+def read_objects(labels: Source, table: Path | None) -> Objects:
+    """The objects of a label image.
+
+    Parameters
+    ----------
+    labels : Source
+        Ids in its only channel.
+    table : Path or None
+        CSV file that ``starpoly predict --table`` wrote. Without it sizes are counted, and scores unknown.
+
+    Raises
+    ------
+    ImageError, DataError
+        If the labels or the table cannot be read.
+    """
+    at_border = _border_ids(labels)
+    if table is None:
+        areas = _areas(labels)
+        return Objects(np.sqrt(4 / np.pi * areas), None, None, len(at_border))
+    columns = _read_columns(table)
+    return Objects(columns["diameter"], columns.get("diameter_um"), columns.get("score"), len(at_border))
+
+
+def _read_columns(table: Path) -> dict[str, NDArray[np.float64]]:
+    try:
+        with table.open(newline="", encoding="utf-8") as file:
+            rows = csv.reader(file)
+            header = next(rows)
+            wanted = {name: header.index(name) for name in ("diameter", "diameter_um", "score") if name in header}
+            values = [[float(row[index] or "nan") for index in wanted.values()] for row in rows]
+    except (OSError, UnicodeDecodeError, csv.Error, StopIteration, ValueError, IndexError) as error:
+        raise DataError(f"{table}: expected a table of objects (CSV), got: {error or 'an empty file'}") from error
+    if "diameter" not in wanted:
+        raise DataError(f"{table}: expected a table with a column 'diameter', got {', '.join(header)}")
+    array = np.array(values, np.float64).reshape(-1, len(wanted))
+    return dict(zip(wanted, array.T, strict=True))
+
+
+def _border_ids(labels: Source) -> NDArray:
+    """Ids that occur in the first or last row or column."""
+    height, width = _shape(labels)
+    sides = (labels[:1, :], labels[height - 1 :, :], labels[:, :1], labels[:, width - 1 :])
+    ids = np.unique(np.concatenate([side.ravel() for side in sides]))
+    return ids[ids > 0]
+
+
+def _areas(labels: Source) -> NDArray[np.int64]:
+    """Number of pixels of every object, by id."""
+    parts: list[tuple[NDArray, NDArray]] = []
+    for box in cut_along(_shape(labels), labels.block, _AT_ONCE, origin=labels.offset):
+        parts.append(np.unique(labels[box.slices], return_counts=True))
+    ids, where = np.unique(np.concatenate([part[0] for part in parts]), return_inverse=True)
+    areas = np.bincount(where, weights=np.concatenate([part[1] for part in parts])).astype(np.int64)
+    return areas[ids > 0]
+
+
+def _shape(labels: Source) -> tuple[int, int]:
+    height, width, n_channels = labels.shape
+    if n_channels != 1 or labels.dtype.kind not in "bui":
+        raise ImageError(f"{labels.name}: expected a label image of integers, got {labels.dtype} of shape {labels.shape}")
+    return height, width

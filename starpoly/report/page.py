@@ -1,0 +1,166 @@
+"""The page: one HTML file that brings all it needs along and trusts nothing that it shows."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._version import __version__
+from ..config import ModelSpec
+from ..io.atomic import new_file
+from ..plot import figure_png, plot_score_histogram, plot_sizes
+from .examine import Examined
+from .flags import MEANINGS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: Name of the page in a folder of results.
+FILE_NAME = "report.html"
+
+
+def write_page(path: Path, examined: Sequence[Examined], spec: ModelSpec | None = None) -> None:
+    """Write a page about a batch of images.
+
+    Names of files, what was said about them and all else that comes from outside goes into the page as data: it is
+    put there as text by a script that the page's own policy names, and the policy lets nothing else run or load.
+
+    Parameters
+    ----------
+    path : Path
+        The HTML file; what it links to is relative to its folder.
+    examined : sequence of Examined
+        In the order in which they are to be seen first.
+    spec : ModelSpec, optional
+        Of the model.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    parts = {name: _asset(f"page.{ending}") for name, ending in (("style", "css"), ("script", "js"))}
+    hashes = {f"{name}_hash": _hash(text) for name, text in parts.items()}
+    page = Template(_asset("page.html")).substitute(**parts, **hashes, data=_as_data(_describe(path.parent, examined, spec)))
+    with new_file(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def _describe(folder: Path, examined: Sequence[Examined], spec: ModelSpec | None) -> dict[str, Any]:
+    """All that the page shows."""
+    in_micrometres = all(one.objects.micrometres is not None for one in examined if one.objects is not None) and any(
+        one.objects is not None for one in examined
+    )
+    names = sorted({one.entry.model for one in examined if one.entry.model}) or ([spec.name] if spec else [])
+    unit = "µm" if in_micrometres else "px"
+    n_failed = sum(one.flags[:1] == ["failed"] for one in examined)
+    return {
+        "about": f"{printable(folder.resolve().name)}{', model ' if names else ''}{printable(', '.join(names))}",
+        "made": f"starpoly {__version__}, {datetime.now(UTC).isoformat(sep=' ', timespec='minutes')}"
+        + ("" if spec else "; the model is not known, so sizes were not compared with its training data"),
+        "totals": [
+            ["images", len(examined), False],
+            ["objects", sum(one.facts.n_objects for one in examined), False],
+            ["flagged", sum(bool(one.flags) for one in examined), any(one.flags for one in examined)],
+            *([["failed", n_failed, True]] if n_failed else []),
+        ],
+        "figures": _figures(examined, spec, unit),
+        "meanings": list(MEANINGS.items()),
+        "unit": unit,
+        "rows": [_row(one, folder, in_micrometres) for one in examined],
+    }
+
+
+def _row(one: Examined, folder: Path, in_micrometres: bool) -> dict[str, Any]:
+    entry, facts, objects = one.entry, one.facts, one.objects
+    flags = one.flags
+    diameters = None if objects is None else objects.micrometres if in_micrometres else objects.diameters
+    said = [facts.problem] if facts.problem else list(entry.warnings)
+    files_there = {"overlay": entry.overlay, "labels": entry.labels, "table": entry.table}
+    return {
+        "name": printable(entry.name),
+        "said": [printable(text) for text in said],
+        "failed": bool(facts.problem),
+        "flags": flags,
+        "rank": list(MEANINGS).index(flags[0]) if flags else len(MEANINGS),
+        "objects": None if objects is None else facts.n_objects,
+        "diameter": _median(diameters),
+        "score": _median(None if objects is None else objects.scores),
+        "border": facts.border,
+        "low": facts.low,
+        "shape": one.shape,
+        "thumbnail": _data_uri("jpeg", one.thumbnail) if one.thumbnail else "",
+        "links": [[kind, link] for kind, path in files_there.items() if path is not None and (link := link_to(path, folder))],
+    }
+
+
+def _figures(examined: Sequence[Examined], spec: ModelSpec | None, unit: str) -> list[list[str]]:
+    """Sizes and scores of all objects."""
+    objects = [one.objects for one in examined if one.objects is not None and len(one.objects)]
+    if not objects:
+        return []
+    sizes = np.concatenate([part.diameters if unit == "px" or part.micrometres is None else part.micrometres for part in objects])
+    scores = [part.scores for part in objects if part.scores is not None]
+
+    def draw_sizes(axes: Axes) -> None:
+        plot_sizes(axes, sizes, spec.object_diameter if spec and unit == "px" else None, unit)
+
+    def draw_scores(axes: Axes) -> None:
+        plot_score_histogram(axes, np.concatenate(scores), spec.thresholds.prob if spec else None)
+
+    figures = [["sizes of the objects", draw_sizes]]
+    if scores:
+        figures.append(["scores of the objects", draw_scores])
+    return [[str(alt), _data_uri("png", figure_png(draw, (4, 2.5), 160))] for alt, draw in figures]  # type: ignore[arg-type]
+
+
+def printable(text: str) -> str:
+    """The text with all that is not to be seen written as an escape: control characters, turns of the reading direction,
+    bytes of a file name that are no text."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode("ascii") for char in text)
+
+
+def link_to(path: Path, folder: Path) -> str | None:
+    """A link, relative to the page's folder, to a file in it; None for a file elsewhere."""
+    try:
+        inside = path.resolve().relative_to(folder.resolve())
+    except (ValueError, OSError):
+        return None
+    return "./" + quote(os.fsencode(inside.as_posix()))
+
+
+def _median(values: NDArray | None) -> float | None:
+    if values is None or not np.isfinite(values).any():
+        return None
+    return round(float(np.nanmedian(values)), 4)
+
+
+def _data_uri(kind: str, content: bytes) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _as_data(value: Any) -> str:
+    """JSON in which nothing can end the script element that holds it."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _asset(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    """What a content security policy calls an inline script or style."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}"
