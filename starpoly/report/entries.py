@@ -62,7 +62,8 @@ def find_entries(output: Path, images: Path | None = None) -> list[Entry]:
     """
     if not output.is_dir():
         raise DataError(f"{output}: expected a folder of results, got none; name the one that was given to predict -o")
-    entries = [_entry(path, output, images) for path in sorted(_label_files(output))]
+    listed: dict[Path, list[Path]] = {}
+    entries = [_entry(path, output, images, listed) for path in sorted(_label_files(output))]
     if not entries:
         raise DataError(f"{output}: expected label images (*{_LABELS}), got none; run `starpoly predict` first")
     return entries
@@ -76,7 +77,7 @@ def _label_files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _entry(labels: Path, output: Path, images: Path | None) -> Entry:
+def _entry(labels: Path, output: Path, images: Path | None, listed: dict[Path, list[Path]]) -> Entry:
     stem = labels.name.removesuffix(_LABELS)
 
     def beside(ending: str) -> Path | None:
@@ -85,16 +86,20 @@ def _entry(labels: Path, output: Path, images: Path | None) -> Entry:
 
     record = _read_record(beside("_provenance.json"))
     subfolder = labels.parent.relative_to(output)
-    image = record.get("image") if images is None else _image_in(images / subfolder, stem)
+    image = record.get("image")
+    if images is not None:
+        folder = images / subfolder
+        if folder not in listed:  # once, however many images it has
+            listed[folder] = image_files(folder) if folder.is_dir() else []
+        image = _image_of(stem, listed[folder])
     return Entry(
         str(subfolder / stem), labels, image, beside("_overlay.png"), beside("_table.csv"),
         **{name: value for name, value in record.items() if name != "image"},
     )  # fmt: skip
 
 
-def _image_in(folder: Path, stem: str) -> Path | None:
+def _image_of(stem: str, files: list[Path]) -> Path | None:
     """The image of a name: whole, or up to its first point, as `starpoly predict` names results."""
-    files = image_files(folder) if folder.is_dir() else []
     for name in (lambda path: path.name, lambda path: path.stem, key, lambda path: path.name.split(".")[0]):
         found = [path for path in files if name(path) == stem]
         if found:
