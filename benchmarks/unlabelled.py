@@ -54,9 +54,9 @@ def configs(seed: int, epochs: int, unlabelled: dict[str, Any]):
     """Network and training of every run; a smaller relative of models/nuclei-fluo."""
     from starpoly.config import NetworkConfig, TrainingConfig
 
-    network = NetworkConfig(base_filters=24, max_filters=192, head_filters=48)
+    network = NetworkConfig(base_filters=16, max_filters=128, head_filters=32)
     training = TrainingConfig.from_dict({
-        "epochs": epochs, "steps_per_epoch": 100, "batch_size": 4, "patch_size": (160, 160), "warmup_steps": 100, "ema": 0.995,
+        "epochs": epochs, "steps_per_epoch": 100, "batch_size": 4, "patch_size": (128, 128), "warmup_steps": 100, "ema": 0.995,
         "precision": "bfloat16", "validate_every": 2, "validation_patches": 48, "seed": seed, "unlabelled": unlabelled,
     })  # fmt: skip
     return network, training
@@ -178,7 +178,7 @@ def main() -> int:
     parser.add_argument("--manifest", type=Path, required=True, help="CSV with the columns name and group")
     parser.add_argument("--output", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--epochs", type=int, default=24, help="epochs of 100 steps in all, half of them before the unlabelled images")
+    parser.add_argument("--epochs", type=int, default=20, help="epochs of 100 steps in all, half of them before the unlabelled images")
     parser.add_argument("--only", choices=(SUPERVISED, "unlabelled", "table"), help="one of the two trainings, or what is there")
     parser.add_argument("--name", default="unlabelled", help="name of training (b)")
     parser.add_argument("--settings", type=json.loads, default={}, help="settings of [training.unlabelled], JSON")

@@ -77,10 +77,10 @@ class StarPoly2D:
         ConfigError
             If ``precision`` is none of the three.
         """
-        from .network.folder import load_model
+        from .network.predictor import Predictor
 
-        spec, network = load_model(find_model(default_model() if name_or_folder is None else name_or_folder))
-        return cls.of_network(spec, network, precision=precision)
+        predictor = Predictor.load(find_model(default_model() if name_or_folder is None else name_or_folder), precision)
+        return cls(predictor.spec, predictor)
 
     @classmethod
     def of_network(cls, spec: ModelSpec, network: keras.Model, *, precision: str = "float32") -> StarPoly2D:
@@ -388,8 +388,7 @@ class StarPoly2D:
         """Hash of all that the model's answers depend on: settings, weights and the precision in effect."""
         digest = hashlib.sha256(json.dumps(self.spec.to_dict(), sort_keys=True).encode())
         digest.update(self._predictor.precision.encode())
-        for weight in self._predictor.model.get_weights():
-            digest.update(weight.tobytes())
+        digest.update(self._predictor.weights_digest.encode())
         return digest.hexdigest()
 
     def save(self, folder: str | Path, *, half_precision: bool = False) -> None:

@@ -16,6 +16,7 @@ from ..errors import ImageError, StarpolyError, StarpolyWarning, TooLargeError
 from ..io.pairing import EXTENSIONS
 from ..network.precision import PRECISIONS
 from ..tiling import Box
+from ..timing import seconds_of_process
 from .common import about, byte_size, format_size, fraction, positive_integer, say, say_error
 from .outputs import FORMATS
 from .throughput import Throughput
@@ -177,9 +178,9 @@ def _settle(job: Job, error: Exception, args: argparse.Namespace) -> dict[str, A
 
 def _load(folder: Path, precision: str, clock: Stopwatch) -> StarPoly2D:
     with clock.timing("imports"):
-        from ..network.quiet import quiet_import
+        from ..kernels import load_kernels_beside
 
-        quiet_import()
+        load_kernels_beside(clock)
         from ..model import StarPoly2D
     with clock.timing("model"):
         return StarPoly2D.from_pretrained(folder, precision=precision)
@@ -464,6 +465,8 @@ def _say_result(rows: list[dict[str, Any]], args: argparse.Namespace, clock: Sto
     if args.timings:
         for stage, seconds in clock.seconds.items():
             say(f"{seconds:9.3f} s  {stage}")
+        if (passed := seconds_of_process()) is not None:
+            say(f"{passed:9.3f} s  since the start of the process")
     if getattr(args, "quiet", False):
         return
     counts = Counter(row["status"] for row in rows)

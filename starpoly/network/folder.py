@@ -15,13 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 
 from ..config import ModelSpec, NetworkConfig
 from ..errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
+    import h5py
     import keras
 
 FORMAT = 1
@@ -57,7 +57,7 @@ def save_model(folder: str | Path, spec: ModelSpec, model: keras.Model, *, half_
         # both files stand complete beside their places before either takes it
         with _replacing(folder / SPEC_FILE) as spec_path, _replacing(folder / WEIGHTS_FILE) as weights_path:
             _write_weights(weights_path, model, half_precision)
-            content = {"format": FORMAT, **spec.to_dict(), "weights_sha256": _sha256(weights_path)}
+            content = {"format": FORMAT, **spec.to_dict(), "weights_sha256": sha256_of(weights_path)}
             spec_path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise ModelError(f"{folder}: cannot write the model ({error}); choose a folder that can be written") from error
@@ -90,17 +90,36 @@ def load_model(folder: str | Path) -> tuple[ModelSpec, keras.Model]:
         from .stardist import load_stardist
 
         return load_stardist(folder)
+    spec, weights = find_weights(folder)
+    model = build_network(spec)
+    load_weights(weights, model)
+    return spec, model
+
+
+def find_weights(folder: str | Path) -> tuple[ModelSpec, Path]:
+    """What a model folder says about its model, and the file of its weights; without Keras.
+
+    A file of weights that is not the one described is refused; it is not read otherwise.
+
+    Raises
+    ------
+    ModelError
+        As :func:`load_model`.
+    """
+    folder = Path(folder)
+    if _is_stardist(folder):
+        from .stardist import find_stardist_weights, read_stardist_spec
+
+        return read_stardist_spec(folder), find_stardist_weights(folder)
     spec, checksum = _read_spec(folder)
     weights = folder / WEIGHTS_FILE
     if not weights.is_file():
         raise ModelError(f"{weights}: not found; a model folder needs {SPEC_FILE} and {WEIGHTS_FILE}")
-    if _sha256(weights) != checksum:
+    if sha256_of(weights) != checksum:
         raise ModelError(
             f"{weights}: not the weights that {SPEC_FILE} describes (checksum differs); copy the folder anew"
         )
-    model = build_network(spec)
-    load_weights(weights, model)
-    return spec, model
+    return spec, weights
 
 
 def load_spec(folder: str | Path) -> ModelSpec:
@@ -167,6 +186,8 @@ def load_weights(path: str | Path, model: keras.Model) -> None:
         If the file is not such a file, or a weight is missing, foreign, of another shape, not plain
         floats or not finite.
     """
+    import h5py
+
     path = Path(path)
     variables = _variables(model)
     try:
@@ -184,6 +205,8 @@ def load_weights(path: str | Path, model: keras.Model) -> None:
 
 def read_floats(group: h5py.Group, name: str, shape: tuple[int, ...], path: Path) -> np.ndarray:
     """One dataset as float32, read only if it is what it should be: untrusted files promise anything."""
+    import h5py
+
     dataset = follow_hard_links(group, name, path)
     if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind != "f":
         raise ModelError(f"{path}: weight {name!r} is not an array of floats")
@@ -199,6 +222,8 @@ def read_floats(group: h5py.Group, name: str, shape: tuple[int, ...], path: Path
 
 def follow_hard_links(group: h5py.Group, name: str, path: Path) -> h5py.Group | h5py.Dataset:
     """What ``name`` (parts joined by "/") holds in ``group``; soft and external links are refused."""
+    import h5py
+
     found = group
     for part in name.split("/"):
         link = found.get(part, getlink=True) if isinstance(found, h5py.Group) and part in found else None
@@ -275,6 +300,7 @@ def _variables(model: keras.Model) -> dict[str, Any]:
 
 
 def _write_weights(path: Path, model: keras.Model, half: bool) -> None:
+    import h5py
     from keras import ops
 
     with h5py.File(path, "w") as file:
@@ -297,7 +323,14 @@ def _check_names(path: Path, have: set[str], need: set[str]) -> None:
         raise ModelError(f"{path}: {len(foreign)} foreign weights, first {foreign[0]!r}; it belongs to another network")
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Hash of a file's contents.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be read.
+    """
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

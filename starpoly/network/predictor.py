@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
 from ..config import ModelSpec
 from ..errors import ModelError
 from ..memory import usual_tile_size
-from .bfloat16 import in_bfloat16
-from .folder import load_model
+from . import graph_cache
+from .folder import find_weights, load_model, sha256_of
+from .frozen import Freezable, FrozenNetwork, NetworkGeometry
 from .precision import choose_precision, cpu_has_bfloat16
-from .receptive_field import network_geometry
+from .quiet import quiet_import
+from .serving import find_frozen
+
+if TYPE_CHECKING:
+    import keras
+
+Serve = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 # no polygon shrinks to a point: StarDist's bound, kept so that its models give the same numbers
 MIN_DISTANCE = 1e-3
@@ -81,21 +88,78 @@ class Predictor:
     """
 
     def __init__(self, spec: ModelSpec, model: keras.Model, precision: str = "auto") -> None:
-        self.spec, self.model = spec, model
-        geometry = network_geometry(model)
+        from .receptive_field import network_geometry
+
+        precision = choose_precision(precision, foreign=bool(spec.stardist), fast=_bfloat16_is_fast())
+        self._take(spec, network_geometry(model), precision, _serving(_in_precision(spec, model, precision), spec))
+        self._model: keras.Model | None = model
+
+    def _take(self, spec: ModelSpec, geometry: NetworkGeometry, precision: str, serve: Serve) -> None:
+        self.spec, self.geometry = spec, geometry
         self.halo, self.stride, self.grid = geometry.radius, geometry.stride, geometry.grid
         self.n_channels, self.n_rays = spec.network.n_channels, spec.network.n_rays
         self.n_classes, self.max_distance = spec.network.n_classes, spec.max_distance
         self.ray_context = spec.ray_context
-        self.precision = choose_precision(precision, foreign=bool(spec.stardist), fast=_bfloat16_is_fast())
-        self.tile_size = usual_tile_size(spec.network, self.precision)
-        served = in_bfloat16(spec, model) if self.precision == "bfloat16" else model
-        self._serve = _serving(served, self.n_channels, self.max_distance)
+        self.precision = precision
+        self.tile_size = usual_tile_size(spec.network, precision)
+        self._serve = serve
+        self._source: tuple[Path, str] | None = None
+        self._digest = ""
 
     @classmethod
     def load(cls, folder: str | Path, precision: str = "auto") -> Predictor:
-        """The predictor of a model folder; errors as :func:`starpoly.network.folder.load_model`."""
-        return cls(*load_model(folder), precision)
+        """The predictor of a model folder; errors as :func:`starpoly.network.folder.load_model`.
+
+        A network that was loaded before is found as a frozen graph in the cache, and neither Keras nor TensorFlow is imported for
+        it (see :mod:`starpoly.network.serving`). Its answers are the same bits.
+        """
+        spec, weights = find_weights(folder)
+        frozen = find_frozen(spec, weights, precision)
+        if frozen is None:
+            quiet_import()
+            predictor = cls(*load_model(folder), precision)
+            predictor._keep(weights)
+            return predictor
+        predictor = cls.__new__(cls)
+        predictor._take(spec, frozen.network.geometry, frozen.precision, frozen)
+        predictor._model = None
+        predictor._source = Path(folder), sha256_of(weights)
+        predictor._digest = frozen.network.weights_digest
+        return predictor
+
+    @property
+    def model(self) -> keras.Model:
+        """The network in Keras; loaded from its folder where serving did without.
+
+        Raises
+        ------
+        ModelError
+            If the folder is no longer what it was.
+        """
+        if self._model is None and self._source is not None:
+            folder, checksum = self._source
+            quiet_import()
+            if sha256_of(find_weights(folder)[1]) != checksum:
+                raise ModelError(f"{folder}: expected the weights that were loaded, got others; load the model anew")
+            self._model = load_model(folder)[1]
+        return self._model
+
+    @property
+    def weights_digest(self) -> str:
+        """SHA-256 of the weights as numbers, in hexadecimal digits."""
+        if not self._digest:
+            digest = hashlib.sha256()
+            for weight in self.model.get_weights():
+                digest.update(weight.tobytes())
+            self._digest = digest.hexdigest()
+        return self._digest
+
+    def _keep(self, weights: Path) -> None:
+        """Put the frozen network into the cache, for later processes."""
+        graph = self._serve.graph() if isinstance(self._serve, Freezable) else None
+        if graph is not None:
+            network = FrozenNetwork(graph, self.geometry, self.weights_digest)
+            graph_cache.keep(graph_cache.key_of(self.spec, weights, self.precision), network)
 
     def __call__(self, batch: np.ndarray) -> NetworkOutput:
         """Run the network.
@@ -126,6 +190,8 @@ class Predictor:
 
 def _bfloat16_is_fast() -> bool:
     """Whether it is known to be, with this backend on this device."""
+    import keras
+
     if keras.backend.backend() != "tensorflow" or not cpu_has_bfloat16():
         return False
     from .serving_tensorflow import has_gpu
@@ -133,17 +199,26 @@ def _bfloat16_is_fast() -> bool:
     return not has_gpu()
 
 
-def _serving(model: keras.Model, n_channels: int, max_distance: float) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+def _in_precision(spec: ModelSpec, model: keras.Model, precision: str) -> keras.Model:
+    if precision != "bfloat16":
+        return model
+    from .bfloat16 import in_bfloat16
+
+    return in_bfloat16(spec, model)
+
+
+def _serving(model: keras.Model, spec: ModelSpec) -> Serve:
     """The fastest way that the backend has to run the network and bound what it says."""
+    import keras
 
     def run(batch: Any) -> dict[str, Any]:
         outputs = dict(model(batch, training=False))
         outputs["probability"] = outputs["probability"][..., 0]
-        outputs["distances"] = keras.ops.clip(outputs["distances"], MIN_DISTANCE, max_distance)
+        outputs["distances"] = keras.ops.clip(outputs["distances"], MIN_DISTANCE, spec.max_distance)
         return outputs
 
     if keras.backend.backend() == "tensorflow":
         from .serving_tensorflow import freeze
 
-        return freeze(run, n_channels)
+        return freeze(run, spec.network.n_channels)
     return lambda batch: {name: keras.ops.convert_to_numpy(value) for name, value in run(batch).items()}

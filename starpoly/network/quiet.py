@@ -32,13 +32,22 @@ def quiet_import() -> Any:
     module
         ``keras``.
     """
-    if os.environ.setdefault(LEVEL, _SILENT) != _SILENT or "keras" in sys.modules:
-        import keras
+    if "keras" not in sys.modules:
+        with quiet_level():
+            import keras
+    import keras
 
-        return keras
-    with filtered_stderr():
-        import keras
     return keras
+
+
+@contextmanager
+def quiet_level() -> Iterator[None]:
+    """Load TensorFlow's libraries in the block without their chatter, unless ``TF_CPP_MIN_LOG_LEVEL`` asks for it."""
+    if os.environ.setdefault(LEVEL, _SILENT) != _SILENT:
+        yield
+        return
+    with filtered_stderr():
+        yield
 
 
 @contextmanager

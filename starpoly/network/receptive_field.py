@@ -22,6 +22,7 @@ import numpy as np
 from keras import layers
 
 from ..errors import ModelError
+from .frozen import NetworkGeometry
 
 # one output position depends on the same position of the input alone
 _POINTWISE = (
@@ -31,15 +32,6 @@ _POINTWISE = (
 _JOINING = (layers.Add, layers.Concatenate, layers.Multiply, layers.Average, layers.Maximum, layers.Subtract)
 _CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
 _POOLINGS = (layers.MaxPooling2D, layers.AveragePooling2D)
-
-
-@dataclass(frozen=True)
-class NetworkGeometry:
-    """Radius of the receptive field, total stride and output spacing, each in pixels (y, x)."""
-
-    radius: tuple[int, int]
-    stride: tuple[int, int]
-    grid: tuple[int, int]
 
 
 def receptive_field(model: keras.Model) -> tuple[int, int]:

@@ -10,15 +10,41 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-Outputs = dict[str, np.ndarray]
+from .frozen import FrozenGraph
+from .tensorflow_c import OPERATIONS
 
 
-def freeze(function: Callable[..., dict], n_channels: int) -> Callable[[np.ndarray], Outputs]:
+@dataclass(frozen=True)
+class Frozen:
+    """A frozen function that is called with a batch and may be written down."""
+
+    _function: Any
+    _names: list[str]
+    _run: Callable[[np.ndarray], list[np.ndarray]]
+
+    def __call__(self, batch: np.ndarray) -> dict[str, np.ndarray]:
+        try:
+            return dict(zip(self._names, self._run(batch), strict=True))
+        except tf.errors.ResourceExhaustedError as error:
+            raise MemoryError(f"the device has no memory for a network window of shape {batch.shape}") from error
+
+    def graph(self) -> FrozenGraph | None:
+        """The graph, to be run elsewhere; None where it holds what is not run there."""
+        if not {operation.type for operation in self._function.graph.get_operations()} <= OPERATIONS:
+            return None
+        wanted = {name: output.name for name, output in zip(self._names, self._function.outputs, strict=True)}
+        content = self._function.graph.as_graph_def().SerializeToString()
+        return FrozenGraph(content, self._function.inputs[0].name, wanted, tf.__version__)
+
+
+def freeze(function: Callable[..., dict], n_channels: int) -> Frozen:
     """Trace ``function`` once and freeze the variables it reads.
 
     Parameters
@@ -30,7 +56,7 @@ def freeze(function: Callable[..., dict], n_channels: int) -> Callable[[np.ndarr
 
     Returns
     -------
-    callable
+    Frozen
         Numpy in, dict of numpy arrays out; may be called from several threads. Raises MemoryError
         when the device's memory does not suffice.
     """
@@ -44,14 +70,7 @@ def freeze(function: Callable[..., dict], n_channels: int) -> Callable[[np.ndarr
     settings.gpu_options.allow_growth = True
     session = tf.compat.v1.Session(graph=frozen.graph, config=settings)
     run = session.make_callable([output.name for output in frozen.outputs], [frozen.inputs[0].name])
-
-    def serve(batch: np.ndarray) -> Outputs:
-        try:
-            return dict(zip(names, run(batch), strict=True))
-        except tf.errors.ResourceExhaustedError as error:
-            raise MemoryError(f"the device has no memory for a network window of shape {batch.shape}") from error
-
-    return serve
+    return Frozen(frozen, names, run)
 
 
 def has_gpu() -> bool:

@@ -130,7 +130,7 @@ def load_stardist(folder: str | Path) -> tuple[ModelSpec, keras.Model]:
     """
     folder = Path(folder)
     spec = read_stardist_spec(folder)
-    weights = _find_weights(folder)
+    weights = find_stardist_weights(folder)
     model = build_network(spec)
     _load_legacy_weights(weights, model, StarDistNetwork.from_dict(spec.stardist).prefix)
     return spec, model
@@ -314,7 +314,14 @@ def _visible_radius(network: StarDistNetwork) -> tuple[int, int]:
     return radii[0], radii[1]
 
 
-def _find_weights(folder: Path) -> Path:
+def find_stardist_weights(folder: Path) -> Path:
+    """The file of weights in a StarDist folder.
+
+    Raises
+    ------
+    ModelError
+        If there is none, or several of which none is StarDist's usual one.
+    """
     for name in _PREFERRED:
         if (folder / name).is_file():
             return folder / name
