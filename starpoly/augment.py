@@ -89,7 +89,7 @@ def flip_and_turn(
 
 
 def change_intensity(rng: Generator, config: AugmentConfig, image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Blur, gamma, gain, shift and noise of a normalised patch (Y, X, C), at random."""
+    """Blur, gamma, gain, shift, colour, sign and noise of a normalised patch (Y, X, C), at random."""
     blur, gamma, gain, shift, noise = rng.random(5)
     blur = max(0.0, 2 * blur - 1) * config.blur
     if blur > 0.2:
@@ -99,6 +99,10 @@ def change_intensity(rng: Generator, config: AugmentConfig, image: NDArray[np.fl
     # the sign is kept: what is darker than the background stays so
     image = np.sign(image) * np.abs(image) ** exponent
     image = image * factor + np.float32((2 * shift - 1) * config.shift)
+    if config.tint and image.shape[2] > 1:
+        image = image * np.exp(config.tint * rng.standard_normal(image.shape[2])).astype(np.float32)
+    if config.invert and rng.random() < config.invert:
+        image = 1 - image
     level = np.float32(noise**2 * config.noise)
     return image + level * rng.standard_normal(image.shape, dtype=np.float32)
 

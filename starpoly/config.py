@@ -90,7 +90,8 @@ class NetworkConfig(Config):
     ``n_classes`` = 0 means that objects have no classes. ``stem`` is how full resolution is left:
     "conv" (convolutions at full resolution, then pooling to the grid, as StarDist does) or "patch" (one strided
     convolution straight to the grid, cheap). ``distance_scale`` multiplies the distance head's
-    output, so that the head works with numbers near one.
+    output, so that the head works with numbers near one. ``foreground_filters`` is the width of the branch that says
+    of every pixel, not only of those on the grid, whether it lies in an object; 0 for a network without it.
     """
 
     n_channels: int = 1
@@ -103,6 +104,7 @@ class NetworkConfig(Config):
     kernel_size: int = 3
     convolutions_per_level: int = 2
     head_filters: int = 64
+    foreground_filters: int = 32
     stem: str = "patch"
     residual: bool = True
     normalization: str = "batch"
@@ -122,6 +124,7 @@ class NetworkConfig(Config):
         _require(self.kernel_size % 2 == 1, f"kernel_size: expected an odd number, got {self.kernel_size}")
         _require(min(self.base_filters, self.max_filters, self.convolutions_per_level) >= 1, "network: expected positive numbers of filters and convolutions")
         _require(self.head_filters >= 0, f"head_filters: expected 0 (no head) or more, got {self.head_filters}")
+        _require(self.foreground_filters >= 0, f"foreground_filters: expected 0 (no such branch) or more, got {self.foreground_filters}")
         _require(self.stem in ("patch", "conv"), f"stem: expected 'patch' or 'conv', got {self.stem!r}")
         # a normalisation that looks at the whole window would let the tiles show in the result
         _require(self.normalization in ("batch", "none"), f"normalization: expected 'batch' or 'none', got {self.normalization!r}")
@@ -172,7 +175,8 @@ class ModelSpec(Config):
     50th and 95th percentile of the diameters met in training, in pixels (zeros if unknown).
     ``ray_context`` says where along the rays distances are estimated again (see
     :mod:`starpoly.geometry.context`); empty for nowhere. An image whose median object is less than
-    ``enlarge_below`` pixels wide is looked at at twice its size; 0 for never.
+    ``enlarge_below`` pixels wide is looked at at twice its size; 0 for never. With ``refine_outlines`` the ends of the rays
+    are moved to where the network sees the foreground end (see :mod:`starpoly.geometry.outline`), if it says that.
     ``stardist`` is empty for our own network; for one imported from StarDist it holds the settings
     from which that is built, and ``network`` says no more than channels, rays, grid and classes.
     """
@@ -186,6 +190,7 @@ class ModelSpec(Config):
     class_names: tuple[str, ...] = ()
     ray_context: tuple[float, ...] = ()
     enlarge_below: float = 0.0
+    refine_outlines: bool = True
     description: str = ""
     licence: str = ""
     training: dict[str, Any] = field(default_factory=dict)
@@ -205,7 +210,8 @@ class AugmentConfig(Config):
     also turned by any angle and scaled by a factor from ``scale``. Intensities are in units of the
     normalised image: multiplied by a factor from ``gain``, moved by up to ``shift``, raised to a
     power from ``gamma``, blurred by a Gaussian of up to ``blur`` pixels, and given noise of a
-    standard deviation of up to ``noise``.
+    standard deviation of up to ``noise``. Of the patches, the share ``invert`` is turned into its negative; channels get
+    gains of their own, with a standard deviation of ``tint`` of their logarithms.
     """
 
     flip: bool = True
@@ -218,13 +224,16 @@ class AugmentConfig(Config):
     gamma: tuple[float, float] = (0.75, 1.4)
     blur: float = 1.0
     noise: float = 0.06
+    invert: float = 0.0
+    tint: float = 0.0
 
     def __post_init__(self) -> None:
         _require(0 <= self.warp_probability <= 1, f"warp_probability: expected 0 to 1, got {self.warp_probability}")
         for name in ("scale", "gain", "gamma"):
             low, high = getattr(self, name)
             _require(0 < low <= high, f"{name}: expected 0 < low <= high, got {low} and {high}")
-        _require(min(self.shift, self.blur, self.noise) >= 0, "augment: expected shift, blur and noise of at least 0")
+        _require(0 <= self.invert <= 1, f"invert: expected 0 to 1, got {self.invert}")
+        _require(min(self.shift, self.blur, self.noise, self.tint) >= 0, "augment: expected shift, blur, noise and tint of at least 0")
 
 
 @dataclass(frozen=True)
@@ -260,7 +269,8 @@ class TrainingConfig(Config):
     """How a network is trained.
 
     ``foreground`` is the share of patches that must hold a piece of an object. ``object_balance`` weighs
-    the distance error of small against large objects: 0, every pixel alike; 1, every object alike.
+    the distance error of small against large objects: 0, every pixel alike; 1, every object alike. ``foreground_weight``
+    is the factor of the loss of the foreground.
     ``precision`` is "float32" or "bfloat16" (half the time where the processor has it; weights stay
     float32). ``ray_context`` and ``enlarge_below`` go into the model, see :class:`ModelSpec`.
     An "epoch" is ``steps_per_epoch`` optimiser steps, after which a checkpoint is written. ``unlabelled`` counts only
@@ -282,6 +292,7 @@ class TrainingConfig(Config):
     mae_weight: float = 0.3
     iou_weight: float = 1.0
     background_weight: float = 1e-4
+    foreground_weight: float = 1.0
     class_weights: tuple[float, ...] = ()
     ray_context: tuple[float, ...] = (0.3, 0.6)
     enlarge_below: float = 0.0

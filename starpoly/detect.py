@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from .config import Thresholds
 from .errors import StarpolyWarning
-from .geometry.context import REACH, ray_context
+from .geometry import context, outline
 from .halving import Halving
 from .journal import TileJournal, TileResult
 from .maps import Maps, Network, core_on_grid
@@ -76,8 +76,11 @@ class Detection:
 def halo_for(network: Network) -> tuple[int, int]:
     """How far around a candidate the image has a say in it, (y, x) in pixels."""
     # a candidate at the edge of a core looks along its rays, and there the network looks around
-    reach = math.ceil(REACH) if network.ray_context else 0
-    return network.halo[0] + reach, network.halo[1] + reach
+    reach = [math.ceil(context.REACH) if network.ray_context else 0] * 2
+    if network.has_foreground:
+        # a pixel belongs to the answer at the grid point before it
+        reach = [max(have, math.ceil(outline.REACH) + step - 1) for have, step in zip(reach, network.grid, strict=True)]
+    return network.halo[0] + reach[0], network.halo[1] + reach[1]
 
 
 def plan_for(network: Network, shape: tuple[int, int], tile_size: int | None = None) -> TilePlan:
@@ -334,21 +337,33 @@ def collect_candidates(
     probability = maps.probability
     rows, columns = np.nonzero(probability[inside] > threshold)
     at = (rows + inside[0].start, columns + inside[1].start)
-    if network.ray_context:
-        in_image = tuple(
-            min(have, -(-(length - start) // step))
-            for have, length, start, step in zip(probability.shape, shape, (tile.read.y0, tile.read.x0), grid, strict=True)
-        )
-        distances = ray_context(maps.distances, *at, grid, network.ray_context, shape=(in_image[0], in_image[1]))
-        distances = np.minimum(distances, np.float32(network.max_distance))
-    else:
-        distances = maps.distances[at]
+    distances = _distances(maps, at, tile, network, shape)
     return StarPolygons(
         np.stack([(rows + place[0].start) * grid[0], (columns + place[1].start) * grid[1]], axis=1),
         distances,
         probability[at],
         None if maps.classes is None else maps.classes[at],
     )
+
+
+def _distances(
+    maps: Maps, at: tuple[NDArray, NDArray], tile: Tile, network: Network, shape: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Ray distances at grid points of a tile's window, as exactly as the network's whole answer tells them."""
+    grid, distances = network.grid, maps.distances[at]
+    # of the window, what lies in the image
+    pixels = [length - start for length, start in zip(shape, (tile.read.y0, tile.read.x0), strict=True)]
+    if network.ray_context:
+        rows, columns = (min(have, -(-n // step)) for have, n, step in zip(maps.probability.shape, pixels, grid, strict=True))
+        distances = context.ray_context(maps.distances, *at, grid, network.ray_context, shape=(rows, columns))
+        distances = np.minimum(distances, np.float32(network.max_distance))
+    foreground = maps.foreground_pixels(grid)
+    if foreground is not None:
+        rows, columns = (min(have, n) for have, n in zip(foreground.shape, pixels, strict=True))
+        centres = (at[0] * grid[0], at[1] * grid[1])
+        distances = outline.refine_outlines(distances, *centres, foreground, shape=(rows, columns))
+        distances = np.minimum(distances, np.float32(network.max_distance))
+    return distances
 
 
 def read_window(image: Any, window: Box, normalizer: Normalizer) -> NDArray[np.float32]:

@@ -20,6 +20,8 @@ class Output(Protocol):
     def distances(self) -> NDArray[np.float32]: ...
     @property
     def classes(self) -> NDArray[np.float32] | None: ...
+    @property
+    def foreground(self) -> NDArray[np.float32] | None: ...
 
 
 class Network(Protocol):
@@ -27,10 +29,11 @@ class Network(Protocol):
 
     ``stride`` is its total stride, ``grid`` the step of its answers, ``halo`` the radius of its
     receptive field, all (y, x) in pixels; ``max_distance`` bounds its distances; ``ray_context`` says
-    where along the rays they are estimated again; ``tile_size`` is the side of its windows where nobody
-    says otherwise. Called with float32
+    where along the rays they are estimated again; ``has_foreground`` whether outlines are to be refined by the
+    foreground; ``tile_size`` is the side of its windows where nobody says otherwise. Called with float32
     (batch, height, width, n_channels), it returns ``probability`` (batch, h, w), ``distances``
-    (batch, h, w, n_rays) and ``classes`` (batch, h, w, n_classes + 1) or None.
+    (batch, h, w, n_rays), ``classes`` (batch, h, w, n_classes + 1) or None, and ``foreground``
+    (batch, h, w, grid_y * grid_x) or None.
     """
 
     stride: tuple[int, int]
@@ -40,6 +43,7 @@ class Network(Protocol):
     n_rays: int
     n_classes: int
     ray_context: tuple[float, ...]
+    has_foreground: bool
     tile_size: int
 
     def __call__(self, batch: NDArray[np.float32]) -> Output: ...
@@ -50,12 +54,14 @@ class Maps:
     """A network's answer for one image or window, on the grid.
 
     ``probability`` is (h, w), ``distances`` (h, w, n_rays) in full-resolution pixels, ``classes``
-    (h, w, n_classes + 1) or None; with ``h = ceil(Y / grid_y)`` and ``w = ceil(X / grid_x)``.
+    (h, w, n_classes + 1) or None, ``foreground`` (h, w, grid_y * grid_x), the pixels of each grid cell row by row,
+    or None; with ``h = ceil(Y / grid_y)`` and ``w = ceil(X / grid_x)``.
     """
 
     probability: NDArray[np.float32]
     distances: NDArray[np.float32]
     classes: NDArray[np.float32] | None
+    foreground: NDArray[np.float32] | None = None
 
     @classmethod
     def empty(cls, shape: tuple[int, int], network: Network) -> Maps:
@@ -65,13 +71,15 @@ class Maps:
             np.empty((rows, columns), np.float32),
             np.empty((rows, columns, network.n_rays), np.float32),
             np.empty((rows, columns, network.n_classes + 1), np.float32) if network.n_classes else None,
+            np.empty((rows, columns, network.grid[0] * network.grid[1]), np.float32) if network.has_foreground else None,
         )
 
     @classmethod
     def of_one(cls, output: Output) -> Maps:
         """The answer for a batch of one window."""
         classes = None if output.classes is None else output.classes[0]
-        return cls(output.probability[0], output.distances[0], classes)
+        foreground = None if output.foreground is None else output.foreground[0]
+        return cls(output.probability[0], output.distances[0], classes, foreground)
 
     def put(self, maps: Maps, inside: tuple[slice, slice], place: tuple[slice, slice]) -> None:
         """Copy the part ``inside`` of the answer for a window to its ``place`` here."""
@@ -79,6 +87,16 @@ class Maps:
         self.distances[place] = maps.distances[inside]
         if self.classes is not None and maps.classes is not None:
             self.classes[place] = maps.classes[inside]
+        if self.foreground is not None and maps.foreground is not None:
+            self.foreground[place] = maps.foreground[inside]
+
+    def foreground_pixels(self, grid: tuple[int, int]) -> NDArray[np.float32] | None:
+        """The foreground of every pixel, (h * grid_y, w * grid_x), or None."""
+        if self.foreground is None:
+            return None
+        rows, columns = self.foreground.shape[:2]
+        pixels = self.foreground.reshape(rows, columns, *grid).transpose(0, 2, 1, 3)
+        return pixels.reshape(rows * grid[0], columns * grid[1])
 
 
 def core_on_grid(tile: Tile, grid: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:

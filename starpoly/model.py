@@ -60,7 +60,9 @@ class StarPoly2D:
         self._predictor = predictor
 
     @classmethod
-    def from_pretrained(cls, name_or_folder: str | Path | None = None, *, precision: str = "auto") -> StarPoly2D:
+    def from_pretrained(
+        cls, name_or_folder: str | Path | None = None, *, precision: str = "auto", refine_outlines: bool = True
+    ) -> StarPoly2D:
         """Load a shipped model by name, or a model folder of starpoly or of StarDist 2D.
 
         Parameters
@@ -69,6 +71,8 @@ class StarPoly2D:
             Without it, the default model.
         precision : {"auto", "float32", "bfloat16"}
             In which numbers the network computes, see :class:`~starpoly.network.predictor.Predictor`.
+        refine_outlines : bool
+            False: outlines as the rays alone tell them, whatever the model says of the foreground.
 
         Raises
         ------
@@ -79,7 +83,8 @@ class StarPoly2D:
         """
         from .network.predictor import Predictor
 
-        predictor = Predictor.load(find_model(default_model() if name_or_folder is None else name_or_folder), precision)
+        folder = find_model(default_model() if name_or_folder is None else name_or_folder)
+        predictor = Predictor.load(folder, precision, refine_outlines=refine_outlines)
         return cls(predictor.spec, predictor)
 
     @classmethod
@@ -334,6 +339,7 @@ class StarPoly2D:
         folder : path
             Model folder to write; its name is the model's name.
         network, training, normalization : configs, optional
+            Without a ``network``, that of ``init``.
         classes : sequence of {label: class}, optional
             Class 1..n_classes of each object, per image.
         unlabelled : sequence of (Y, X[, C]) arrays
@@ -358,7 +364,7 @@ class StarPoly2D:
             folder,
             array_pairs(images, masks, classes),
             array_pairs(*validation_data),
-            network=network or NetworkConfig(),
+            network=network,
             training=training or TrainingConfig(),
             normalization=normalization,
             init=None if init is None else find_model(init),

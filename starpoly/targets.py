@@ -10,6 +10,11 @@ from scipy import ndimage
 
 from .geometry.distances import ray_distances
 
+#: A pixel at most this far from foreground and from background ...
+BOUNDARY_PIXELS = 3
+#: ... counts as much as so many others.
+NEAR_BOUNDARY = 4.0
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -27,6 +32,9 @@ class Targets:
         Weight of the distance error of a pixel's object; see :func:`make_targets`.
     classes : (h, w, n_classes + 1) or None
         One-hot class, background first; all zero where the class of an object is unknown.
+    foreground, foreground_weight : (h, w, grid_y * grid_x) or None
+        Whether each pixel of a grid cell, row by row, lies in an object, and how much it counts, see
+        :func:`foreground_weight`.
     """
 
     probability: NDArray[np.float32]
@@ -34,6 +42,8 @@ class Targets:
     weight: NDArray[np.float32]
     object_weight: NDArray[np.float32]
     classes: NDArray[np.float32] | None = None
+    foreground: NDArray[np.float32] | None = None
+    foreground_weight: NDArray[np.float32] | None = None
 
 
 def boundary_probability(labels: NDArray) -> NDArray[np.float32]:
@@ -78,6 +88,7 @@ def make_targets(
     object_balance: float = 0.0,
     classes: NDArray | None = None,
     n_classes: int = 0,
+    foreground: bool = False,
 ) -> Targets:
     """Targets of the network for one label image.
 
@@ -96,6 +107,8 @@ def make_targets(
         ``classes[label]`` is the object's class, 1..n_classes, or 0 if unknown.
     n_classes : int
         Number of classes; 0 for none.
+    foreground : bool
+        Also the foreground, of every pixel.
 
     Returns
     -------
@@ -115,7 +128,30 @@ def make_targets(
         weight=(labels[every] >= 0).astype(np.float32),
         object_weight=_object_weight(positive, object_balance)[every],
         classes=one_hot,
+        foreground=cells((labels > 0).astype(np.float32), grid) if foreground else None,
+        foreground_weight=cells(foreground_weight(labels), grid) if foreground else None,
     )
+
+
+def cells(pixels: NDArray, grid: tuple[int, int]) -> NDArray:
+    """An image (Y, X) as grid cells (h, w, grid_y * grid_x), the pixels of a cell row by row; what lacks is 0."""
+    short = [(0, -length % step) for length, step in zip(pixels.shape, grid, strict=True)]
+    padded = np.pad(pixels, short)
+    (height, width), (down, right) = padded.shape, grid
+    split = padded.reshape(height // down, down, width // right, right)
+    return np.ascontiguousarray(split.transpose(0, 2, 1, 3)).reshape(height // down, width // right, down * right)
+
+
+def foreground_weight(labels: NDArray) -> NDArray[np.float32]:
+    """How much each pixel (Y, X) counts in the loss of the foreground.
+
+    Near where foreground and background meet :data:`NEAR_BOUNDARY`, which is what outlines are made of; elsewhere 1;
+    0 where the label is negative.
+    """
+    inside = labels > 0
+    size = 2 * BOUNDARY_PIXELS + 1
+    near = ndimage.maximum_filter(inside, size) & ~ndimage.minimum_filter(inside, size)
+    return np.where(labels < 0, 0, np.where(near, NEAR_BOUNDARY, 1)).astype(np.float32)
 
 
 def _object_weight(labels: NDArray, balance: float) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from starpoly.config import ModelSpec, NetworkConfig, Thresholds
 from starpoly.model import StarPoly2D
 from starpoly.normalize import Normalizer
 from starpoly.polygons import StarPolygons
-from starpoly.targets import make_targets
+from starpoly.targets import cells, make_targets
 
 N_RAYS = 8
 
@@ -20,10 +20,12 @@ class Painted:
 
     precision = "float32"
 
-    def __init__(self, grid=(1, 1), stride=(4, 4), halo=(6, 6), max_distance=160.0, n_classes=0, ray_context=()):
+    def __init__(
+        self, grid=(1, 1), stride=(4, 4), halo=(6, 6), max_distance=160.0, n_classes=0, ray_context=(), has_foreground=False
+    ):
         self.grid, self.stride, self.halo = grid, stride, halo
         self.max_distance, self.n_rays, self.n_classes = max_distance, N_RAYS, n_classes
-        self.ray_context, self.tile_size = ray_context, 1024
+        self.ray_context, self.has_foreground, self.tile_size = ray_context, has_foreground, 1024
         self.windows = []
 
     def __call__(self, batch):
@@ -32,7 +34,10 @@ class Painted:
         classes = None
         if self.n_classes:
             classes = np.stack([1 - answer[..., 0], answer[..., 0]], axis=-1)
-        return SimpleNamespace(probability=answer[..., 0], distances=answer[..., 1:], classes=classes)
+        foreground = None
+        if self.has_foreground:
+            foreground = np.stack([cells((image[..., 0] > 0).astype(np.float32), self.grid) for image in batch])
+        return SimpleNamespace(probability=answer[..., 0], distances=answer[..., 1:], classes=classes, foreground=foreground)
 
 
 def paint(labels: np.ndarray) -> np.ndarray:
@@ -79,7 +84,7 @@ class Bright(Painted):
 
     def __call__(self, batch):
         distances = np.full((*batch.shape[:3], self.n_rays), 2.5, np.float32)
-        return SimpleNamespace(probability=batch.max(axis=-1), distances=distances, classes=None)
+        return SimpleNamespace(probability=batch.max(axis=-1), distances=distances, classes=None, foreground=None)
 
 
 class BrightModel(StarPoly2D):

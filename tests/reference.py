@@ -61,6 +61,17 @@ def class_loss(target: np.ndarray, predicted: np.ndarray, class_weights: tuple[f
     return _mean_over(values, weights)
 
 
+def foreground_loss(target: np.ndarray, predicted: np.ndarray, factor: float) -> float:
+    """Pixel by pixel; target ``[foreground ..., weights ...]`` of the pixels of a grid cell."""
+    n = predicted.shape[-1]
+    values, weights = [], []
+    for truth, guess in zip(target.reshape(-1, 2 * n), predicted.reshape(-1, n), strict=True):
+        for inside, weight, p in zip(truth[:n], truth[n:], guess, strict=True):
+            values.append(-np.log(p) if inside else -np.log(1 - p))
+            weights.append(weight)
+    return factor * _mean_over(values, weights)
+
+
 # --- end of network/losses ------------------------------------------------------------------------
 
 
@@ -250,6 +261,34 @@ def decided_suppression(polygons, nms_threshold: float, max_distance: float, uns
 
 
 # --- context along the rays ---------------------------------------------------------------------------------------
+
+
+def refine_outlines(
+    distances: np.ndarray, rows: np.ndarray, columns: np.ndarray, foreground: np.ndarray, search: tuple[float, float], reach: float
+) -> np.ndarray:
+    """Ray by ray: of all falls below one half on a list of points half a pixel apart, the nearest to the predicted end."""
+    from scipy.ndimage import map_coordinates
+
+    n_rays = distances.shape[1]
+    out = distances.astype(float)
+    for i, (row, column) in enumerate(zip(rows, columns, strict=True)):
+        window = search[0] + search[1] * distances[i].astype(float).mean()
+        for k in range(n_rays):
+            start, angle = float(distances[i, k]), 2 * np.pi * k / n_rays
+            if start + window + 0.5 > reach:
+                continue
+            r = start + 0.5 * np.arange(-np.ceil(2 * window), np.ceil(2 * window) + 1)
+            r = r[r >= 0]
+            f = map_coordinates(foreground, [row + r * np.sin(angle), column + r * np.cos(angle)], order=1, mode="nearest")
+            ends = [
+                r[j] + 0.5 * (f[j] - 0.5) / (f[j] - f[j + 1])
+                for j in range(len(r) - 1)
+                if f[j] >= 0.5 > f[j + 1]
+            ]
+            ends = [end for end in ends if abs(end - start) <= window]
+            if ends:
+                out[i, k] = min(ends, key=lambda end: abs(end - start))
+    return out
 
 
 def ray_context(field, rows, columns, grid, fractions, reach):

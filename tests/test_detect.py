@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from starpoly.config import Thresholds
 from starpoly.detect import detect, predict_map, read_window
 from starpoly.errors import StarpolyWarning
+from starpoly.geometry.rasterize import render_labels
 from starpoly.nms import suppress
 from starpoly.normalize import Normalizer
 from starpoly.polygons import StarPolygons
@@ -35,10 +36,12 @@ def same(first: StarPolygons, second: StarPolygons) -> bool:
     seed=st.integers(0, 99),
     grid=st.sampled_from([(1, 1), (2, 2), (1, 2), (4, 4)]),
     ray_context=st.sampled_from([(), (0.3, 0.6)]),
+    has_foreground=st.booleans(),
 )
-def test_tiled_equals_one_tile_bit_for_bit(shape, tile_size, seed, grid, ray_context):
+def test_tiled_equals_one_tile_bit_for_bit(shape, tile_size, seed, grid, ray_context, has_foreground):
     image = paint(disks(shape, seed))
-    network = Painted(grid=grid, ray_context=ray_context)
+    image[..., 1:] *= np.float32(0.9)  # rays that end too early
+    network = Painted(grid=grid, ray_context=ray_context, has_foreground=has_foreground)
     tiled = detect(image, network, identity(), Thresholds(0.3, 0.4), tile_size=tile_size)
     whole = detect(image, network, identity(), Thresholds(0.3, 0.4), tile_size=4096)
     assert whole.n_tiles == 1
@@ -53,6 +56,21 @@ def test_one_tile_is_greedy_suppression_of_all_candidates():
     y, x = np.nonzero(image[..., 0] > np.float32(0.3))
     candidates = StarPolygons(np.stack([y, x], 1), image[y, x, 1:], image[y, x, 0])
     assert same(found, suppress(candidates, 0.4))
+
+
+@pytest.mark.parametrize("grid", [(1, 1), (2, 2), (1, 4)])
+def test_outlines_end_where_the_foreground_does(grid):
+    labels = disks((120, 130), seed=2, n=6)
+    image = paint(labels)
+    image[..., 1:] *= np.float32(0.85)
+
+    def iou(has_foreground: bool) -> float:
+        found = detect(image, Painted(grid=grid, has_foreground=has_foreground), identity(), Thresholds(0.3, 0.4)).polygons
+        drawn = render_labels(found, labels.shape) > 0
+        return (drawn & (labels > 0)).sum() / (drawn | (labels > 0)).sum()
+
+    # an octagon in a disk covers 0.9 of it
+    assert iou(has_foreground=True) > 0.86 > 0.75 > iou(has_foreground=False)
 
 
 def test_object_larger_than_a_tile_is_found_once():

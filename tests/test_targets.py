@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from starpoly.targets import boundary_probability, make_targets
+from starpoly.targets import NEAR_BOUNDARY, boundary_probability, cells, foreground_weight, make_targets
 
 
 def touching() -> np.ndarray:
@@ -56,6 +56,34 @@ def test_grid_takes_every_second_pixel():
     full, half = make_targets(labels, n_rays=8), make_targets(labels, n_rays=8, grid=(2, 2))
     np.testing.assert_array_equal(half.probability, full.probability[::2, ::2])
     np.testing.assert_array_equal(half.distances, full.distances[::2, ::2])
+
+
+def test_foreground_tells_of_every_pixel_of_a_grid_cell():
+    labels = np.zeros((4, 6), np.int32)
+    labels[1:3, 1:4] = 1
+    foreground = make_targets(labels, n_rays=4, grid=(2, 2), foreground=True).foreground
+    assert foreground.shape == (2, 3, 4)
+    # pixels (0, 0), (0, 1), (1, 0), (1, 1) of the first cell
+    assert foreground[0, 0].tolist() == [0, 0, 0, 1]
+    assert foreground[1, 1].tolist() == [1, 1, 0, 0]
+
+
+def test_cells_of_an_image_that_is_no_multiple_of_the_grid_are_filled_up_with_zeros():
+    assert cells(np.arange(1, 7).reshape(2, 3), (2, 2)).tolist() == [[[1, 2, 4, 5], [3, 0, 6, 0]]]
+
+
+def test_pixels_near_a_boundary_count_more_and_ignored_ones_not_at_all():
+    labels = np.zeros((30, 40), np.int32)
+    labels[:, 20:30] = 1
+    labels[:, 30:] = 2
+    labels[0] = -1
+    weight = foreground_weight(labels)
+    assert weight[0].max() == 0
+    row = weight[15]
+    assert (row[17:23] == NEAR_BOUNDARY).all()
+    # between touching objects the foreground goes on
+    assert (row[:17] == 1).all()
+    assert (row[23:] == 1).all()
 
 
 def test_object_balance_one_gives_each_object_the_same_total_weight():

@@ -62,6 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--scale", type=int, choices=(1, 2), help="look at images as they are or at twice their size (default: by the size of their objects)")
     model.add_argument("--precision", choices=PRECISIONS, default="auto",
                        help="numbers that the network computes in (default: bfloat16 where the CPU has it, for starpoly's own models)")
+    model.add_argument("--no-refine", dest="refine", action="store_false",
+                       help="outlines as the rays alone tell them, also where the model tells foreground and background pixel by pixel")
     results = parser.add_argument_group("further results")
     results.add_argument("--overlay", action="store_true", help="write NAME_overlay.png, the outlines over the image")
     results.add_argument("--table", action="store_true", help="write NAME_table.csv: label, centre, area, diameter, score, class")
@@ -134,7 +136,7 @@ def _predict_all(jobs: list[Job], folder: Path, args: argparse.Namespace, clock:
             todo.append(job)
     if not todo:
         return
-    model = _load(folder, args.precision, clock)
+    model = _load(folder, args, clock)
     from tqdm import tqdm
 
     quiet = getattr(args, "quiet", False)
@@ -176,14 +178,14 @@ def _settle(job: Job, error: Exception, args: argparse.Namespace) -> dict[str, A
     return _failure(job.image, error, args)
 
 
-def _load(folder: Path, precision: str, clock: Stopwatch) -> StarPoly2D:
+def _load(folder: Path, args: argparse.Namespace, clock: Stopwatch) -> StarPoly2D:
     with clock.timing("imports"):
         from ..kernels import load_kernels_beside
 
         load_kernels_beside(clock)
         from ..model import StarPoly2D
     with clock.timing("model"):
-        return StarPoly2D.from_pretrained(folder, precision=precision)
+        return StarPoly2D.from_pretrained(folder, precision=args.precision, refine_outlines=args.refine)
 
 
 def _predict_one(model: StarPoly2D, job: Job, args: argparse.Namespace, clock: Stopwatch, *, progress: bool) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--licence", default="", help="licence of the data, kept in the model")
     model = parser.add_argument_group("model")
     model.add_argument("-o", "--output", type=Path, required=True, metavar="MODELDIR", help="model folder to write")
-    model.add_argument("--init", metavar="MODEL", help="start from the weights of this model (name or folder)")
+    model.add_argument("--init", metavar="MODEL", help="start from the weights of this model (name or folder); with [network] settings, from what fits")
     model.add_argument("--config", type=Path, metavar="FILE.toml",
                        help="settings in the tables [network], [training], [training.augment], [training.unlabelled], [normalization]")
     model.add_argument("--class-names", nargs="+", default=[], metavar="NAME", help="names of the classes 1, 2, ...; sets their number")
@@ -110,9 +110,21 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
     for name, kind in _TABLES.items():
         config: type[Config] = kind
         configs[name] = config.from_dict(tables[name], where=name)
-    if args.classes is not None and not configs["network"].n_classes and args.init is None:
+    if args.init is not None:
+        configs["network"] = _network_of(args.init, tables["network"])
+    elif args.classes is not None and not configs["network"].n_classes:
         raise ConfigError("--classes: expected --class-names NAME NAME ... (or n_classes in --config) with it, got neither")
     return configs
+
+
+def _network_of(init: str, changes: dict[str, Any]) -> NetworkConfig | None:
+    """The network of the initial model with the settings that are asked for; None where none is."""
+    if not changes:
+        return None
+    from ..network.folder import load_spec
+    from ..registry import find_model
+
+    return load_spec(find_model(init)).network.replace(**changes)
 
 
 def _read_toml(path: Path) -> dict[str, dict[str, Any]]:

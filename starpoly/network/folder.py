@@ -271,6 +271,8 @@ def _read_spec(folder: Path) -> tuple[ModelSpec, str]:
     version, checksum = content.pop("format", None), content.pop("weights_sha256", None)
     if version != FORMAT:
         raise ModelError(f"{path}: expected a starpoly model of format {FORMAT}, got {version!r}; update starpoly")
+    if isinstance(content.get("network"), dict):
+        content["network"].setdefault("foreground_filters", 0)  # a model from before there was such a branch
     try:
         spec = ModelSpec.from_dict(content)
     except ConfigError as error:
@@ -281,7 +283,7 @@ def _read_spec(folder: Path) -> tuple[ModelSpec, str]:
 
 def _refuse_absurd(network: NetworkConfig, path: Path) -> None:
     """A few bytes of JSON must not make us allocate a network of any size."""
-    widths = ("n_channels", "n_rays", "n_classes", "base_filters", "max_filters", "head_filters")
+    widths = ("n_channels", "n_rays", "n_classes", "base_filters", "max_filters", "head_filters", "foreground_filters")
     limits = {**dict.fromkeys(widths, _WIDEST), "kernel_size": 31, "convolutions_per_level": 32}
     for name, limit in limits.items():
         if getattr(network, name) > limit:

@@ -3,7 +3,8 @@
 A target pixel carries a weight: 0 where the label image says "ignore". Targets are packed along the
 last axis, since Keras hands a loss one array: the probability target is ``[probability, weight]``,
 the distance target ``[distances ..., probability, weight]``, the class target
-``[one-hot classes ..., weight]``.
+``[one-hot classes ..., weight]``, the foreground target ``[foreground ..., weights ...]`` with one entry
+of each per pixel of a grid cell.
 """
 
 from __future__ import annotations
@@ -28,6 +29,21 @@ def probability_loss(target: KerasTensor, predicted: KerasTensor) -> KerasTensor
     probability, weight = target[..., :1], target[..., 1:]
     entropy = ops.binary_crossentropy(probability, ops.clip(predicted, _EPSILON, 1 - _EPSILON))
     return _weighted_mean(entropy, weight)
+
+
+def foreground_loss(factor: float) -> Loss:
+    """``factor`` times the binary cross-entropy of the foreground, mean over pixels by their weights.
+
+    ``target`` (batch, h, w, 2 n): foreground and weight of the n pixels of a grid cell; ``predicted`` (batch, h, w, n).
+    """
+
+    def loss(target: KerasTensor, predicted: KerasTensor) -> KerasTensor:
+        foreground, weight = ops.split(target, 2, axis=-1)
+        entropy = ops.binary_crossentropy(foreground, ops.clip(predicted, _EPSILON, 1 - _EPSILON))
+        return factor * _weighted_mean(entropy, weight)
+
+    loss.__name__ = "foreground_loss"
+    return loss
 
 
 def distance_loss(

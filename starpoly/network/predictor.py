@@ -35,12 +35,14 @@ class NetworkOutput:
 
     ``probability`` is (batch, h, w); ``distances`` (batch, h, w, n_rays) in full-resolution pixels,
     at most the model's ``max_distance``; ``classes`` (batch, h, w, n_classes + 1) with the
-    background first, or None.
+    background first, or None; ``foreground`` (batch, h, w, grid_y * grid_x), how likely each pixel of a
+    grid cell lies in an object, row by row, or None.
     """
 
     probability: np.ndarray
     distances: np.ndarray
     classes: np.ndarray | None
+    foreground: np.ndarray | None = None
 
 
 class Predictor:
@@ -75,6 +77,8 @@ class Predictor:
         Bound of every distance, in pixels.
     ray_context : tuple of float
         Where along the rays distances are to be estimated again.
+    has_foreground : bool
+        Whether the foreground is told, and the outlines are to be refined by it.
     tile_size : int
         Side in pixels of windows that keep memory within the usual bound.
 
@@ -100,6 +104,7 @@ class Predictor:
         self.n_channels, self.n_rays = spec.network.n_channels, spec.network.n_rays
         self.n_classes, self.max_distance = spec.network.n_classes, spec.max_distance
         self.ray_context = spec.ray_context
+        self.has_foreground = spec.network.foreground_filters > 0 and spec.refine_outlines
         self.precision = precision
         self.tile_size = usual_tile_size(spec.network, precision)
         self._serve = serve
@@ -107,17 +112,18 @@ class Predictor:
         self._digest = ""
 
     @classmethod
-    def load(cls, folder: str | Path, precision: str = "auto") -> Predictor:
-        """The predictor of a model folder; errors as :func:`starpoly.network.folder.load_model`.
+    def load(cls, folder: str | Path, precision: str = "auto", *, refine_outlines: bool = True) -> Predictor:
+        """The predictor of a model folder, with or without refinement; errors as :func:`starpoly.network.folder.load_model`.
 
         A network that was loaded before is found as a frozen graph in the cache, and neither Keras nor TensorFlow is imported for
         it (see :mod:`starpoly.network.serving`). Its answers are the same bits.
         """
         spec, weights = find_weights(folder)
+        spec = spec.replace(refine_outlines=spec.refine_outlines and refine_outlines)
         frozen = find_frozen(spec, weights, precision)
         if frozen is None:
             quiet_import()
-            predictor = cls(*load_model(folder), precision)
+            predictor = cls(spec, load_model(folder)[1], precision)
             predictor._keep(weights)
             return predictor
         predictor = cls.__new__(cls)
@@ -179,7 +185,7 @@ class Predictor:
         batch = np.ascontiguousarray(batch, np.float32)
         self._check(batch.shape)
         outputs = self._serve(batch)
-        return NetworkOutput(outputs["probability"], outputs["distances"], outputs.get("classes"))
+        return NetworkOutput(outputs["probability"], outputs["distances"], outputs.get("classes"), outputs.get("foreground"))
 
     def _check(self, shape: tuple[int, ...]) -> None:
         if len(shape) != 4 or shape[3] != self.n_channels:
@@ -213,6 +219,8 @@ def _serving(model: keras.Model, spec: ModelSpec) -> Serve:
 
     def run(batch: Any) -> dict[str, Any]:
         outputs = dict(model(batch, training=False))
+        if not spec.refine_outlines:
+            outputs.pop("foreground", None)  # nobody asks
         outputs["probability"] = outputs["probability"][..., 0]
         outputs["distances"] = keras.ops.clip(outputs["distances"], MIN_DISTANCE, spec.max_distance)
         return outputs

@@ -288,7 +288,7 @@ def _describe(network: StarDistNetwork) -> NetworkConfig:
     return NetworkConfig(
         n_channels=network.n_channels, n_rays=network.n_rays, grid=network.grid, n_classes=network.n_classes,
         depth=network.depth, base_filters=network.base_filters, max_filters=network.filters(network.depth),
-        convolutions_per_level=network.convolutions_per_level, head_filters=network.features, stem="conv",
+        convolutions_per_level=network.convolutions_per_level, head_filters=network.features, foreground_filters=0, stem="conv",
         residual=False, normalization="batch" if network.batch_norm else "none", activation=network.activation,
         distance_activation="linear", distance_scale=1.0,
     )  # fmt: skip

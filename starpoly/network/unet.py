@@ -31,14 +31,19 @@ def build_unet(config: NetworkConfig) -> keras.Model:
         Takes float32 (batch, height, width, n_channels), height and width multiples of
         ``config.stride``. Returns a dict of float32 arrays on the grid: ``probability``
         (batch, h, w, 1), ``distances`` (batch, h, w, n_rays) in full-resolution pixels and, with
-        classes, ``classes`` (batch, h, w, n_classes + 1), background first.
+        classes, ``classes`` (batch, h, w, n_classes + 1), background first. With ``foreground_filters``,
+        ``foreground`` (batch, h, w, grid_y * grid_x): how likely each pixel of a grid cell lies in an object, row by row.
     """
     image = keras.Input((None, None, config.n_channels), name="image")
     features = _stem(image, config)
     features = _encode_decode(features, config)
+    decoded = features
     if config.head_filters:
         features = _convolution(features, config.head_filters, "features", config)
-    return keras.Model(image, _heads(features, config), name="starpoly_unet")
+    outputs = _heads(features, config)
+    if config.foreground_filters:
+        outputs["foreground"] = _foreground(decoded, config)
+    return keras.Model(image, outputs, name="starpoly_unet")
 
 
 def _filters(config: NetworkConfig, level: int) -> int:
@@ -117,3 +122,10 @@ def _heads(x: keras.KerasTensor, config: NetworkConfig) -> dict[str, keras.Keras
             config.n_classes + 1, 1, activation="softmax", name="classes", **single
         )(x)
     return outputs
+
+
+def _foreground(x: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
+    """Every pixel of a grid cell is an output channel, as in sub-pixel convolution (Shi et al., CVPR 2016)."""
+    x = _convolution(x, config.foreground_filters, "foreground_features", config)
+    n_pixels = config.grid[0] * config.grid[1]
+    return layers.Conv2D(n_pixels, 1, padding="same", activation="sigmoid", dtype="float32", name="foreground")(x)

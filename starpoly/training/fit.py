@@ -18,7 +18,8 @@ from .. import __version__
 from ..config import ModelSpec, NetworkConfig, NormalizationConfig, TrainingConfig
 from ..errors import ModelError
 from ..network.folder import build_network, load_model, save_model
-from ..network.losses import class_loss, distance_loss, probability_loss
+from ..network.losses import class_loss, distance_loss, foreground_loss, probability_loss
+from ..network.transfer import transfer_weights
 from .average import averaged_weights
 from .checkpoint import read_state, restore_checkpoint, save_checkpoint
 from .data import DataSummary, Pair, TrainingData
@@ -49,7 +50,7 @@ def fit(
     train_pairs: Sequence[Pair],
     val_pairs: Sequence[Pair],
     *,
-    network: NetworkConfig,
+    network: NetworkConfig | None = None,
     training: TrainingConfig,
     normalization: NormalizationConfig | None = None,
     class_names: tuple[str, ...] = (),
@@ -68,11 +69,11 @@ def fit(
     train_pairs, val_pairs : sequence of Pair
         See :mod:`starpoly.training.data`.
     network, training, normalization : configs
-        ``network`` is ignored where ``init`` gives one.
+        Without a ``network``, that of ``init``, or else the default one.
     class_names : tuple of str
         Names of the classes 1..n_classes.
     init : path, optional
-        Model folder whose network and weights are the start.
+        Model folder whose weights are the start, as far as they fit, see :mod:`starpoly.network.transfer`.
     resume : bool
         Go on from the checkpoint in ``folder``; without one, start anew.
     licence : str
@@ -91,7 +92,8 @@ def fit(
     Raises
     ------
     ModelError
-        If ``folder`` holds a checkpoint and ``resume`` is False, or of a training with other settings.
+        If ``folder`` holds a checkpoint and ``resume`` is False, or of a training with other settings; if another
+        ``network`` is to start from a model of StarDist.
     DataError
         If the data cannot be used.
     """
@@ -102,7 +104,10 @@ def fit(
     spec = start = None
     if init is not None:
         spec, start = load_model(init)
-        network, normalization = spec.network, spec.normalization
+        if spec.stardist and network not in (None, spec.network):
+            raise ModelError(f"{init}: a model of StarDist keeps its network; leave the settings of the network out")
+        network, normalization = network or spec.network, spec.normalization
+    network = network or NetworkConfig()
     data, val_data = (
         TrainingData(
             pairs,
@@ -199,8 +204,8 @@ def _compile(spec: ModelSpec, training: TrainingConfig, start: keras.Model | Non
     network = spec.network
     keras.utils.set_random_seed(training.seed)
     model = build_network(spec, "mixed_bfloat16" if training.precision == "bfloat16" else "float32")
-    if start is not None:
-        model.set_weights(start.get_weights())
+    if start is not None and (fresh := transfer_weights(start, model)):
+        log.info("layers that start with fresh weights: %s", ", ".join(fresh))
     steps = training.epochs * training.steps_per_epoch
     warmup = min(training.warmup_steps, steps // 2)
     rate = keras.optimizers.schedules.CosineDecay(
@@ -223,6 +228,8 @@ def _compile(spec: ModelSpec, training: TrainingConfig, start: keras.Model | Non
             scale=network.distance_scale,
         ),
     }
+    if network.foreground_filters:
+        losses["foreground"] = foreground_loss(training.foreground_weight)
     if network.n_classes:
         losses["classes"] = class_loss(training.class_weights or (1.0,) * (network.n_classes + 1))
     model.compile(optimizer, loss=losses)

@@ -154,11 +154,14 @@ def pack(patches: list[Patch], network: NetworkConfig, config: TrainingConfig) -
             object_balance=config.object_balance,
             classes=classes,
             n_classes=network.n_classes,
+            foreground=bool(network.foreground_filters),
         )
         for _, labels, classes in patches
     ]
     packed = {"probability": np.stack([np.stack([t.probability, t.weight], -1) for t in targets])}
     packed["distances"] = np.stack([_distance_target(t) for t in targets])
+    if network.foreground_filters:
+        packed["foreground"] = np.stack([np.concatenate([t.foreground, t.foreground_weight], -1) for t in targets])
     if network.n_classes:
         packed["classes"] = np.stack([np.concatenate([t.classes, t.weight[..., None]], -1) for t in targets])
     return np.stack([image for image, _, _ in patches]), packed

@@ -126,6 +126,15 @@ def test_objects_with_classes(tmp_path, capsys):
     assert any(name in first for name in ("round", "square", ",1", ",2"))
 
 
+def test_another_network_starts_from_what_fits_of_the_initial_model(trained, tmp_path):
+    (tmp_path / "settings.toml").write_text("[network]\nn_channels = 3\n" + CONFIG[CONFIG.index("[training]") :])
+    argv = ["train", "--images", trained / "images", "--masks", trained / "masks", "-o", tmp_path / "colour", "--init", trained / "model"]
+    assert main([str(a) for a in [*argv, "--config", tmp_path / "settings.toml", *SHORT]]) == 0
+    grey, colour = (json.loads((folder / "model.json").read_text()) for folder in (trained / "model", tmp_path / "colour"))
+    assert colour["network"] == grey["network"] | {"n_channels": 3}
+    assert colour["training"]["initial_model"] == "model"
+
+
 def test_unlabelled_images_of_a_folder(tmp_path, capsys):
     write_pairs(tmp_path, "abcd")
     for name in "cd":

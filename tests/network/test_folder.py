@@ -13,7 +13,15 @@ import pytest
 
 from starpoly.config import ModelSpec, NetworkConfig
 from starpoly.errors import ModelError
-from starpoly.network.folder import load_model, load_spec, load_weights, save_model, save_weights
+from starpoly.network.folder import (
+    SPEC_FILE,
+    build_network,
+    load_model,
+    load_spec,
+    load_weights,
+    save_model,
+    save_weights,
+)
 from starpoly.network.unet import build_unet
 
 CONFIG = NetworkConfig(depth=1, base_filters=2, head_filters=2, n_rays=4)
@@ -57,6 +65,16 @@ def test_the_same_model_gives_the_same_bytes(folder, model, tmp_path):
 
 def test_spec_alone(folder):
     assert load_spec(folder) == SPEC
+
+
+def test_a_model_from_before_there_was_a_foreground(tmp_path):
+    config = NetworkConfig(n_rays=4, depth=1, base_filters=2, head_filters=2, foreground_filters=0)
+    spec = ModelSpec("old", config, max_distance=9.0)
+    save_model(tmp_path, spec, build_network(spec))
+    content = json.loads((tmp_path / SPEC_FILE).read_text())
+    del content["network"]["foreground_filters"]
+    (tmp_path / SPEC_FILE).write_text(json.dumps(content))
+    assert load_model(tmp_path)[0] == spec
 
 
 def test_half_precision_is_near_and_smaller(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from starpoly.network.losses import class_loss, distance_loss, probability_loss
+from starpoly.network.losses import class_loss, distance_loss, foreground_loss, probability_loss
 
 import reference
 
@@ -41,6 +41,12 @@ def class_target(random):
     return np.concatenate([classes, weights(random)], axis=-1).astype(np.float32)
 
 
+def foreground_target(random):
+    """Four pixels to a grid cell."""
+    both = [random.random((2, 4, 5, 4)) < 0.4, random.integers(0, 5, (2, 4, 5, 4))]
+    return np.concatenate(both, axis=-1).astype(np.float32)
+
+
 def class_probabilities(random):
     raw = random.random((2, 4, 5, N_CLASSES + 1)).astype(np.float32)
     return raw / raw.sum(axis=-1, keepdims=True)
@@ -65,6 +71,13 @@ def test_class_loss_equals_its_twin(random):
     target, predicted, factors = class_target(random), class_probabilities(random), (0.5, 1.0, 2.0)
     assert float(class_loss(factors)(target, predicted)) == pytest.approx(
         reference.class_loss(target, predicted, factors), rel=1e-4
+    )
+
+
+def test_foreground_loss_equals_its_twin(random):
+    target, predicted = foreground_target(random), random.uniform(0.01, 0.99, (2, 4, 5, 4)).astype(np.float32)
+    assert float(foreground_loss(2.5)(target, predicted)) == pytest.approx(
+        reference.foreground_loss(target, predicted, 2.5), rel=1e-4
     )
 
 

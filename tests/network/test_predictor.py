@@ -57,7 +57,17 @@ def test_equals_the_model(predictor):
     np.testing.assert_allclose(answer.probability, plain["probability"][..., 0], atol=1e-5)
     np.testing.assert_allclose(answer.distances, np.clip(plain["distances"], MIN_DISTANCE, MAX_DISTANCE), atol=1e-4)
     np.testing.assert_allclose(answer.classes, plain["classes"], atol=1e-5)
+    np.testing.assert_allclose(answer.foreground, plain["foreground"], atol=1e-5)
     assert {array.dtype for array in (answer.probability, answer.distances, answer.classes)} == {np.dtype("float32")}
+
+
+def test_without_refinement_nothing_is_said_of_the_foreground(predictor):
+    plain = Predictor(predictor.spec.replace(refine_outlines=False), predictor.model, "float32")
+    assert predictor.has_foreground
+    assert not plain.has_foreground
+    answer = plain(windows(plain))
+    assert answer.foreground is None
+    np.testing.assert_array_equal(answer.distances, predictor(windows(predictor)).distances)
 
 
 def test_distances_reach_both_bounds_and_no_further(predictor):

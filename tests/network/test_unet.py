@@ -10,7 +10,7 @@ from starpoly.network.folder import load_model, save_model
 from starpoly.network.receptive_field import network_geometry
 from starpoly.network.unet import build_unet
 
-TINY = {"depth": 1, "base_filters": 2, "max_filters": 4, "head_filters": 4, "n_rays": 5}
+TINY = {"depth": 1, "base_filters": 2, "max_filters": 4, "head_filters": 4, "n_rays": 5, "foreground_filters": 3}
 VARIANTS = {
     "plain": {},
     "deep": {"depth": 3},
@@ -18,7 +18,7 @@ VARIANTS = {
     "grid 1 2": {"grid": (1, 2)},
     "grid 4, conv stem": {"grid": (4, 4), "stem": "conv"},
     "grid 1 2, conv stem": {"grid": (1, 2), "stem": "conv"},
-    "bare": {"normalization": "none", "head_filters": 0},
+    "bare": {"normalization": "none", "head_filters": 0, "foreground_filters": 0},
     "RGB with classes": {"n_channels": 3, "n_classes": 2},
     "many rays, linear": {"n_rays": 64, "distance_activation": "linear"},
     "wide kernel": {"kernel_size": 5, "convolutions_per_level": 1},
@@ -43,6 +43,8 @@ def test_shapes_and_folder(variant, tmp_path):
     outputs = {name: np.asarray(value) for name, value in model(image, training=False).items()}
     h, w = height // config.grid[0], width // config.grid[1]
     expected = {"probability": (2, h, w, 1), "distances": (2, h, w, config.n_rays)}
+    if config.foreground_filters:
+        expected["foreground"] = (2, h, w, config.grid[0] * config.grid[1])
     if config.n_classes:
         expected["classes"] = (2, h, w, config.n_classes + 1)
     assert {name: value.shape for name, value in outputs.items()} == expected

@@ -54,6 +54,7 @@ def test_shapes_and_packing():
     assert y["probability"].shape == (3, 16, 24, 2)
     assert y["distances"].shape == (3, 16, 24, 8 + 2)
     assert y["classes"].shape == (3, 16, 24, 3 + 1)
+    assert y["foreground"].shape == (3, 16, 24, 2 * 4)
     assert all(a.dtype == np.float32 for a in (x, *y.values()))
     # the distance target carries the probability that weighs it
     np.testing.assert_array_equal(y["distances"][..., 8], y["probability"][..., 0])

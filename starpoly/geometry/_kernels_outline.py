@@ -1,0 +1,71 @@
+"""Looking along rays for where the foreground ends."""
+
+from __future__ import annotations
+
+import math
+
+from ._kernels import kernel
+
+STEP = 0.5
+_LEVEL = 0.5
+
+
+@kernel
+def _value(foreground, row, column, offset_y, offset_x, n_rows, n_columns):
+    """The foreground, bilinear, at an offset from a pixel; continued at the image's ends.
+
+    The offset is split before it is added to the pixel, so that the bits do not depend on where that lies.
+    """
+    down, right = math.floor(offset_y), math.floor(offset_x)
+    part_y, part_x = offset_y - down, offset_x - right
+    r0, c0 = row + int(down), column + int(right)
+    r1, c1 = min(max(r0 + 1, 0), n_rows - 1), min(max(c0 + 1, 0), n_columns - 1)
+    r0, c0 = min(max(r0, 0), n_rows - 1), min(max(c0, 0), n_columns - 1)
+    upper = (1 - part_x) * foreground[r0, c0] + part_x * foreground[r0, c1]
+    lower = (1 - part_x) * foreground[r1, c0] + part_x * foreground[r1, c1]
+    return (1 - part_y) * upper + part_y * lower
+
+
+@kernel
+def _end(foreground, row, column, start, window, sin, cos, n_rows, n_columns):
+    """The nearest fall below one half on the ray, at most ``window`` from ``start``; -1 if there is none.
+
+    Looks at one step outwards, one inwards, the next outwards and so on, no further in than the centre.
+    """
+    n_steps = int(math.ceil(window / STEP))
+    outer = inner = _value(foreground, row, column, start * sin, start * cos, n_rows, n_columns)
+    for step in range(n_steps):
+        best = -1.0
+        near, far = start + step * STEP, start + (step + 1) * STEP
+        value = _value(foreground, row, column, far * sin, far * cos, n_rows, n_columns)
+        if outer >= _LEVEL > value:
+            best = near + STEP * (outer - _LEVEL) / (outer - value)
+        outer = value
+        near, far = start - step * STEP, start - (step + 1) * STEP
+        if far >= 0:
+            value = _value(foreground, row, column, far * sin, far * cos, n_rows, n_columns)
+            if value >= _LEVEL > inner:
+                end = far + STEP * (value - _LEVEL) / (value - inner)
+                if best < 0 or start - end < best - start:
+                    best = end
+            inner = value
+        if best >= 0:
+            return best if abs(best - start) <= window else -1.0
+    return -1.0
+
+
+@kernel
+def end_at_foreground(distances, rows, columns, foreground, n_rows, n_columns, pixels, part, reach, sin, cos, out):
+    """Fill ``out`` (n, n_rays) with distances that end where the foreground ends."""
+    n_rays = sin.shape[0]
+    for i in range(rows.shape[0]):
+        mean = 0.0
+        for k in range(n_rays):
+            mean += distances[i, k]
+        window = pixels + part * mean / n_rays
+        for k in range(n_rays):
+            start = float(distances[i, k])
+            end = -1.0
+            if start + window + STEP <= reach:
+                end = _end(foreground, rows[i], columns[i], start, window, sin[k], cos[k], n_rows, n_columns)
+            out[i, k] = start if end < 0 else end

@@ -1,0 +1,47 @@
+"""Starting a network from the weights of another one that is not quite the same."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+
+def transfer_weights(source: keras.Model, target: keras.Model) -> list[str]:
+    """Copy what fits from ``source`` to ``target``, layer by layer of the same name.
+
+    A weight of the same shape is copied. Where a convolution takes more input channels than before and took one, that
+    channel's kernel is spread over all of them, so that an image of equal channels gives the same answer. All else keeps its
+    fresh weights.
+
+    Parameters
+    ----------
+    source, target : keras.Model
+        Networks whose layers are named.
+
+    Returns
+    -------
+    list of str
+        Names of the layers of ``target`` that start, in part or wholly, with fresh weights.
+    """
+    known = {layer.name: layer for layer in source.layers}
+    fresh = []
+    for layer in target.layers:
+        if not layer.weights:
+            continue
+        old = known[layer.name].get_weights() if layer.name in known else []
+        new = layer.get_weights()
+        taken = [_fitted(a, b) for a, b in zip(old, new, strict=False)] if len(old) == len(new) else [None] * len(new)
+        layer.set_weights([b if a is None else a for a, b in zip(taken, new, strict=True)])
+        if any(a is None for a in taken):
+            fresh.append(layer.name)
+    return fresh
+
+
+def _fitted(old: np.ndarray, new: np.ndarray) -> np.ndarray | None:
+    """``old`` in the shape of ``new``, or None if there is no sensible way."""
+    if old.shape == new.shape:
+        return old
+    same_but_input = old.ndim == new.ndim == 4 and old.shape[:2] == new.shape[:2] and old.shape[3] == new.shape[3]
+    if same_but_input and old.shape[2] == 1:
+        return np.repeat(old, new.shape[2], axis=2) / new.shape[2]
+    return None
