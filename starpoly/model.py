@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -322,9 +322,11 @@ class StarPoly2D:
         training: TrainingConfig | None = None,
         normalization: NormalizationConfig | None = None,
         classes: Sequence[dict[int, int]] | None = None,
+        class_names: Sequence[str] = (),
         unlabelled: Sequence[NDArray] = (),
         init: str | Path | None = None,
         resume: bool = False,
+        after_epoch: Callable[[int], None] | None = None,
     ) -> StarPoly2D:
         """Train a model on images in memory and tune its thresholds.
 
@@ -342,12 +344,16 @@ class StarPoly2D:
             Without a ``network``, that of ``init``.
         classes : sequence of {label: class}, optional
             Class 1..n_classes of each object, per image.
+        class_names : sequence of str, optional
+            Names of the classes 1..n_classes.
         unlabelled : sequence of (Y, X[, C]) arrays
             More images, to learn from without masks; ``training.unlabelled`` says how.
         init : path, optional
             Model to start from.
         resume : bool
             Go on from the checkpoint in ``folder``.
+        after_epoch : callable, optional
+            Called with the number of finished epochs; the best model so far is in ``folder`` by then.
 
         Returns
         -------
@@ -367,9 +373,11 @@ class StarPoly2D:
             network=network,
             training=training or TrainingConfig(),
             normalization=normalization,
+            class_names=tuple(class_names),
             init=None if init is None else find_model(init),
             resume=resume,
             unlabelled=Unlabelled(array_unlabelled(unlabelled), cls.of_network) if len(unlabelled) else None,
+            after_epoch=after_epoch,
         )
         model = cls.from_pretrained(folder)
         model.optimize_thresholds(*validation_data)

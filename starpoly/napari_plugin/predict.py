@@ -1,0 +1,127 @@
+"""The widget that finds the objects of an image layer."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ImageError
+from ..measure import measure
+from ..registry import available, default_model, find_model
+from .helper import run
+
+if TYPE_CHECKING:
+    from magicgui.widgets import Container
+
+    from ..model import StarPoly2D
+
+
+def find_objects(
+    image: NDArray, model: str | Path, *, rgb: bool = False, prob_threshold: float | None = None, nms_threshold: float | None = None
+) -> tuple[NDArray[np.int32], dict[str, NDArray]]:
+    """Find the objects of an image, or of each plane of a stack.
+
+    Parameters
+    ----------
+    image : (..., Y, X) or, with ``rgb``, (..., Y, X, C) array
+    model : str or Path
+        Name or folder.
+    rgb : bool
+        Whether the last axis is colour.
+    prob_threshold, nms_threshold : float, optional
+        In place of the model's.
+
+    Returns
+    -------
+    labels : (..., Y, X) int32
+        Ids count on from plane to plane.
+    features : dict of columns
+        A row per object as :func:`starpoly.measure.measure` gives it, with ``index``, the object's id.
+
+    Raises
+    ------
+    ImageError, ModelError
+        As :meth:`starpoly.StarPoly2D.predict_instances`.
+    """
+    n_axes = 3 if rgb else 2
+    if image.ndim < n_axes:
+        raise ImageError(f"expected an image with at least {n_axes} axes, got shape {image.shape}")
+    ready = _load(find_model(model))
+    planes = image.reshape(-1, *image.shape[image.ndim - n_axes :])
+    labels = np.zeros(planes.shape[:3], np.int32)
+    tables: list[dict[str, NDArray]] = []
+    first = 0
+    for plane, out in zip(planes, labels, strict=True):
+        found, details = ready.predict_instances(plane, prob_threshold=prob_threshold, nms_threshold=nms_threshold)
+        table = {name: np.asarray(column) for name, column in measure(found, details["polygons"], ready.spec.class_names).items()}
+        out[...] = np.where(found > 0, found + first, 0)
+        tables.append(table | {"label": table["label"] + first})
+        first += len(table["label"])
+    columns: dict[str, NDArray] = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
+    columns["index"] = columns["label"]
+    shape: tuple[int, ...] = image.shape[:-1] if rgb else image.shape
+    return labels.reshape(shape), columns
+
+
+@lru_cache(maxsize=1)
+def _load(folder: Path) -> StarPoly2D:
+    from ..model import StarPoly2D
+
+    return StarPoly2D.from_pretrained(folder)
+
+
+def make_widget() -> Container:
+    """The widget: image layer, model, thresholds, a button; the result is a new labels layer with measurements."""
+    from magicgui.widgets import CheckBox, ComboBox, Container, FileEdit, FloatSlider, Label, PushButton, create_widget
+    from napari.layers import Image
+    from napari.qt.threading import create_worker
+
+    image = create_widget(annotation=Image, label="Image")
+    model = ComboBox(label="Model", choices=available(), value=default_model())
+    folder = FileEdit(label="or model folder", mode="d", value="", nullable=True)
+    own = CheckBox(text="the model's thresholds", value=True)
+    prob = FloatSlider(label="Probability", min=0.01, max=0.99, value=0.5, enabled=False)
+    nms = FloatSlider(label="Overlap", min=0.0, max=1.0, value=0.4, enabled=False)
+    button, status = PushButton(text="Find objects"), Label(value="")
+    widget = Container(widgets=[image, model, folder, own, prob, nms, button, status])
+
+    @own.changed.connect
+    def _use_own(value: bool) -> None:
+        prob.enabled = nms.enabled = not value
+
+    def show(result: tuple[NDArray, dict[str, Any]], layer: Image) -> None:
+        from napari import current_viewer
+
+        labels, features = result
+        viewer = current_viewer()
+        name = f"{layer.name} objects"
+        # napari's scale of an RGB layer leaves colour out, as its labels do
+        viewer.add_labels(labels, name=name, features=features, scale=layer.scale, translate=layer.translate)
+        status.value = f"{len(features['label'])} objects"
+
+    def end(error: Exception | None = None) -> None:
+        button.enabled = True
+        if error is not None:
+            status.value = " ".join(str(error).split())
+
+    @button.changed.connect
+    def _run() -> None:
+        layer = image.value
+        if layer is None:
+            status.value = "open an image first"
+            return
+        chosen = folder.value if folder.value and str(folder.value) not in ("", ".") else model.value
+        thresholds = {} if own.value else {"prob_threshold": prob.value, "nms_threshold": nms.value}
+        data = layer.data[0] if layer.multiscale else layer.data
+        button.enabled, status.value = False, "looking ..."
+        worker = create_worker(run, find_objects, np.asarray(data), chosen, rgb=layer.rgb, **thresholds, _start_thread=False)
+        worker.returned.connect(lambda result: show(result, layer))
+        worker.errored.connect(end)
+        worker.finished.connect(end)
+        worker.start()
+
+    return widget

@@ -1,0 +1,196 @@
+"""The widget that trains a model from an image layer and a labels layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ..config import NetworkConfig, TrainingConfig
+from ..errors import DataError
+from ..registry import available, find_model
+from .helper import run
+
+if TYPE_CHECKING:
+    from magicgui.widgets import Container
+
+LOG = "training.csv"
+_MARGIN = 8
+_SMALLEST_PATCH, _LARGEST_PATCH = 64, 256
+
+
+@dataclass(frozen=True)
+class LabelledPlanes:
+    """Images and masks to train on, and others to validate on."""
+
+    images: list[NDArray]
+    masks: list[NDArray]
+    val_images: list[NDArray]
+    val_masks: list[NDArray]
+
+    @property
+    def patch_size(self) -> int:
+        """Side of patches that the smallest training image holds, a multiple of 32 if possible."""
+        side = min(min(mask.shape) for mask in self.masks)
+        return int(np.clip(side // 32 * 32, _SMALLEST_PATCH, _LARGEST_PATCH))
+
+
+def split_planes(image: NDArray, labels: NDArray, *, rgb: bool = False, crop: bool = True, val_fraction: float = 0.25) -> LabelledPlanes:
+    """Turn two layers into pairs for training and validation.
+
+    Of a stack, planes with objects are the pairs, the last of them for validation. One plane is cut in two across its
+    longer side.
+
+    Parameters
+    ----------
+    image : (..., Y, X) or, with ``rgb``, (..., Y, X, C) array
+    labels : (..., Y, X) integers
+        0 background.
+    rgb : bool
+        Whether the last axis of the image is colour.
+    crop : bool
+        Leave out what lies outside the box around all labels of a plane: there nothing was labelled, rather than nothing is.
+    val_fraction : float
+        Share for validation.
+
+    Raises
+    ------
+    DataError
+        If the shapes differ, or there are not objects on both sides.
+    """
+    shape = image.shape[: image.ndim - 1] if rgb else image.shape
+    if shape != labels.shape or labels.ndim < 2:
+        raise DataError(f"expected labels of the image's shape {shape}, got {labels.shape}; choose the layers that belong together")
+    images = image.reshape(-1, *image.shape[labels.ndim - 2 :])
+    pairs = [
+        _cropped(plane, mask) if crop else (plane, mask)
+        for plane, mask in zip(images, labels.reshape(-1, *labels.shape[-2:]), strict=True)
+        if (mask > 0).any()
+    ]
+    if not pairs:
+        raise DataError("expected labelled objects, got none; paint some in the labels layer")
+    if len(pairs) == 1:
+        image, labels = pairs[0]
+        train, val = _halves(image, labels, val_fraction)
+    else:
+        n_val = min(max(1, round(val_fraction * len(pairs))), len(pairs) - 1)
+        train, val = pairs[:-n_val], pairs[-n_val:]
+    if not all(any((mask > 0).any() for _, mask in part) for part in (train, val)):
+        raise DataError("expected objects in both parts of the image, for training and for validation; label objects all over it")
+    return LabelledPlanes(*(list(column) for part in (train, val) for column in zip(*part, strict=True)))
+
+
+def _cropped(image: NDArray, labels: NDArray) -> tuple[NDArray, NDArray]:
+    (box,) = ndimage.find_objects((labels > 0).astype(np.uint8))
+    around = tuple(slice(max(side.start - _MARGIN, 0), side.stop + _MARGIN) for side in box)
+    return image[around], labels[around]
+
+
+def _halves(image: NDArray, labels: NDArray, val_fraction: float) -> tuple[list, list]:
+    """Two parts of an image, cut across its longer side."""
+    axis = int(labels.shape[1] > labels.shape[0])
+    at = round((1 - val_fraction) * labels.shape[axis])
+    first = (slice(None),) * axis + (slice(None, at),)
+    second = (slice(None),) * axis + (slice(at, None),)
+    return [(image[first], labels[first])], [(image[second], labels[second])]
+
+
+def train_model(
+    planes: LabelledPlanes,
+    folder: str | Path,
+    *,
+    init: str | None = None,
+    epochs: int = 20,
+    steps: int = 50,
+) -> Path:
+    """Train a model and leave it in a folder.
+
+    Parameters
+    ----------
+    planes : LabelledPlanes
+    folder : path
+        Model folder, new or empty.
+    init : str, optional
+        Name or folder of a model to start from.
+    epochs, steps : int
+        Epochs, and optimiser steps in each.
+
+    Raises
+    ------
+    DataError, ModelError
+        As :meth:`starpoly.StarPoly2D.train`.
+    """
+    from ..model import StarPoly2D
+
+    side = planes.patch_size
+    n_channels = planes.images[0].shape[2] if planes.images[0].ndim == 3 else 1
+    StarPoly2D.train(
+        planes.images,
+        planes.masks,
+        validation_data=(planes.val_images, planes.val_masks),
+        folder=folder,
+        network=NetworkConfig(n_channels=n_channels),
+        training=TrainingConfig(epochs=epochs, steps_per_epoch=steps, patch_size=(side, side), validation_patches=16),
+        init=None if init is None else find_model(init),
+    )
+    return Path(folder)
+
+
+def make_widget() -> Container:
+    """The widget: image and labels layers, what to start from, how long, and where the model goes."""
+    from magicgui.widgets import CheckBox, ComboBox, Container, FileEdit, Label, PushButton, SpinBox, create_widget
+    from napari.layers import Image, Labels
+    from napari.qt.threading import create_worker
+
+    scratch = "nothing"
+    image = create_widget(annotation=Image, label="Image")
+    labels = create_widget(annotation=Labels, label="Labels")
+    crop = CheckBox(text="use only the box around the labels", value=True)
+    init = ComboBox(label="Start from", choices=[scratch, *available()], value=scratch)
+    epochs = SpinBox(label="Epochs", min=1, max=10_000, value=20)
+    steps = SpinBox(label="Steps per epoch", min=1, max=10_000, value=50)
+    folder = FileEdit(label="Model folder", mode="d", value="starpoly-model")
+    button, status = PushButton(text="Train"), Label(value="")
+    widget = Container(widgets=[image, labels, crop, init, epochs, steps, folder, button, status])
+
+    def tell(epoch: int) -> None:
+        status.value = f"epoch {epoch} of {epochs.value}"
+
+    def done(path: Path) -> None:
+        status.value = f"{path}: trained; choose it as the model folder to find objects"
+
+    def end(error: Exception | None = None) -> None:
+        button.enabled = True
+        if error is not None:
+            status.value = " ".join(str(error).split())
+
+    @button.changed.connect
+    def _run() -> None:
+        if image.value is None or labels.value is None:
+            status.value = "open an image and add a labels layer first"
+            return
+        try:
+            data = image.value.data[0] if image.value.multiscale else image.value.data
+            planes = split_planes(np.asarray(data), np.asarray(labels.value.data), rgb=image.value.rgb, crop=crop.value)
+        except DataError as error:
+            status.value = str(error)
+            return
+        settings = {
+            "folder": folder.value,
+            "init": None if init.value == scratch else init.value,
+            "epochs": epochs.value,
+            "steps": steps.value,
+        }
+        button.enabled, status.value = False, "training ..."
+        worker = create_worker(run, train_model, planes, log=Path(folder.value) / LOG, **settings, _start_thread=False)
+        worker.yielded.connect(tell)
+        worker.returned.connect(done)
+        worker.errored.connect(end)
+        worker.finished.connect(end)
+        worker.start()
+
+    return widget
