@@ -27,11 +27,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from starpoly.geometry.boundary import boundary_probability
 from starpoly.geometry.distances import ray_distances
 from starpoly.geometry.overlap import intersection_areas, polygon_areas
 from starpoly.nms import suppress
 from starpoly.polygons import StarPolygons
-from starpoly.targets import boundary_probability
 
 
 @dataclass

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from .geometry.boundary import boundary_probability
 from .geometry.distances import ray_distances
 
 #: A pixel at most this far from foreground and from background ...
@@ -44,40 +45,6 @@ class Targets:
     classes: NDArray[np.float32] | None = None
     foreground: NDArray[np.float32] | None = None
     foreground_weight: NDArray[np.float32] | None = None
-
-
-def boundary_probability(labels: NDArray) -> NDArray[np.float32]:
-    """Normalised Euclidean distance to the boundary of each object.
-
-    The distance of every pixel to the nearest pixel outside its object, divided by the largest such
-    distance in the object (StarDist's object probability, Schmidt et al. 2018). The image's border
-    is no boundary: an object may go on beyond it.
-
-    Parameters
-    ----------
-    labels : (Y, X) integer
-        0 background, > 0 objects, < 0 ignored.
-
-    Returns
-    -------
-    (Y, X) float32
-        In [0, 1]; 0 outside objects.
-    """
-    probability = np.zeros(labels.shape, np.float32)
-    positive = np.maximum(labels, 0)
-    for label, box in enumerate(ndimage.find_objects(positive), start=1):
-        if box is None:
-            continue
-        # one pixel around the object, where the image has one
-        around = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in box)
-        inside = labels[around] == label
-        if inside.all():
-            # it fills the image: no boundary is in sight
-            probability[around] = 1.0
-            continue
-        distance = ndimage.distance_transform_edt(inside)
-        probability[around][inside] = (distance / distance.max())[inside]
-    return probability
 
 
 def make_targets(

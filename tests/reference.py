@@ -201,6 +201,19 @@ def render_labels(polygons, shape: tuple[int, int]) -> np.ndarray:
     return labels
 
 
+def boundary_probability(labels: np.ndarray) -> np.ndarray:
+    """Each object alone: scipy's distance to the nearest pixel outside, over the largest; 1 if it fills the image."""
+    from scipy.ndimage import distance_transform_edt
+
+    out = np.zeros(labels.shape, np.float32)
+    for label in {int(label) for label in np.unique(labels)} - {0}:
+        inside = labels == label
+        if label > 0:
+            distance = np.ones(labels.shape) if inside.all() else distance_transform_edt(inside)
+            out[inside] = (distance / distance.max())[inside]
+    return out
+
+
 # --- end of geometry ------------------------------------------------------------------------------
 
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from starpoly.config import Thresholds
 from starpoly.detect import detect, predict_map, read_window
 from starpoly.errors import StarpolyWarning
+from starpoly.geometry.boundary import boundary_probability
 from starpoly.geometry.rasterize import render_labels
 from starpoly.nms import suppress
 from starpoly.normalize import Normalizer
 from starpoly.polygons import StarPolygons
-from starpoly.targets import boundary_probability
 from starpoly.tiling import Box, plan_tiles
 
 from painted import N_RAYS, Painted, disks, identity, paint

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from starpoly.targets import NEAR_BOUNDARY, boundary_probability, cells, foreground_weight, make_targets
+from starpoly.geometry.boundary import boundary_probability
+from starpoly.targets import NEAR_BOUNDARY, cells, foreground_weight, make_targets
 
 
 def touching() -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError, StarpolyError
+from .threads import in_parts, n_threads
 
 # pixels of background around the image, so that no ray has to be held against the image's border
 _MARGIN = 2
@@ -25,7 +26,7 @@ def ray_distances(
     grid : (int, int)
         Only every ``grid[0]``-th row and ``grid[1]``-th column, from pixel (0, 0), is evaluated.
     parallel : bool
-        Share the rows among numba's threads. The values are the same.
+        Share the rows among threads. The values are the same.
 
     Returns
     -------
@@ -68,11 +69,36 @@ def ray_distances(
     kernels.clearance(framed, clear)
     # no ray stays inside longer than the diagonal; the margin is for the drift of float32 sums
     path_y, path_x, lengths = _ray_paths(n_rays, int(1.01 * np.hypot(height, width)) + 4)
-    offsets = (np.rint(path_y) * framed.shape[1] + np.rint(path_x)).astype(np.int64)
+    planes, offsets = _side_by_side(framed, grid_x, path_y, path_x, kernels.LANES)
     n_clean = _steps_before(_near_half(path_y, height) | _near_half(path_x, width))
-    run = kernels.ray_distances_parallel if parallel else kernels.ray_distances_serial
-    run(framed, clear, _MARGIN, grid_y, grid_x, path_y, path_x, offsets, n_clean, lengths, out)
+
+    def fill(start: int, stop: int) -> None:
+        kernels.ray_distances(
+            planes, framed, clear, _MARGIN, grid_y, grid_x, path_y, path_x, offsets, n_clean, lengths, start, stop, out
+        )
+
+    in_parts(fill, len(out), n_threads() if parallel else 1)
     return out
+
+
+def _side_by_side(
+    framed: NDArray, step: int, path_y: NDArray[np.float32], path_x: NDArray[np.float32], spare: int
+) -> tuple[NDArray, NDArray[np.int64]]:
+    """The pixels of an image, flat, every ``step``-th column together, and where the steps along each ray lead there.
+
+    ``spare`` zeros stand before and after. The offsets start from the pixel of a row that has its column's number on
+    the grid.
+    """
+    height, width = framed.shape
+    columns = -(-width // step)
+    planes = np.zeros(step * height * columns + 2 * spare, framed.dtype)
+    parts = planes[spare : len(planes) - spare].reshape(step, height, columns)
+    for first in range(step):
+        part = framed[:, first::step]
+        parts[first, :, : part.shape[1]] = part
+    dy, dx = (np.rint(path).astype(np.int64) for path in (path_y, path_x))
+    column, phase = np.divmod(dx + _MARGIN, step)
+    return planes, phase * (height * columns) + dy * columns + column
 
 
 def _check_labels(labels: ArrayLike) -> NDArray:

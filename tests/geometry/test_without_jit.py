@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from starpoly.geometry.boundary import boundary_probability
 from starpoly.geometry.distances import ray_distances
 from starpoly.geometry.overlap import intersection_areas, overlap
 from starpoly.geometry.rasterize import render_labels
@@ -24,6 +25,7 @@ def compute() -> dict[str, np.ndarray]:
     return {
         "distances": ray_distances(examples.LABELS["touching"], 8),
         "distances_on_a_grid": ray_distances(examples.LABELS["border_cut"], 5, (4, 3), parallel=True),
+        "boundary": boundary_probability(examples.LABELS["touching"]),
         "intersections": np.concatenate([intersection_areas(a, b) for a, b in pairs]),
         "overlaps": np.concatenate([overlap(a, b) for a, b in pairs]),
         "labels": np.stack([render_labels(polygons[name], (20, 24)) for name in ("spiky", "half", "border_cut")]),
