@@ -4,8 +4,11 @@ set -eu
 
 folder=$(mktemp -d)
 starpoly demo -o "$folder/demo"
-# with the image's own model, and the way of large images: piece by piece
-sh "$(dirname -- "$0")/../predict.sh" "$folder/demo/images" "$folder/whole"
+# with the image's own model, as networks that need no Keras: in both kinds of numbers, since a GPU or another processor may choose
+# otherwise; and the way of large images: piece by piece
+for precision in float32 bfloat16; do
+    sh "$(dirname -- "$0")/../predict.sh" "$folder/demo/images" "$folder/$precision" --precision "$precision"
+done
 sh "$(dirname -- "$0")/../predict.sh" "$folder/demo/images/coins.png" "$folder/pieces" --roi 0,0,250,250
 rm -r "$folder"
 
