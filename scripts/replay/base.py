@@ -19,6 +19,8 @@ _SUITES = {"bookworm": "3.11", "trixie": "3.13"}
 _FOLDERS = ("dev", "proc", "sys", "run", "mnt", "opt", "root", "srv", "tmp", "var/tmp", "etc")
 #: what programs look for in /etc, none of it secret
 _ETC = ("passwd", "group", "nsswitch.conf", "ld.so.cache", "hosts", "resolv.conf", "alternatives", "ssl", "localtime", "pip.conf")
+#: settings of pip that name files of this machine; what is installed is pinned, so nothing depends on them
+_PLACES_HERE = ("PIP_FIND_LINKS", "PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT", "PIP_REQUIREMENT")
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,11 @@ def build_network() -> tuple[dict[str, str], list[tuple[Path, str, bool]]]:
     """
     variables = {name: value for name, value in os.environ.items() if name.startswith("PIP_") or name.lower().endswith("_proxy")}
     variables |= _pip_settings() | {"PIP_QUIET": "1"}
-    variables.pop("PIP_FIND_LINKS", None)
+    for name in _PLACES_HERE:
+        variables.pop(name, None)
+    indices = [url for url in variables.pop("PIP_EXTRA_INDEX_URL", "").split() if not url.startswith("file:")]
+    if indices:
+        variables["PIP_EXTRA_INDEX_URL"] = " ".join(indices)
     binds: list[tuple[Path, str, bool]] = []
     if (certificate := Path(variables.get("PIP_CERT", "/etc/ssl/certs/ca-certificates.crt"))).is_file():
         binds.append((certificate, "/run/build/certificates.crt", False))
