@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 
 from .geometry.context import ray_context
+from .geometry.outline import refine_outlines
 from .geometry.rasterize import render_labels
 from .nms import SuppressionFront
 from .polygons import StarPolygons
@@ -24,6 +25,7 @@ def load_kernels() -> None:
     points = np.array([(4, 4), (5, 5), (12, 12)])
     field = np.full((*shape, n_rays), 3.0, np.float32)
     distances = ray_context(field, points[:, 0], points[:, 1], (1, 1), (0.5,))
+    distances = refine_outlines(distances, points[:, 0], points[:, 1], np.zeros(shape, np.float32))
     front = SuppressionFront(0.5, 8.0, shape)
     front.feed(StarPolygons(points, distances, np.linspace(0.9, 0.6, len(points), dtype=np.float32)), Box(0, 0, *shape))
     render_labels(StarPolygons.concatenate([front.resolve(), front.finish()]), shape)

@@ -23,7 +23,7 @@ from starpoly.config import Thresholds
 from starpoly.detect import detect
 from starpoly.geometry.rasterize import render_labels
 image = painted.paint(painted.disks((90, 80), seed=4, n=9))
-found = detect(image, painted.Painted(ray_context=(0.5,)), painted.identity(), Thresholds(0.5, 0.4), tile_size=32)
+found = detect(image, painted.Painted(ray_context=(0.5,), has_foreground=True), painted.identity(), Thresholds(0.5, 0.4), tile_size=32)
 render_labels(found.polygons, image.shape[:2])
 print(json.dumps([len(found.polygons), before, compiled()]))
 """

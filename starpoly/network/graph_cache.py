@@ -25,6 +25,8 @@ _log = logging.getLogger(__name__)
 #: That many are kept, the ones last made.
 _MOST = 16
 _ENDING = ".graph"
+#: what of a model's description has a part in its graph
+_DECISIVE = ("network", "max_distance", "refine_outlines", "stardist")
 
 
 def cache_folder() -> Path:
@@ -46,7 +48,7 @@ def key_of(spec: ModelSpec, weights: Path, precision: str) -> str:
         File of its weights.
     precision : {"float32", "bfloat16"}
     """
-    described = {name: value for name, value in spec.to_dict().items() if name in ("network", "max_distance", "stardist")}
+    described = {name: value for name, value in spec.to_dict().items() if name in _DECISIVE}
     parts = [__version__, _code(), precision, json.dumps(described, sort_keys=True, default=str), sha256_of(weights)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

@@ -27,11 +27,12 @@ pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow" or library_path() is None, reason="needs TensorFlow's C library"
 )
 
-TINY = {"n_rays": 6, "depth": 1, "base_filters": 4, "head_filters": 4, "grid": (2, 2)}
+TINY = {"n_rays": 6, "depth": 1, "base_filters": 4, "head_filters": 4, "grid": (2, 2), "foreground_filters": 0}
 NETWORKS = {
     "plain": NetworkConfig(**TINY),
     "classes": NetworkConfig(**TINY, n_channels=3, n_classes=2),
     "activations": NetworkConfig(**TINY, activation="elu", normalization="none", distance_activation="linear", stem="conv"),
+    "foreground": NetworkConfig(**TINY | {"foreground_filters": 4}),
     "not residual": NetworkConfig(**TINY, residual=False, convolutions_per_level=1),
 }
 STARDIST = {"n_rays": 6, "depth": 1, "base_filters": 4, "features": 4, "batch_norm": True, "grid": [2, 2]}
@@ -81,6 +82,7 @@ def test_the_same_bits_as_keras(tmp_path, name, precision):
         expected, got = vars(first(batch)), vars(again(batch))
         for key, value in expected.items():
             np.testing.assert_array_equal(got[key], value, strict=True)
+    assert (first(batch).foreground is None) == (name != "foreground")
     assert again.halo == first.halo
     assert (again.stride, again.grid, again.tile_size, again.precision) == (first.stride, first.grid, first.tile_size, precision)
 
@@ -132,6 +134,15 @@ def test_other_weights_or_settings_are_another_network(folder, tmp_path):
     # what serving does not depend on
     save_model(tmp_path / "named", spec.replace(name="other", normalization=NormalizationConfig(2, 98)), load_model(folder)[1])
     assert is_frozen(Predictor.load(tmp_path / "named", "float32"))
+
+
+def test_a_network_without_refinement_is_another(tmp_path):
+    folder = write_model(tmp_path / "model", spec_of("foreground"))
+    batch = np.ones((1, 16, 16, 1), np.float32)
+    for refine in (True, False, True):
+        predictor = Predictor.load(folder, "float32", refine_outlines=refine)
+        assert (predictor(batch).foreground is not None) == predictor.has_foreground == refine
+    assert is_frozen(predictor)
 
 
 def test_damaged_weights_are_refused_whatever_the_cache_holds(folder):
