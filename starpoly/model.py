@@ -326,6 +326,7 @@ class StarPoly2D:
         unlabelled: Sequence[NDArray] = (),
         init: str | Path | None = None,
         resume: bool = False,
+        inspect_every: int = 10,
         after_epoch: Callable[[int], None] | None = None,
     ) -> StarPoly2D:
         """Train a model on images in memory and tune its thresholds.
@@ -352,6 +353,9 @@ class StarPoly2D:
             Model to start from.
         resume : bool
             Go on from the checkpoint in ``folder``.
+        inspect_every : int
+            Epochs between two pictures of validation images with what the model finds, in ``folder/validation``; at the end
+            ``folder/training.html`` shows them with the losses. 0 for neither.
         after_epoch : callable, optional
             Called with the number of finished epochs; the best model so far is in ``folder`` by then.
 
@@ -362,14 +366,23 @@ class StarPoly2D:
         """
         from .training.data import array_pairs
         from .training.fit import fit
+        from .training.inspection import Inspection
         from .training.self_training import Unlabelled
         from .training.unlabelled import array_unlabelled
 
         folder = Path(folder)
+        val_pairs = array_pairs(*validation_data)
+        inspection = Inspection(folder, val_pairs, cls.from_pretrained, inspect_every)
+
+        def after_each(epoch: int) -> None:
+            inspection(epoch)
+            if after_epoch is not None:
+                after_epoch(epoch)
+
         fit(
             folder,
             array_pairs(images, masks, classes),
-            array_pairs(*validation_data),
+            val_pairs,
             network=network,
             training=training or TrainingConfig(),
             normalization=normalization,
@@ -377,11 +390,12 @@ class StarPoly2D:
             init=None if init is None else find_model(init),
             resume=resume,
             unlabelled=Unlabelled(array_unlabelled(unlabelled), cls.of_network) if len(unlabelled) else None,
-            after_epoch=after_epoch,
+            after_epoch=after_each,
         )
         model = cls.from_pretrained(folder)
         model.optimize_thresholds(*validation_data)
         model.save(folder)
+        inspection.finish()
         return model
 
     def optimize_thresholds(self, images: Sequence[NDArray], masks: Sequence[NDArray]) -> Thresholds:

@@ -47,6 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     run.add_argument("--learning-rate", type=float, metavar="R", help="highest learning rate")
     run.add_argument("--precision", choices=("float32", "bfloat16"), help="arithmetic of the network in training")
     run.add_argument("--seed", type=int, metavar="N", help="seed of everything random")
+    run.add_argument("--inspect-every", type=int, default=10, metavar="N",
+                     help="epochs between two pictures of validation images with what the model finds; 0 for none (default: %(default)s)")
     run.add_argument("--resume", action="store_true", help="go on from the checkpoint in MODELDIR, to the same result")
 
 
@@ -63,10 +65,12 @@ def run(args: argparse.Namespace) -> int:
     from ..registry import find_model
     from ..training.fit import fit
     from ..training.history import FILE_NAME
+    from ..training.inspection import Inspection
     from ..training.self_training import Unlabelled
     from ..training.thresholds import tune_thresholds
 
     _say(args, f"{len(train_pairs)} training and {len(val_pairs)} validation pairs" + (f", {len(unlabelled)} unlabelled images" if unlabelled else ""))
+    inspection = Inspection(args.output, val_pairs, StarPoly2D.from_pretrained, args.inspect_every)
     fit(
         args.output,
         train_pairs,
@@ -79,11 +83,13 @@ def run(args: argparse.Namespace) -> int:
         resume=args.resume,
         licence=args.licence,
         unlabelled=Unlabelled(unlabelled, StarPoly2D.of_network) if unlabelled else None,
+        after_epoch=inspection,
     )
     model = StarPoly2D.from_pretrained(args.output)
     model.spec = model.spec.replace(thresholds=tune_thresholds(model, val_pairs))
     model.save(args.output)
     _draw_losses(args.output / FILE_NAME, args.output / "losses.png")
+    inspection.finish()
     thresholds = model.spec.thresholds
     _say(args, f"{args.output}: best epoch {model.spec.training['best_epoch']}, thresholds prob {thresholds.prob}, nms {thresholds.nms}")
     return 0

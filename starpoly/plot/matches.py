@@ -20,10 +20,52 @@ if TYPE_CHECKING:
 MATCH_COLORS = {"matched": "#009E73", "false": "#D55E00", "missed": "#56B4E9"}
 
 
+def draw_matches(
+    image: NDArray[Any], y_true: NDArray[Any], y_pred: NDArray[Any], thresh: float = 0.5
+) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.int64]]]:
+    """Outline the predicted objects that match a true one, those that do not, and the true objects that were missed.
+
+    Parameters
+    ----------
+    image, y_true, y_pred, thresh
+        As for :func:`plot_matches`.
+
+    Returns
+    -------
+    picture : (height, width, 3) uint8
+    ids : dict of str to (n,) int64
+        As :func:`plot_matches`.
+
+    Raises
+    ------
+    ImageError
+        If image and labels differ in size.
+    """
+    from matplotlib.colors import to_rgb
+
+    if not image.shape[:2] == y_true.shape == y_pred.shape:
+        raise ImageError(f"matches: expected image and labels of one size, got {image.shape[:2]}, {y_true.shape} and {y_pred.shape}")
+    y_true = np.maximum(y_true, 0)
+    table = overlaps(y_true, y_pred)
+    pairs = assign(table.true_index, table.pred_index, table.scores("iou").astype(np.float32), thresh)
+    found_true, found_pred = table.true_index[pairs], table.pred_index[pairs]
+    ids = {
+        "matched": table.pred_labels[np.sort(found_pred)].astype(np.int64),
+        "false": np.delete(table.pred_labels, found_pred).astype(np.int64),
+        "missed": np.delete(table.true_labels, found_true).astype(np.int64),
+    }
+    picture = to_display(image)
+    # a false object often lies beside the true one that it should have been: it is drawn last
+    for kind, labels in (("missed", y_true), ("matched", y_pred), ("false", y_pred)):
+        color = np.rint(255 * np.array(to_rgb(MATCH_COLORS[kind])))
+        picture[inner_outlines(labels) & np.isin(labels, ids[kind])] = color
+    return picture, ids
+
+
 def plot_matches(
     axes: Axes, image: NDArray[Any], y_true: NDArray[Any], y_pred: NDArray[Any], thresh: float = 0.5, title: str = ""
 ) -> dict[str, NDArray[np.int64]]:
-    """Outline the predicted objects that match a true one, those that do not, and the true objects that were missed.
+    """Show the predicted objects that match a true one, those that do not, and the true objects that were missed.
 
     Parameters
     ----------
@@ -48,25 +90,9 @@ def plot_matches(
     ImageError
         If image and labels differ in size.
     """
-    from matplotlib.colors import to_rgb
     from matplotlib.lines import Line2D
 
-    if not image.shape[:2] == y_true.shape == y_pred.shape:
-        raise ImageError(f"matches: expected image and labels of one size, got {image.shape[:2]}, {y_true.shape} and {y_pred.shape}")
-    y_true = np.maximum(y_true, 0)
-    table = overlaps(y_true, y_pred)
-    pairs = assign(table.true_index, table.pred_index, table.scores("iou").astype(np.float32), thresh)
-    found_true, found_pred = table.true_index[pairs], table.pred_index[pairs]
-    ids = {
-        "matched": table.pred_labels[np.sort(found_pred)].astype(np.int64),
-        "false": np.delete(table.pred_labels, found_pred).astype(np.int64),
-        "missed": np.delete(table.true_labels, found_true).astype(np.int64),
-    }
-    picture = to_display(image)
-    # a false object often lies beside the true one that it should have been: it is drawn last
-    for kind, labels in (("missed", y_true), ("matched", y_pred), ("false", y_pred)):
-        color = np.rint(255 * np.array(to_rgb(MATCH_COLORS[kind])))
-        picture[inner_outlines(labels) & np.isin(labels, ids[kind])] = color
+    picture, ids = draw_matches(image, y_true, y_pred, thresh)
     axes.imshow(picture, interpolation="nearest")
     axes.set_title(title)
     axes.set_axis_off()

@@ -1,28 +1,21 @@
-"""The page: one HTML file that brings all it needs along and trusts nothing that it shows."""
+"""The page about a batch of images."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._version import __version__
 from ..config import ModelSpec
-from ..io.atomic import new_file
 from ..plot import figure_png, plot_score_histogram, plot_sizes
 from .examine import Examined
 from .flags import MEANINGS
+from .html import data_uri, link_to, printable, write_html
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,9 +26,6 @@ FILE_NAME = "report.html"
 
 def write_page(path: Path, examined: Sequence[Examined], spec: ModelSpec | None = None) -> None:
     """Write a page about a batch of images.
-
-    Names of files, what was said about them and all else that comes from outside goes into the page as data: it is
-    put there as text by a script that the page's own policy names, and the policy lets nothing else run or load.
 
     Parameters
     ----------
@@ -51,11 +41,7 @@ def write_page(path: Path, examined: Sequence[Examined], spec: ModelSpec | None 
     OutputError
         If the file cannot be written.
     """
-    parts = {name: _asset(f"page.{ending}") for name, ending in (("style", "css"), ("script", "js"))}
-    hashes = {f"{name}_hash": _hash(text) for name, text in parts.items()}
-    page = Template(_asset("page.html")).substitute(**parts, **hashes, data=_as_data(_describe(path.parent, examined, spec)))
-    with new_file(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    write_html(path, "page.html", "page.css", "page.js", _describe(path.parent, examined, spec))
 
 
 def _describe(folder: Path, examined: Sequence[Examined], spec: ModelSpec | None) -> dict[str, Any]:
@@ -101,7 +87,7 @@ def _row(one: Examined, folder: Path, in_micrometres: bool) -> dict[str, Any]:
         "border": facts.border,
         "low": facts.low,
         "shape": one.shape,
-        "thumbnail": _data_uri("jpeg", one.thumbnail) if one.thumbnail else "",
+        "thumbnail": data_uri("jpeg", one.thumbnail) if one.thumbnail else "",
         "links": [[kind, link] for kind, path in files_there.items() if path is not None and (link := link_to(path, folder))],
     }
 
@@ -123,44 +109,10 @@ def _figures(examined: Sequence[Examined], spec: ModelSpec | None, unit: str) ->
     figures = [["sizes of the objects", draw_sizes]]
     if scores:
         figures.append(["scores of the objects", draw_scores])
-    return [[str(alt), _data_uri("png", figure_png(draw, (4, 2.5), 160))] for alt, draw in figures]  # type: ignore[arg-type]
-
-
-def printable(text: str) -> str:
-    """The text with all that is not to be seen written as an escape: control characters, turns of the reading direction,
-    bytes of a file name that are no text."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode("ascii") for char in text)
-
-
-def link_to(path: Path, folder: Path) -> str | None:
-    """A link, relative to the page's folder, to a file in it; None for a file elsewhere."""
-    try:
-        inside = path.resolve().relative_to(folder.resolve())
-    except (ValueError, OSError):
-        return None
-    return "./" + quote(os.fsencode(inside.as_posix()))
+    return [[str(alt), data_uri("png", figure_png(draw, (4, 2.5), 160))] for alt, draw in figures]  # type: ignore[arg-type]
 
 
 def _median(values: NDArray | None) -> float | None:
     if values is None or not np.isfinite(values).any():
         return None
     return round(float(np.nanmedian(values)), 4)
-
-
-def _data_uri(kind: str, content: bytes) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def _as_data(value: Any) -> str:
-    """JSON in which nothing can end the script element that holds it."""
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _asset(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    """What a content security policy calls an inline script or style."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}"

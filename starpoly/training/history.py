@@ -21,21 +21,23 @@ def write_history(folder: Path, history: list[dict[str, float]]) -> None:
 
 
 class TensorBoardLog:
-    """Writes the rows of the history as scalars, if the ``tensorboard`` extra is installed; else does nothing.
+    """Writes the rows of the history as scalars, and pictures, if the ``tensorboard`` extra is installed; else does nothing.
 
     Parameters
     ----------
     folder : Path
         Model folder; events go to its sub-folder ``tensorboard``.
+    run : str
+        Sub-folder there: TensorBoard expects one writer in each.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, run: str = "") -> None:
         self._writer = None
         try:
             from tensorboard.summary.writer.event_file_writer import EventFileWriter
         except ImportError:
             return
-        self._writer = EventFileWriter(str(folder / TENSORBOARD_FOLDER))
+        self._writer = EventFileWriter(str(folder / TENSORBOARD_FOLDER / run))
 
     def add(self, row: dict[str, float]) -> None:
         """Write the values of one epoch."""
@@ -46,4 +48,15 @@ class TensorBoardLog:
 
         values = [Summary.Value(tag=name, simple_value=value) for name, value in row.items() if name != "epoch"]
         self._writer.add_event(Event(step=int(row["epoch"]), summary=Summary(value=values)))
+        self._writer.flush()
+
+    def add_picture(self, name: str, png: bytes, size: tuple[int, int], epoch: int) -> None:
+        """Show a PNG of a size (height, width) for an epoch."""
+        if self._writer is None:
+            return
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        image = Summary.Image(height=size[0], width=size[1], colorspace=3, encoded_image_string=png)
+        self._writer.add_event(Event(step=epoch, summary=Summary(value=[Summary.Value(tag=name, image=image)])))
         self._writer.flush()

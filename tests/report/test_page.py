@@ -20,7 +20,8 @@ from starpoly.io.tables import write_table
 from starpoly.measure import measure
 from starpoly.report.entries import Entry
 from starpoly.report.examine import examine_all
-from starpoly.report.page import link_to, printable, write_page
+from starpoly.report.html import link_to, printable
+from starpoly.report.page import write_page
 
 from examples import with_discs
 

@@ -1,0 +1,76 @@
+"""HTML files that bring all they need along and trust nothing that they show."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any
+from urllib.parse import quote
+
+from ..io.atomic import new_file
+
+
+def write_html(path: Path, template: str, style: str, script: str, data: Any) -> None:
+    """Write a page from files of this package.
+
+    Names of files, what was said about them and all else that comes from outside goes into the page as data: it is
+    put there as text by a script that the page's own policy names, and the policy lets nothing else run or load.
+
+    Parameters
+    ----------
+    path : Path
+        The HTML file.
+    template, style, script : str
+        Names of the files; the template has the places ``$style``, ``$script``, ``$style_hash``, ``$script_hash``, ``$data``.
+    data : JSON types
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    parts = {"style": _asset(style), "script": _asset(script)}
+    hashes = {f"{name}_hash": _hash(text) for name, text in parts.items()}
+    page = Template(_asset(template)).substitute(**parts, **hashes, data=_as_data(data))
+    with new_file(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def printable(text: str) -> str:
+    """The text with all that is not to be seen written as an escape: control characters, turns of the reading direction,
+    bytes of a file name that are no text."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode("ascii") for char in text)
+
+
+def link_to(path: Path, folder: Path) -> str | None:
+    """A link, relative to the page's folder, to a file in it; None for a file elsewhere."""
+    try:
+        inside = path.resolve().relative_to(folder.resolve())
+    except (ValueError, OSError):
+        return None
+    return "./" + quote(os.fsencode(inside.as_posix()))
+
+
+def data_uri(kind: str, content: bytes) -> str:
+    """Content that is part of the page."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _as_data(value: Any) -> str:
+    """JSON in which nothing can end the script element that holds it."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _asset(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    """What a content security policy calls an inline script or style."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}"

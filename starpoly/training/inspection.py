@@ -1,0 +1,128 @@
+"""What a model finds in validation images, every few epochs, as pictures in the model folder."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError, StarpolyError, StarpolyWarning
+from ..io.atomic import new_file
+from ..network.folder import load_spec
+from ..plot import draw_matches, outlines_on_image
+from ..report.training_page import PICTURES, write_training_page
+from .data import Pair, array_pairs
+from .history import TensorBoardLog
+from .thresholds import tune_thresholds
+
+if TYPE_CHECKING:
+    from ..model import StarPoly2D
+
+#: Images that are looked at, and the side of the window of each.
+N_IMAGES = 4
+SIDE = 256
+_GAP = 6
+
+
+class Inspection:
+    """Draws the true objects of some validation images, and below them those that the best model so far finds.
+
+    Matched objects are green, false ones orange, missed ones blue (IoU 0.5). While the training runs, the thresholds
+    are those that are best for these very windows.
+
+    Parameters
+    ----------
+    folder : Path
+        Model folder; pictures go to ``validation/epoch_NNNN.png``, named by the epoch of the model, and to TensorBoard.
+    pairs : sequence of Pair
+        Validation images.
+    as_model : callable
+        :meth:`starpoly.StarPoly2D.from_pretrained`; handed in, since the facade lies above the training.
+    every : int
+        Epochs between two looks; 0 for none.
+    """
+
+    def __init__(self, folder: Path, pairs: Sequence[Pair], as_model: Callable[[Path], StarPoly2D], every: int = 10) -> None:
+        self._folder, self._as_model, self._every = folder, as_model, every
+        step = max(1, len(pairs) // N_IMAGES)
+        self._pairs = list(pairs)[::step][:N_IMAGES] if every else []
+        self._windows: list[tuple[NDArray, NDArray]] = []
+
+    def __call__(self, epoch: int) -> None:
+        """After an epoch: look, if it is time and the best model is a new one."""
+        if self._every and epoch % self._every == 0 and not self._path().exists():
+            self._look(tune=True)
+
+    def finish(self) -> None:
+        """Draw the finished model with its own thresholds, and write ``training.html``."""
+        if self._every:
+            self._look(tune=False)
+            write_training_page(self._folder)
+
+    def _path(self) -> Path:
+        best = load_spec(self._folder).training.get("best_epoch", 0)
+        return self._folder / PICTURES / f"epoch_{best:04d}.png"
+
+    def _look(self, *, tune: bool) -> None:
+        if not self._windows:
+            self._windows = [_window(pair) for pair in self._pairs]
+        model = self._as_model(self._folder)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", StarpolyWarning)  # an early model finds nothing, or too much
+            if tune:
+                _tune(model, self._windows)
+            columns = [_column(model, image, labels) for image, labels in self._windows]
+        picture = _beside(columns)
+        png = _png(picture)
+        path = self._path()
+        path.parent.mkdir(exist_ok=True)
+        with new_file(path) as temporary:
+            temporary.write_bytes(png)
+        TensorBoardLog(self._folder, PICTURES).add_picture("validation", png, picture.shape[:2], int(path.stem.rpartition("_")[2]))
+
+
+def _window(pair: Pair) -> tuple[NDArray, NDArray]:
+    """The part of a pair around the middle of its objects."""
+    image, labels = pair.read_image(), pair.read_labels()
+    y, x = np.nonzero(labels > 0)
+    middle = (np.median(y), np.median(x)) if len(y) else (labels.shape[0] / 2, labels.shape[1] / 2)
+    start = [int(np.clip(at - SIDE // 2, 0, max(0, length - SIDE))) for at, length in zip(middle, labels.shape, strict=True)]
+    inside = tuple(slice(begin, begin + SIDE) for begin in start)
+    return image[inside], np.maximum(labels[inside], 0)
+
+
+def _tune(model: StarPoly2D, windows: Sequence[tuple[NDArray, NDArray]]) -> None:
+    images, labels = zip(*windows, strict=True)
+    with suppress(DataError):  # nothing is found yet: with the thresholds that there are, too
+        model.spec = model.spec.replace(thresholds=tune_thresholds(model, array_pairs(images, labels), progress=False))
+
+
+def _column(model: StarPoly2D, image: NDArray, labels: NDArray) -> NDArray[np.uint8]:
+    """The true objects above the found ones."""
+    try:
+        found = model.predict_instances(image)[0]
+    except StarpolyError:  # such as a training that has gone out of bounds; it says so itself
+        found = np.zeros(labels.shape, np.int32)
+    gap = np.full((_GAP, labels.shape[1], 3), 255, np.uint8)
+    return np.concatenate([outlines_on_image(image, labels), gap, draw_matches(image, labels, found)[0]])
+
+
+def _beside(columns: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Pictures side by side on white."""
+    height = max(len(column) for column in columns)
+    padded = [np.pad(column, ((0, height - len(column)), (0, _GAP), (0, 0)), constant_values=255) for column in columns]
+    return np.concatenate(padded, axis=1)[:, :-_GAP]
+
+
+def _png(picture: NDArray[np.uint8]) -> bytes:
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, format="PNG")
+    return stream.getvalue()
