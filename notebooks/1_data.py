@@ -1,0 +1,124 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 1. Data
+#
+# What a star-convex model can hold of your objects, before anything is trained: pairs of images and masks, sizes, the
+# reconstruction by the number of rays, and settings that follow from it. Put in your own folders where the first cell says so.
+
+# %%
+import os
+import tempfile
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import tifffile
+
+from starpoly import plot
+from starpoly.evaluation.reconstruction import reconstruct
+from starpoly.samples import generate_nuclei
+from starpoly.training.advice import advise
+from starpoly.training.data import TrainingData, find_pairs
+
+SMALL = bool(os.environ.get("STARPOLY_SMALL"))  # as continuous integration runs it
+
+# %% [markdown]
+# ## Pairs
+#
+# Two folders: images, and label images (0 background, 1..n objects; negative: ignore these pixels). Files pair by name, with or
+# without a suffix such as `_label`. Here both are generated; for your own, set `images` and `masks` and leave the loop out.
+
+# %%
+data = Path(tempfile.mkdtemp())
+images, masks = data / "images", data / "masks"
+for folder in (images, masks):
+    folder.mkdir(parents=True, exist_ok=True)
+for seed in range(3 if SMALL else 12):
+    made = generate_nuclei(seed)
+    tifffile.imwrite(images / f"nuclei_{seed:02d}.tif", made.image)
+    tifffile.imwrite(masks / f"nuclei_{seed:02d}_label.tif", made.labels.astype(np.uint16))
+
+pairs = find_pairs(images, masks)
+print(len(pairs), "pairs, the first is", pairs[0].name)
+
+# %% [markdown]
+# `TrainingData` reads them as a training does, and says what is wrong with them: shapes that differ, masks without objects, ids
+# that lie in several pieces.
+
+# %%
+summary = TrainingData(pairs).summarize(progress=False)
+print(f"{summary.n_objects.sum()} objects, the longest {summary.longest:.0f} px")
+
+figure, axes = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
+for axis, pair in zip(axes[:2], pairs, strict=False):
+    plot.plot_outlines(axis, pair.read_image(), pair.read_labels(), pair.name)
+plot.plot_sizes(axes[2], summary.diameters)
+
+# %% [markdown]
+# ## What a star can hold
+#
+# A star-convex polygon has one boundary point in each direction from its centre. `reconstruct` draws every object of a mask
+# again from the distances that a perfect network would answer: nothing that is trained gets better than this. Round nuclei are
+# held well. A ring or a branching cell is not, whatever the number of rays:
+
+# %%
+y, x = np.indices((96, 192))
+hard = np.zeros((96, 192), np.int32)
+hard[np.abs(np.hypot(y - 48, x - 48) - 30) < 8] = 1  # a ring
+hard[(np.abs(y - 48) < 7) & (np.abs(x - 144) < 40) | (np.abs(x - 144) < 7) & (np.abs(y - 48) < 40)] = 2  # a cross
+figure, axes = plt.subplots(1, 3, figsize=(13, 3.5), layout="constrained")
+plot.plot_outlines(axes[0], hard > 0, hard, "a ring and a cross")
+for axis, n_rays in zip(axes[1:], (8, 64), strict=True):
+    drawn, polygons = reconstruct(hard, n_rays)
+    plot.plot_rays(axis, hard > 0, polygons, f"{n_rays} rays")
+
+# %% [markdown]
+# ## Rays, grid, patch and scale for these masks
+
+# %%
+advice = advise([pair.read_labels() for pair in pairs])
+print(advice)
+
+figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
+rays = [one.n_rays for one in advice.reconstructions]
+axis.plot(rays, [one.mean_iou for one in advice.reconstructions], "o-", label="mean IoU")
+axis.plot(rays, [one.scores[-1].accuracy for one in advice.reconstructions], "o-", label="AP at IoU 0.9")
+axis.axvline(advice.n_rays, color="0.6", linestyle=":")
+axis.set_xscale("log", base=2)
+axis.set_xticks(rays, rays)
+axis.set_xlabel("rays")
+axis.legend()
+
+# %% [markdown]
+# As settings for a training:
+
+# %%
+print(f"""[network]
+n_rays = {advice.n_rays}
+grid = {list(advice.grid)}
+
+[training]
+patch_size = {list(advice.patch_size)}""")
+
+# %% [markdown]
+# ## What this notebook claims
+
+# %%
+assert len(pairs) == len(list(images.iterdir()))
+assert 15 < np.median(summary.diameters) < 30
+assert all(a.mean_iou <= b.mean_iou for a, b in zip(advice.reconstructions, advice.reconstructions[1:], strict=False))
+assert advice.reconstructions[-1].mean_iou > 0.95, "round nuclei are held well"
+ring, cross = (np.sum((reconstruct(hard, 64)[0] == k) & (hard == k)) / np.sum(hard == k) for k in (1, 2))
+assert ring < 0.6, "a ring is not"

@@ -1,0 +1,111 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 3. Inspection
+#
+# Where a model is right, where it is wrong, and why: what the network says, what suppression makes of it, and what its scores are
+# worth.
+
+# %%
+import os
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from starpoly import StarPoly2D, matching, plot
+from starpoly.evaluation.scored import ScoredMatches, match_scored, precision_recall
+from starpoly.measure import measure
+from starpoly.nms import suppress
+from starpoly.samples import generate_nuclei
+
+SMALL = bool(os.environ.get("STARPOLY_SMALL"))  # as continuous integration runs it
+
+model = StarPoly2D.from_pretrained("nuclei-fluo")
+# images that get harder: fewer photons for the same nuclei
+samples = [generate_nuclei(seed, n_objects=70, diameter=18) for seed in range(3 if SMALL else 8)]
+rng = np.random.default_rng(0)
+images = [rng.poisson(one.image / 4**k) for k, one in enumerate(samples)]
+truth = [one.labels for one in samples]
+
+# %% [markdown]
+# ## What the network says
+#
+# For every point of a grid the probability to lie well inside an object, and the distance to its boundary along each ray.
+
+# %%
+image = images[0]
+probability, distances = model.predict(image)
+labels, details = model.predict_instances(image)
+candidates = model.find_candidates(image)
+
+figure, axes = plt.subplots(1, 3, figsize=(15, 5), layout="constrained")
+figure.colorbar(plot.plot_probability(axes[0], image, probability, model.spec.network.grid, "probability"), shrink=0.7)
+plot.plot_rays(axes[1], image, details["polygons"], "rays of the objects")
+plot.plot_candidates(axes[2], image, candidates, details["polygons"])
+
+# %% [markdown]
+# Every point above the threshold proposes a polygon; non-maximum suppression keeps the best of those that overlap.
+
+# %%
+print(f"{len(candidates)} candidates above {model.thresholds.prob}, {len(details['polygons'])} kept at an overlap of {model.thresholds.nms}")
+
+# %% [markdown]
+# ## Matched, false and missed objects, the worst image first
+
+# %%
+found = [model.predict_instances(one) for one in images]
+f1 = [matching(true, one[0]).f1 for true, one in zip(truth, found, strict=True)]
+worst = np.argsort(f1)
+figure, axes = plt.subplots(1, 3, figsize=(15, 5.5), layout="constrained")
+ids = {}
+for axis, k in zip(axes, worst, strict=False):
+    ids[k] = plot.plot_matches(axis, images[k], truth[k], found[k][0], title=f"image {k}, F1 {f1[k]:.2f}")
+
+# %% [markdown]
+# ## What scores are worth
+#
+# Objects found with a low threshold, held against the truth: precision over recall, and how often objects of a score are right. A
+# score says how well inside an object its centre lies; it need not be the chance of being right. The mark is the model's threshold.
+
+# %%
+pooled = ScoredMatches.concatenate(
+    [match_scored(suppress(model.find_candidates(one, 0.15), model.thresholds.nms), true) for one, true in zip(images, truth, strict=True)]
+)
+figure, axes = plt.subplots(1, 3, figsize=(15, 4.5), layout="constrained")
+plot.plot_precision_recall(axes[0], pooled, threshold=model.thresholds.prob)
+calibration = plot.plot_reliability(axes[1], pooled)
+plot.plot_score_histogram(axes[2], np.concatenate([one[1]["prob"] for one in found]), model.thresholds.prob)
+
+# %% [markdown]
+# ## Sizes
+#
+# Against those that the model was trained on: an image of much smaller or larger objects had better be resized.
+
+# %%
+sizes = np.concatenate([measure(one[0], one[1]["polygons"])["diameter"] for one in found])
+figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
+plot.plot_sizes(axis, sizes, model.spec.object_diameter)
+
+# %% [markdown]
+# ## What this notebook claims
+
+# %%
+assert f1[0] > 0.85, f1
+assert worst[0] != 0, "fewer photons, worse"
+for k, kinds in ids.items():
+    stats = matching(truth[k], found[k][0])
+    assert tuple(map(len, kinds.values())) == (stats.tp, stats.fp, stats.fn)
+curve = precision_recall(pooled)
+assert curve.precision[0] > curve.precision[-1], "the surest are right more often than all"
+assert len(candidates) > len(details["polygons"])

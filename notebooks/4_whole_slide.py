@@ -1,0 +1,154 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 4. A whole slide
+#
+# An image that need not fit into memory: planned, run tile by tile, stopped, gone on with, and handed over to QuPath and napari.
+# The answer is that of the whole image, whatever the tiles.
+
+# %%
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import tifffile
+import zarr
+
+from starpoly import StarPoly2D, StarpolyError, plot
+from starpoly.io.sources import open_source
+from starpoly.io.sources.thumbnail import every
+from starpoly.samples import generate_nuclei
+from starpoly.slide import SlideOutputs, segment_slide
+from starpoly.tiling import Box
+
+SMALL = bool(os.environ.get("STARPOLY_SMALL"))  # as continuous integration runs it
+work = Path(tempfile.mkdtemp())
+
+# %% [markdown]
+# A slide: a tiled TIFF with the size of its pixels. Yours may be OME-TIFF, SVS, NDPI, OME-Zarr, MIRAX ...
+
+# %%
+side = 512 if SMALL else 2048
+n = side // 256
+slide = work / "slide.ome.tif"
+pixels = np.block([[generate_nuclei(n * i + j).image for j in range(n)] for i in range(n)])
+tifffile.imwrite(slide, pixels, tile=(256, 256), compression="zlib", metadata={"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5})
+with open_source(slide) as source:
+    print(source, source.pixel_size)
+
+# %% [markdown]
+# ## The plan
+#
+# Tiles follow from the model and the size of its window, not from the reader's guess at an overlap: the halo is the network's
+# receptive field. Smaller tiles need less memory, and give the same objects.
+
+# %%
+model = StarPoly2D.from_pretrained("nuclei-fluo")
+tile_size = 384
+outputs = SlideOutputs(
+    labels=work / "slide_label.tiff", zarr=work / "slide.ome.zarr", geojson=work / "slide.geojson", table=work / "slide_table.csv",
+    overlay=work / "slide_overlay.png", provenance=work / "slide_provenance.json",
+)  # fmt: skip
+journal = work / "journal"
+
+# %% [markdown]
+# ## Run, stop, go on
+#
+# What each tile has found is kept in the journal. Here the slide lies on a drive that is unplugged once two tiles are done; the same
+# call goes on from there. (Ctrl-C, a crash or a full disk do the same. Usually `slide` itself is passed.)
+
+
+# %%
+class Drive:
+    """The slide, as long as the drive is plugged in; anything with a shape and slices can be segmented."""
+
+    def __init__(self, source):
+        self.source, self.shape, self.dtype, self.ndim = source, source.shape, source.dtype, 3
+        self.plugged_in = True
+
+    def __getitem__(self, key):
+        if not self.plugged_in and len(list(journal.glob("tile_*"))) >= 2:
+            raise OSError("the drive is gone")
+        return self.source[key]
+
+
+drive = Drive(open_source(slide))
+settings = {"tile_size": tile_size, "scale": 1, "pixel_size": drive.source.pixel_size, "journal": journal}
+drive.plugged_in = False
+try:
+    segment_slide(model, drive, outputs, **settings)
+except StarpolyError as error:
+    print(error)
+kept = len(list(journal.glob("tile_*")))
+print(kept, "tiles are in the journal")
+
+# %%
+drive.plugged_in = True
+result = segment_slide(model, drive, outputs, **settings)
+print(f"{result.n_objects} objects in {result.n_tiles} tiles of {result.shape[0]} x {result.shape[1]} pixels")
+
+# %% [markdown]
+# The same objects as from the image at once, in memory:
+
+# %%
+whole, details = model.predict_instances(pixels, scale=1)
+print(len(details["polygons"]), "objects")
+
+# %% [markdown]
+# ## A look at it
+#
+# Regions and reduced views are read without the rest.
+
+# %%
+with open_source(slide) as image, open_source(outputs.labels) as labels:
+    step = side // 256
+    figure, axes = plt.subplots(1, 2, figsize=(12, 6), layout="constrained")
+    plot.plot_outlines(axes[0], every(image, step), every(labels, step)[..., 0], f"every {step}-th pixel")
+    corner = Box(100, 100, 340, 340)
+    plot.plot_outlines(axes[1], image[corner.slices], labels[corner.slices][..., 0], "across the seams of tiles")
+
+# %% [markdown]
+# ## QuPath
+#
+# Drag `slide.geojson` onto the open slide, or File > Import objects from file: every object is a detection with its measurements.
+
+# %%
+features = json.loads(outputs.geojson.read_text(encoding="utf-8"))["features"]
+print(len(features), "features, the first:", features[0]["properties"]["objectType"], features[0]["properties"].get("measurements"))
+
+# %% [markdown]
+# ## napari
+#
+# `starpoly view slide.ome.tif slide_label.tiff`, or drag `slide.ome.zarr` into napari. In Python:
+
+# %%
+group = zarr.open_group(outputs.zarr, mode="r")
+print(dict(group.attrs)["ome"].keys() if "ome" in group.attrs else list(group.attrs), list(group.members()))
+
+# %% [markdown]
+# ## What this notebook claims
+
+# %%
+written = tifffile.imread(outputs.labels)
+assert written.shape == pixels.shape
+assert result.n_objects == written.max() == len(features)
+assert not journal.exists(), "nothing is left of the run but its results"
+assert 2 <= kept < result.n_tiles, "it was stopped on its way"
+assert abs(len(details["polygons"]) - result.n_objects) <= 1, "the last bit of float32 may differ between windows"
+assert np.mean((written > 0) == (whole > 0)) > 0.9999
+record = json.loads(outputs.provenance.read_text(encoding="utf-8"))
+assert record["model"]["name"] == "nuclei-fluo"
