@@ -147,15 +147,15 @@ def detect(
     ):
         behind: deque[Future[None]] = deque()
 
-        def finish(tile: Tile, maps: Maps) -> None:
+        def finish(tile: Tile, answer: list[Maps]) -> None:
             with clock.timing("geometry"):
-                gathering.finish_tile(tile, maps)
+                gathering.finish_tile(tile, answer)
 
         try:
             for tile, window in _read_ahead(reading, readers, image, normalizer, missing, clock):
                 with clock.timing("network"):
-                    maps = halving(window)
-                behind.append(geometry.submit(finish, tile, maps))
+                    answer = [halving(window)]
+                behind.append(geometry.submit(finish, tile, answer))
                 if len(behind) > _GEOMETRY_BEHIND:
                     behind.popleft().result()
                 bar.set_postfix_str(f"{gathering.n_kept} objects", refresh=False)
@@ -216,9 +216,9 @@ class _Gathering:
                 self._add(tile, done)
         return todo
 
-    def finish_tile(self, tile: Tile, maps: Maps) -> None:
-        """Take in the network's answer for a tile."""
-        candidates = collect_candidates(maps, tile, self._network, self._thresholds.prob, self._shape)
+    def finish_tile(self, tile: Tile, answer: list[Maps]) -> None:
+        """Take in the network's answer for a tile, and take it out of the list, so that nobody holds it longer than need be."""
+        candidates = collect_candidates(answer.pop(), tile, self._network, self._thresholds.prob, self._shape)
         if self._region is not None:
             candidates = candidates.take(self._region.contains(candidates.points))
         self._warn_of_flood(len(candidates), tile)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import math
 
 from .config import NetworkConfig
@@ -17,6 +19,16 @@ _LARGEST_SIDE = 2048
 _USUAL_SIDES = (1024, 1536)
 #: full-resolution pixels times filters of the first level that are alive at a time (measured)
 _ALIVE = 6
+
+
+def give_back() -> None:
+    """Return memory that is free to the system, where the C library (glibc) keeps it; after loading a model that is much."""
+    gc.collect()
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):  # another C library
+        return
+    trim(0)
 
 
 def window_bytes(network: NetworkConfig, shape: tuple[int, int], precision: str = "float32") -> int:

@@ -19,6 +19,7 @@ from .io.sinks.pull import check_pixel_size
 from .io.sources import Source, open_source
 from .journal import open_journal
 from .measure import in_micrometres
+from .memory import give_back
 from .provenance import describe_run, write_provenance
 from .render import LazyLabels, visible
 from .tiling import Box
@@ -146,6 +147,7 @@ def segment_slide(
         if journal is not None:
             run = {"starpoly": __version__, "model": model.fingerprint(), "input": identity, **settings, **part}
             kept = stack.enter_context(open_journal(journal, run, **_kind(model)))
+        give_back()
         found = model.detect(
             source,
             prob_threshold=prob_threshold,

@@ -14,7 +14,7 @@ from ...tiling import Box
 from ..untrusted import decoding
 from .cache import BlockCache
 
-CACHE_BYTES = 64 << 20
+CACHE_BYTES = 32 << 20
 """Decoded blocks kept in memory per source, so that windows that overlap do not decode twice."""
 
 DEAR_BYTES = 256 << 20
