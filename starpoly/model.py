@@ -240,7 +240,7 @@ class StarPoly2D:
             )
         if factor != 1:
             found = replace(found, polygons=found.polygons.scale(1 / factor), scale=factor)
-        self._look_at(found)
+        self._look_at(found, thresholds.prob)
         return found
 
     def _scale(self, image: Any, normalizer: Normalizer, wanted: int | None) -> tuple[int, Detection | None]:
@@ -452,11 +452,11 @@ class StarPoly2D:
                 skipped = sum(not region.overlaps(tile.core) for tile in plan)
                 _log.info("%d of %d tiles are skipped, there is nothing to look at", skipped, len(plan))
 
-    def _look_at(self, found: Detection) -> None:
+    def _look_at(self, found: Detection, threshold: float) -> None:
         """Say what a user would want to know about a result."""
         if not len(found.polygons):
             warnings.warn(
-                f"no objects found above a probability of {self.spec.thresholds.prob:.2f}; "
+                f"no objects found above a probability of {threshold:.2f}; "
                 "is this the kind of image that the model was trained for?",
                 StarpolyWarning,
                 stacklevel=4,

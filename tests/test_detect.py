@@ -19,6 +19,7 @@ from starpoly.normalize import Normalizer
 from starpoly.polygons import StarPolygons
 from starpoly.tiling import Box, plan_tiles
 
+from examples import LABELS
 from painted import N_RAYS, Painted, disks, identity, paint
 
 
@@ -28,6 +29,16 @@ def same(first: StarPolygons, second: StarPolygons) -> bool:
         and np.array_equal(first.distances, second.distances)
         and np.array_equal(first.probabilities, second.probabilities)
     )
+
+
+def shuffled(order):
+    """The lattice with its tiles in a random order."""
+
+    def plan(*args, **settings):
+        whole = plan_tiles(*args, **settings)
+        return replace(whole, tiles=tuple(order.sample(whole.tiles, len(whole))))
+
+    return plan
 
 
 @given(
@@ -174,13 +185,22 @@ def test_order_of_the_tiles_has_no_influence(seed, order):
     image = paint(disks((90, 80), seed))
     expected = detect(image, Painted(), identity(), Thresholds(0.3, 0.4), tile_size=24)
     with pytest.MonkeyPatch.context() as patch:
-        def shuffled(*args, **settings):
-            plan = plan_tiles(*args, **settings)
-            return replace(plan, tiles=tuple(order.sample(plan.tiles, len(plan))))
-
-        patch.setattr("starpoly.detect.plan_tiles", shuffled)
+        patch.setattr("starpoly.detect.plan_tiles", shuffled(order))
         found = detect(image, Painted(), identity(), Thresholds(0.3, 0.4), tile_size=24)
     assert same(found.polygons, expected.polygons)
+
+
+@pytest.mark.parametrize("name", LABELS)
+@given(tile_size=st.integers(1, 40), grid=st.sampled_from([(1, 1), (2, 2)]), order=st.randoms(use_true_random=False))
+def test_labels_of_the_catalogue_in_any_tiles_and_order(name, tile_size, grid, order):
+    labels = np.unique(np.maximum(LABELS[name], 0), return_inverse=True)[1].reshape(LABELS[name].shape)
+    image, thresholds = paint(labels), Thresholds(0.2, 0.4)
+    whole = detect(image, Painted(grid=grid), identity(), thresholds)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("starpoly.detect.plan_tiles", shuffled(order))
+        tiled = detect(image, Painted(grid=grid), identity(), thresholds, tile_size=tile_size)
+    first, second = (render_labels(found.polygons, labels.shape) for found in (whole, tiled))
+    np.testing.assert_array_equal(first, second)
 
 
 def test_flood_of_candidates_is_said_once():

@@ -1,0 +1,187 @@
+"""The tables of docs/slides.md and README.md, from the figures in benchmarks/results.
+
+    python benchmarks/tables.py [--slides FILE ...] [--exactness FILE] [--read-back FILE] [--check]
+
+First takes new figures into benchmarks/results: of `slides.py --json` those of the cases (a later file counts), of
+`slide_exactness.py --json` and `read_back.py --json` the lines; without commands, paths and what processes said. Then writes
+each table between its marks, `<!-- benchmark: NAME -->` and `<!-- /benchmark -->`. With --check nothing is written: exit status 1
+if a document does not show what the figures say.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from slides import megapixels, own_seconds
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+DOCUMENTS = (ROOT / "docs" / "slides.md", ROOT / "README.md")
+_MARKS = re.compile(r"(<!-- benchmark: ([\w-]+) -->\n).*?(<!-- /benchmark -->)", re.DOTALL)
+#: What is kept of a case
+_KEPT = (
+    "status", "side", "kind", "seconds", "cpu_seconds", "peak_mb", "anonymous_mb", "others", "objects", "tiles", "stages",
+    "seams", "between",
+)  # fmt: skip
+_TOOLS = {
+    "stardist": "StarDist, as documented", "stardist-lean": "StarDist, image and labels on disk",
+    "imported": "starpoly, StarDist's network", "own": "starpoly, `nuclei-fluo`",
+}  # fmt: skip
+
+Cases = dict[str, dict[str, Any]]
+
+
+def take_slides(files: list[Path]) -> None:
+    """Keep the figures of cases that went well."""
+    target = RESULTS / "slides.json"
+    kept: dict[str, Any] = json.loads(target.read_text(encoding="utf-8")) if target.exists() else {"cases": {}}
+    for file in files:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        kept |= {"machine": found["machine"], "slides": found["slides"]}
+        for name, case in found["cases"].items():
+            if not case["status"]:
+                kept["cases"][name] = {key: _rounded(case[key]) for key in _KEPT if key in case}
+    _write(target, kept)
+
+
+def take_lines(name: str, file: Path) -> None:
+    """Keep lines of PASS and FAIL."""
+    _write(RESULTS / f"{name}.json", json.loads(file.read_text(encoding="utf-8")))
+
+
+def _write(path: Path, content: Any) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(part) for key, part in value.items()}
+    return round(value, 3) if isinstance(value, float) else value
+
+
+def sizes(cases: Cases) -> list[str]:
+    """Time and memory by size."""
+    lines = [
+        "| slide | objects | seconds | s per megapixel, without start | peak memory | in the network |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    for case in _own(cases):
+        rate, busy = own_seconds(case) / megapixels(case), _stage(case, "network") / own_seconds(case)
+        lines.append(
+            f"| {_size(case)} | {_count(case['objects'])} | {case['seconds']:.1f} | {rate:.3f} | {case['peak_mb'] / 1000:.2f} GB | {100 * busy:.0f} % |"
+        )
+    return lines
+
+
+def short(cases: Cases) -> list[str]:
+    """The same in few columns."""
+    lines = ["| slide | objects | seconds | peak memory |", "|---|--:|--:|--:|"]
+    for case in _own(cases):
+        if case["side"] >= 5000:
+            lines.append(f"| {_size(case)} | {_count(case['objects'])} | {case['seconds']:.0f} | {case['peak_mb'] / 1000:.2f} GB |")
+    return lines
+
+
+def comparison(cases: Cases) -> list[str]:
+    """The tools on one slide."""
+    lines = ["| | objects | seconds | processor seconds | peak memory |", "|---|--:|--:|--:|--:|"]
+    for tool, title in _TOOLS.items():
+        case = cases.get(f"{tool}/grey/10240")
+        if case is not None:
+            lines.append(
+                f"| {title} | {_count(case['objects'])} | {case['seconds']:.0f} | {case['cpu_seconds']:.0f} | {case['peak_mb'] / 1000:.2f} GB |"
+            )
+    return lines
+
+
+def seams(cases: Cases) -> list[str]:
+    """Objects at seams, and half-way between them."""
+    lines = [
+        "| | where | looked at again | changed | lost | extra | doubled pairs | true nuclei across | found | in pieces |",
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for tool, title in _TOOLS.items():
+        case = cases.get(f"seams/{tool}/grey/10240")
+        for where in ("seams", "between") if case is not None else ():
+            again, double, true = (case[where][part] for part in ("looked_at_again", "doubled", "true_nuclei"))
+            lines.append(
+                f"| {title} | {where} | {again['objects']} | {again['changed']} | {again['lost']} | {again['extra']} | "
+                f"{double['pairs']} of {_count(double['objects'])} | {_count(true['nuclei'])} | {100 * true['found'] / max(1, true['nuclei']):.1f} % | {true['in_pieces']} |"
+            )
+    return lines
+
+
+def _own(cases: Cases) -> list[dict[str, Any]]:
+    found = [case for name, case in cases.items() if re.fullmatch(r"own/(grey|rgb)/\d+000", name)]
+    return sorted(found, key=lambda case: (case["kind"], case["side"]))
+
+
+def _size(case: dict[str, Any]) -> str:
+    return f"{_count(case['side'])} x {_count(case['side'])}, {'RGB' if case['kind'] == 'rgb' else case['kind']}"
+
+
+def _count(number: int) -> str:
+    return f"{number:,}".replace(",", " ")
+
+
+def _stage(case: dict[str, Any], name: str) -> float:
+    return case["stages"].get(name, case["stages"].get(f"detection: {name}", 0.0))
+
+
+def checks(name: str) -> list[str]:
+    """Lines of PASS and FAIL as a table."""
+    rows = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    table = ["| check | | seen |", "|---|---|---|"]
+    return table + [f"| {row['check']} | {'passed' if row['passed'] else 'FAILED'} | {row['detail']} |" for row in rows]
+
+
+def tables() -> dict[str, Callable[[], list[str]]]:
+    """All tables by name."""
+    cases: Cases = json.loads((RESULTS / "slides.json").read_text(encoding="utf-8"))["cases"]
+    return {
+        "slides": lambda: sizes(cases), "slides-short": lambda: short(cases), "comparison": lambda: comparison(cases),
+        "seams": lambda: seams(cases), "exactness": lambda: checks("exactness"), "read-back": lambda: checks("read_back"),
+    }  # fmt: skip
+
+
+def rendered(text: str) -> str:
+    """A document with its tables as the figures say."""
+    known = tables()
+    return _MARKS.sub(lambda found: found[1] + "\n".join(known[found[2]]()) + "\n" + found[3], text)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Take figures, write tables; with --check, 1 if a table is out of date."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--slides", type=Path, nargs="+", default=[], metavar="FILE")
+    parser.add_argument("--exactness", type=Path, metavar="FILE")
+    parser.add_argument("--read-back", type=Path, metavar="FILE")
+    parser.add_argument("--check", action="store_true", help="write nothing, say whether the documents are up to date")
+    args = parser.parse_args(arguments)
+    if args.slides:
+        take_slides(args.slides)
+    for name in ("exactness", "read_back"):
+        if getattr(args, name):
+            take_lines(name, getattr(args, name))
+    stale = []
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf-8")
+        wanted = rendered(text)
+        if wanted != text:
+            stale.append(document)
+            if not args.check:
+                document.write_text(wanted, encoding="utf-8")
+    for document in stale:
+        print(f"{document.relative_to(ROOT)}: {'out of date' if args.check else 'written'}")
+    return int(args.check and bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
