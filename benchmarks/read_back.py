@@ -27,6 +27,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def read_labels(path: Path) -> tuple[Pixels, list[Row]]:
     gaps = int((found.areas == 0).sum())
     strided = all(
         np.array_equal(np.asarray(low[y : y + _ROWS]), np.asarray(high[2 * y : 2 * (y + _ROWS)])[::2, ::2])
-        for high, low in zip(levels, levels[1:], strict=False)
+        for high, low in pairwise(levels)
         for y in range(0, low.shape[0], _ROWS)
     )
     return found, [

@@ -111,9 +111,10 @@ def seams(cases: Cases) -> list[str]:
         case = cases.get(f"seams/{tool}/grey/10240")
         for where in ("seams", "between") if case is not None else ():
             again, double, true = (case[where][part] for part in ("looked_at_again", "doubled", "true_nuclei"))
+            found = f"{100 * true['found'] / max(1, true['nuclei']):.1f} %"
             lines.append(
                 f"| {title} | {where} | {again['objects']} | {again['changed']} | {again['lost']} | {again['extra']} | "
-                f"{double['pairs']} of {_count(double['objects'])} | {_count(true['nuclei'])} | {100 * true['found'] / max(1, true['nuclei']):.1f} % | {true['in_pieces']} |"
+                f"{double['pairs']} of {_count(double['objects'])} | {_count(true['nuclei'])} | {found} | {true['in_pieces']} |"
             )
     return lines
 
