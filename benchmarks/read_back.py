@@ -203,7 +203,7 @@ def check_table(path: Path, pixels: Pixels) -> Iterator[Row]:
         return
     areas = np.array([float(row["area"]) for row in rows])
     centres = np.array([[float(row["y"]), float(row["x"])] for row in rows]).reshape(-1, 2).T
-    shift = float(np.abs(centres - pixels.sums / pixels.areas).max(initial=0))
+    shift = float(np.abs(centres - pixels.sums / np.maximum(pixels.areas, 1)).max(initial=0))
     differ = int((areas != pixels.areas).sum())
     detail = f"{differ} areas differ, centres by at most {shift:.4f} px"
     yield Row("table: areas and centres are those of the pixels", differ == 0 and shift <= _DECIMALS, detail)

@@ -40,3 +40,9 @@ def test_bfloat16_takes_less_and_so_the_usual_window_is_larger():
 def test_usual_window_keeps_to_its_bounds():
     assert usual_tile_size(NetworkConfig(grid=(1, 1), stem="conv", base_filters=128)) == 1024
     assert usual_tile_size(NetworkConfig(base_filters=8)) == 1536
+
+
+def test_giving_back_what_is_free_changes_nothing():
+    held = np.arange(1 << 20)
+    give_back()
+    assert held.sum() == (1 << 19) * ((1 << 20) - 1)
