@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from starpoly.config import NetworkConfig
-from starpoly.memory import AT_REST, tile_size_within, usual_tile_size, window_bytes
+from starpoly.memory import AT_REST, give_back, tile_size_within, usual_tile_size, window_bytes
 
 NETWORK = NetworkConfig()
 
