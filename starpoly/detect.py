@@ -387,7 +387,7 @@ def _bar(plan: TilePlan, missing: Sequence[Tile], *, shown: bool) -> tqdm:
         initial=max(0.0, total - sum(area(tile.core) for tile in missing) / 1e6),
         unit="MP",
         desc=f"{len(plan)} tiles",
-        bar_format="{l_bar}{bar}| {n:.1f}/{total:.1f} MP [{elapsed}<{remaining}, {rate_fmt}{postfix}]",
+        bar_format="{l_bar}{bar}| {n:.1f}/{total:.1f} MP [{elapsed}<{remaining}, {rate_noinv_fmt}{postfix}]",
         leave=False,
         disable=None if shown else True,
     )
