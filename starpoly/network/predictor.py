@@ -14,6 +14,7 @@ from ..config import ModelSpec
 from ..errors import ModelError
 from ..memory import usual_tile_size
 from . import graph_cache
+from .engine import check_engine
 from .folder import find_weights, load_model, sha256_of
 from .frozen import Freezable, FrozenNetwork, NetworkGeometry
 from .precision import choose_precision, cpu_has_bfloat16
@@ -67,6 +68,8 @@ class Predictor:
         As given.
     precision : {"float32", "bfloat16"}
         The one in effect.
+    engine : {"tensorflow", "openvino"}
+        What runs the network.
     stride, grid : (int, int)
         Windows are multiples of ``stride`` pixels; outputs lie ``grid`` pixels apart.
     halo : (int, int)
@@ -105,32 +108,57 @@ class Predictor:
         self.n_classes, self.max_distance = spec.network.n_classes, spec.max_distance
         self.ray_context = spec.ray_context
         self.has_foreground = spec.network.foreground_filters > 0 and spec.refine_outlines
-        self.precision = precision
+        self.precision, self.engine = precision, "tensorflow"
         self.tile_size = usual_tile_size(spec.network, precision)
         self._serve = serve
         self._source: tuple[Path, str] | None = None
         self._digest = ""
 
     @classmethod
-    def load(cls, folder: str | Path, precision: str = "auto", *, refine_outlines: bool = True) -> Predictor:
+    def load(
+        cls, folder: str | Path, precision: str = "auto", *, refine_outlines: bool = True, engine: str = "tensorflow"
+    ) -> Predictor:
         """The predictor of a model folder, with or without refinement; errors as :func:`starpoly.network.folder.load_model`.
 
         A network that was loaded before is found as a frozen graph in the cache, and neither Keras nor TensorFlow is imported for
-        it (see :mod:`starpoly.network.serving`). Its answers are the same bits.
+        it (see :mod:`starpoly.network.serving`). Its answers are the same bits. Another ``engine`` than TensorFlow runs the
+        frozen graph (see :func:`starpoly.network.engine.check_engine`).
         """
         spec, weights = find_weights(folder)
         spec = spec.replace(refine_outlines=spec.refine_outlines and refine_outlines)
+        if check_engine(engine) == "openvino":
+            return cls._load_openvino(spec, weights, precision)
         frozen = find_frozen(spec, weights, precision)
         if frozen is None:
             quiet_import()
             predictor = cls(spec, load_model(folder)[1], precision)
             predictor._keep(weights)
             return predictor
+        return cls._of_frozen(spec, weights, frozen.network, frozen.precision, frozen)
+
+    @classmethod
+    def _of_frozen(cls, spec: ModelSpec, weights: Path, network: FrozenNetwork, precision: str, serve: Serve) -> Predictor:
         predictor = cls.__new__(cls)
-        predictor._take(spec, frozen.network.geometry, frozen.precision, frozen)
+        predictor._take(spec, network.geometry, precision, serve)
         predictor._model = None
-        predictor._source = Path(folder), sha256_of(weights)
-        predictor._digest = frozen.network.weights_digest
+        predictor._source = weights.parent, sha256_of(weights)
+        predictor._digest = network.weights_digest
+        return predictor
+
+    @classmethod
+    def _load_openvino(cls, spec: ModelSpec, weights: Path, precision: str) -> Predictor:
+        from .serving_openvino import OpenVinoNetwork
+
+        precision = choose_precision(precision, foreign=bool(spec.stardist), fast=cpu_has_bfloat16())
+        network = graph_cache.find(graph_cache.key_of(spec, weights, "float32"))
+        if network is None:
+            quiet_import()
+            predictor = cls(spec, load_model(weights.parent)[1], "float32")
+            network = predictor._keep(weights)
+        if network is None:
+            raise ModelError("engine: expected a network that TensorFlow can freeze for OpenVINO, it cannot; use tensorflow")
+        predictor = cls._of_frozen(spec, weights, network, precision, OpenVinoNetwork(network.graph, precision))
+        predictor.engine = "openvino"
         return predictor
 
     @property
@@ -160,12 +188,14 @@ class Predictor:
             self._digest = digest.hexdigest()
         return self._digest
 
-    def _keep(self, weights: Path) -> None:
-        """Put the frozen network into the cache, for later processes."""
+    def _keep(self, weights: Path) -> FrozenNetwork | None:
+        """Put the frozen network into the cache, for later processes; None if it cannot be frozen."""
         graph = self._serve.graph() if isinstance(self._serve, Freezable) else None
-        if graph is not None:
-            network = FrozenNetwork(graph, self.geometry, self.weights_digest)
-            graph_cache.keep(graph_cache.key_of(self.spec, weights, self.precision), network)
+        if graph is None:
+            return None
+        network = FrozenNetwork(graph, self.geometry, self.weights_digest)
+        graph_cache.keep(graph_cache.key_of(self.spec, weights, self.precision), network)
+        return network
 
     def __call__(self, batch: np.ndarray) -> NetworkOutput:
         """Run the network.

@@ -251,7 +251,7 @@ def test_thresholds_and_limits_are_handed_on(capsys):
     assert PaintedModel.calls == [
         {"prob_threshold": 0.3, "nms_threshold": 0.2, "scale": None, "tile_size": 512, "progress": True}
     ]
-    assert PaintedModel.loaded == [(Path("models/mine"), {"precision": "auto", "refine_outlines": False})]
+    assert PaintedModel.loaded == [(Path("models/mine"), {"precision": "auto", "refine_outlines": False, "engine": "tensorflow"})]
     assert "0.250 s  detection: network" in capsys.readouterr().err
 
 

@@ -1,0 +1,97 @@
+"""OpenVINO says what TensorFlow says, within rounding."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import keras
+import numpy as np
+import pytest
+
+from starpoly.config import ModelSpec, NetworkConfig
+from starpoly.errors import ConfigError
+from starpoly.model import StarPoly2D
+from starpoly.network import engine
+from starpoly.network.folder import build_network, save_model
+from starpoly.network.predictor import Predictor
+
+TINY = {"n_rays": 6, "depth": 1, "base_filters": 4, "head_filters": 4, "grid": (2, 2)}
+NETWORKS = {
+    "plain": NetworkConfig(**TINY),
+    "classes": NetworkConfig(**TINY, n_channels=3, n_classes=2),
+    "activations": NetworkConfig(**TINY, activation="elu", normalization="none", distance_activation="linear", stem="conv"),
+    "foreground": NetworkConfig(**TINY, foreground_filters=4),
+}
+
+needs_openvino = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="the graph is frozen by TensorFlow"
+)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """A cache with nothing in it."""
+    monkeypatch.setenv("STARPOLY_CACHE", str(tmp_path / "cache"))
+
+
+def model_folder(folder, name):
+    spec = ModelSpec("tiny", NETWORKS[name], max_distance=9.0)
+    network = build_network(spec)
+    rng = np.random.default_rng(3)
+    # variances are positive, and answers stay away from their bounds
+    kernels = (rng.normal(0, 0.3, w.shape) if w.ndim > 1 else rng.uniform(0.5, 1.5, w.shape) for w in network.get_weights())
+    network.set_weights(list(kernels))
+    save_model(folder, spec, network)
+    return folder
+
+
+@needs_openvino
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_says_what_tensorflow_says(name, precision, tmp_path):
+    pytest.importorskip("openvino", reason="needs OpenVINO")
+    folder = model_folder(tmp_path / "model", name)
+    plain, fast = Predictor.load(folder, "float32"), Predictor.load(folder, precision, engine="openvino")
+    assert (fast.engine, fast.precision) == ("openvino", precision)
+    assert (fast.halo, fast.stride, fast.grid) == (plain.halo, plain.stride, plain.grid)
+    assert fast.weights_digest == plain.weights_digest
+    for shape in ((1, 16, 24), (1, 32, 16), (1, 16, 24)):
+        batch = np.random.default_rng(0).random((*shape, plain.n_channels), np.float32)
+        expected, got = plain(batch), fast(batch)
+        for kind in ("probability", "distances", "classes", "foreground"):
+            one, other = getattr(got, kind), getattr(expected, kind)
+            assert (one is None) == (other is None)
+            if one is None:
+                continue
+            if precision == "float32":
+                np.testing.assert_allclose(one, other, atol=1e-4)
+            else:  # random weights amplify what is rounded; on the whole it stays small
+                assert np.abs(one - other).mean() < 0.02 * max(1.0, float(np.abs(other).mean()))
+
+
+@needs_openvino
+def test_threads_and_shapes_do_not_mix(tmp_path):
+    pytest.importorskip("openvino", reason="needs OpenVINO")
+    fast = Predictor.load(model_folder(tmp_path / "model", "plain"), "float32", engine="openvino")
+    batches = [np.full((1, 16 + 8 * (i % 6), 16, 1), i / 20, np.float32) for i in range(20)]
+    alone = [fast(batch).distances for batch in batches]
+    with ThreadPoolExecutor(4) as pool:
+        together = [answer.distances for answer in pool.map(fast, batches)]
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@needs_openvino
+def test_the_engine_is_part_of_what_a_result_depends_on(tmp_path):
+    pytest.importorskip("openvino", reason="needs OpenVINO")
+    folder = model_folder(tmp_path / "model", "plain")
+    plain, fast = (StarPoly2D.from_pretrained(folder, precision="float32", engine=name) for name in engine.ENGINES)
+    assert plain.fingerprint() != fast.fingerprint()
+
+
+def test_an_engine_that_is_not_there_is_refused(tmp_path, monkeypatch):
+    with pytest.raises(ConfigError, match="expected one of tensorflow, openvino, got 'abacus'"):
+        engine.check_engine("abacus")
+    monkeypatch.setattr(engine, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"pip install 'starpoly\[fast\]'"):
+        engine.check_engine("openvino")
