@@ -19,6 +19,7 @@ class Painted:
     """A network that reads its answer off the image: channel 0 is the probability, the others distances."""
 
     precision = "float32"
+    engine = "tensorflow"
 
     def __init__(
         self, grid=(1, 1), stride=(4, 4), halo=(6, 6), max_distance=160.0, n_classes=0, ray_context=(), has_foreground=False

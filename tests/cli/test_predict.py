@@ -31,6 +31,7 @@ class PaintedModel:
 
     spec = ModelSpec("painted", NetworkConfig(n_classes=1), max_distance=50, class_names=("blob",))
     precision = "float32"
+    engine = "tensorflow"
     loaded: list[tuple] = []  # noqa: RUF012
     calls: list[dict] = []  # noqa: RUF012
 
