@@ -5,7 +5,7 @@ its place. Regions are put together when they are asked for, so a slide of any s
 the upper left corner of every larger one of the same seed. Pieces are cut so that a slide of 10 240 x 10 240 pixels has
 about 35 000 nuclei. Without images at hand, blobs are drawn instead.
 
-    python benchmarks/mosaic.py SLIDE.tif --side 10240 [--kind grey|rgb] [--labels TRUTH.tif] [--seed N] [--zarr]
+    python benchmarks/mosaic.py SLIDE.tif --side 10240 [--kind grey|rgb|sparse] [--labels TRUTH.tif] [--seed N] [--zarr]
 
 Images come from --images, or $STARPOLY_SHARED/data, or ../shared/data: a folder with manifest.csv, images/ and labels/.
 """
@@ -31,6 +31,8 @@ from numpy.typing import NDArray
 DENSITY = 35_000 / 10_240**2
 #: Side of a piece in pixels; no multiple of it is a tile's or block's side, so pieces and tiles end at different places.
 PIECE = 240
+#: Pieces along a side of the squares that hold nuclei in sparse slides.
+SQUARE = 21
 #: Ids of a piece's nuclei are its number in the slide times this, and a number from 1.
 IDS_PER_PIECE = 1000
 TILE = 512
@@ -60,22 +62,23 @@ class Mosaic:
     ----------
     side : int or (int, int)
         Height and width in pixels.
-    kind : {"grey", "rgb", "labels"}
-        (Y, X) uint8, (Y, X, 3) uint8, or (Y, X) int32.
+    kind : {"grey", "rgb", "labels", "sparse"}
+        (Y, X) uint8, (Y, X, 3) uint8, or (Y, X) int32; "sparse" is grey with a quarter of the pieces, in squares of
+        :data:`SQUARE`, and empty glass between them.
     seed : int
     bank : Bank, optional
         By default that of :func:`load_bank`.
     """
 
     def __init__(self, side: int | tuple[int, int], kind: str = "grey", *, seed: int = 0, bank: Bank | None = None) -> None:
-        if kind not in ("grey", "rgb", "labels"):
-            raise ValueError(f"expected grey, rgb or labels, got {kind!r}")
+        if kind not in ("grey", "rgb", "labels", "sparse"):
+            raise ValueError(f"expected grey, rgb, labels or sparse, got {kind!r}")
         self.bank = load_bank() if bank is None else bank
         self.kind, self.seed = kind, seed
         height, width = (side, side) if isinstance(side, int) else side
         self.shape = (height, width, 3) if kind == "rgb" else (height, width)
         self.ndim = len(self.shape)
-        self._pieces = self.bank.labels if kind == "labels" else _as_kind(self.bank.images, kind)
+        self._pieces = self.bank.labels if kind == "labels" else _as_kind(self.bank.images, "grey" if kind == "sparse" else kind)
         self.dtype = self._pieces.dtype
 
     def __getitem__(self, key: Any) -> NDArray:
@@ -114,6 +117,8 @@ class Mosaic:
         return np.concatenate(parts) if parts else np.empty((0, 7), np.int64)
 
     def _piece(self, row: int, column: int) -> NDArray:
+        if self.kind == "sparse" and (row // SQUARE % 2 or column // SQUARE % 2):
+            return np.full((PIECE, PIECE), round(_GREY_LEVELS[0]), self.dtype)
         index, way = self.place(row, column)
         piece = _laid(self._pieces[index], way)
         return np.where(piece > 0, piece + self._first_id(row, column), 0) if self.kind == "labels" else piece
@@ -364,7 +369,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("output", type=Path, metavar="SLIDE", help="file to write; a folder with --zarr")
     parser.add_argument("--side", type=int, default=10240, help="height and width in pixels (default: %(default)s)")
-    parser.add_argument("--kind", choices=("grey", "rgb"), default="grey")
+    parser.add_argument("--kind", choices=("grey", "rgb", "sparse"), default="grey")
     parser.add_argument("--labels", type=Path, metavar="FILE", help="also write the true labels as TIFF")
     parser.add_argument("--zarr", action="store_true", help="write OME-Zarr instead of TIFF")
     add_mosaic_arguments(parser)

@@ -131,6 +131,7 @@ class Bench:
         command += ["--format", args.formats] if args.formats else []
         command += ["--scale", args.scale] if args.scale else []
         command += ["--tile-size", args.tile_size] if args.tile_size else []
+        command += ["--tissue", "auto"] if case.kind == "sparse" else []
         return [str(word) for word in command + args.extra]
 
     def _stardist(self, case: Case, slide: Path, folder: Path) -> list[str]:
@@ -309,7 +310,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     out = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     out.add_argument("--sizes", type=_list_of(int), default=[2000, 5000, 10_000, 20_000], help="sides in pixels (default: 2000,5000,10000,20000)")
-    out.add_argument("--kind", type=_list_of(str), default=["grey"], help="grey, rgb or grey,rgb, for the sizes (default: grey)")
+    out.add_argument("--kind", type=_list_of(str), default=["grey"], help="some of grey, rgb, sparse, for the sizes (default: grey)")
     out.add_argument("--compare", type=int, default=10_240, metavar="SIDE", help="side at which tools are compared, 0 for none (default: %(default)s)")
     out.add_argument("--only", type=_list_of(str), default=[], metavar="PATTERN,...", help="run only these cases, e.g. 'own/*,seams/*'")
     out.add_argument("--again", action="store_true", help="run cases again that are in the file already")

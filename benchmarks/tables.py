@@ -35,6 +35,8 @@ _TOOLS = {
     "imported": "starpoly, StarDist's network", "own": "starpoly, `nuclei-fluo`",
 }  # fmt: skip
 
+_KINDS = ("grey", "rgb", "sparse")
+
 Cases = dict[str, dict[str, Any]]
 
 
@@ -123,8 +125,8 @@ def seams(cases: Cases) -> list[str]:
 
 
 def _own(cases: Cases) -> list[dict[str, Any]]:
-    found = [case for name, case in cases.items() if re.fullmatch(r"own/(grey|rgb)/\d+000", name)]
-    return sorted(found, key=lambda case: (case["kind"], case["side"]))
+    found = [case for name, case in cases.items() if re.fullmatch(r"own/(grey|rgb|sparse)/\d+000", name)]
+    return sorted(found, key=lambda case: (_KINDS.index(case["kind"]), case["side"]))
 
 
 def _size(case: dict[str, Any]) -> str:

@@ -31,12 +31,20 @@ def bank():
     return mosaic.Bank(np.where(labels > 0, 200, 10 + labels).astype(np.uint8), labels, "squares")
 
 
-@pytest.mark.parametrize("kind", ["grey", "rgb", "labels"])
+@pytest.mark.parametrize("kind", ["grey", "rgb", "labels", "sparse"])
 def test_any_region_of_a_slide_is_that_crop_of_every_larger_slide(bank, kind):
     whole = mosaic.Mosaic((700, 900), kind, seed=3, bank=bank)[:, :]
     larger = mosaic.Mosaic(100_000, kind, seed=3, bank=bank)
     assert np.array_equal(larger[130:611, 239:900], whole[130:611, 239:900])
     assert not np.array_equal(mosaic.Mosaic((700, 900), kind, seed=4, bank=bank)[:, :], whole)
+
+
+def test_a_sparse_slide_holds_squares_of_the_full_one(bank):
+    side = mosaic.SQUARE * mosaic.PIECE
+    full, sparse = (mosaic.Mosaic(3 * side, kind, bank=bank) for kind in ("grey", "sparse"))
+    assert np.array_equal(sparse[side - 200 : side, :300], full[side - 200 : side, :300])
+    assert len(np.unique(sparse[side : side + 300, :300])) == 1
+    assert np.array_equal(sparse[2 * side : 2 * side + 100, :300], full[2 * side : 2 * side + 100, :300])
 
 
 def test_true_nuclei_are_those_of_the_labels(bank):
