@@ -1,0 +1,34 @@
+"""How the documentation is built: sphinx-build -W docs docs/_build."""
+
+from __future__ import annotations
+
+import os
+
+from starpoly import __version__
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+project = "starpoly"
+author = "the starpoly authors"
+release = __version__
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_show_copyright = False
+html_title = f"starpoly {__version__}"
+
+# pages with code cells are run when the pages are built: their figures and tables are what the code draws now
+nb_execution_mode = "auto"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+nb_output_stderr = "remove"
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 3
+# links into the repository; a test looks whether they lead somewhere
+suppress_warnings = ["myst.xref_missing"]
+
+napoleon_google_docstring = False
+napoleon_use_ivar = True
+autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"

@@ -1,0 +1,177 @@
+"""Every block of code in the documents is run, or says why not; the documentation builds without a warning."""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from starpoly.cli import train as train_command
+from starpoly.cli import view as view_command
+from starpoly.cli.main import main
+from starpoly.config import ModelSpec, NetworkConfig, Thresholds
+from starpoly.io.labels import write_labels
+from starpoly.model import StarPoly2D
+from starpoly.network.folder import build_network, save_model
+from starpoly.samples import generate_nuclei
+from starpoly.training import thresholds as thresholds_module
+
+from documents import DOCUMENTS, NOT_RUN, ROOT, Block, blocks, why_not
+from painted import BrightModel
+
+BLOCKS = [block for document in DOCUMENTS for block in blocks(document)]
+#: In place of what a document says, since the data here are small.
+SMALL = {"2000,4000,6000,9000": "8,16,40,48"}
+#: ... and in place of the model to start from, a tiny one.
+TINY_MODEL = "path/to/stardist-model"
+TINY = """
+[network]
+depth = 1
+base_filters = 4
+head_filters = 4
+n_rays = 8
+[training]
+patch_size = [32, 32]
+"""
+
+
+def test_blocks_are_found():
+    assert {block.kind for block in BLOCKS} == {"shell", "python", "toml"}
+    assert sum(len(block.commands) for block in BLOCKS if block.kind == "shell" and not block.reason) > 30
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory) -> Path:
+    """The files that the documents speak of."""
+    folder = tmp_path_factory.mktemp("world")
+    names = ("cells", "second", "third")
+    made = dict(zip(names, (generate_nuclei(seed, (64, 64), n_objects=6, diameter=14) for seed in range(3)), strict=True))
+    for place in ("images", "train/images", "val/images", "my-images", "more_images", "unlabelled/images", "plate_1", "."):
+        (folder / place).mkdir(parents=True, exist_ok=True)
+        for name, one in made.items():
+            tifffile.imwrite(folder / place / f"{name}.tif", one.image)
+    for place in ("masks", "train/masks", "train/labels", "val/masks", "val/labels", "my-masks", "my-labels", "results"):
+        (folder / place).mkdir(parents=True, exist_ok=True)
+        for name, one in made.items():
+            write_labels(folder / place / f"{name}_label.{'tiff' if place == 'results' else 'tif'}", one.labels)
+    (folder / "cellpose").mkdir()
+    for name, one in made.items():
+        tifffile.imwrite(folder / "cellpose" / f"{name}.tif", one.image)
+        write_labels(folder / "cellpose" / f"{name}_masks.tif", one.labels)
+    shutil.copy(folder / "cells.tif", folder / "a.tif")
+    from PIL import Image
+
+    Image.fromarray((made["cells"].image // 4).astype(np.uint8)).save(folder / "plate_1" / "b.png")
+    shutil.copy(folder / "plate_1" / "b.png", folder / "images" / "fourth.png")
+    for name in ("slide.ome.tif", "slide.svs", "slide.tif"):
+        with tifffile.TiffWriter(folder / name) as writer:
+            pixels = np.tile(made["cells"].image, (2, 2))
+            writer.write(pixels, tile=(64, 64), subifds=1, resolution=(20000, 20000), resolutionunit="CENTIMETER")
+            writer.write(pixels[::2, ::2], tile=(64, 64), subfiletype=1)
+    tissue = np.ones((16, 16), np.uint8)
+    tifffile.imwrite(folder / "tissue.tif", tissue)
+    for name in ("settings.toml", "challenge.toml", "second.toml", "tiny.toml"):
+        (folder / name).write_text(TINY)
+    spec = ModelSpec("tiny", NetworkConfig(**tomllib.loads(TINY)["network"]), 20.0)
+    for place in (TINY_MODEL, "models/my-model"):
+        (folder / place).mkdir(parents=True)
+        save_model(folder / place, spec, build_network(spec))
+    return folder
+
+
+@pytest.fixture
+def world(template, tmp_path, monkeypatch) -> Path:
+    shutil.copytree(template, tmp_path / "world")
+    monkeypatch.chdir(tmp_path / "world")
+    return tmp_path / "world"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_commands_and_python_run(document, world, monkeypatch, capsys):
+    monkeypatch.setattr(view_command, "why_not_napari", lambda: "a test")
+    monkeypatch.setattr(thresholds_module, "tune_thresholds", lambda *_, **__: Thresholds())
+    monkeypatch.setattr(train_command, "_draw_losses", lambda *_: None)
+    names = {"Path": Path, "image": "slide.ome.tif"}
+    for block in blocks(document):
+        if block.reason:
+            continue
+        if block.kind == "python":
+            exec(compile(block.text, f"{document}:{block.line}", "exec"), names)
+        elif block.kind == "shell":
+            for words in block.commands:
+                if not why_not(words):
+                    assert words[0] == "starpoly", f"{document}:{block.line}: expected a command, a reason, or a kind of block, got {words}"
+                    run(words[1:], monkeypatch, capsys, f"{document}:{block.line}: {' '.join(words)}")
+
+
+def run(words, monkeypatch, capsys, where):
+    """Run a command as it stands but for the size of things."""
+    if words[0] == "train":
+        words = [TINY_MODEL if word == "nuclei-fluo" else word for word in words]
+        shutil.rmtree(words[words.index("-o") + 1], ignore_errors=True)
+        words += ["--epochs", "2", "--steps", "1", "--batch-size", "1", "--patch-size", "32"]
+        words += [] if {"--config", "--init"} & set(words) else ["--config", "tiny.toml"]
+    words = [SMALL.get(word, word) for word in words]
+    with monkeypatch.context() as patch, contextlib.suppress(SystemExit):
+        if words[0] == "predict":
+            patch.setattr(StarPoly2D, "from_pretrained", lambda *_, **__: BrightModel())
+        status = main(words)
+        assert status == 0, f"{where}: {capsys.readouterr().err[-600:]}"
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.kind == "toml"], ids=lambda block: f"{block.document}:{block.line}")
+def test_settings_are_known(block: Block):
+    tables = tomllib.loads(block.text)
+    assert set(tables) <= set(train_command._TABLES)
+    for name, table in tables.items():
+        train_command._TABLES[name].from_dict(table)
+
+
+def test_commands_that_are_not_run_are_there_at_least():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    extras = set(config["options.extras_require"])
+    used = set()
+    for block in BLOCKS:
+        for words in block.commands if block.kind == "shell" and not block.reason else ():
+            used |= {prefix for prefix in NOT_RUN if " ".join(words).startswith(prefix)}
+            for word in words:
+                for asked in re.findall(r"^(?:\.|starpoly)\[(.+)\]$", word):
+                    assert set(asked.split(",")) <= extras, f"{block.document}:{block.line}"
+                if re.fullmatch(r"[\w/-]+\.(py|sh)", word):
+                    assert (ROOT / word).exists(), f"{block.document}:{block.line}: {word}"
+    assert {"pip install", "sh predict.sh", "sh run-tests.sh"} <= used
+
+
+@pytest.mark.parametrize("document", [name for name in DOCUMENTS if name.startswith("docs/")])
+def test_links_lead_somewhere(document):
+    path = ROOT / document
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), target
+
+
+def test_every_page_is_in_the_contents():
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    for path in (ROOT / "docs").glob("*.md"):
+        assert path.stem == "index" or re.search(rf"^{path.stem}$", index, re.M), path.name
+
+
+@pytest.mark.slow
+def test_documentation_builds_without_a_warning(tmp_path):
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "-d", str(tmp_path / "doctrees")]
+    done = subprocess.run([*command, str(ROOT / "docs"), str(tmp_path / "html")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    how = (tmp_path / "html" / "how.html").read_text(encoding="utf-8")
+    assert how.count('src="_images/') >= 4
+    assert "nuclei-fluo" in (tmp_path / "html" / "figures.html").read_text(encoding="utf-8")
