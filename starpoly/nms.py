@@ -32,11 +32,16 @@ from numpy.typing import NDArray
 
 from .errors import ConfigError, StarpolyError, StarpolyWarning
 from .geometry.rays import ray_directions
-from .polygons import StarPolygons
+from .geometry.threads import in_parts, n_threads
+from .polygons import StarPolygons, rank_by_score
 from .tiling import Box, area
 
 #: largest distance, in pixels, that suppression works with
 LARGEST_DISTANCE = 1e7
+
+#: candidates in a block of a large image, at least and at most: few enough to stay near the processor, many enough that most
+#: are far from the block's border
+_BLOCK_CANDIDATES = 20_000, 60_000
 
 
 def suppress(candidates: StarPolygons, nms_threshold: float) -> StarPolygons:
@@ -65,23 +70,103 @@ def suppress(candidates: StarPolygons, nms_threshold: float) -> StarPolygons:
     from .geometry import _kernels_nms as kernels
 
     _check_threshold(nms_threshold)
-    features = _describe(candidates, LARGEST_DISTANCE)
     rows = candidates.score_order()
-    rows = rows[features[rows, kernels.AREA] > 0]
     state = np.full(len(candidates), kernels.PENDING, np.uint8)
-    kernels.judge(
-        candidates.points,
-        candidates.distances,
-        features,
-        rows,
-        np.ones(len(rows), np.bool_),
-        state,
-        np.empty((0, 4)),
-        LARGEST_DISTANCE,
-        float(nms_threshold),
-        *ray_directions(candidates.n_rays),
-    )
+    if len(candidates) > _BLOCK_CANDIDATES[0]:
+        _suppress_in_blocks(candidates, rows, state, float(nms_threshold))
+        rows = rows[(state[rows] == kernels.PENDING) | (state[rows] == kernels.KEPT)]
+    _settle(candidates, rows, state, float(nms_threshold))
     return candidates.take(rows[state[rows] == kernels.KEPT])
+
+
+def _settle(candidates: StarPolygons, rows: NDArray[np.intp], state: NDArray[np.uint8], nms_threshold: float) -> None:
+    """One greedy pass over candidates, ``rows`` in score order; those of which the ``state`` is known keep it."""
+    _judge_alone(candidates, rows, state, np.empty((0, 4)), LARGEST_DISTANCE, nms_threshold)
+
+
+def _judge_alone(
+    candidates: StarPolygons, rows: NDArray[np.intp], state: NDArray[np.uint8], unseen: NDArray, reach: float, threshold: float
+) -> None:
+    """Decide what can be decided among ``rows``, which stand in score order, given what is ``unseen``.
+
+    They are copied side by side first: the others of a large image then do not lie between them in memory.
+    """
+    from .geometry import _kernels_nms as kernels
+
+    part = candidates.take(rows)
+    features = _describe(part, LARGEST_DISTANCE)
+    states = state[rows]
+    states[features[:, kernels.AREA] <= 0] = kernels.FREE  # covers nothing: no object
+    order = np.flatnonzero(states != kernels.FREE)
+    kernels.judge(
+        part.points,
+        part.distances,
+        features,
+        order,
+        np.ones(len(order), np.bool_),
+        states,
+        unseen,
+        reach,
+        threshold,
+        *ray_directions(part.n_rays),
+    )
+    state[rows] = states
+
+
+def _suppress_in_blocks(
+    candidates: StarPolygons, rows: NDArray[np.intp], state: NDArray[np.uint8], nms_threshold: float
+) -> None:
+    """Decide, in blocks of the image at the same time, what the candidates of each block decide by themselves.
+
+    A polygon of another block reaches into this one as far as its outer radius exceeds its distance from it; so what
+    lies deeper inside than that and its own outer radius has no part in the other blocks. (See the module's text: what is
+    decided so is what the whole image decides.) A block that others reach through to the middle is left as it is.
+    """
+    points = candidates.points.astype(np.float64)
+    n_wanted = min(max(len(rows) // (2 * n_threads()), _BLOCK_CANDIDATES[0]), _BLOCK_CANDIDATES[1])
+    low, high = points.min(axis=0), points.max(axis=0)
+    if not np.isfinite(high - low).all():
+        return  # said where candidates are described
+    side = max(math.sqrt(float(np.prod(high - low + 1)) * n_wanted / len(rows)), 1.0)
+    n_cells = np.ceil((high - low + 1) / side).astype(np.int64)
+    cells = np.minimum(((points - low) / side).astype(np.int64), n_cells - 1)
+    cell = cells[:, 0] * n_cells[1] + cells[:, 1]
+    order = rows[np.argsort(cell[rows], kind="stable")]
+    numbers, starts = np.unique(cell[order], return_index=True)
+    groups = np.split(order, starts[1:])
+    radii = np.empty(len(rows), np.float32)
+
+    def measure(start: int, stop: int) -> None:
+        np.max(candidates.distances[start:stop], axis=1, out=radii[start:stop])
+
+    in_parts(measure, len(rows), n_threads())
+    largest = np.array([radii[group].max() for group in groups], np.float64)
+    corners = low + side * np.stack(np.divmod(numbers, n_cells[1]), axis=1)
+    reaches = [_reach_into(corners, largest, side, index) for index in range(len(groups))]
+
+    def decide(start: int, stop: int) -> None:
+        for index in range(start, stop):
+            (y0, x0), reach = corners[index], reaches[index]
+            if 2 * (reach + np.median(radii[groups[index]])) < side:
+                outside = _outside(y0, x0, y0 + side, x0 + side)
+                _judge_alone(candidates, groups[index], state, outside, reach, nms_threshold)
+
+    in_parts(decide, len(groups), n_threads())
+
+
+def _reach_into(corners: NDArray[np.float64], largest: NDArray[np.float64], side: float, index: int) -> float:
+    """How far at most the polygons of the other blocks reach into one; 0 if they do not."""
+    gap = np.maximum(np.abs(corners - corners[index]) - side, 0)
+    # a pixel more, for the rounding of corners
+    reach = largest + 1 - np.hypot(gap[:, 0], gap[:, 1])
+    reach[index] = 0
+    return max(float(reach.max()), 0.0)
+
+
+def _outside(y0: float, x0: float, y1: float, x1: float) -> NDArray[np.float64]:
+    """All but a rectangle, as four rectangles (y0, x0, y1, x1)."""
+    far = np.inf
+    return np.array([(-far, -far, y0, far), (y1, -far, far, far), (y0, -far, y1, x0), (y0, x1, y1, far)])
 
 
 class SuppressionFront:
@@ -349,7 +434,7 @@ class _Pool:
     def score_order(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
         """Indices into ``rows`` in score order, as ``StarPolygons.score_order``."""
         points = self.points[rows]
-        return np.lexsort((points[:, 1], points[:, 0], -self.probabilities[rows]))
+        return rank_by_score(self.probabilities[rows], points)
 
     def release_decided(self) -> None:
         """Free the places of all that is not pending."""

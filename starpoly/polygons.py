@@ -99,7 +99,7 @@ class StarPolygons:
 
     def score_order(self) -> NDArray[np.intp]:
         """Indices in the total score order: probability descending, then y, then x ascending."""
-        return np.lexsort((self.points[:, 1], self.points[:, 0], -self.probabilities))
+        return rank_by_score(self.probabilities, self.points)
 
     def vertices(self) -> NDArray[np.float64]:
         """Vertices ``(y, x)``, shape (n, 2, n_rays), as StarDist's ``coord``."""
@@ -118,3 +118,26 @@ class StarPolygons:
         if self.class_probabilities is None:
             return None
         return 1 + self.class_probabilities[:, 1:].argmax(axis=1)
+
+
+def rank_by_score(probabilities: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Indices by probability descending, then y, then x ascending, then as given.
+
+    Parameters
+    ----------
+    probabilities : (n,) float32
+    points : (n, 2) float32
+        ``(y, x)``.
+    """
+    # adding 0 makes a zero of either sign the same bits
+    bits = (probabilities + np.float32(0)).view(np.uint32)
+    if len(bits) > 1 << 31 or not (probabilities >= 0).all():
+        return np.lexsort((points[:, 1], points[:, 0], -probabilities))
+    # the bits of numbers that are not negative have their order: one key of 64 bits is sorted much faster than three
+    keys = ((~bits).astype(np.uint64) << np.uint64(32)) | np.arange(len(bits), dtype=np.uint64)
+    keys.sort()
+    order = (keys & np.uint64(0xFFFFFFFF)).astype(np.intp)
+    equal = np.flatnonzero((keys[1:] >> np.uint64(32)) == (keys[:-1] >> np.uint64(32)))
+    before, after = points[order[equal]], points[order[equal + 1]]
+    rises = (before[:, 0] < after[:, 0]) | ((before[:, 0] == after[:, 0]) & (before[:, 1] <= after[:, 1]))
+    return order if rises.all() else np.lexsort((points[:, 1], points[:, 0], -probabilities))

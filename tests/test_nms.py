@@ -8,6 +8,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -97,6 +98,27 @@ def test_whole_image_equals_reference(seed, n, threshold):
     polygons = random_polygons(np.random.default_rng(seed), n)
     expected = reference.greedy_suppression(polygons, threshold)
     assert_same(suppress(polygons, threshold), polygons.take(np.array(expected, int)))
+
+
+@settings(max_examples=150)
+@given(seeds, st.integers(0, 40), thresholds, st.integers(1, 20))
+def test_blocks_equal_reference(seed, n, threshold, in_block):
+    polygons = random_polygons(np.random.default_rng(seed), n, shape=(200, 150), largest=10)
+    expected = reference.greedy_suppression(polygons, threshold)
+    with mock.patch("starpoly.nms._BLOCK_CANDIDATES", (in_block, 2 * in_block)):
+        assert_same(suppress(polygons, threshold), polygons.take(np.array(expected, int)))
+
+
+@settings(max_examples=60)
+@given(seeds, st.integers(500, 3000), thresholds, st.integers(50, 400), st.booleans())
+def test_blocks_equal_one_pass(seed, n, threshold, in_block, with_giant):
+    rng = np.random.default_rng(seed)
+    polygons = random_polygons(rng, n, shape=(500, 400), largest=10)
+    if with_giant:  # reaches through many blocks
+        polygons = StarPolygons.concatenate([polygons, stars((250, 200, 120), probabilities=[rng.random()])])
+    expected = suppress(polygons, threshold)
+    with mock.patch("starpoly.nms._BLOCK_CANDIDATES", (in_block, in_block)):
+        assert_same(suppress(polygons, threshold), expected)
 
 
 @given(seeds, st.integers(0, 250), thresholds)
@@ -367,6 +389,7 @@ def test_short_cuts_decide_as_the_area_does(seed, n_rays, threshold):
         settings = (both.points, both.distances, features, threshold, *directions)
         got = kernels.conflict(k, k + 200, *settings)
         assert got == kernels.conflict(k + 200, k, *settings)
+        assert got or not kernels.surely_conflict(k, k + 200, *settings)
         if abs(ratio[k] - threshold) > 1e-6:
             assert got == (ratio[k] > threshold)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from starpoly.errors import StarpolyError
-from starpoly.polygons import StarPolygons
+from starpoly.polygons import StarPolygons, rank_by_score
 
 
 def three(classes: bool = False) -> StarPolygons:
@@ -69,3 +71,13 @@ def test_empty_has_the_right_columns():
 def test_columns_that_disagree_are_refused(columns):
     with pytest.raises(StarpolyError, match="expected"):
         StarPolygons(**columns)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 60), st.booleans())
+def test_score_order_is_that_of_its_three_keys(seed, n, sorted_by_place):
+    rng = np.random.default_rng(seed)
+    points = rng.integers(0, 4, (n, 2)).astype(np.float32)
+    points = points[np.lexsort((points[:, 1], points[:, 0]))] if sorted_by_place else points
+    probabilities = rng.choice(np.array([-0.0, 0.0, 1e-40, 0.25, 0.5, 1.0, np.nan], np.float32)[: rng.integers(1, 8)], n)
+    expected = np.lexsort((points[:, 1], points[:, 0], -probabilities))
+    np.testing.assert_array_equal(rank_by_score(probabilities, points), expected)

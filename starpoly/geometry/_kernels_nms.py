@@ -195,6 +195,23 @@ def conflict(i, j, points, distances, features, threshold, sin, cos):
 
 
 @kernel
+def surely_conflict(i, j, points, distances, features, threshold, sin, cos):
+    """Whether the two cheapest bounds show that polygons i and j conflict; if not, ``conflict`` tells."""
+    a, b = features[i], features[j]
+    if threshold >= 1:
+        return False
+    dy = np.float64(points[j, 0]) - np.float64(points[i, 0])
+    dx = np.float64(points[j, 1]) - np.float64(points[i, 1])
+    smaller = min(a[AREA], b[AREA])
+    enough = threshold * smaller + 2 * _slack(smaller, max(a[OUTER], b[OUTER]))
+    loss = min(abs(dy) * a[EXTENT_X] + abs(dx) * a[EXTENT_Y], abs(dy) * b[EXTENT_X] + abs(dx) * b[EXTENT_Y])
+    if smaller - loss > enough and _common_star(distances[i], distances[j], sin[1]) - loss > enough:
+        return True
+    gap = math.sqrt(dy * dy + dx * dx)
+    return gap + min(a[OUTER], b[OUTER]) < max(a[INNER], b[INNER]) and smaller > enough
+
+
+@kernel
 def make_bins(capacity):
     """An empty grid for up to ``capacity`` polygons."""
     n_heads = 64
@@ -247,38 +264,51 @@ def find_conflict(bins, i, points, distances, features, threshold, sin, cos):
     """Whether polygon i conflicts with one in the grid.
 
     On each level either the cells within reach are visited, beginning with that of the centre, or the list of all
-    polygons of the level where that is shorter. (One function: a call with this many arrays costs more than a cell.)
+    polygons of the level where that is shorter. At first only the cheapest tests are made: most polygons that are
+    suppressed overlap one of the grid deeply, and the others need not be looked at closely before that is found. (One
+    function: a call with this many arrays costs more than a cell.)
     """
     heads, boxes = bins.heads, bins.boxes
     y, x = np.float64(points[i, 0]), np.float64(points[i, 1])
     top, bottom = y + features[i, TOP], y + features[i, BOTTOM]
     left, right = x + features[i, LEFT], x + features[i, RIGHT]
-    per_cell = 2.0
-    for level in range(N_LEVELS):
-        per_cell *= 0.25
-        count = bins.level_counts[level]
-        if count == 0:
-            continue
-        reach = bins.level_radii[level]
-        row0, column0 = math.floor((top - reach) * per_cell), math.floor((left - reach) * per_cell)
-        n_rows = math.floor((bottom + reach) * per_cell) - row0 + 1
-        n_columns = math.floor((right + reach) * per_cell) - column0 + 1
-        row, column = math.floor(y * per_cell), math.floor(x * per_cell)
-        whole = n_rows * n_columns > count
-        if whole:
-            n_rows, n_columns = 1, 1
-        links = bins.level_links if whole else bins.links
-        for _ in range(n_rows):
-            for _ in range(n_columns):
-                node = bins.level_heads[level] if whole else heads[_bucket(row, column, level, heads.shape[0])]
-                while node >= 0:
-                    apart_y = boxes[node, 0] >= bottom or top >= boxes[node, 1]
-                    apart = apart_y or boxes[node, 2] >= right or left >= boxes[node, 3]
-                    if not apart and conflict(i, bins.members[node], points, distances, features, threshold, sin, cos):
-                        return True
-                    node = links[node]
-                column = column + 1 if column + 1 < column0 + n_columns else column0
-            row = row + 1 if row + 1 < row0 + n_rows else row0
+    n_met = 0
+    for closely in range(2):
+        per_cell = 2.0
+        for level in range(N_LEVELS):
+            per_cell *= 0.25
+            count = bins.level_counts[level]
+            if count == 0:
+                continue
+            reach = bins.level_radii[level]
+            row0, column0 = math.floor((top - reach) * per_cell), math.floor((left - reach) * per_cell)
+            n_rows = math.floor((bottom + reach) * per_cell) - row0 + 1
+            n_columns = math.floor((right + reach) * per_cell) - column0 + 1
+            row, column = math.floor(y * per_cell), math.floor(x * per_cell)
+            whole = n_rows * n_columns > count
+            if whole:
+                n_rows, n_columns = 1, 1
+            links = bins.level_links if whole else bins.links
+            for _ in range(n_rows):
+                for _ in range(n_columns):
+                    node = bins.level_heads[level] if whole else heads[_bucket(row, column, level, heads.shape[0])]
+                    while node >= 0:
+                        apart_y = boxes[node, 0] >= bottom or top >= boxes[node, 1]
+                        apart = apart_y or boxes[node, 2] >= right or left >= boxes[node, 3]
+                        if not apart:
+                            j = bins.members[node]
+                            n_met += 1
+                            if closely == 0:
+                                found = surely_conflict(i, j, points, distances, features, threshold, sin, cos)
+                            else:
+                                found = conflict(i, j, points, distances, features, threshold, sin, cos)
+                            if found:
+                                return True
+                        node = links[node]
+                    column = column + 1 if column + 1 < column0 + n_columns else column0
+                row = row + 1 if row + 1 < row0 + n_rows else row0
+        if n_met == 0:
+            break
     return False
 
 
