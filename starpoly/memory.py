@@ -17,6 +17,8 @@ _SMALLEST_SIDE = 128
 _LARGEST_SIDE = 2048
 #: bounds of the side where nobody says anything: below, halos cost too much, above, larger ones gain little
 _USUAL_SIDES = (1024, 1536)
+#: bytes per pixel of an image that is held in memory anyway, and its largest side of windows
+_BESIDE_IMAGE, _LARGEST_BESIDE = 192, 2304
 #: full-resolution pixels times filters of the first level that are alive at a time (measured)
 _ALIVE = 6
 
@@ -48,6 +50,23 @@ def usual_tile_size(network: NetworkConfig, precision: str = "float32") -> int:
     """Side of the windows where nobody says otherwise, from 1 024 to 1 536 pixels."""
     smallest, largest = _USUAL_SIDES
     return min(max(tile_size_within(USUAL_MEMORY, network, precision=precision), smallest), largest)
+
+
+def tile_size_beside(shape: tuple[int, int], network: NetworkConfig, precision: str = "float32") -> int:
+    """Side of the windows for an image that is held in memory: the larger it is, the larger they may be.
+
+    Halos are read twice, so larger windows cost less time; what they take stays in proportion to the image.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Of the image, in pixels.
+    network : NetworkConfig
+    precision : {"float32", "bfloat16"}
+    """
+    spare = USUAL_MEMORY - AT_REST + _BESIDE_IMAGE * shape[0] * shape[1]
+    side = int(math.sqrt(spare / _bytes_per_pixel(network, precision))) // 64 * 64
+    return max(usual_tile_size(network, precision), min(side, _LARGEST_BESIDE))
 
 
 def tile_size_within(

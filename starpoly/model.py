@@ -24,7 +24,7 @@ from .io.sources.channels import match_channels
 from .journal import TileJournal
 from .maps import Maps
 from .measure import keep_visible
-from .memory import AT_REST, window_bytes
+from .memory import AT_REST, tile_size_beside, window_bytes
 from .normalize import Normalizer, fit_normalizer
 from .polygons import StarPolygons
 from .registry import default_model, find_model
@@ -237,6 +237,8 @@ class StarPoly2D:
             shape = (factor * image.shape[0], factor * image.shape[1])
             if factor != 1 and region is not None:
                 region = region.resized(shape)
+            if tile_size is None and isinstance(image, np.ndarray):
+                tile_size = tile_size_beside((shape[0], shape[1]), self.spec.network, self.precision)
             if progress:
                 self._say_plan(shape, tile_size, region)
             found = detect(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from starpoly.config import NetworkConfig
-from starpoly.memory import AT_REST, give_back, tile_size_within, usual_tile_size, window_bytes
+from starpoly.memory import AT_REST, give_back, tile_size_beside, tile_size_within, usual_tile_size, window_bytes
 
 NETWORK = NetworkConfig()
 
@@ -47,3 +47,13 @@ def test_giving_back_what_is_free_changes_nothing():
     held = np.arange(1 << 20)
     give_back()
     assert held.sum() == (1 << 19) * ((1 << 20) - 1)
+
+
+def test_beside_a_large_image_windows_may_be_larger():
+    sides = [tile_size_beside((side, side), NETWORK, "bfloat16") for side in (256, 2048, 4096, 20_000)]
+    assert sides[0] >= usual_tile_size(NETWORK, "bfloat16")
+    assert sides == sorted(sides)
+    assert sides[-1] == 2304
+    fine = NetworkConfig(grid=(1, 1), stem="conv")
+    assert tile_size_beside((2048, 2048), fine) < tile_size_beside((2048, 2048), NETWORK)
+    assert window_bytes(fine, (tile_size_beside((2048, 2048), fine),) * 2) <= 0.4e9 + 192 * 2048**2

@@ -1,0 +1,523 @@
+"""How fast the parts of starpoly are, and the whole, against StarDist on the same machine in the same run.
+
+    python benchmarks/speed.py [--only PART,...] [--threads N] [--peer-model DIR] [--json FILE] [--docs FILE]
+    python benchmarks/speed.py --from benchmarks/results/speed.json [--docs docs/speed.md]
+
+Parts: suppression, distances, rendering, matching, training, network, precision, pipeline, folder. Both sides get the same
+arrays and the same number of threads, are warmed up, and are run in turns; the fastest run of each counts. Candidates
+are the true answers for a mosaic of real masks (../shared/data, or where $STARPOLY_SHARED points; drawn ones without)
+with 5 % noise. StarDist is the optional extra `peer`, OpenVINO the extra `fast`; what is missing is left out. The
+parts with StarDist's own network need a model folder, --peer-model (../shared/peer/stardist-fluo).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+NMS_THRESHOLD = 0.4
+MARKS = "<!-- speed -->", "<!-- /speed -->"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement: seconds of starpoly and of the other, the ratio that was aimed at, and what else is to be said."""
+
+    part: str
+    case: str
+    starpoly: float
+    peer: float | None = None
+    goal: float | None = None
+    note: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times as fast."""
+        return None if self.peer is None else self.peer / self.starpoly
+
+
+def in_turns(*functions: Callable[[], Any] | None, runs: int = 3, budget: float = 20.0) -> list[float | None]:
+    """Seconds of the fastest of some runs of each function, one after the other, the first run of each not counted."""
+    best: list[float | None] = [None] * len(functions)
+    for function in functions:
+        if function is not None:
+            function()
+    start = time.perf_counter()
+    for run in range(runs):
+        if run and time.perf_counter() - start > budget:
+            break
+        for index, function in enumerate(functions):
+            if function is not None:
+                begin = time.perf_counter()
+                function()
+                taken = time.perf_counter() - begin
+                best[index] = min(taken, best[index] or taken)
+    return best
+
+
+def has_peer() -> bool:
+    """Whether StarDist is installed."""
+    return find_spec("stardist") is not None
+
+
+def masks() -> list[NDArray]:
+    """Label images to make mosaics of, in an order that mixes them."""
+    from nms_agreement import default_labels, label_images
+
+    images = list(label_images(default_labels(), None))
+    return [images[index] for index in np.random.default_rng(1).permutation(len(images))]
+
+
+def candidates(side: int) -> Any:
+    """Candidates of a mosaic of ``side`` x ``side`` pixels, in score order, which StarDist needs."""
+    from nms_agreement import candidates_of, mosaic
+
+    return candidates_of(mosaic(iter(masks()), side))
+
+
+def suppression(options: argparse.Namespace) -> Iterable[Row]:
+    """The same candidates, both in score order."""
+    from starpoly.nms import suppress
+
+    for side in (896, 1792, 3584, 7168):
+        given = candidates(side)
+        theirs = None
+        if has_peer():
+            from stardist.nms import non_maximum_suppression_inds
+
+            def theirs(given: Any = given) -> Any:
+                return non_maximum_suppression_inds(
+                    given.distances, given.points, given.probabilities, thresh=NMS_THRESHOLD, verbose=0
+                )
+
+        seconds, peer = in_turns(lambda given=given: suppress(given, NMS_THRESHOLD), theirs, budget=10)
+        per = f"{1e6 * seconds / len(given):.2f} µs per candidate"
+        yield Row("suppression", f"{len(given)} candidates", seconds, peer, 8, per)
+    for radius in (10, 100):
+        y, x = (index.ravel() for index in np.indices((400, 400)))
+        rng = np.random.default_rng(0)
+        distances = radius * (1 + 0.05 * rng.standard_normal((len(y), 32)))
+        flood = type(given)(np.stack([y, x], 1), distances, rng.random(len(y)))
+        (seconds,) = in_turns(lambda flood=flood: suppress(flood, NMS_THRESHOLD), runs=1)
+        yield Row("suppression", f"every pixel of 400 x 400 a star of radius {radius}", seconds, note=f"{1e6 * seconds / len(y):.2f} µs per candidate")
+
+
+def distances(options: argparse.Namespace) -> Iterable[Row]:
+    """Ray distances of a label image; values are equal."""
+    from nms_agreement import mosaic
+
+    from starpoly.geometry.distances import ray_distances
+
+    labels = mosaic(iter(masks()), 2048).astype(np.uint16)
+    for grid in ((1, 1), (2, 2)):
+        theirs = None
+        if has_peer():
+            from stardist.geometry import star_dist
+
+            def theirs(grid: tuple[int, int] = grid) -> Any:
+                return star_dist(labels, 32, grid=grid)
+
+            if not np.array_equal(theirs(), ray_distances(labels, 32, grid)):
+                raise SystemExit("speed: expected StarDist's ray distances, got others")
+        seconds, peer = in_turns(lambda grid=grid: ray_distances(labels, 32, grid, parallel=True), theirs)
+        yield Row("ray distances", f"2048 x 2048, 32 rays, grid {grid[0]}", seconds, peer, 5)
+
+
+def rendering(options: argparse.Namespace) -> Iterable[Row]:
+    """Kept polygons to a label image."""
+    from starpoly.geometry.rasterize import render_labels
+    from starpoly.nms import suppress
+
+    kept, shape, theirs = suppress(candidates(2048), NMS_THRESHOLD), (2048, 2048), None
+    if has_peer():
+        from stardist.geometry import polygons_to_label
+
+        def theirs() -> Any:
+            return polygons_to_label(kept.distances, kept.points, shape, prob=kept.probabilities)
+
+    seconds, peer = in_turns(lambda: render_labels(kept, shape), theirs)
+    yield Row("rendering", f"{len(kept)} objects, 2048 x 2048", seconds, peer, 5)
+
+
+def matching(options: argparse.Namespace) -> Iterable[Row]:
+    """Scores of a label image against itself, moved by two pixels."""
+    from nms_agreement import mosaic
+
+    from starpoly.evaluation.matching import matching as ours
+
+    images = masks()
+    for side in (1024, 2048, 7680):
+        true = mosaic(iter(images), side)
+        moved, theirs, note = np.roll(true, 2, axis=1), None, ""
+        if has_peer() and side <= 2048:
+            from stardist.matching import matching as their_matching
+
+            def theirs(true: NDArray = true, moved: NDArray = moved) -> Any:
+                return their_matching(true, moved, 0.5)
+
+            same = theirs()._asdict()
+            same.pop("criterion")
+            got = ours(true, moved, 0.5).to_dict()
+            if any(abs(got[name] - value) > 1e-6 for name, value in same.items()):
+                raise SystemExit("speed: expected StarDist's scores, got others")
+        elif has_peer():
+            note = "StarDist: a dense matrix of all pairs"
+        seconds, peer = in_turns(lambda true=true, moved=moved: ours(true, moved, 0.5), theirs, budget=10)
+        yield Row("matching", f"{len(np.unique(true)) - 1} objects, {side} x {side}", seconds, peer, 5, note)
+
+
+def training(options: argparse.Namespace) -> Iterable[Row]:
+    """A batch of four patches with augmentation and targets, in one thread each."""
+    from mosaic import Mosaic
+
+    from starpoly.config import NetworkConfig, TrainingConfig
+    from starpoly.training.data import TrainingData, array_pairs
+    from starpoly.training.patches import PatchSampler
+
+    bank = Mosaic(480).bank
+    images, labels = [], []
+    for index in range(40):
+        where = (slice(0, 480), slice(480 * index, 480 * (index + 1)))
+        images.append(np.asarray(Mosaic((480, 480 * 40), "grey", bank=bank)[where]))
+        labels.append(np.unique(np.asarray(Mosaic((480, 480 * 40), "labels", bank=bank)[where]), return_inverse=True)[1].reshape(480, 480))
+    sampler = PatchSampler(
+        TrainingData(array_pairs(images, labels), n_channels=1), np.full(40, 480 * 480), NetworkConfig(n_rays=32, grid=(2, 2)),
+        TrainingConfig(batch_size=4, patch_size=(256, 256)),
+    )  # fmt: skip
+    theirs = None
+    if has_peer():
+        from csbdeep.utils import normalize
+        from stardist.models.model2d import StarDistData2D
+
+        rng = np.random.default_rng(0)
+
+        def augment(x: NDArray, y: NDArray) -> tuple[NDArray, NDArray]:
+            if rng.random() < 0.5:
+                x, y = x[::-1], y[::-1]
+            turns = int(rng.integers(4))
+            x, y = np.rot90(x, turns), np.rot90(y, turns)
+            return x * rng.uniform(0.6, 2) + rng.uniform(-0.2, 0.2) + 0.02 * rng.normal(0, 1, x.shape), y
+
+        generator = StarDistData2D(
+            [normalize(image.astype(np.float32), 1, 99.8) for image in images], [label.astype(np.int32) for label in labels],
+            batch_size=4, n_rays=32, length=1000, patch_size=(256, 256), grid=(2, 2), augmenter=augment, foreground_prob=0.9,
+        )  # fmt: skip
+
+        def theirs() -> None:
+            for index in range(10):
+                generator[index]
+
+    seconds, peer = in_turns(lambda: [sampler.batch(index) for index in range(10)], theirs)
+    note = "starpoly's with rotation and scaling of every fourth patch, blur, gamma and noise; StarDist's with those of its examples"
+    yield Row("training data", "4 patches of 256 x 256, one thread", seconds / 10, None if peer is None else peer / 10, 5, note)
+
+
+def _operations(model: Any, side: int) -> float:
+    """Floating-point operations of the convolutions for a window."""
+    import tensorflow as tf
+
+    shape = tf.TensorSpec((1, side, side, 1), tf.float32)
+    graph = tf.function(lambda x: model(x, training=False)).get_concrete_function(shape).graph
+    total = 0.0
+    for operation in graph.get_operations():
+        if operation.type == "Conv2D":
+            total += 2.0 * np.prod(operation.inputs[1].shape.as_list()) * np.prod(operation.outputs[0].shape.as_list()[1:3])
+    return total
+
+
+def _product(dtype: str) -> float:
+    """GFLOP/s of a large matrix product."""
+    import tensorflow as tf
+
+    n = 4096
+    a, b = (tf.cast(tf.random.normal((n, n)), dtype) for _ in range(2))
+    multiply = tf.function(lambda: tf.linalg.matmul(a, b))
+    (seconds,) = in_turns(lambda: multiply()[0, 0].numpy())
+    return 2 * n**3 / seconds / 1e9
+
+
+def network(options: argparse.Namespace) -> Iterable[Row]:
+    """Networks alone, per megapixel, against Keras's predict with the same network."""
+    from starpoly.network.predictor import Predictor
+    from starpoly.registry import find_model
+
+    side = 1024
+    window = np.random.default_rng(0).random((1, side, side, 1), np.float32)
+    product = {name: _product(name) for name in ("float32", "bfloat16")}
+    models = {"nuclei-fluo": find_model("nuclei-fluo")}
+    if options.peer_model:
+        models["StarDist's network"] = options.peer_model
+    for name, folder in models.items():
+        keras_model = Predictor.load(folder, "float32").model
+        work = _operations(keras_model, side)
+        by_keras = None
+        for engine in engines():
+            for precision in ("float32", "bfloat16"):
+                predictor = Predictor.load(folder, precision, engine=engine)
+                given = None if by_keras else (lambda model=keras_model: model.predict(window, verbose=0))
+                seconds, peer = in_turns(lambda predictor=predictor: predictor(window), given)
+                by_keras = by_keras or peer
+                share = work / seconds / 1e9
+                megapixels = side * side / 1e6
+                note = f"{share:.0f} GFLOP/s, {100 * share / product[precision]:.0f} % of a matrix product in {precision}"
+                yield Row("network", f"{name}, {engine}, {precision}, per megapixel", seconds / megapixels, by_keras / megapixels, None, note)
+
+
+def engines() -> list[str]:
+    """Those that are installed."""
+    return ["tensorflow", *(["openvino"] if find_spec("openvino") else [])]
+
+
+def precision(options: argparse.Namespace) -> Iterable[Row]:
+    """Average precision on the validation images in each arithmetic, with the time of all of them."""
+    from mosaic import _labelled_images, default_images
+
+    from starpoly import StarPoly2D
+    from starpoly.evaluation.matching import matching_dataset
+
+    if default_images() is None:
+        return
+    data = list(_labelled_images(default_images(), "fluorescence", "val"))
+    plain = None
+    for engine in engines():
+        for numbers in ("float32", "bfloat16"):
+            model = StarPoly2D.from_pretrained("nuclei-fluo", precision=numbers, engine=engine)
+            start = time.perf_counter()
+            found = [model.predict_instances(image)[0] for image, _ in data]
+            seconds = time.perf_counter() - start
+            thresholds = np.round(np.arange(0.5, 0.96, 0.05), 2)
+            stats = matching_dataset([labels for _, labels in data], found, thresholds)
+            scores = {f"{s.thresh:.2f}": s.accuracy for s in stats}
+            mean = float(np.mean(list(scores.values())))
+            plain = plain or (scores["0.50"], mean)
+            note = f"AP {scores['0.50']:.4f} at IoU 0.5 ({scores['0.50'] - plain[0]:+.4f}), mean 0.5 to 0.95 {mean:.4f} ({mean - plain[1]:+.4f})"
+            yield Row("precision", f"{len(data)} validation images, {engine}, {numbers}", seconds, note=note)
+
+
+def _stardist(folder: Path) -> Callable[[Path, Path, tuple[int, int] | None], NDArray]:
+    """File to label file as StarDist's documentation does it."""
+    from csbdeep.io import save_tiff_imagej_compatible
+    from csbdeep.utils import normalize
+    from peer import stardist_model
+    from tifffile import imread
+
+    model = stardist_model(folder)
+
+    def run(given: Path, result: Path, n_tiles: tuple[int, int] | None) -> NDArray:
+        labels, _ = model.predict_instances(normalize(imread(given), 1, 99.8), n_tiles=n_tiles, show_tile_progress=False)
+        save_tiff_imagej_compatible(str(result), labels, axes="YX")
+        return labels
+
+    return run
+
+
+def _starpoly(folder: str | Path, **how: str) -> Callable[[Path, Path], NDArray]:
+    """File to label file."""
+    from starpoly import StarPoly2D
+    from starpoly.io.images import read_image
+    from starpoly.io.labels import write_labels
+
+    model = StarPoly2D.from_pretrained(folder, **how)
+
+    def run(given: Path, result: Path) -> NDArray:
+        labels, _ = model.predict_instances(read_image(given))
+        write_labels(result, labels)
+        return labels
+
+    return run
+
+
+def _ways(options: argparse.Namespace) -> list[tuple[str, Any, dict[str, str], float | None]]:
+    """Which model is run how, and what is aimed at."""
+    best = engines()[-1]
+    ways: list[tuple[str, Any, dict[str, str], float | None]] = [
+        ("nuclei-fluo", "nuclei-fluo", {"engine": engine, "precision": "auto"}, 5 if engine == best else None) for engine in engines()
+    ]
+    if options.peer_model:
+        for numbers, goal in (("float32", 3), ("bfloat16", None)):
+            ways += [("StarDist's network", options.peer_model, {"engine": engine, "precision": numbers}, goal) for engine in engines()]
+    return ways
+
+
+def pipeline(options: argparse.Namespace) -> Iterable[Row]:
+    """A file of 4096 x 4096 to its label file; StarDist untiled (its default) and in 2 x 2 tiles, which is its fastest."""
+    from mosaic import Mosaic
+    from tifffile import imwrite
+
+    from starpoly.evaluation.matching import matching as score
+
+    side = options.side
+    truth = np.asarray(Mosaic(side, "labels"))
+    with tempfile.TemporaryDirectory() as folder:
+        given, result = Path(folder, "image.tif"), Path(folder, "labels.tif")
+        imwrite(given, np.asarray(Mosaic(side, "grey")), compression="zlib")
+        theirs: dict[str, float | None] = {}
+        if options.peer_model and has_peer():
+            run = _stardist(options.peer_model)
+            ap = score(truth, run(given, result, (2, 2)), 0.5).accuracy
+            for name, n_tiles in (("StarDist in 2 x 2 tiles", (2, 2)), ("StarDist untiled", None)):
+                (theirs[name],) = in_turns(lambda n_tiles=n_tiles: run(given, result, n_tiles), runs=2, budget=15)
+                yield Row("pipeline", f"{side} x {side}, {name}", theirs[name], note=f"AP {ap:.3f} at IoU 0.5")
+        for name, model, how, goal in _ways(options):
+            ours = _starpoly(model, **how)
+            ap = score(truth, ours(given, result), 0.5).accuracy
+            (seconds,) = in_turns(lambda ours=ours: ours(given, result), runs=2)
+            untiled = theirs.get("StarDist untiled")
+            note = f"AP {ap:.3f}" + (f"; {untiled / seconds:.1f} times as fast as untiled" if untiled else "")
+            case = f"{side} x {side}, {name}, {how['engine']}, {how['precision']}"
+            yield Row("pipeline", case, seconds, theirs.get("StarDist in 2 x 2 tiles"), goal, note)
+
+
+def folder(options: argparse.Namespace) -> Iterable[Row]:
+    """A hundred files of 512 x 512 to their label files."""
+    from mosaic import Mosaic
+    from tifffile import imwrite
+
+    n, slide = options.files, Mosaic(5120, "grey")
+    with tempfile.TemporaryDirectory() as temporary:
+        files = [Path(temporary, f"{index}.tif") for index in range(n)]
+        for index, path in enumerate(files):
+            y, x = 512 * (index // 10), 512 * (index % 10)
+            imwrite(path, np.asarray(slide[y : y + 512, x : x + 512]), compression="zlib")
+        peer = None
+        if options.peer_model and has_peer():
+            run = _stardist(options.peer_model)
+            (peer,) = in_turns(lambda: [run(path, path.with_suffix(".out"), None) for path in files], runs=1)
+        for name, model, how, goal in _ways(options):
+            ours = _starpoly(model, **how)
+            ours(files[0], Path(temporary, "labels.tif"))
+            (seconds,) = in_turns(lambda ours=ours: [ours(path, path.with_suffix(".labels")) for path in files], runs=1)
+            yield Row("folder", f"{n} of 512 x 512, {name}, {how['engine']}, {how['precision']}", seconds, peer, goal)
+
+
+PARTS: dict[str, Callable[[argparse.Namespace], Iterable[Row]]] = {
+    part.__name__: part
+    for part in (suppression, distances, rendering, matching, training, network, precision, pipeline, folder)
+}
+
+
+def table(result: dict[str, Any]) -> str:
+    """The rows as a Markdown table."""
+    lines = ["| part | case | starpoly | the other | ratio | goal | |", "|---|---|---|---|---|---|---|"]
+    for values in result["rows"]:
+        row = Row(**values)
+        cells = (
+            row.part,
+            row.case,
+            _seconds(row.starpoly),
+            "" if row.peer is None else _seconds(row.peer),
+            "" if row.ratio is None else f"**{row.ratio:.1f}**",
+            "" if row.goal is None else f"{row.goal:g}",
+            row.note,
+        )
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _seconds(value: float) -> str:
+    return f"{1000 * value:.3g} ms" if value < 1 else f"{value:.3g} s"
+
+
+def write_docs(path: Path, result: dict[str, Any]) -> None:
+    """Put the table between the marks of a document."""
+    text = path.read_text(encoding="utf-8")
+    begin, end = MARKS
+    body = f"{begin}\n{table(result)}\n\n{result['machine']}\n{end}"
+    path.write_text(re.sub(f"{begin}.*?{end}", lambda _: body, text, flags=re.DOTALL), encoding="utf-8")
+
+
+def _machine(threads: int) -> str:
+    """What the figures were measured on, in words."""
+    versions = []
+    for name in ("starpoly", "stardist", "tensorflow", "openvino", "numba", "numpy"):
+        try:
+            versions.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    processor = platform.machine()
+    try:
+        found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+        processor = found.group(1) if found else processor
+    except OSError:
+        pass
+    return f"{threads} threads on {processor}; {', '.join(versions)}; Python {platform.python_version()}."
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", default=",".join(PARTS), help=f"parts to measure, of {', '.join(PARTS)}")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+    shared = Path(os.environ.get("STARPOLY_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+    default = shared / "peer" / "stardist-fluo"
+    parser.add_argument("--peer-model", type=Path, default=default if default.is_dir() else None, help="StarDist model folder")
+    parser.add_argument("--side", type=int, default=4096, help="side of the pipeline's image (default: %(default)s)")
+    parser.add_argument("--files", type=int, default=100, help="files of the folder, at most 100 (default: %(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows; parts that are in FILE and not measured now stay")
+    parser.add_argument("--from", type=Path, dest="source", metavar="FILE", help="measure nothing, take the rows of FILE")
+    parser.add_argument("--docs", type=Path, metavar="FILE", help="put the table into this document")
+    options = parser.parse_args(arguments)
+    parts = options.only.split(",")
+    if not set(parts) <= set(PARTS):
+        parser.error(f"--only: expected some of {', '.join(PARTS)}, got {options.only}")
+    if options.source:
+        result = json.loads(options.source.read_text(encoding="utf-8"))
+    else:
+        result = _measure(parts, options)
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if options.docs:
+        write_docs(options.docs, result)
+    print(table(result))
+    return 0
+
+
+def _measure(parts: list[str], options: argparse.Namespace) -> dict[str, Any]:
+    # libraries read these when they are loaded
+    for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = "1" if parts == ["training"] else str(options.threads)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    rows: dict[str, list[dict[str, Any]]] = {}
+    if options.json and options.json.exists():
+        for row in json.loads(options.json.read_text(encoding="utf-8"))["rows"]:
+            rows.setdefault(_PART_OF.get(row["part"], row["part"]), []).append(row)
+    for part in parts:
+        if part == "training" and len(parts) > 1:
+            rows[part] = _alone(part)
+            continue
+        rows[part] = []
+        for row in PARTS[part](options):
+            print(f"{row.part}: {row.case}: {row.starpoly:.4g} s, {row.peer or float('nan'):.4g} s {row.note}", file=sys.stderr, flush=True)
+            rows[part].append(asdict(row))
+    return {"machine": _machine(options.threads), "rows": [row for part in PARTS for row in rows.get(part, [])]}
+
+
+def _alone(part: str) -> list[dict[str, Any]]:
+    """Measure a part in a process of its own, which is told the number of threads when it starts."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "rows.json")
+        subprocess.run([sys.executable, __file__, "--only", part, "--json", str(path)], check=True, stdout=subprocess.DEVNULL)
+        return json.loads(path.read_text(encoding="utf-8"))["rows"]
+
+
+_PART_OF = {"ray distances": "distances", "training data": "training"}
+
+if __name__ == "__main__":
+    sys.exit(main())
