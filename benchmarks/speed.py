@@ -350,8 +350,8 @@ def _ways(options: argparse.Namespace) -> list[tuple[str, Any, dict[str, str], f
         ("nuclei-fluo", "nuclei-fluo", {"engine": engine, "precision": "auto"}, 5 if engine == best else None) for engine in engines()
     ]
     if options.peer_model:
-        for numbers, goal in (("float32", 3), ("bfloat16", None)):
-            ways += [("StarDist's network", options.peer_model, {"engine": engine, "precision": numbers}, goal) for engine in engines()]
+        ways += [("StarDist's network", options.peer_model, {"engine": engine, "precision": "float32"}, 3) for engine in engines()]
+        ways.append(("StarDist's network", options.peer_model, {"engine": best, "precision": "bfloat16"}, None))
     return ways
 
 
@@ -480,9 +480,6 @@ def main(arguments: list[str] | None = None) -> int:
         result = json.loads(options.source.read_text(encoding="utf-8"))
     else:
         result = _measure(parts, options)
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if options.docs:
         write_docs(options.docs, result)
     print(table(result))
@@ -501,12 +498,26 @@ def _measure(parts: list[str], options: argparse.Namespace) -> dict[str, Any]:
     for part in parts:
         if part == "training" and len(parts) > 1:
             rows[part] = _alone(part)
+            _keep(rows, options)
             continue
         rows[part] = []
         for row in PARTS[part](options):
             print(f"{row.part}: {row.case}: {row.starpoly:.4g} s, {row.peer or float('nan'):.4g} s {row.note}", file=sys.stderr, flush=True)
             rows[part].append(asdict(row))
+        _keep(rows, options)
+    return _result(rows, options)
+
+
+def _result(rows: dict[str, list[dict[str, Any]]], options: argparse.Namespace) -> dict[str, Any]:
     return {"machine": _machine(options.threads), "rows": [row for part in PARTS for row in rows.get(part, [])]}
+
+
+def _keep(rows: dict[str, list[dict[str, Any]]], options: argparse.Namespace) -> None:
+    """Write what has been measured so far."""
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(_result(rows, options), indent=1, ensure_ascii=False)
+        options.json.write_text(text + "\n", encoding="utf-8")
 
 
 def _alone(part: str) -> list[dict[str, Any]]:

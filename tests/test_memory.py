@@ -56,4 +56,5 @@ def test_beside_a_large_image_windows_may_be_larger():
     assert sides[-1] == 2304
     fine = NetworkConfig(grid=(1, 1), stem="conv")
     assert tile_size_beside((2048, 2048), fine) < tile_size_beside((2048, 2048), NETWORK)
-    assert window_bytes(fine, (tile_size_beside((2048, 2048), fine),) * 2) <= 0.4e9 + 192 * 2048**2
+    side = tile_size_beside((4096, 4096), fine)
+    assert window_bytes(fine, (side, side)) <= 0.4e9 + 192 * 4096**2
