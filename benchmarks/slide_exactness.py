@@ -363,13 +363,13 @@ def _setting(args: argparse.Namespace, slide: Path, side: int) -> tuple[Any, Any
     from starpoly.network.predictor import Predictor
     from starpoly.normalize import fit_normalizer
     from starpoly.registry import default_model, find_model
-    from starpoly.scale import Enlarged
+    from starpoly.scale import Rescaled
     from starpoly.tiling import Box
 
     predictor = Predictor.load(find_model(args.model or default_model()))
     source = open_source(slide, roi=Box(0, 0, side, side))
     normalizer = fit_normalizer(source, predictor.spec.normalization)
-    return predictor, Enlarged(source) if args.scale == 2 else source, normalizer, predictor.spec.thresholds
+    return predictor, Rescaled(source, 2) if args.scale == 2 else source, normalizer, predictor.spec.thresholds
 
 
 def worker(args: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import itertools
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -159,12 +160,25 @@ class Thresholds(Config):
         _require(0 <= self.prob <= 1 and 0 <= self.nms <= 1, f"thresholds: expected numbers from 0 to 1, got {self.prob} and {self.nms}")
 
 
+@dataclass(frozen=True)
+class SizeRange(Config):
+    """Median diameters, in pixels, at which a network is at its best.
+
+    An image whose median object is less than ``smallest`` or more than ``largest`` pixels wide is rescaled so that it becomes
+    ``target`` wide, see :mod:`starpoly.sizing`. A ``target`` of 0: images are looked at as they are.
+    """
+
+    smallest: float = 0.0
+    target: float = 0.0
+    largest: float = 1e6
+
+    def __post_init__(self) -> None:
+        known = not self.target or self.smallest <= self.target <= self.largest
+        _require(self.smallest >= 0 and known, f"sizes: expected 0 <= smallest <= target <= largest, got {self.smallest}, {self.target} and {self.largest}")
+
+
 def _require_fractions(ray_context: tuple[float, ...]) -> None:
     _require(all(0 < t < 1 for t in ray_context), f"ray_context: expected numbers between 0 and 1, got {ray_context}")
-
-
-def _require_size(enlarge_below: float) -> None:
-    _require(enlarge_below >= 0, f"enlarge_below: expected 0 (never) or a number of pixels, got {enlarge_below}")
 
 
 @dataclass(frozen=True)
@@ -174,9 +188,11 @@ class ModelSpec(Config):
     ``max_distance`` (pixels) bounds every predicted distance. ``object_diameter`` holds the 5th,
     50th and 95th percentile of the diameters met in training, in pixels (zeros if unknown).
     ``ray_context`` says where along the rays distances are estimated again (see
-    :mod:`starpoly.geometry.context`); empty for nowhere. An image whose median object is less than
-    ``enlarge_below`` pixels wide is looked at at twice its size; 0 for never. With ``refine_outlines`` the ends of the rays
+    :mod:`starpoly.geometry.context`); empty for nowhere. ``sizes`` are the diameters that the
+    network knows well; other images are rescaled. With ``refine_outlines`` the ends of the rays
     are moved to where the network sees the foreground end (see :mod:`starpoly.geometry.outline`), if it says that.
+    ``calibration`` is pairs of a score and the chance that an object of it is right (see :mod:`starpoly.confidence`),
+    ascending; empty if not measured.
     ``stardist`` is empty for our own network; for one imported from StarDist it holds the settings
     from which that is built, and ``network`` says no more than channels, rays, grid and classes.
     """
@@ -189,8 +205,9 @@ class ModelSpec(Config):
     object_diameter: tuple[float, float, float] = (0.0, 0.0, 0.0)
     class_names: tuple[str, ...] = ()
     ray_context: tuple[float, ...] = ()
-    enlarge_below: float = 0.0
+    sizes: SizeRange = SizeRange()
     refine_outlines: bool = True
+    calibration: tuple[tuple[float, float], ...] = ()
     description: str = ""
     licence: str = ""
     training: dict[str, Any] = field(default_factory=dict)
@@ -199,7 +216,9 @@ class ModelSpec(Config):
     def __post_init__(self) -> None:
         _require(self.max_distance > 0, f"max_distance: expected a positive number, got {self.max_distance}")
         _require_fractions(self.ray_context)
-        _require_size(self.enlarge_below)
+        rising = all(a[0] <= b[0] and a[1] <= b[1] for a, b in itertools.pairwise(self.calibration))
+        chances = all(0 <= chance <= 1 for _, chance in self.calibration)
+        _require(rising and chances, f"calibration: expected ascending pairs of score and chance, got {self.calibration}")
 
 
 @dataclass(frozen=True)
@@ -272,7 +291,7 @@ class TrainingConfig(Config):
     the distance error of small against large objects: 0, every pixel alike; 1, every object alike. ``foreground_weight``
     is the factor of the loss of the foreground.
     ``precision`` is "float32" or "bfloat16" (half the time where the processor has it; weights stay
-    float32). ``ray_context`` and ``enlarge_below`` go into the model, see :class:`ModelSpec`.
+    float32). ``ray_context`` and ``sizes`` go into the model, see :class:`ModelSpec`.
     An "epoch" is ``steps_per_epoch`` optimiser steps, after which a checkpoint is written. ``unlabelled`` counts only
     where there are unlabelled images.
     """
@@ -295,7 +314,7 @@ class TrainingConfig(Config):
     foreground_weight: float = 1.0
     class_weights: tuple[float, ...] = ()
     ray_context: tuple[float, ...] = (0.3, 0.6)
-    enlarge_below: float = 0.0
+    sizes: SizeRange = SizeRange()
     cache_megabytes: int = 2048
     workers: int = 1
     validate_every: int = 4
@@ -312,5 +331,4 @@ class TrainingConfig(Config):
         _require(self.precision in ("float32", "bfloat16"), f"precision: expected 'float32' or 'bfloat16', got {self.precision!r}")
         _require(0 <= self.foreground <= 1, f"foreground: expected 0 to 1, got {self.foreground}")
         _require_fractions(self.ray_context)
-        _require_size(self.enlarge_below)
         _require(self.seed >= 0, f"seed: expected 0 or more, got {self.seed}")

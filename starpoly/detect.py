@@ -70,7 +70,7 @@ class Detection:
     normalizer: Normalizer | None = None
     window: tuple[int, int] = (0, 0)
     halo: tuple[int, int] = (0, 0)
-    scale: int = 1
+    scale: float = 1.0
 
 
 def halo_for(network: Network) -> tuple[int, int]:

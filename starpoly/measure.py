@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .confidence import Calibration, confidence
 from .errors import ImageError
 from .polygons import StarPolygons
 
@@ -153,3 +154,10 @@ def _class_column(classes: NDArray[np.int64], names: Sequence[str]) -> NDArray |
     if not names:
         return classes
     return [names[index - 1] if index <= len(names) else str(index) for index in classes]
+
+
+def with_confidence(columns: dict[str, Any], calibration: Calibration) -> dict[str, Any]:
+    """Measurements with a column more, ``confidence``, where it is known what scores are worth."""
+    if not len(calibration) or "score" not in columns:
+        return columns
+    return {**columns, "confidence": confidence(columns["score"], calibration)}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .confidence import confidence, confident
 from .config import ModelSpec, NetworkConfig, NormalizationConfig, Thresholds, TrainingConfig
 from .detect import Detection, Region, detect, find_candidates, halo_for, plan_for, predict_map
 from .errors import ConfigError, ImageError, StarpolyWarning
@@ -28,7 +29,8 @@ from .memory import AT_REST, tile_size_beside, window_bytes
 from .normalize import Normalizer, fit_normalizer
 from .polygons import StarPolygons
 from .registry import default_model, find_model
-from .scale import UNUSUAL_SIZE, Enlarged, middle, typical_diameter
+from .scale import UNUSUAL_SIZE, Rescaled, check_diameter, check_scale, middle, typical_diameter
+from .sizing import Look, find_scale, scale_for
 
 if TYPE_CHECKING:
     import keras
@@ -127,7 +129,9 @@ class StarPoly2D:
         prob_threshold: float | None = None,
         nms_threshold: float | None = None,
         normalizer: Normalizer | bool = True,
-        scale: int | None = None,
+        scale: float | None = None,
+        diameter: float | None = None,
+        min_confidence: float = 0.0,
         tile_size: int | None = None,
         progress: bool = False,
     ) -> tuple[NDArray[np.int32], dict[str, Any]]:
@@ -142,9 +146,14 @@ class StarPoly2D:
         normalizer : Normalizer or bool
             True: percentiles of this image, as the model was trained; False: the image is
             normalised already; or a ready normaliser.
-        scale : {1, 2}, optional
-            Look at the image as it is or at twice its size. Without it, the model decides by the size of the
-            objects, estimated on the middle of the image (``spec.enlarge_below``).
+        scale : float, optional
+            Look at the image at so many times its size. Without it, the size of the objects decides: where the model says so,
+            it is estimated in a first look at the middle of the image, and the image rescaled if the model would not know objects
+            of that size (see :mod:`starpoly.sizing`). Results are in pixels of the image as it is.
+        diameter : float, optional
+            How wide objects are in this image, in pixels; in place of the first look.
+        min_confidence : float
+            Leave out objects that are right with less than this chance, as measured when the model was made.
         tile_size : int, optional
             Side of a network window in pixels; has no influence on the result but for rounding.
         progress : bool
@@ -158,7 +167,8 @@ class StarPoly2D:
         details : dict
             In the order of the labels: ``coord`` (n, 2, n_rays) vertices (y, x), ``points`` (n, 2)
             centres (y, x), ``prob`` (n,) scores, with classes ``class_prob`` (n, n_classes + 1) and
-            ``class_id`` (n,); ``polygons``, the same as :class:`StarPolygons`; ``normalizer``; ``seconds``
+            ``class_id`` (n,); with a calibrated model ``confidence`` (n,), the chance that an object is right;
+            ``polygons``, the same as :class:`StarPolygons`; ``normalizer``; ``seconds``
             per stage; and ``detection``, all that is known about how they were found.
 
         Raises
@@ -173,6 +183,8 @@ class StarPoly2D:
             nms_threshold=nms_threshold,
             normalizer=normalizer,
             scale=scale,
+            diameter=diameter,
+            min_confidence=min_confidence,
             tile_size=tile_size,
             progress=progress,
         )
@@ -187,6 +199,8 @@ class StarPoly2D:
             "seconds": found.seconds,
             "detection": found,
         }
+        if self.spec.calibration:
+            details["confidence"] = confidence(polygons.probabilities, self.spec.calibration)
         if polygons.class_probabilities is not None:
             details |= {"class_prob": polygons.class_probabilities, "class_id": polygons.classes}
         return labels, details
@@ -198,7 +212,9 @@ class StarPoly2D:
         prob_threshold: float | None = None,
         nms_threshold: float | None = None,
         normalizer: Normalizer | bool = True,
-        scale: int | None = None,
+        scale: float | None = None,
+        diameter: float | None = None,
+        min_confidence: float = 0.0,
         tile_size: int | None = None,
         region: Region | None = None,
         readers: int = 1,
@@ -211,7 +227,7 @@ class StarPoly2D:
         ----------
         image : array or Source
             A :class:`~starpoly.io.sources.Source` is read tile by tile.
-        prob_threshold, nms_threshold, normalizer, scale, tile_size, progress
+        prob_threshold, nms_threshold, normalizer, scale, diameter, min_confidence, tile_size, progress
             As for :meth:`predict_instances`. With ``progress`` the plan is logged, too.
         region : Region, optional
             The part to look at, such as :class:`~starpoly.tissue.Tissue`; objects with a centre outside are not found.
@@ -229,20 +245,21 @@ class StarPoly2D:
             }
         )
         ready = self._normalizer(image, normalizer)
-        factor, sampled = self._scale(image, ready, scale)
+        look = self._look(image, ready, scale, diameter)
         as_sampled = thresholds == self.spec.thresholds and tile_size is None and journal is None and region is None
-        if factor == 1 and sampled is not None and as_sampled and middle(image.shape[:2]).shape == image.shape[:2]:
-            found = sampled  # the sample was the whole image
+        if look.scale == 1 and look.first is not None and as_sampled and middle(image.shape[:2]).shape == image.shape[:2]:
+            found = look.first  # the sample was the whole image
         else:
-            shape = (factor * image.shape[0], factor * image.shape[1])
-            if factor != 1 and region is not None:
+            rescaled = image if look.scale == 1 else Rescaled(image, look.scale)
+            shape = (int(rescaled.shape[0]), int(rescaled.shape[1]))
+            if region is not None and rescaled is not image:
                 region = region.resized(shape)
             if tile_size is None and isinstance(image, np.ndarray):
                 tile_size = tile_size_beside((shape[0], shape[1]), self.spec.network, self.precision)
             if progress:
                 self._say_plan(shape, tile_size, region)
             found = detect(
-                Enlarged(image) if factor == 2 else image,
+                rescaled,
                 self._predictor,
                 ready,
                 thresholds,
@@ -252,22 +269,27 @@ class StarPoly2D:
                 progress=progress,
                 journal=journal,
             )
-        if factor != 1:
-            found = replace(found, polygons=found.polygons.scale(1 / factor), scale=factor)
+        if look.scale != 1:
+            found = replace(found, polygons=found.polygons.scale(1 / look.scale), scale=look.scale)
+        if min_confidence:
+            found = replace(found, polygons=confident(found.polygons, min_confidence, self.spec.calibration))
         self._look_at(found, thresholds.prob)
         return found
 
-    def _scale(self, image: Any, normalizer: Normalizer, wanted: int | None) -> tuple[int, Detection | None]:
-        """1 or 2, as wanted, or by the size of the objects in the middle of the image; and what was found there."""
-        if wanted is not None:
-            if wanted not in (1, 2):
-                raise ConfigError(f"scale: expected 1 or 2, got {wanted}")
-            return wanted, None
-        if not self.spec.enlarge_below:
-            return 1, None
-        sample = image[middle(image.shape[:2]).slices]
-        sampled = detect(sample, self._predictor, normalizer, self.spec.thresholds)
-        return (2 if 0 < typical_diameter(sampled.polygons) < self.spec.enlarge_below else 1), sampled
+    def _look(self, image: Any, normalizer: Normalizer, scale: float | None, diameter: float | None) -> Look:
+        """The scale that is wanted, or that fits the objects of the image."""
+        sizes = self.spec.sizes
+        if scale is not None and diameter is not None:
+            raise ConfigError(f"expected a scale or a diameter, got both, {scale:g} and {diameter:g}; choose one")
+        if scale is not None:
+            return Look(check_scale(scale), 0.0)
+        if diameter is not None:
+            if not sizes.target:
+                raise ConfigError(f"{self.spec.name}: expected a model that knows which sizes it is good at, got none; give the scale instead")
+            return Look(scale_for(check_diameter(diameter), sizes), diameter)
+        if not sizes.target:
+            return Look(1.0, 0.0)
+        return find_scale(image, self._predictor, normalizer, self.spec.thresholds, sizes)
 
     def predict(
         self, image: NDArray, *, normalizer: Normalizer | bool = True, tile_size: int | None = None
@@ -305,23 +327,23 @@ class StarPoly2D:
         prob_threshold: float | None = None,
         *,
         normalizer: Normalizer | bool = True,
-        scale: int | None = None,
+        scale: float | None = None,
+        diameter: float | None = None,
         tile_size: int | None = None,
     ) -> StarPolygons:
         """All polygons that compete in suppression: one per grid point above the probability threshold.
 
         Parameters
         ----------
-        image, prob_threshold, normalizer, scale, tile_size
+        image, prob_threshold, normalizer, scale, diameter, tile_size
             As for :meth:`predict_instances`.
         """
         image = self._as_input(image)
         threshold = self.thresholds.prob if prob_threshold is None else prob_threshold
         ready = self._normalizer(image, normalizer)
-        factor, _ = self._scale(image, ready, scale)
-        candidates = find_candidates(
-            Enlarged(image) if factor == 2 else image, self._predictor, ready, threshold, tile_size=tile_size
-        )
+        factor = self._look(image, ready, scale, diameter).scale
+        rescaled = image if factor == 1 else Rescaled(image, factor)
+        candidates = find_candidates(rescaled, self._predictor, ready, threshold, tile_size=tile_size)
         return candidates.scale(1 / factor) if factor != 1 else candidates
 
     @classmethod
@@ -415,15 +437,18 @@ class StarPoly2D:
     def optimize_thresholds(self, images: Sequence[NDArray], masks: Sequence[NDArray]) -> Thresholds:
         """Choose the thresholds with the best mean average precision on labelled images, and adopt them.
 
+        What scores are worth is measured on the way, so that ``min_confidence`` can be asked for.
+
         Parameters
         ----------
         images, masks
             As for :meth:`train`; not those that the model was trained on.
         """
         from .training.data import array_pairs
-        from .training.thresholds import tune_thresholds
+        from .training.thresholds import tune
 
-        self.spec = self.spec.replace(thresholds=tune_thresholds(self, array_pairs(images, masks)))
+        tuned = tune(self, array_pairs(images, masks))
+        self.spec = self.spec.replace(thresholds=tuned.thresholds, calibration=tuned.calibration)
         return self.spec.thresholds
 
     def fingerprint(self) -> str:

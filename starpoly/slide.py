@@ -18,7 +18,7 @@ from .io.identity import identify
 from .io.sinks.pull import check_pixel_size
 from .io.sources import Source, open_source
 from .journal import open_journal
-from .measure import in_micrometres
+from .measure import in_micrometres, with_confidence
 from .memory import give_back
 from .provenance import describe_run, write_provenance
 from .render import LazyLabels, visible
@@ -80,7 +80,9 @@ def segment_slide(
     pixel_size: tuple[float, float] | None = None,
     prob_threshold: float | None = None,
     nms_threshold: float | None = None,
-    scale: int | None = None,
+    scale: float | None = None,
+    diameter: float | None = None,
+    min_confidence: float = 0.0,
     tile_size: int | None = None,
     readers: int = 1,
     journal: Path | None = None,
@@ -106,7 +108,7 @@ def segment_slide(
         Leave empty glass out, see :func:`starpoly.tissue.find_tissue`.
     pixel_size : (float, float), optional
         Micrometres per pixel (y, x) of the level, in place of what the file says.
-    prob_threshold, nms_threshold, scale, tile_size
+    prob_threshold, nms_threshold, scale, diameter, min_confidence, tile_size
         As for :meth:`StarPoly2D.predict_instances`.
     readers : int
         Threads that read and decode the image; of no influence on the result.
@@ -135,7 +137,14 @@ def segment_slide(
         if mask is not None or tissue is not None:
             with clock.timing("tissue"):
                 region = _region(image, source, channels, mask, tissue)
-        settings = {"prob_threshold": prob_threshold, "nms_threshold": nms_threshold, "scale": scale, "tile_size": tile_size}
+        settings = {
+            "prob_threshold": prob_threshold,
+            "nms_threshold": nms_threshold,
+            "scale": scale,
+            "diameter": diameter,
+            "min_confidence": min_confidence,
+            "tile_size": tile_size,
+        }
         identity = identify(image, source) if journal is not None or outputs.provenance is not None else {}
         part = {
             "level": level,
@@ -153,6 +162,8 @@ def segment_slide(
             prob_threshold=prob_threshold,
             nms_threshold=nms_threshold,
             scale=scale,
+            diameter=diameter,
+            min_confidence=min_confidence,
             tile_size=tile_size,
             region=region,
             readers=readers,
@@ -161,7 +172,8 @@ def segment_slide(
         )
         with clock.timing("measuring"):
             labels, pixels = visible(LazyLabels(found.polygons, source.shape[:2]))
-            columns = in_micrometres(pixels.columns(labels, model.spec.class_names), source.pixel_size)
+            columns = with_confidence(pixels.columns(labels, model.spec.class_names), model.spec.calibration)
+            columns = in_micrometres(columns, source.pixel_size)
         n_objects, fraction = len(labels.polygons), 1.0 if region is None else region.fraction
         record = None
         if outputs.provenance is not None:

@@ -334,3 +334,22 @@ def fewest_pixels_read(shape, stride, halo, most):
         sides.append([(window, 1 if window == length else -(-(length - 2 * halo) // (window - 2 * halo))) for window in windows])
     costs = [n * m * h * w for h, n in sides[0] for w, m in sides[1] if h * w <= most]
     return min(costs, default=None)
+
+
+def rescaled(image: np.ndarray, factor: float) -> np.ndarray:
+    """Pixel by pixel: a mean weighted by how near the original pixels lie, the nearest ones standing for those beyond the ends."""
+    height, width = (max(1, round(factor * n)) for n in image.shape[:2])
+    reach = max(1.0, 1 / factor)
+    out = np.zeros((height, width, image.shape[2]))
+    for i in range(height):
+        for j in range(width):
+            y, x = (i + 0.5) / factor - 0.5, (j + 0.5) / factor - 0.5
+            total = 0.0
+            for p in range(int(y - reach) - 2, int(y + reach) + 3):
+                for q in range(int(x - reach) - 2, int(x + reach) + 3):
+                    weight = max(0, 1 - abs(p - y) / reach) * max(0, 1 - abs(q - x) / reach)
+                    inside = image[min(max(p, 0), image.shape[0] - 1), min(max(q, 0), image.shape[1] - 1)]
+                    out[i, j] += weight * inside
+                    total += weight
+            out[i, j] /= total
+    return out

@@ -1,4 +1,4 @@
-"""Small objects are looked at enlarged: the image, the rule, and coordinates on the way back."""
+"""Images at another size: never held, the same wherever they are cut, and coordinates on the way back."""
 
 from __future__ import annotations
 
@@ -8,33 +8,55 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from starpoly.config import SizeRange
 from starpoly.errors import ConfigError
 from starpoly.polygons import StarPolygons
-from starpoly.scale import Enlarged, middle, typical_diameter
+from starpoly.scale import Rescaled, middle, typical_diameter
+from starpoly.sizing import scale_for
 
+import reference
 from painted import PaintedModel, disks, paint
 
 RNG = np.random.default_rng(0)
 
 
-def test_enlarged_is_linear_interpolation_with_corners_on_corners():
+@pytest.mark.parametrize("factor", [2, 1.3, 1.0])
+def test_enlarged_is_linear_interpolation_with_corners_on_corners(factor):
     image = RNG.random((7, 9, 2)).astype(np.float32)
-    y, x = ((np.arange(2 * n) + 0.5) / 2 - 0.5 for n in (7, 9))
+    enlarged = Rescaled(image, factor)
+    y, x = ((np.arange(n) + 0.5) / factor - 0.5 for n in enlarged.shape[:2])
     expected = [
         ndimage.map_coordinates(image[..., c], np.meshgrid(y, x, indexing="ij"), order=1, mode="nearest") for c in (0, 1)
     ]
-    np.testing.assert_allclose(Enlarged(image)[0:14, 0:18], np.stack(expected, -1), atol=1e-6)
+    np.testing.assert_allclose(enlarged[0:99, 0:99], np.stack(expected, -1), atol=1e-5)
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.37, 1.6])
+def test_agrees_with_its_plain_twin(factor):
+    image = RNG.random((11, 8, 2)).astype(np.float32)
+    np.testing.assert_allclose(Rescaled(image, factor)[0:99, 0:99], reference.rescaled(image, factor), atol=1e-5)
+
+
+@pytest.mark.parametrize("factor", [0.2, 0.5, 0.8])
+def test_a_smaller_image_leaves_no_pixel_out(factor):
+    image = np.zeros((40, 40, 1), np.float32)
+    image[17, 22] = 1
+    small = Rescaled(image, factor)[0:40, 0:40]
+    # what one pixel adds stays, spread over fewer pixels
+    assert small.sum() / factor**2 == pytest.approx(1, rel=0.25)
 
 
 @given(st.data())
 def test_any_region_is_the_crop_of_the_whole(data):
     height, width = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 9))
+    factor = data.draw(st.sampled_from([2, 0.4, 1.7, 3]))
     image = RNG.integers(0, 255, (height, width, 1)).astype(np.uint8)
-    y0, x0 = data.draw(st.integers(0, 2 * height)), data.draw(st.integers(0, 2 * width))
-    y1, x1 = data.draw(st.integers(y0, 2 * height)), data.draw(st.integers(x0, 2 * width))
-    enlarged = Enlarged(image)
-    whole = enlarged[0 : 2 * height, 0 : 2 * width]
-    np.testing.assert_array_equal(enlarged[y0:y1, x0:x1], whole[y0:y1, x0:x1])
+    rescaled = Rescaled(image, factor)
+    rows, columns = rescaled.shape[:2]
+    y0, x0 = data.draw(st.integers(0, rows)), data.draw(st.integers(0, columns))
+    y1, x1 = data.draw(st.integers(y0, rows)), data.draw(st.integers(x0, columns))
+    whole = rescaled[0:rows, 0:columns]
+    np.testing.assert_array_equal(rescaled[y0:y1, x0:x1], whole[y0:y1, x0:x1])
 
 
 def test_typical_diameter_is_that_of_the_median_circle():
@@ -48,26 +70,41 @@ def test_middle_of_a_large_image():
     assert middle((3000, 500)).y0 == 988
 
 
-def test_the_model_enlarges_small_objects_and_gives_original_pixels(monkeypatch):
-    image = paint(disks((80, 60), 0))
-    seen = []
-    for below in (0.0, 1.0, 100.0):
-        model = PaintedModel()
-        model.spec = model.spec.replace(enlarge_below=below)
-        found = model.detect(image)
-        seen.append(model._predictor.windows[-1][1:3])
-        y, x = found.polygons.points.max(axis=0)
-        assert y < 80
-        assert x < 60
-    assert seen == [(80, 60), (80, 60), (160, 120)]
+def sized(**sizes) -> PaintedModel:
+    model = PaintedModel()
+    model.spec = model.spec.replace(sizes=SizeRange(**sizes))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("diameter", "scale"), [(0, 1), (8, 3), (5, 4), (12, 1), (20, 1), (40, 1), (60, 0.4), (1e9, 1 / 16)]
+)
+def test_scale_for_objects_of_a_size(diameter, scale):
+    assert scale_for(diameter, SizeRange(12, 24, 40)) == pytest.approx(scale)
+
+
+def test_a_model_that_says_nothing_of_sizes_looks_at_images_as_they_are():
+    assert scale_for(3, SizeRange()) == 1
+
+
+def test_objects_of_unknown_size_are_rescaled_and_results_are_in_original_pixels():
+    image = paint(disks((40, 30), 0, n=2))
+    typical = typical_diameter(PaintedModel().detect(image).polygons)
+    model = sized(smallest=1.5 * typical, target=2 * typical, largest=99)
+    found = model.detect(image)
+    # the painting does not grow with the image, so at twice its size its objects look half as large
+    assert [window[1:3] for window in model._predictor.windows] == [(40, 32), (80, 60), (160, 120)]
+    assert found.scale == pytest.approx(4)
+    y, x = found.polygons.points.max(axis=0)
+    assert y < 40
+    assert x < 30
+    assert sized(smallest=1, target=10, largest=99).detect(image).scale == 1
 
 
 def test_image_that_was_sampled_whole_is_not_looked_at_again():
     image = paint(disks((80, 60), 0))
-    model = PaintedModel()
-    plain = model.detect(image)
-    model.spec = model.spec.replace(enlarge_below=1.0)
-    model._predictor.windows.clear()
+    plain = PaintedModel().detect(image)
+    model = sized(smallest=1, target=10, largest=99)
     again = model.detect(image)
     assert len(model._predictor.windows) == 1
     np.testing.assert_array_equal(again.polygons.points, plain.polygons.points)
@@ -76,16 +113,25 @@ def test_image_that_was_sampled_whole_is_not_looked_at_again():
     assert len(model.detect(image, prob_threshold=0.9).polygons) < len(plain.polygons)
 
 
-def test_wanted_scale_is_taken_and_checked():
+def test_wanted_scale_and_diameter_are_taken_and_checked():
     image = paint(disks((80, 60), 0))
-    model = PaintedModel()
+    model = sized(smallest=10, target=20, largest=30)
     model.detect(image, scale=2)
-    assert model._predictor.windows[-1][1:3] == (160, 120)
-    with pytest.raises(ConfigError, match="1 or 2"):
-        model.detect(image, scale=3)
+    assert [window[1:3] for window in model._predictor.windows] == [(160, 120)]
+    model.detect(image, diameter=40)
+    assert [window[1:3] for window in model._predictor.windows[1:]] == [(40, 32)]
+    with pytest.raises(ConfigError, match=r"from 0\.0625 to 8"):
+        model.detect(image, scale=30)
+    with pytest.raises(ConfigError, match="positive number of pixels"):
+        model.detect(image, diameter=-1)
+    with pytest.raises(ConfigError, match="choose one"):
+        model.detect(image, scale=1, diameter=20)
+    with pytest.raises(ConfigError, match="give the scale"):
+        PaintedModel().detect(image, diameter=20)
 
 
-def test_enlarged_in_tiles_equals_one_tile():
+@pytest.mark.parametrize("scale", [2, 0.7])
+def test_rescaled_in_tiles_equals_one_tile(scale):
     image = paint(disks((70, 60), 3))
-    first, second = (PaintedModel().predict_instances(image, scale=2, tile_size=size)[0] for size in (24, 4096))
+    first, second = (PaintedModel().predict_instances(image, scale=scale, tile_size=size)[0] for size in (24, 4096))
     np.testing.assert_array_equal(first, second)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -97,13 +98,7 @@ def test_an_input_that_was_replaced(stopped):
 
 def test_another_precision_of_the_network():
     """The fingerprint tells what the network computes in."""
-
-    class Weights:
-        def __init__(self, precision):
-            self.model, self.precision = self, precision
-
-        def get_weights(self):
-            return [np.ones(3, np.float32)]
-
     spec = ModelSpec("m", NetworkConfig(), max_distance=10.0)
-    assert StarPoly2D(spec, Weights("float32")).fingerprint() != StarPoly2D(spec, Weights("bfloat16")).fingerprint()
+    network = {"weights_digest": "same", "engine": "tensorflow"}
+    single, half = (StarPoly2D(spec, SimpleNamespace(precision=kind, **network)) for kind in ("float32", "bfloat16"))
+    assert single.fingerprint() != half.fingerprint()

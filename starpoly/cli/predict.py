@@ -18,7 +18,7 @@ from ..network.engine import ENGINES
 from ..network.precision import PRECISIONS
 from ..tiling import Box
 from ..timing import seconds_of_process
-from .common import about, byte_size, format_size, fraction, positive_integer, say, say_error
+from .common import about, byte_size, format_size, fraction, positive_float, positive_integer, say, say_error
 from .outputs import FORMATS
 from .throughput import Throughput
 
@@ -60,7 +60,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--model", metavar="MODEL", help="name or folder (see `starpoly models list`)")
     model.add_argument("--prob-threshold", type=fraction, metavar="P", help="least probability of an object (default: the model's)")
     model.add_argument("--nms-threshold", type=fraction, metavar="T", help="overlap above which the weaker object goes (default: the model's)")
-    model.add_argument("--scale", type=int, choices=(1, 2), help="look at images as they are or at twice their size (default: by the size of their objects)")
+    size = model.add_mutually_exclusive_group()
+    size.add_argument("--diameter", type=_diameter, metavar="PX|auto",
+                      help="how wide objects are in these images, in pixels; images are rescaled to the size that the model knows "
+                           "(default: auto, estimated for each image where the model can)")
+    size.add_argument("--scale", type=positive_float, metavar="F", help="look at images at F times their size; 1 as they are")
+    model.add_argument("--min-confidence", "--min-score", type=fraction, default=0.0, metavar="P",
+                       help="leave out objects that are right with a chance below P")
     model.add_argument("--engine", choices=ENGINES, default="tensorflow",
                        help="what runs the network: openvino is faster on CPUs and comes with pip install 'starpoly[fast]'")
     model.add_argument("--precision", choices=PRECISIONS, default="auto",
@@ -218,6 +224,8 @@ def _predict_whole(model: StarPoly2D, job: Job, args: argparse.Namespace, clock:
             prob_threshold=args.prob_threshold,
             nms_threshold=args.nms_threshold,
             scale=args.scale,
+            diameter=args.diameter,
+            min_confidence=args.min_confidence,
             tile_size=tile_size,
             progress=progress,
         )
@@ -268,6 +276,8 @@ def _predict_slide(model: StarPoly2D, job: Job, args: argparse.Namespace, clock:
             prob_threshold=args.prob_threshold,
             nms_threshold=args.nms_threshold,
             scale=args.scale,
+            diameter=args.diameter,
+            min_confidence=args.min_confidence,
             tile_size=tile_size,
             readers=args.readers,
             journal=job.journal,
@@ -314,6 +324,11 @@ def _tile_size(model: StarPoly2D, args: argparse.Namespace) -> int | None:
     return tile_size_within(args.memory, model.spec.network, args.tile_size, precision=model.precision)
 
 
+def _diameter(text: str) -> float | None:
+    """A number of pixels; None for auto."""
+    return None if text == "auto" else positive_float(text)
+
+
 def _formats(text: str) -> tuple[str, ...]:
     wanted = tuple(name for name in text.split(",") if name != "tiff")
     for name in wanted:
@@ -354,7 +369,7 @@ def _record(
     from ..io.sources import open_source
     from ..provenance import describe_run
 
-    asked = ("prob_threshold", "nms_threshold", "scale", "tile_size")
+    asked = ("prob_threshold", "nms_threshold", "scale", "diameter", "min_confidence", "tile_size")
     with open_source(image) as source:
         identity = identify(job.image, source)
     return describe_run(
@@ -389,9 +404,10 @@ def _write(
         write_overlay(job.overlay, image, labels)
     if job.table is not None:
         from ..io.tables import write_table
-        from ..measure import in_micrometres, measure
+        from ..measure import in_micrometres, measure, with_confidence
 
-        write_table(job.table, in_micrometres(measure(labels, polygons, spec.class_names), pixel_size))
+        columns = with_confidence(measure(labels, polygons, spec.class_names), spec.calibration)
+        write_table(job.table, in_micrometres(columns, pixel_size))
     if job.provenance is not None and record is not None:
         from ..provenance import write_provenance
 

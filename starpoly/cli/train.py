@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     from ..training.history import FILE_NAME
     from ..training.inspection import Inspection
     from ..training.self_training import Unlabelled
-    from ..training.thresholds import tune_thresholds
+    from ..training.thresholds import tune
 
     _say(args, f"{len(train_pairs)} training and {len(val_pairs)} validation pairs" + (f", {len(unlabelled)} unlabelled images" if unlabelled else ""))
     inspection = Inspection(args.output, val_pairs, StarPoly2D.from_pretrained, args.inspect_every)
@@ -86,7 +86,8 @@ def run(args: argparse.Namespace) -> int:
         after_epoch=inspection,
     )
     model = StarPoly2D.from_pretrained(args.output)
-    model.spec = model.spec.replace(thresholds=tune_thresholds(model, val_pairs))
+    tuned = tune(model, val_pairs)
+    model.spec = model.spec.replace(thresholds=tuned.thresholds, calibration=tuned.calibration)
     model.save(args.output)
     _draw_losses(args.output / FILE_NAME, args.output / "losses.png")
     inspection.finish()

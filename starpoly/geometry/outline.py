@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .rays import ray_directions
 
 #: How far from the predicted end the foreground's is looked for: pixels, and a part of the mean distance on top.
-SEARCH = (2.0, 0.15)
+SEARCH = (3.0, 0.3)
 #: Nothing is looked at further from the centre than this, in pixels: it widens the halo of the tiles.
 REACH = 64.0
 

@@ -273,6 +273,9 @@ def _read_spec(folder: Path) -> tuple[ModelSpec, str]:
         raise ModelError(f"{path}: expected a starpoly model of format {FORMAT}, got {version!r}; update starpoly")
     if isinstance(content.get("network"), dict):
         content["network"].setdefault("foreground_filters", 0)  # a model from before there was such a branch
+    if "enlarge_below" in content:  # ... or from when images were looked at at twice their size or not
+        small = content.pop("enlarge_below")
+        content.setdefault("sizes", {"smallest": small, "target": 1.5 * small} if small else {})
     try:
         spec = ModelSpec.from_dict(content)
     except ConfigError as error:

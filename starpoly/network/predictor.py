@@ -215,7 +215,8 @@ class Predictor:
         batch = np.ascontiguousarray(batch, np.float32)
         self._check(batch.shape)
         outputs = self._serve(batch)
-        return NetworkOutput(outputs["probability"], outputs["distances"], outputs.get("classes"), outputs.get("foreground"))
+        foreground = outputs["foreground"] if self.has_foreground else None
+        return NetworkOutput(outputs["probability"], outputs["distances"], outputs.get("classes"), foreground)
 
     def _check(self, shape: tuple[int, ...]) -> None:
         if len(shape) != 4 or shape[3] != self.n_channels:
@@ -249,8 +250,6 @@ def _serving(model: keras.Model, spec: ModelSpec) -> Serve:
 
     def run(batch: Any) -> dict[str, Any]:
         outputs = dict(model(batch, training=False))
-        if not spec.refine_outlines:
-            outputs.pop("foreground", None)  # nobody asks
         outputs["probability"] = outputs["probability"][..., 0]
         outputs["distances"] = keras.ops.clip(outputs["distances"], MIN_DISTANCE, spec.max_distance)
         return outputs

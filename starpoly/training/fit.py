@@ -165,7 +165,7 @@ def _describe(
         stardist=start.stardist if start else {},
         licence=licence,
         ray_context=training.ray_context,
-        enlarge_below=training.enlarge_below,
+        sizes=training.sizes,
         training={
             "starpoly": __version__,
             "backend": keras.backend.backend(),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,7 @@ from ..config import Thresholds
 from ..errors import DataError
 from ..evaluation.scored import ScoredMatches, match_scored
 from ..nms import suppress
+from .calibration import fit_calibration
 from .data import Pair
 
 if TYPE_CHECKING:
@@ -122,8 +124,16 @@ def best_thresholds(scored: dict[float, ScoredMatches]) -> Thresholds:
     return Thresholds(prob=round(best[nms][0], 4), nms=nms)
 
 
-def tune_thresholds(model: StarPoly2D, pairs: Sequence[Pair], *, progress: bool = True) -> Thresholds:
-    """Choose thresholds for a model on labelled images.
+@dataclass(frozen=True)
+class Tuned:
+    """What was found out on labelled images: the best thresholds, and what scores are worth with them."""
+
+    thresholds: Thresholds
+    calibration: tuple[tuple[float, float], ...]
+
+
+def tune(model: StarPoly2D, pairs: Sequence[Pair], *, progress: bool = True) -> Tuned:
+    """Choose thresholds for a model on labelled images, and calibrate its scores.
 
     Parameters
     ----------
@@ -135,12 +145,20 @@ def tune_thresholds(model: StarPoly2D, pairs: Sequence[Pair], *, progress: bool 
 
     Returns
     -------
-    Thresholds
-        With the best mean average precision, pooled over images, over :data:`IOU_THRESHOLDS`.
+    Tuned
+        Thresholds with the best mean average precision, pooled over images, over :data:`IOU_THRESHOLDS`; and the
+        calibration, see :func:`starpoly.training.calibration.fit_calibration`.
 
     Raises
     ------
     DataError
         If the images hold no object, or the model finds none.
     """
-    return best_thresholds(score_objects(model, pairs, progress=progress))
+    scored = score_objects(model, pairs, progress=progress)
+    thresholds = best_thresholds(scored)
+    return Tuned(thresholds, fit_calibration(scored[thresholds.nms]))
+
+
+def tune_thresholds(model: StarPoly2D, pairs: Sequence[Pair], *, progress: bool = True) -> Thresholds:
+    """The thresholds alone; as :func:`tune`."""
+    return tune(model, pairs, progress=progress).thresholds

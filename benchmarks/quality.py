@@ -1,0 +1,160 @@
+"""How good a model is: scores by kind of image, scores of rescaled images, and a training under a fixed budget.
+
+    python benchmarks/quality.py score --data DIR --manifest FILE.csv MODEL [MODEL ...] [--json FILE]
+    python benchmarks/quality.py sizes --data DIR --manifest FILE.csv MODEL [MODEL ...] [--json FILE]
+    python benchmarks/quality.py train --data DIR --manifest FILE.csv --config FILE.toml -o RUN [--steps N] [--seed N]
+
+``--data`` holds train/{images,labels} and val/{images,labels}; ``--manifest`` has the columns name and modality. A model is a name, or
+a folder of starpoly's or StarDist's. ``score`` gives one row per kind of image: AP = TP / (TP + FP + FN) at seven IoU
+thresholds, pooled over images, their mean, the challenge's F1, the panoptic quality, and seconds per megapixel in this process.
+``sizes`` resizes the validation images, lets the model find objects there as it would in any image, and scores them at the
+original size. ``train`` trains what a settings file says for a number of steps and scores it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+IOU_THRESHOLDS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9)
+FACTORS = (0.35, 0.5, 1.0, 2.0, 3.0)
+Row = dict[str, Any]
+
+
+def pairs_by_modality(args: argparse.Namespace) -> dict[str, list]:
+    """The validation pairs of each kind of image; every ``--every``-th of them."""
+    from starpoly.training.data import find_pairs
+
+    with args.manifest.open(newline="", encoding="utf-8") as file:
+        modality = {row["name"]: row["modality"] for row in csv.DictReader(file)}
+    found: dict[str, list] = {}
+    for pair in find_pairs(args.data / "val" / "images", args.data / "val" / "labels")[:: args.every]:
+        found.setdefault(modality[pair.name], []).append(pair)
+    if args.modality:
+        found = {name: pairs for name, pairs in found.items() if name in args.modality}
+    return found
+
+
+def row_of(samples: list[tuple[str, NDArray, NDArray]]) -> Row:
+    """Scores of label images (name, true, predicted)."""
+    from starpoly.evaluation.neurips import neurips_score
+    from starpoly.evaluation.report import Sample, evaluate
+
+    pooled = evaluate((Sample(*sample) for sample in samples), IOU_THRESHOLDS).scope("pooled")
+    f1 = [neurips_score(true, predicted).f1 for _, true, predicted in samples]
+    return {
+        "images": len(samples),
+        "ap": {f"{line.iou:g}": round(line.ap, 4) for line in pooled},
+        "mean_ap": round(float(np.mean([line.ap for line in pooled])), 4),
+        "pq": round(pooled[0].pq, 4),
+        "f1_mean": round(float(np.mean(f1)), 4),
+        "f1_median": round(float(np.median(f1)), 4),
+    }
+
+
+def score(args: argparse.Namespace) -> Iterator[Row]:
+    """A row for each model and kind of image."""
+    for name in args.models:
+        model = load(name)
+        for modality, pairs in pairs_by_modality(args).items():
+            samples, seconds, pixels = [], 0.0, 0
+            for pair in pairs:
+                image, labels = pair.read_image(), pair.read_labels()
+                start = time.perf_counter()
+                found = model.predict_instances(image)[0]
+                seconds += time.perf_counter() - start
+                pixels += labels.size
+                samples.append((pair.name, labels, found))
+            yield {"model": model.spec.name, "modality": modality, **row_of(samples), "seconds_per_megapixel": round(seconds / pixels * 1e6, 3)}
+
+
+def sizes(args: argparse.Namespace) -> Iterator[Row]:
+    """A row for each model, kind of image and factor by which images are resized."""
+    from skimage.transform import resize
+
+    from starpoly.geometry.rasterize import render_labels
+
+    for name in args.models:
+        model = load(name)
+        for modality, pairs in pairs_by_modality(args).items():
+            for factor in FACTORS:
+                samples = []
+                for pair in pairs:
+                    image, labels = pair.read_image(), pair.read_labels()
+                    shape = tuple(max(8, round(factor * length)) for length in image.shape[:2])
+                    small = image if factor == 1 else resize(image, (*shape, *image.shape[2:]), order=1, anti_aliasing=factor < 1, preserve_range=True)
+                    polygons = model.predict_instances(small)[1]["polygons"]
+                    samples.append((pair.name, labels, render_labels(polygons.scale(1 / factor), labels.shape)))
+                yield {"model": model.spec.name, "modality": modality, "factor": factor, **row_of(samples)}
+
+
+def train(args: argparse.Namespace) -> Iterator[Row]:
+    """Train, then score; goes on where it was stopped."""
+    train_dir, val_dir = args.data / "train", args.data / "val"
+    words = [sys.executable, "-m", "starpoly", "train", "--images", train_dir / "images", "--masks", train_dir / "labels"]
+    words += ["--val-images", val_dir / "images", "--val-masks", val_dir / "labels", "-o", args.output, "--config", args.config]
+    words += ["--epochs", max(1, args.steps // 100), "--steps", 100, "--seed", args.seed, "--resume"]
+    subprocess.run([str(word) for word in words], check=True)
+    args.models = [args.output]
+    for row in score(args):
+        spec = load(args.output).spec
+        yield {**row, "steps": args.steps, "seed": args.seed, "config": args.config.name, "best_epoch": spec.training["best_epoch"]}
+
+
+def load(name: str | Path) -> Any:
+    """A model by name or folder."""
+    from starpoly.model import StarPoly2D
+
+    return StarPoly2D.from_pretrained(name)
+
+
+def show(row: Row) -> None:
+    """One line."""
+    what = " ".join(f"{row[key]}" for key in ("model", "modality", "factor") if key in row)
+    print(f"{what:44} {row['images']:3}  " + " ".join(f"{value:.3f}" for value in row["ap"].values()) +
+          f"  mean {row['mean_ap']:.3f}  PQ {row['pq']:.3f}  F1 {row['f1_mean']:.3f}/{row['f1_median']:.3f}", flush=True)  # fmt: skip
+
+
+def main() -> int:
+    """Print a line per row, and write all of them to ``--json``."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(required=True)
+    for function in (score, sizes, train):
+        command = commands.add_parser(function.__name__, help=function.__doc__)
+        command.set_defaults(function=function)
+        command.add_argument("--data", type=Path, required=True)
+        command.add_argument("--manifest", type=Path, required=True)
+        command.add_argument("--modality", action="append", help="this kind of images alone; may be repeated")
+        command.add_argument("--every", type=int, default=1, help="every N-th image")
+        command.add_argument("--json", type=Path)
+        if function is train:
+            command.add_argument("--config", type=Path, required=True)
+            command.add_argument("-o", "--output", type=Path, required=True)
+            command.add_argument("--steps", type=int, default=1000)
+            command.add_argument("--seed", type=int, default=0)
+        else:
+            command.add_argument("models", nargs="+")
+    args = parser.parse_args()
+    warnings.simplefilter("ignore")
+    rows = []
+    for row in args.function(args):
+        show(row)
+        rows.append(row)
+        if args.json:
+            args.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""At which size an image is looked at, so that its objects are as large as the network knows them.
+
+The network's own answer says how large objects are: after a look at the middle of the image, the median diameter either lies where the
+network is at its best, or the image is rescaled so that it does, and looked at once more, since of objects that are much too
+small the larger ones alone may have been found.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .config import SizeRange, Thresholds
+from .detect import Detection, Network, detect
+from .normalize import Normalizer
+from .scale import SCALES, Rescaled, middle, typical_diameter
+
+#: How often the size is estimated anew.
+_LOOKS = 2
+#: An image is not enlarged more than this: there is nothing left to see.
+_LARGEST = 4.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """A scale, the median diameter that was found in the image's pixels (0 for nothing), and what was seen at scale 1."""
+
+    scale: float
+    diameter: float
+    first: Detection | None = None
+
+
+def scale_for(diameter: float, sizes: SizeRange) -> float:
+    """The scale at which objects of ``diameter`` pixels are as large as the network knows them.
+
+    Parameters
+    ----------
+    diameter : float
+        Of the objects, in pixels of the image; 0 if unknown.
+    sizes : SizeRange
+
+    Returns
+    -------
+    float
+        1 for objects within the range.
+    """
+    if not diameter or not sizes.target or sizes.smallest <= diameter <= sizes.largest:
+        return 1.0
+    return min(max(sizes.target / diameter, SCALES[0]), _LARGEST)
+
+
+def find_scale(image: Any, network: Network, normalizer: Normalizer, thresholds: Thresholds, sizes: SizeRange) -> Look:
+    """Estimate how large the objects of an image are, and the scale that fits them.
+
+    Parameters
+    ----------
+    image : array-like (Y, X, C)
+        Read in its middle alone.
+    network, normalizer, thresholds
+        As for :func:`starpoly.detect.detect`.
+    sizes : SizeRange
+        Diameters that the network knows.
+    """
+    scale, diameter, first = 1.0, 0.0, None
+    for _ in range(_LOOKS):
+        sample = image[middle(image.shape[:2]).slices] if scale == 1 else _middle_rescaled(image, scale)
+        found = detect(sample, network, normalizer, thresholds)
+        first = first or found
+        seen = typical_diameter(found.polygons)
+        if not seen:
+            break
+        diameter = seen / scale
+        if sizes.smallest <= seen <= sizes.largest:
+            break
+        scale = scale_for(diameter, sizes)
+    return Look(scale, diameter, first)
+
+
+def _middle_rescaled(image: Any, scale: float) -> Any:
+    rescaled = Rescaled(image, scale)
+    return rescaled[middle(rescaled.shape[:2]).slices]
