@@ -24,8 +24,8 @@ nb_execution_timeout = 300
 nb_output_stderr = "remove"
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
-# links into the repository; a test looks whether they lead somewhere
-suppress_warnings = ["myst.xref_missing"]
+# links into the repository, and pages in no table of contents: a test looks at both
+suppress_warnings = ["myst.xref_missing", "toc.not_included"]
 
 napoleon_google_docstring = False
 napoleon_use_ivar = True

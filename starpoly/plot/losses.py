@@ -77,11 +77,13 @@ def plot_losses(axes: Axes, log: str | Path | Mapping[str, ArrayLike], columns: 
         seen = np.isfinite(table[name])
         style = "--" if name.startswith("val_") else "-"
         color = f"C{series.index(name.removeprefix('val_')) % 10}"
-        axes.plot(table["epoch"][seen], table[name][seen], style, color=color, label=name)
+        # what is measured every few epochs only is a line of points, and one point is seen, too
+        marker = "" if seen.all() else "o"
+        axes.plot(table["epoch"][seen], table[name][seen], style, color=color, label=name, marker=marker, markersize=4)
         drawn = drawn or bool(np.any(table[name][seen] > 0))
     axes.set_xlabel("epoch")
     axes.set_ylabel("loss")
     if drawn:
         axes.set_yscale("log")
-        axes.legend()
+        axes.legend(fontsize="small", ncols=1 + len(names) // 6)
     axes.grid(alpha=0.3, which="both")
