@@ -90,7 +90,8 @@ plot.plot_score_histogram(axes[2], np.concatenate([one[1]["prob"] for one in fou
 # %% [markdown]
 # ## Sizes
 #
-# Against those that the model was trained on: an image of much smaller or larger objects had better be resized.
+# Against those that the model was trained on: of an image with much smaller or larger objects little is to be expected, unless it is looked
+# at at another size (`diameter` and `scale` of `predict_instances`).
 
 # %%
 sizes = np.concatenate([measure(one[0], one[1]["polygons"])["diameter"] for one in found])
