@@ -178,7 +178,7 @@ def main() -> int:
     parser.add_argument("--manifest", type=Path, required=True, help="CSV with the columns name and group")
     parser.add_argument("--output", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--epochs", type=int, default=12, help="epochs of 100 steps in all, half of them before the unlabelled images")
+    parser.add_argument("--epochs", type=int, default=24, help="epochs of 100 steps in all, half of them before the unlabelled images")
     parser.add_argument("--only", choices=(SUPERVISED, "unlabelled", "table"), help="one of the two trainings, or what is there")
     parser.add_argument("--name", default="unlabelled", help="name of training (b)")
     parser.add_argument("--settings", type=json.loads, default={}, help="settings of [training.unlabelled], JSON")
