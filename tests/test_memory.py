@@ -58,3 +58,9 @@ def test_beside_a_large_image_windows_may_be_larger():
     assert tile_size_beside((2048, 2048), fine) < tile_size_beside((2048, 2048), NETWORK)
     side = tile_size_beside((4096, 4096), fine)
     assert window_bytes(fine, (side, side)) <= 0.4e9 + 192 * 4096**2
+
+
+@pytest.mark.parametrize("network", [NETWORK, NetworkConfig(grid=(1, 1), stem="conv", base_filters=64)])
+def test_usual_window_fits_a_small_gpu_with_room_to_spare(network):
+    side = usual_tile_size(network)  # what is not said to be on a processor is in float32
+    assert window_bytes(network, (side, side)) < 10e9 / 3

@@ -19,6 +19,7 @@ from ..errors import ModelError, OutputError
 from ..io.atomic import atomic_path
 from .folder import sha256_of
 from .frozen import FrozenNetwork
+from .tensorflow_c import library_path
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +50,9 @@ def key_of(spec: ModelSpec, weights: Path, precision: str) -> str:
     precision : {"float32", "bfloat16"}
     """
     described = {name: value for name, value in spec.to_dict().items() if name in _DECISIVE}
-    parts = [__version__, _code(), precision, json.dumps(described, sort_keys=True, default=str), sha256_of(weights)]
+    library = library_path()
+    size = "" if library is None else str(library.stat().st_size)  # installations of several TensorFlows share a cache
+    parts = [__version__, _code(), size, precision, json.dumps(described, sort_keys=True, default=str), sha256_of(weights)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
