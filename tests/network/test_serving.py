@@ -63,7 +63,7 @@ def write_model(folder: Path, spec: ModelSpec) -> Path:
 def spec_of(name: str) -> ModelSpec:
     if name != "stardist":
         return ModelSpec(name, NETWORKS[name], max_distance=9.0)
-    network = NetworkConfig(n_rays=6, depth=1, base_filters=4, head_filters=4, grid=(2, 2))
+    network = NetworkConfig(**TINY)
     return ModelSpec(name, network, max_distance=9.0, stardist=STARDIST)
 
 
