@@ -41,7 +41,7 @@ class Row:
 
     part: str
     case: str
-    starpoly: float
+    starpoly: float | None
     peer: float | None = None
     goal: float | None = None
     note: str = ""
@@ -49,7 +49,7 @@ class Row:
     @property
     def ratio(self) -> float | None:
         """How many times as fast."""
-        return None if self.peer is None else self.peer / self.starpoly
+        return self.peer / self.starpoly if self.peer and self.starpoly else None
 
 
 def in_turns(*functions: Callable[[], Any] | None, runs: int = 3, budget: float = 20.0) -> list[float | None]:
@@ -95,7 +95,7 @@ def suppression(options: argparse.Namespace) -> Iterable[Row]:
     """The same candidates, both in score order."""
     from starpoly.nms import suppress
 
-    for side in (896, 1792, 3584, 7168):
+    for side in (1024, 2048, 4096, 8640):
         given = candidates(side)
         theirs = None
         if has_peer():
@@ -157,13 +157,13 @@ def rendering(options: argparse.Namespace) -> Iterable[Row]:
 
 def matching(options: argparse.Namespace) -> Iterable[Row]:
     """Scores of a label image against itself, moved by two pixels."""
-    from nms_agreement import mosaic
+    from nms_agreement import drawn_ellipses, mosaic
 
     from starpoly.evaluation.matching import matching as ours
 
-    images = masks()
-    for side in (1024, 2048, 7680):
-        true = mosaic(iter(images), side)
+    crowded = [drawn_ellipses(512, seed) for seed in range(8)]
+    for side in (1024, 2048, 10_000):
+        true = mosaic(iter(crowded), side)
         moved, theirs, note = np.roll(true, 2, axis=1), None, ""
         if has_peer() and side <= 2048:
             from stardist.matching import matching as their_matching
@@ -285,7 +285,7 @@ def engines() -> list[str]:
 
 
 def precision(options: argparse.Namespace) -> Iterable[Row]:
-    """Average precision on the validation images in each arithmetic, with the time of all of them."""
+    """Average precision on the validation images in each arithmetic; no time is taken."""
     from mosaic import _labelled_images, default_images
 
     from starpoly import StarPoly2D
@@ -298,16 +298,14 @@ def precision(options: argparse.Namespace) -> Iterable[Row]:
     for engine in engines():
         for numbers in ("float32", "bfloat16"):
             model = StarPoly2D.from_pretrained("nuclei-fluo", precision=numbers, engine=engine)
-            start = time.perf_counter()
             found = [model.predict_instances(image)[0] for image, _ in data]
-            seconds = time.perf_counter() - start
             thresholds = np.round(np.arange(0.5, 0.96, 0.05), 2)
             stats = matching_dataset([labels for _, labels in data], found, thresholds)
             scores = {f"{s.thresh:.2f}": s.accuracy for s in stats}
             mean = float(np.mean(list(scores.values())))
             plain = plain or (scores["0.50"], mean)
             note = f"AP {scores['0.50']:.4f} at IoU 0.5 ({scores['0.50'] - plain[0]:+.4f}), mean 0.5 to 0.95 {mean:.4f} ({mean - plain[1]:+.4f})"
-            yield Row("precision", f"{len(data)} validation images, {engine}, {numbers}", seconds, note=note)
+            yield Row("precision", f"{len(data)} validation images, {engine}, {numbers}", None, note=note)
 
 
 def _stardist(folder: Path) -> Callable[[Path, Path, tuple[int, int] | None], NDArray]:
@@ -333,10 +331,12 @@ def _starpoly(folder: str | Path, **how: str) -> Callable[[Path, Path], NDArray]
     from starpoly.io.images import read_image
     from starpoly.io.labels import write_labels
 
+    how = dict(how)
+    scale = int(how.pop("scale", 0)) or None
     model = StarPoly2D.from_pretrained(folder, **how)
 
     def run(given: Path, result: Path) -> NDArray:
-        labels, _ = model.predict_instances(read_image(given))
+        labels, _ = model.predict_instances(read_image(given), scale=scale)
         write_labels(result, labels)
         return labels
 
@@ -389,21 +389,34 @@ def folder(options: argparse.Namespace) -> Iterable[Row]:
     from mosaic import Mosaic
     from tifffile import imwrite
 
-    n, slide = options.files, Mosaic(5120, "grey")
+    from starpoly.evaluation.matching import matching_dataset
+
+    n, slide, labels = options.files, Mosaic(5120, "grey"), Mosaic(5120, "labels")
     with tempfile.TemporaryDirectory() as temporary:
-        files = [Path(temporary, f"{index}.tif") for index in range(n)]
+        files, truth = [Path(temporary, f"{index}.tif") for index in range(n)], []
         for index, path in enumerate(files):
             y, x = 512 * (index // 10), 512 * (index % 10)
             imwrite(path, np.asarray(slide[y : y + 512, x : x + 512]), compression="zlib")
+            truth.append(np.asarray(labels[y : y + 512, x : x + 512]))
+
+        def all_of(run: Callable[[Path, Path], NDArray]) -> tuple[float, str]:
+            run(files[0], files[0].with_suffix(".out"))
+            begin = time.perf_counter()
+            found = [run(path, path.with_suffix(".out")) for path in files]
+            seconds = time.perf_counter() - begin
+            return seconds, f"AP {matching_dataset(truth, found, 0.5).accuracy:.3f} at IoU 0.5"
+
         peer = None
         if options.peer_model and has_peer():
-            run = _stardist(options.peer_model)
-            (peer,) = in_turns(lambda: [run(path, path.with_suffix(".out"), None) for path in files], runs=1)
+            stardist = _stardist(options.peer_model)
+            peer, note = all_of(lambda given, result: stardist(given, result, None).astype(np.int32))
+            yield Row("folder", f"{n} of 512 x 512, StarDist", peer, note=note)
         for name, model, how, goal in _ways(options):
-            ours = _starpoly(model, **how)
-            ours(files[0], Path(temporary, "labels.tif"))
-            (seconds,) = in_turns(lambda ours=ours: [ours(path, path.with_suffix(".labels")) for path in files], runs=1)
-            yield Row("folder", f"{n} of 512 x 512, {name}, {how['engine']}, {how['precision']}", seconds, peer, goal)
+            looks = ({}, {"scale": "1"}) if name == "nuclei-fluo" else ({},)
+            for look in looks:
+                seconds, note = all_of(_starpoly(model, **how, **look))
+                case = f"{n} of 512 x 512, {name}, {how['engine']}, {how['precision']}" + (", not enlarged" if look else "")
+                yield Row("folder", case, seconds, peer, goal, note)
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], Iterable[Row]]] = {
@@ -421,7 +434,7 @@ def table(result: dict[str, Any]) -> str:
             row.part,
             row.case,
             _seconds(row.starpoly),
-            "" if row.peer is None else _seconds(row.peer),
+            _seconds(row.peer),
             "" if row.ratio is None else f"**{row.ratio:.1f}**",
             "" if row.goal is None else f"{row.goal:g}",
             row.note,
@@ -430,7 +443,9 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _seconds(value: float) -> str:
+def _seconds(value: float | None) -> str:
+    if value is None:
+        return ""
     return f"{1000 * value:.3g} ms" if value < 1 else f"{value:.3g} s"
 
 
@@ -502,7 +517,7 @@ def _measure(parts: list[str], options: argparse.Namespace) -> dict[str, Any]:
             continue
         rows[part] = []
         for row in PARTS[part](options):
-            print(f"{row.part}: {row.case}: {row.starpoly:.4g} s, {row.peer or float('nan'):.4g} s {row.note}", file=sys.stderr, flush=True)
+            print(f"{row.part}: {row.case}: {_seconds(row.starpoly)}, {_seconds(row.peer)}; {row.note}", file=sys.stderr, flush=True)
             rows[part].append(asdict(row))
         _keep(rows, options)
     return _result(rows, options)

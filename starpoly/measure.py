@@ -126,12 +126,23 @@ def keep_visible(labels: NDArray, polygons: StarPolygons) -> tuple[NDArray, Star
     polygons : StarPolygons
         Those with at least one pixel, in the same order.
     """
-    areas, _ = _moments(labels, len(polygons))
-    visible = areas > 0
+    visible = _seen(labels, len(polygons))
     if visible.all():
         return labels, polygons
     renumbered = np.concatenate([[0], np.cumsum(visible)]).astype(labels.dtype)
     return renumbered[labels], polygons.take(np.flatnonzero(visible))
+
+
+def _seen(labels: NDArray, n: int) -> NDArray[np.bool_]:
+    """Which of the labels 1..n have a pixel (n,). Looked at is where the label changes along a row: far fewer places."""
+    seen = np.zeros(n + 1, np.bool_)
+    if labels.size:
+        flat = labels.ravel()
+        begins = flat[np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])]
+        if begins.min() < 0:
+            raise ImageError(f"labels: expected none below 0, got {begins.min()}")
+        seen[begins] = True
+    return seen[1:]
 
 
 def _moments(labels: NDArray, n: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

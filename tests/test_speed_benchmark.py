@@ -1,0 +1,42 @@
+"""The table of how fast it is: made of what was measured, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def speed(pytestconfig):
+    sys.path.insert(0, str(pytestconfig.rootpath / "benchmarks"))
+    try:
+        return runpy.run_path(str(pytestconfig.rootpath / "benchmarks" / "speed.py"))
+    finally:
+        sys.path.pop(0)
+
+
+def test_the_document_shows_the_figures_that_were_measured(speed, pytestconfig):
+    path = pytestconfig.rootpath / "benchmarks" / "results" / "speed.json"
+    text = (pytestconfig.rootpath / "docs" / "speed.md").read_text(encoding="utf-8")
+    assert speed["table"](json.loads(path.read_text(encoding="utf-8"))) in text
+
+
+def test_a_table_has_a_line_for_each_row(speed):
+    rows = [
+        {"part": "a", "case": "b", "starpoly": 0.5, "peer": 2.0, "goal": 5, "note": "c"},
+        {"part": "d", "case": "e", "starpoly": 3.0, "peer": None, "goal": None, "note": ""},
+    ]
+    lines = speed["table"]({"rows": rows}).splitlines()
+    assert lines[2] == "| a | b | 500 ms | 2 s | **4.0** | 5 | c |"
+    assert lines[3] == "| d | e | 3 s |  |  |  |  |"
+
+
+def test_runs_are_in_turns_and_the_first_does_not_count(speed):
+    calls = []
+    best = speed["in_turns"](lambda: calls.append("a"), None, lambda: calls.append("b"), runs=2)
+    assert "".join(calls) == "ab" + "ab" * 2
+    assert best[1] is None
+    assert best[0] >= 0
