@@ -43,5 +43,6 @@ def test_nothing_private_is_used(script):
 def test_runs_whole(script, tmp_path, monkeypatch):
     monkeypatch.setenv("STARPOLY_SMALL", "1")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # figures go into the notebook
     notebook = nbformat.read(script.with_suffix(".ipynb"), as_version=4)
     NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}).execute()
