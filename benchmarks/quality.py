@@ -66,7 +66,7 @@ def row_of(samples: list[tuple[str, NDArray, NDArray]]) -> Row:
 def score(args: argparse.Namespace) -> Iterator[Row]:
     """A row for each model and kind of image."""
     for name in args.models:
-        model = load(name)
+        model = load(name, args)
         for modality, pairs in pairs_by_modality(args).items():
             samples, seconds, pixels = [], 0.0, 0
             for pair in pairs:
@@ -76,7 +76,7 @@ def score(args: argparse.Namespace) -> Iterator[Row]:
                 seconds += time.perf_counter() - start
                 pixels += labels.size
                 samples.append((pair.name, labels, found))
-            yield {"model": model.spec.name, "modality": modality, **row_of(samples), "seconds_per_megapixel": round(seconds / pixels * 1e6, 3)}
+            yield {**label(name, args), "modality": modality, **row_of(samples), "seconds_per_megapixel": round(seconds / pixels * 1e6, 3)}
 
 
 def sizes(args: argparse.Namespace) -> Iterator[Row]:
@@ -86,7 +86,7 @@ def sizes(args: argparse.Namespace) -> Iterator[Row]:
     from starpoly.geometry.rasterize import render_labels
 
     for name in args.models:
-        model = load(name)
+        model = load(name, args)
         for modality, pairs in pairs_by_modality(args).items():
             for factor in FACTORS:
                 samples = []
@@ -96,7 +96,7 @@ def sizes(args: argparse.Namespace) -> Iterator[Row]:
                     small = image if factor == 1 else resize(image, (*shape, *image.shape[2:]), order=1, anti_aliasing=factor < 1, preserve_range=True)
                     polygons = model.predict_instances(small)[1]["polygons"]
                     samples.append((pair.name, labels, render_labels(polygons.scale(1 / factor), labels.shape)))
-                yield {"model": model.spec.name, "modality": modality, "factor": factor, **row_of(samples)}
+                yield {**label(name, args), "modality": modality, "factor": factor, **row_of(samples)}
 
 
 def train(args: argparse.Namespace) -> Iterator[Row]:
@@ -108,20 +108,28 @@ def train(args: argparse.Namespace) -> Iterator[Row]:
     subprocess.run([str(word) for word in words], check=True)
     args.models = [args.output]
     for row in score(args):
-        spec = load(args.output).spec
+        spec = load(args.output, args).spec
         yield {**row, "steps": args.steps, "seed": args.seed, "config": args.config.name, "best_epoch": spec.training["best_epoch"]}
 
 
-def load(name: str | Path) -> Any:
+def load(name: str | Path, args: argparse.Namespace) -> Any:
     """A model by name or folder."""
     from starpoly.model import StarPoly2D
 
-    return StarPoly2D.from_pretrained(name)
+    model = StarPoly2D.from_pretrained(name, refine_outlines=not args.no_refine)
+    if args.as_is:
+        model.spec = model.spec.replace(sizes={})
+    return model
+
+
+def label(name: str | Path, args: argparse.Namespace) -> Row:
+    """What a row is called in tables; the short ones have none of the variants."""
+    return {"label": args.label or Path(name).name, "short": not (args.no_refine or args.as_is)}
 
 
 def show(row: Row) -> None:
     """One line."""
-    what = " ".join(f"{row[key]}" for key in ("model", "modality", "factor") if key in row)
+    what = " ".join(f"{row[key]}" for key in ("label", "modality", "factor") if key in row)
     print(f"{what:44} {row['images']:3}  " + " ".join(f"{value:.3f}" for value in row["ap"].values()) +
           f"  mean {row['mean_ap']:.3f}  PQ {row['pq']:.3f}  F1 {row['f1_mean']:.3f}/{row['f1_median']:.3f}", flush=True)  # fmt: skip
 
@@ -137,6 +145,9 @@ def main() -> int:
         command.add_argument("--manifest", type=Path, required=True)
         command.add_argument("--modality", action="append", help="this kind of images alone; may be repeated")
         command.add_argument("--every", type=int, default=1, help="every N-th image")
+        command.add_argument("--no-refine", action="store_true", help="outlines by the rays alone")
+        command.add_argument("--as-is", action="store_true", help="images at the size that they have")
+        command.add_argument("--label", help="what the rows are called")
         command.add_argument("--json", type=Path)
         if function is train:
             command.add_argument("--config", type=Path, required=True)
