@@ -48,18 +48,18 @@ def pairs_by_modality(args: argparse.Namespace) -> dict[str, list]:
 
 def row_of(samples: list[tuple[str, NDArray, NDArray]]) -> Row:
     """Scores of label images (name, true, predicted)."""
-    from starpoly.evaluation.neurips import neurips_score
     from starpoly.evaluation.report import Sample, evaluate
 
-    pooled = evaluate((Sample(*sample) for sample in samples), IOU_THRESHOLDS).scope("pooled")
-    f1 = [neurips_score(true, predicted).f1 for _, true, predicted in samples]
+    given = [Sample(*sample) for sample in samples]
+    pooled = evaluate(given, IOU_THRESHOLDS).scope("pooled")
+    challenge = evaluate(given, (0.5,), protocol="neurips")
     return {
         "images": len(samples),
         "ap": {f"{line.iou:g}": round(line.ap, 4) for line in pooled},
         "mean_ap": round(float(np.mean([line.ap for line in pooled])), 4),
         "pq": round(pooled[0].pq, 4),
-        "f1_mean": round(float(np.mean(f1)), 4),
-        "f1_median": round(float(np.median(f1)), 4),
+        "f1_mean": round(float(challenge.scope("mean")[0].f1), 4),
+        "f1_median": round(float(challenge.scope("median")[0].f1), 4),
     }
 
 
