@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .errors import ModelError
 
-_DEFAULT = "nuclei-fluo"
+_DEFAULT = "cells-generalist"
 # ours, and StarDist's
 _MARKS = ("model.json", "config.json")
 

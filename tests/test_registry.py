@@ -34,7 +34,7 @@ def test_by_name(shipped):
 
 
 def test_default_is_a_name():
-    assert registry.default_model() == "nuclei-fluo"
+    assert registry.default_model() == "cells-generalist"
 
 
 @pytest.mark.parametrize("mark", ["model.json", "config.json"])

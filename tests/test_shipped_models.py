@@ -83,10 +83,12 @@ def test_tiny_images_go_through(fluo, shape):
 
 
 @pytest.mark.slow
-def test_average_precision_is_that_of_the_card(fluo, shared):
+@pytest.mark.parametrize("name", NAMES)
+def test_average_precision_is_that_of_the_card(name, shared):
     pairs = val_pairs(shared)
-    figures = json.loads((MODELS / "nuclei-fluo" / "figures.json").read_text())["average_precision"]
-    predicted = [fluo.predict_instances(read_image(image))[0] for image, _ in pairs]
+    figures = json.loads((MODELS / name / "figures.json").read_text())["average_precision"]
+    model = StarPoly2D.from_pretrained(name)
+    predicted = [model.predict_instances(read_image(image))[0] for image, _ in pairs]
     thresholds = [float(iou) for iou in figures]
     scores = matching_dataset([read_labels(mask) for _, mask in pairs], predicted, thresholds)
     # kernels of other processors round differently, which moves an object or two across a threshold
