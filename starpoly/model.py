@@ -503,12 +503,12 @@ class StarPoly2D:
                 stacklevel=4,
             )
             return
-        known = self.spec.object_diameter[1]
-        typical = typical_diameter(found.polygons)
+        known = self.spec.sizes.target or self.spec.object_diameter[1]
+        typical = found.scale * typical_diameter(found.polygons)
         if known and not 1 / UNUSUAL_SIZE < typical / known < UNUSUAL_SIZE:
             warnings.warn(
-                f"the median object is {typical:.0f} px wide, those that the model knows {known:.0f} px; "
-                "resize the image so that they agree",
+                f"the median object is {typical:.0f} px wide at {found.scale:.2g} times the image's size, those that the model knows "
+                f"{known:.0f} px; say how wide objects are (diameter) or choose the scale",
                 StarpolyWarning,
                 stacklevel=4,
             )

@@ -86,3 +86,18 @@ def test_same_seed_same_patch():
     first, second = (augment(np.random.default_rng(3), AugmentConfig(), image, labels) for _ in range(2))
     np.testing.assert_array_equal(first[0], second[0])
     np.testing.assert_array_equal(first[1], second[1])
+
+
+def test_inverted_patches_are_negatives():
+    image = np.random.default_rng(0).random((6, 5, 1)).astype(np.float32)
+    changed = change_intensity(np.random.default_rng(1), STILL.replace(invert=1.0), image)
+    np.testing.assert_allclose(changed, 1 - image, atol=1e-6)
+
+
+def test_tint_gives_channels_gains_of_their_own_and_leaves_grey_alone():
+    grey = np.random.default_rng(0).random((6, 5, 1)).astype(np.float32) + 0.1
+    tinted = STILL.replace(tint=0.5)
+    np.testing.assert_allclose(change_intensity(np.random.default_rng(1), tinted, grey), grey, atol=1e-6)
+    gains = change_intensity(np.random.default_rng(1), tinted, np.repeat(grey, 3, axis=2)) / grey
+    assert np.ptp(gains, axis=(0, 1)).max() < 1e-5
+    assert len(set(gains[0, 0].round(4))) == 3

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from starpoly.config import ModelSpec, NetworkConfig, Thresholds
+from starpoly.config import ModelSpec, NetworkConfig, SizeRange, Thresholds
 from starpoly.errors import ConfigError, ImageError, StarpolyWarning
 from starpoly.model import StarPoly2D
 
@@ -103,3 +103,13 @@ def test_thresholds_are_tuned_and_adopted():
     thresholds = tuned.optimize_thresholds([paint(m) for m in masks], masks)
     assert tuned.thresholds == thresholds
     assert 0.15 <= thresholds.prob < 1
+
+
+def test_sizes_that_a_model_brings_images_to_are_the_ones_that_count():
+    image = paint(disks((80, 60), 0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        knows_them = model(object_diameter=(1.0, 2.0, 3.0), sizes=SizeRange(1.0, 15.0, 99.0))
+        knows_them.predict_instances(image, normalizer=False)
+    with pytest.warns(StarpolyWarning, match="at 1 times the image's size"):
+        model(sizes=SizeRange(60.0, 80.0, 99.0)).predict_instances(image, normalizer=False, scale=1)

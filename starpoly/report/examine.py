@@ -70,12 +70,17 @@ def _examine(entry: Entry, path: Path, spec: ModelSpec | None) -> Examined:
         # sampled, so that objects between the samples stay unseen: they count as contrast
         constant=n == 0 and image is not None and is_constant(image),
         diameter=float(np.nanmedian(objects.diameters)) if n else None,
-        known_diameter=None if spec is None else spec.object_diameter[1] or None,
+        known_diameter=_known_diameter(spec),
         border=objects.n_border / n if n else None,
         warned=bool(entry.warnings),
     )
     overlay = None if image is not None or entry.overlay is None else _small_overlay(entry.overlay)
     return Examined(entry, facts, shape, objects, draw_thumbnail(small, image, overlay))
+
+
+def _known_diameter(spec: ModelSpec | None) -> float | None:
+    """How wide objects are in the images that the model learnt from; None where any size is brought to that."""
+    return None if spec is None or spec.sizes.target else spec.object_diameter[1] or None
 
 
 def _small_overlay(path: Path) -> NDArray | None:
