@@ -113,6 +113,8 @@ def test_overlay_of_a_slide_is_reduced_in_steps(slide, tmp_path, monkeypatch, si
 
 def test_fingerprint_tells_models_apart():
     class Weights:
+        engine = "tensorflow"
+
         def __init__(self, value, precision="float32"):
             self.weights_digest = f"{value:064x}"
             self.precision = precision

@@ -116,7 +116,7 @@ def test_bfloat16_of_a_stardist_network(rng):
     from starpoly.network.folder import build_network
 
     settings = {"n_rays": 6, "depth": 1, "base_filters": 4, "features": 4}
-    network = NetworkConfig(n_rays=6, depth=1, base_filters=4, head_filters=4, grid=(1, 1))
+    network = NetworkConfig(n_rays=6, depth=1, base_filters=4, head_filters=4, foreground_filters=0, grid=(1, 1))
     spec = ModelSpec("theirs", network, max_distance=MAX_DISTANCE, stardist=settings)
     model = build_network(spec)
     batch = rng.random((1, 16, 32, 1)).astype(np.float32)
