@@ -1,6 +1,6 @@
 """The tables of the documents, from the figures in benchmarks/results.
 
-    python benchmarks/tables.py [--slides FILE ...] [--exactness FILE ...] [--read-back FILE ...]
+    python benchmarks/tables.py [--slides FILE ...] [--slides-default FILE ...] [--exactness FILE ...] [--read-back FILE ...]
                                 [--quality FILE ...] [--quality-sizes FILE ...] [--check]
 
 First takes new figures into benchmarks/results: of `slides.py --json` those of the cases (a later file counts), of
@@ -41,9 +41,9 @@ _KINDS = ("grey", "rgb", "sparse")
 Cases = dict[str, dict[str, Any]]
 
 
-def take_slides(files: list[Path]) -> None:
+def take_slides(files: list[Path], name: str = "slides") -> None:
     """Keep the figures of cases that went well."""
-    target = RESULTS / "slides.json"
+    target = RESULTS / f"{name}.json"
     kept: dict[str, Any] = json.loads(target.read_text(encoding="utf-8")) if target.exists() else {"cases": {}}
     for file in files:
         found = json.loads(file.read_text(encoding="utf-8"))
@@ -195,9 +195,9 @@ def _rows(name: str) -> list[dict[str, Any]]:
 
 def tables() -> dict[str, Callable[[], list[str]]]:
     """All tables by name."""
-    cases: Cases = json.loads((RESULTS / "slides.json").read_text(encoding="utf-8"))["cases"]
+    cases, of_default = (json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["cases"] for name in ("slides", "slides_default"))
     return {
-        "slides": lambda: sizes(cases), "slides-short": lambda: short(cases), "comparison": lambda: comparison(cases),
+        "slides": lambda: sizes(cases), "slides-default": lambda: sizes(of_default), "slides-short": lambda: short(cases), "comparison": lambda: comparison(cases),
         "seams": lambda: seams(cases), "exactness": lambda: checks("exactness"), "read-back": lambda: checks("read_back"),
         "quality": lambda: quality(_rows("quality")), "quality-sizes": lambda: quality_sizes(_rows("quality_sizes")),
         "quality-short": lambda: quality([row for row in _rows("quality") if row["modality"] == "fluorescence" and row["short"]]),
@@ -214,6 +214,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Take figures, write tables; with --check, 1 if a table is out of date."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--slides", type=Path, nargs="+", default=[], metavar="FILE")
+    parser.add_argument("--slides-default", type=Path, nargs="+", default=[], metavar="FILE", help="with the default model")
     parser.add_argument("--exactness", type=Path, nargs="+", default=[], metavar="FILE")
     parser.add_argument("--read-back", type=Path, nargs="+", default=[], metavar="FILE")
     parser.add_argument("--quality", type=Path, nargs="+", default=[], metavar="FILE")
@@ -222,6 +223,8 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     if args.slides:
         take_slides(args.slides)
+    if args.slides_default:
+        take_slides(args.slides_default, "slides_default")
     for name in ("exactness", "read_back"):
         if getattr(args, name):
             take_lines(name, getattr(args, name))
