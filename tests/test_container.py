@@ -281,14 +281,14 @@ def test_environment_of_one_instruction_does_not_see_itself():
     ("rest", "targets"),
     [
         ("a.txt /x/", {"a.txt": "/x/a.txt"}),
-        ("a.txt y", {"a.txt": "/work/y"}),
+        ("a.txt y", {"a.txt": "/srv/y"}),
         ("d /x", {"d/b": "/x/b", "d/e/c": "/x/e/c"}),
         ("a.txt d/b /x", {"a.txt": "/x/a.txt", "d/b": "/x/b"}),
         (". /x", {"a.txt": "/x/a.txt", "d/b": "/x/d/b", "d/e/c": "/x/d/e/c"}),
     ],
 )
 def test_copy(rest, targets):
-    assert copied(rest, ["a.txt", "d/b", "d/e/c"], "/work") == targets
+    assert copied(rest, ["a.txt", "d/b", "d/e/c"], "/srv") == targets
 
 
 @pytest.mark.parametrize("rest", ["missing /x", "--chown=1 a /x", "*.txt /x"])
