@@ -197,7 +197,8 @@ def tables() -> dict[str, Callable[[], list[str]]]:
     """All tables by name."""
     cases, of_default = (json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["cases"] for name in ("slides", "slides_default"))
     return {
-        "slides": lambda: sizes(cases), "slides-default": lambda: sizes(of_default), "slides-short": lambda: short(cases), "comparison": lambda: comparison(cases),
+        "slides": lambda: sizes(cases), "slides-default": lambda: sizes(of_default),
+        "slides-short": lambda: short(cases), "comparison": lambda: comparison(cases),
         "seams": lambda: seams(cases), "exactness": lambda: checks("exactness"), "read-back": lambda: checks("read_back"),
         "quality": lambda: quality(_rows("quality")), "quality-sizes": lambda: quality_sizes(_rows("quality_sizes")),
         "quality-short": lambda: quality([row for row in _rows("quality") if row["modality"] == "fluorescence" and row["short"]]),

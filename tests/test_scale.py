@@ -87,6 +87,7 @@ def test_a_model_that_says_nothing_of_sizes_looks_at_images_as_they_are():
     assert scale_for(3, SizeRange()) == 1
 
 
+@pytest.mark.filterwarnings("ignore:the median object is")  # the painting stays as it is at any size
 def test_objects_of_unknown_size_are_rescaled_and_results_are_in_original_pixels():
     image = paint(disks((40, 30), 0, n=2))
     typical = typical_diameter(PaintedModel().detect(image).polygons)
