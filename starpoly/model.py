@@ -29,7 +29,7 @@ from .memory import AT_REST, tile_size_beside, window_bytes
 from .normalize import Normalizer, fit_normalizer
 from .polygons import StarPolygons
 from .registry import default_model, find_model
-from .scale import UNUSUAL_SIZE, Rescaled, check_diameter, check_scale, middle, typical_diameter
+from .scale import UNUSUAL_SIZE, check_diameter, check_scale, middle, typical_diameter
 from .sizing import Look, find_scale, scale_for
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ class StarPoly2D:
         if look.scale == 1 and look.first is not None and as_sampled and middle(image.shape[:2]).shape == image.shape[:2]:
             found = look.first  # the sample was the whole image
         else:
-            rescaled = image if look.scale == 1 else Rescaled(image, look.scale)
+            rescaled = look.of(image)
             shape = (int(rescaled.shape[0]), int(rescaled.shape[1]))
             if region is not None and rescaled is not image:
                 region = region.resized(shape)
@@ -270,7 +270,7 @@ class StarPoly2D:
                 journal=journal,
             )
         if look.scale != 1:
-            found = replace(found, polygons=found.polygons.scale(1 / look.scale), scale=look.scale)
+            found = replace(found, polygons=look.back(found.polygons), scale=look.scale)
         if min_confidence:
             found = replace(found, polygons=confident(found.polygons, min_confidence, self.spec.calibration))
         self._look_at(found, thresholds.prob)
@@ -282,13 +282,13 @@ class StarPoly2D:
         if scale is not None and diameter is not None:
             raise ConfigError(f"expected a scale or a diameter, got both, {scale:g} and {diameter:g}; choose one")
         if scale is not None:
-            return Look(check_scale(scale), 0.0)
+            return Look(check_scale(scale))
         if diameter is not None:
             if not sizes.target:
                 raise ConfigError(f"{self.spec.name}: expected a model that knows which sizes it is good at, got none; give the scale instead")
-            return Look(scale_for(check_diameter(diameter), sizes), diameter)
+            return Look(scale_for(check_diameter(diameter), sizes))
         if not sizes.target:
-            return Look(1.0, 0.0)
+            return Look(1.0)
         return find_scale(image, self._predictor, normalizer, self.spec.thresholds, sizes)
 
     def predict(
@@ -341,10 +341,8 @@ class StarPoly2D:
         image = self._as_input(image)
         threshold = self.thresholds.prob if prob_threshold is None else prob_threshold
         ready = self._normalizer(image, normalizer)
-        factor = self._look(image, ready, scale, diameter).scale
-        rescaled = image if factor == 1 else Rescaled(image, factor)
-        candidates = find_candidates(rescaled, self._predictor, ready, threshold, tile_size=tile_size)
-        return candidates.scale(1 / factor) if factor != 1 else candidates
+        look = self._look(image, ready, scale, diameter)
+        return look.back(find_candidates(look.of(image), self._predictor, ready, threshold, tile_size=tile_size))
 
     @classmethod
     def train(

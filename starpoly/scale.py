@@ -27,9 +27,9 @@ def typical_diameter(polygons: StarPolygons) -> float:
     return 2 * float(np.median(np.sqrt(np.square(polygons.distances, dtype=np.float64).mean(axis=1))))
 
 
-def middle(shape: tuple[int, int], side: int = SAMPLE_SIDE) -> Box:
-    """The middle of an image, at most ``side`` pixels a side."""
-    sides = [min(length, side) for length in shape]
+def middle(shape: tuple[int, int]) -> Box:
+    """The middle of an image, at most :data:`SAMPLE_SIDE` pixels a side."""
+    sides = [min(length, SAMPLE_SIDE) for length in shape]
     y, x = ((length - side) // 2 for length, side in zip(shape, sides, strict=True))
     return Box(y, x, y + sides[0], x + sides[1])
 

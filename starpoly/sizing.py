@@ -13,6 +13,7 @@ from typing import Any
 from .config import SizeRange, Thresholds
 from .detect import Detection, Network, detect
 from .normalize import Normalizer
+from .polygons import StarPolygons
 from .scale import SCALES, Rescaled, middle, typical_diameter
 
 #: How often the size is estimated anew.
@@ -23,11 +24,18 @@ _LARGEST = 4.0
 
 @dataclass(frozen=True)
 class Look:
-    """A scale, the median diameter that was found in the image's pixels (0 for nothing), and what was seen at scale 1."""
+    """The scale at which an image is looked at, and what was seen at scale 1 while it was chosen."""
 
     scale: float
-    diameter: float
     first: Detection | None = None
+
+    def of(self, image: Any) -> Any:
+        """The image (Y, X, C) at that scale: itself, or one that is never held."""
+        return image if self.scale == 1 else Rescaled(image, self.scale)
+
+    def back(self, polygons: StarPolygons) -> StarPolygons:
+        """Polygons found in :meth:`of` an image, in that image's pixels."""
+        return polygons if self.scale == 1 else polygons.scale(1 / self.scale)
 
 
 def scale_for(diameter: float, sizes: SizeRange) -> float:
@@ -61,21 +69,15 @@ def find_scale(image: Any, network: Network, normalizer: Normalizer, thresholds:
     sizes : SizeRange
         Diameters that the network knows.
     """
-    scale, diameter, first = 1.0, 0.0, None
+    scale, first = 1.0, None
     for _ in range(_LOOKS):
-        sample = image[middle(image.shape[:2]).slices] if scale == 1 else _middle_rescaled(image, scale)
-        found = detect(sample, network, normalizer, thresholds)
+        seen_image = Look(scale).of(image)
+        found = detect(seen_image[middle(seen_image.shape[:2]).slices], network, normalizer, thresholds)
         first = first or found
         seen = typical_diameter(found.polygons)
         if not seen:
             break
-        diameter = seen / scale
         if sizes.smallest <= seen <= sizes.largest:
             break
-        scale = scale_for(diameter, sizes)
-    return Look(scale, diameter, first)
-
-
-def _middle_rescaled(image: Any, scale: float) -> Any:
-    rescaled = Rescaled(image, scale)
-    return rescaled[middle(rescaled.shape[:2]).slices]
+        scale = scale_for(seen / scale, sizes)
+    return Look(scale, first)

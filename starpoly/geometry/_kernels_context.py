@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from ._kernels import kernel
-
-
-@kernel
-def _clip(index, stop):
-    return min(max(index, 0), stop - 1)
+from ._kernels import between, bilinear, kernel
 
 
 @kernel
 def _interpolate(field, row, column, offset_y, offset_x, ray, n_rows, n_columns):
-    """The field of one ray, bilinear, at an offset (grid units) from a grid point; continued at the image's ends.
-
-    The offset is split before it is added to the grid point, so that the bits do not depend on where that lies.
-    """
-    down, right = math.floor(offset_y), math.floor(offset_x)
-    part_y, part_x = offset_y - down, offset_x - right
-    r0, r1 = _clip(row + int(down), n_rows), _clip(row + int(down) + 1, n_rows)
-    c0, c1 = _clip(column + int(right), n_columns), _clip(column + int(right) + 1, n_columns)
-    upper = (1 - part_x) * field[r0, c0, ray] + part_x * field[r0, c1, ray]
-    lower = (1 - part_x) * field[r1, c0, ray] + part_x * field[r1, c1, ray]
-    return (1 - part_y) * upper + part_y * lower
+    """The field of one ray, bilinear, at an offset (grid units) from a grid point; continued at the image's ends."""
+    r0, r1, down = between(row, offset_y, n_rows)
+    c0, c1, right = between(column, offset_x, n_columns)
+    return bilinear(field[r0, c0, ray], field[r0, c1, ray], field[r1, c0, ray], field[r1, c1, ray], down, right)
 
 
 @kernel

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ._kernels import kernel
+from ._kernels import between, bilinear, kernel
 
 STEP = 0.5
 _LEVEL = 0.5
@@ -12,18 +12,10 @@ _LEVEL = 0.5
 
 @kernel
 def _value(foreground, row, column, offset_y, offset_x, n_rows, n_columns):
-    """The foreground, bilinear, at an offset from a pixel; continued at the image's ends.
-
-    The offset is split before it is added to the pixel, so that the bits do not depend on where that lies.
-    """
-    down, right = math.floor(offset_y), math.floor(offset_x)
-    part_y, part_x = offset_y - down, offset_x - right
-    r0, c0 = row + int(down), column + int(right)
-    r1, c1 = min(max(r0 + 1, 0), n_rows - 1), min(max(c0 + 1, 0), n_columns - 1)
-    r0, c0 = min(max(r0, 0), n_rows - 1), min(max(c0, 0), n_columns - 1)
-    upper = (1 - part_x) * foreground[r0, c0] + part_x * foreground[r0, c1]
-    lower = (1 - part_x) * foreground[r1, c0] + part_x * foreground[r1, c1]
-    return (1 - part_y) * upper + part_y * lower
+    """The foreground, bilinear, at an offset from a pixel; continued at the image's ends."""
+    r0, r1, down = between(row, offset_y, n_rows)
+    c0, c1, right = between(column, offset_x, n_columns)
+    return bilinear(foreground[r0, c0], foreground[r0, c1], foreground[r1, c0], foreground[r1, c1], down, right)
 
 
 @kernel
