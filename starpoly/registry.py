@@ -9,13 +9,19 @@ from pathlib import Path
 from .errors import ModelError
 
 _DEFAULT = "cells-generalist"
+_FLUORESCENCE = "nuclei-fluo"
 # ours, and StarDist's
 _MARKS = ("model.json", "config.json")
 
 
 def default_model() -> str:
-    """Name of the model that is used when none is asked for."""
+    """Name of the model of many kinds, used when none is asked for and the image is not looked at or shows no fluorescence."""
     return _DEFAULT
+
+
+def fluorescence_model() -> str:
+    """Name of the model of nuclei in fluorescence; :func:`starpoly.choice.suitable_model` says for which images."""
+    return _FLUORESCENCE
 
 
 def available() -> list[str]:

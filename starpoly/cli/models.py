@@ -34,13 +34,14 @@ def run(args: argparse.Namespace) -> int:
 
 def _list(args: argparse.Namespace) -> int:
     from ..network.folder import load_spec
-    from ..registry import available, default_model, find_model
+    from ..registry import available, default_model, find_model, fluorescence_model
 
+    chosen = (default_model(), fluorescence_model())
     rows: list[dict[str, Any]] = []
     for name in available():
         try:
             spec = load_spec(find_model(name))
-            rows.append({"name": name, "default": name == default_model(), "channels": spec.network.n_channels, "description": spec.description})
+            rows.append({"name": name, "default": name in chosen, "channels": spec.network.n_channels, "description": spec.description})
         except StarpolyError as error:  # one broken folder does not hide the others
             rows.append({"name": name, "default": False, "channels": None, "description": f"cannot be read: {error}"})
     if args.json:
@@ -50,7 +51,7 @@ def _list(args: argparse.Namespace) -> int:
         mark = "*" if row["default"] else " "
         channels = {None: "?", 1: "grey", 3: "RGB"}.get(row["channels"], f"{row['channels']} channels")
         sys.stdout.write(f"{mark} {row['name']}  ({channels})  {row['description']}".rstrip() + "\n")
-    sys.stdout.write("* used unless --model names another\n" if rows else "no models ship with this installation\n")
+    sys.stdout.write("* chosen by the look of the image, unless --model names one\n" if rows else "no models ship with this installation\n")
     return 0
 
 

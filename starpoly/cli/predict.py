@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..io.sources.pixel_size import PixelSize
     from ..model import StarPoly2D
     from ..timing import Stopwatch
+    from .choosing import Models
     from .outputs import Job
 
 HELP = "find the objects in images and write label images"
@@ -57,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tolerant", action="store_true", help=_TOLERANT)
     parser.add_argument("--dry-run", action="store_true", help="say what would be written, and write nothing")
     model = parser.add_argument_group("model")
-    model.add_argument("--model", metavar="MODEL", help="name or folder (see `starpoly models list`)")
+    model.add_argument("--model", metavar="MODEL", help="name or folder, see `starpoly models list` (default: for each image the one that suits it)")
     model.add_argument("--prob-threshold", type=fraction, metavar="P", help="least probability of an object (default: the model's)")
     model.add_argument("--nms-threshold", type=fraction, metavar="T", help="overlap above which the weaker object goes (default: the model's)")
     size = model.add_mutually_exclusive_group()
@@ -101,8 +102,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Predict; 0 if all images were done, 1 if some failed."""
     from ..io.find import find_images
-    from ..registry import default_model, find_model
     from ..timing import Stopwatch
+    from .choosing import Models
     from .outputs import check_writable, plan_jobs
 
     clock = Stopwatch()
@@ -113,29 +114,29 @@ def run(args: argparse.Namespace) -> int:
         say(f"starpoly: {path}: looks like a result and is passed over; give it alone to segment it")
     jobs = plan_jobs(found.images, args.output, overlay=args.overlay, table=args.table or args.report, formats=args.format, provenance=args.provenance)
     _check_mask(args.mask, jobs)
-    folder = find_model(default_model() if args.model is None else args.model)
+    models = Models(args.model, lambda folder: _load(folder, args, clock), quiet=getattr(args, "quiet", False))
     _check_summary(args.json)
     rows = [_nothing_there(given, message, found, args) for given, message in found.problems]
-    summary: dict[str, Any] = {"model": str(folder), "output": str(args.output), "images": rows}
+    summary: dict[str, Any] = {"model": str(models), "output": str(args.output), "images": rows}
     if args.dry_run:
         rows += [_row(job, "exists" if args.skip_existing and job.is_done else "planned") for job in jobs]
         _show_plan(rows, args)
     else:
         check_writable(args.output)
         try:
-            _predict_all(jobs, folder, args, clock, rows)
+            _predict_all(jobs, models, args, clock, rows)
         finally:  # an interrupted run has a summary, too
             summary["throughput"] = Throughput.of(rows).to_dict()
             _write_summary(summary, args.json)
             _say_result(rows, args, clock)
-        if args.report and not _write_report(rows, folder, args):
+        if args.report and not _write_report(rows, models, args):
             return 1
         return int(any(row["status"] == "error" for row in rows))
     _write_summary(summary, args.json)
     return int(any(row["status"] == "error" for row in rows))
 
 
-def _predict_all(jobs: list[Job], folder: Path, args: argparse.Namespace, clock: Stopwatch, rows: list[dict[str, Any]]) -> None:
+def _predict_all(jobs: list[Job], models: Models, args: argparse.Namespace, clock: Stopwatch, rows: list[dict[str, Any]]) -> None:
     """Do the jobs one after the other; a row for each is appended to ``rows``."""
     todo = []
     for job in jobs:
@@ -145,7 +146,10 @@ def _predict_all(jobs: list[Job], folder: Path, args: argparse.Namespace, clock:
             todo.append(job)
     if not todo:
         return
-    model = _load(folder, args, clock)
+    with clock.timing("imports"):
+        from ..kernels import load_kernels_beside
+
+        load_kernels_beside(clock)
     from tqdm import tqdm
 
     quiet = getattr(args, "quiet", False)
@@ -154,20 +158,21 @@ def _predict_all(jobs: list[Job], folder: Path, args: argparse.Namespace, clock:
         start = time.perf_counter()
         with about(job.image) as messages:
             try:
-                row = _predict_one(model, job, args, clock, progress=not several and not quiet)
+                row = _predict_one(models, job, args, clock, progress=not several and not quiet)
             except Exception as error:  # whatever it is, the other images are to be done
                 row = _settle(job, error, args)
         rows.append(row | {"seconds": round(time.perf_counter() - start, 3), "warnings": messages})
 
 
-def _write_report(rows: list[dict[str, Any]], model: Path, args: argparse.Namespace) -> bool:
+def _write_report(rows: list[dict[str, Any]], models: Models, args: argparse.Namespace) -> bool:
     """Write the page about all images; whether that went well."""
     from ..network.folder import load_spec
     from ..report.page import FILE_NAME
     from .report import entries_of, write_report
 
     try:
-        write_report(args.output / FILE_NAME, entries_of(rows, args), load_spec(model), quiet=getattr(args, "quiet", False))
+        specs = {name: load_spec(folder) for name, folder in models.folders.items()}
+        write_report(args.output / FILE_NAME, entries_of(rows, args), specs, quiet=getattr(args, "quiet", False))
     except StarpolyError as error:
         say_error(error, verbose=getattr(args, "verbose", False))
         return False
@@ -189,27 +194,24 @@ def _settle(job: Job, error: Exception, args: argparse.Namespace) -> dict[str, A
 
 def _load(folder: Path, args: argparse.Namespace, clock: Stopwatch) -> StarPoly2D:
     with clock.timing("imports"):
-        from ..kernels import load_kernels_beside
-
-        load_kernels_beside(clock)
         from ..model import StarPoly2D
     with clock.timing("model"):
         return StarPoly2D.from_pretrained(folder, precision=args.precision, refine_outlines=args.refine, engine=args.engine)
 
 
-def _predict_one(model: StarPoly2D, job: Job, args: argparse.Namespace, clock: Stopwatch, *, progress: bool) -> dict[str, Any]:
+def _predict_one(models: Models, job: Job, args: argparse.Namespace, clock: Stopwatch, *, progress: bool) -> dict[str, Any]:
     """Read, predict and write one image; what is said about it in the summary."""
     if _is_slide(job, args):
-        return _predict_slide(model, job, args, clock)
+        return _predict_slide(models, job, args, clock)
     try:
-        return _predict_whole(model, job, args, clock, progress=progress)
+        return _predict_whole(models, job, args, clock, progress=progress)
     except (MemoryError, TooLargeError):
         message = f"{job.image}: memory does not suffice for the image as a whole; going on piece by piece"
         warnings.warn(message, StarpolyWarning, stacklevel=2)
-    return _predict_slide(model, job, args, clock)  # here, where what was held is let go
+    return _predict_slide(models, job, args, clock)  # here, where what was held is let go
 
 
-def _predict_whole(model: StarPoly2D, job: Job, args: argparse.Namespace, clock: Stopwatch, *, progress: bool) -> dict[str, Any]:
+def _predict_whole(models: Models, job: Job, args: argparse.Namespace, clock: Stopwatch, *, progress: bool) -> dict[str, Any]:
     """An image that is held in memory."""
     from ..io.images import read_image
     from ..io.sources import read_pixel_size
@@ -217,6 +219,7 @@ def _predict_whole(model: StarPoly2D, job: Job, args: argparse.Namespace, clock:
 
     with clock.timing("reading"):
         image = read_image(job.image)
+    name, model = models.suited_to(image, job.image)
     tile_size = _tile_size(model, args)
     with clock.timing("detection"):
         labels, details = model.predict_instances(
@@ -231,13 +234,13 @@ def _predict_whole(model: StarPoly2D, job: Job, args: argparse.Namespace, clock:
         )
         polygons = details["polygons"]
     for stage, seconds in details.get("seconds", {}).items():
-        name = f"detection: {stage}"
-        clock.seconds[name] = clock.seconds.get(name, 0.0) + seconds
+        part = f"detection: {stage}"
+        clock.seconds[part] = clock.seconds.get(part, 0.0) + seconds
     pixel_size = args.pixel_size or read_pixel_size(job.image)
     record = None if job.provenance is None else _record(model, job, image, details, pixel_size, args)
     with clock.timing("writing"):
         _write(job, image, labels, polygons, model.spec, pixel_size, record)
-    return _row(job, "done") | {"shape": list(image.shape), "objects": len(polygons)}
+    return _row(job, "done") | {"model": name, "shape": list(image.shape), "objects": len(polygons)}
 
 
 def _is_slide(job: Job, args: argparse.Namespace) -> bool:
@@ -257,10 +260,13 @@ def _is_slide(job: Job, args: argparse.Namespace) -> bool:
     return header.n_pixels > _SLIDE_PIXELS
 
 
-def _predict_slide(model: StarPoly2D, job: Job, args: argparse.Namespace, clock: Stopwatch) -> dict[str, Any]:
+def _predict_slide(models: Models, job: Job, args: argparse.Namespace, clock: Stopwatch) -> dict[str, Any]:
     """The same for an image of any size, in bounded memory."""
+    from ..io.sources import open_source
     from ..slide import SlideOutputs, segment_slide
 
+    with open_source(job.image, level=args.level, channels=args.channels, roi=args.roi) as source:
+        name, model = models.suited_to(source, job.image)
     tile_size = _tile_size(model, args)
     try:
         result = segment_slide(
@@ -288,7 +294,7 @@ def _predict_slide(model: StarPoly2D, job: Job, args: argparse.Namespace, clock:
         raise
     for stage, seconds in result.seconds.items():
         clock.seconds[stage] = clock.seconds.get(stage, 0.0) + seconds
-    found = {"shape": list(result.shape), "objects": result.n_objects, "tiles": result.n_tiles}
+    found = {"model": name, "shape": list(result.shape), "objects": result.n_objects, "tiles": result.n_tiles}
     if args.mask or args.tissue:
         found |= {"skipped": result.n_skipped, "fraction": round(result.fraction, 4)}
     return _row(job, "done") | found

@@ -32,36 +32,38 @@ def run(args: argparse.Namespace) -> int:
 
     entries = find_entries(args.output, args.images)
     page = args.page or args.output / FILE_NAME
-    return write_report(page, entries, model_of(entries, args.model), quiet=getattr(args, "quiet", False))
+    return write_report(page, entries, specs_of(entries, args.model), quiet=getattr(args, "quiet", False))
 
 
-def write_report(page: Path, entries: list[Entry], spec: ModelSpec | None, *, quiet: bool) -> int:
-    """Look at all entries and write the page; 1 if one has a problem, else 0."""
+def write_report(page: Path, entries: list[Entry], specs: dict[str, ModelSpec], *, quiet: bool) -> int:
+    """Look at all entries and write the page; 1 if one has a problem, else 0.
+
+    ``specs`` are the models that may have made the entries, by name.
+    """
     from tqdm import tqdm
 
     from ..report.examine import examine_all
     from ..report.page import write_page
 
     with tqdm(total=len(entries), desc="report", unit="image", leave=False, disable=True if quiet else None) as bar:
-        examined = examine_all(entries, spec, bar.update)
-    write_page(page, examined, spec)
+        examined = examine_all(entries, specs, bar.update)
+    write_page(page, examined, specs)
     n_flagged = sum(bool(one.flags) for one in examined)
     if not quiet:
         say(f"{page}: {len(examined)} images, {n_flagged} flagged")
     return int(any(one.facts.problem for one in examined))
 
 
-def model_of(entries: list[Entry], asked: str | None) -> ModelSpec | None:
-    """The model that was asked for, or the one that made all entries, if it is known."""
+def specs_of(entries: list[Entry], asked: str | None) -> dict[str, ModelSpec]:
+    """The model that was asked for, or those that made the entries, as far as they are known."""
     from ..network.folder import load_spec
     from ..registry import available, find_model
 
     if asked is not None:
-        return load_spec(find_model(asked))
-    names = {entry.model for entry in entries}
-    name = names.pop() if len(names) == 1 else None
+        return {asked: load_spec(find_model(asked))}
     # of a folder of somebody's only the name is known, and a name from a file is not to be taken for a path
-    return load_spec(find_model(name)) if name in available() else None
+    names = {entry.model for entry in entries if entry.model} & set(available())
+    return {name: load_spec(find_model(name)) for name in sorted(names)}
 
 
 def entries_of(rows: list[dict[str, Any]], args: argparse.Namespace) -> list[Entry]:
@@ -85,6 +87,7 @@ def entries_of(rows: list[dict[str, Any]], args: argparse.Namespace) -> list[Ent
             Path(row["input"]),
             overlay,
             table,
+            model=row.get("model"),
             problem=row.get("error", ""),
             warnings=tuple(row.get("warnings", ())),
             level=args.level,

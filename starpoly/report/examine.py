@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -92,7 +92,12 @@ def _small_overlay(path: Path) -> NDArray | None:
     return small if small.dtype == np.uint8 and small.shape[2] == 3 else None
 
 
-def judge_scores(examined: list[Examined], spec: ModelSpec | None = None) -> list[Examined]:
+def spec_of(entry: Entry, specs: Mapping[str, ModelSpec]) -> ModelSpec | None:
+    """Of the models that may have made the entries, that of one entry: the only one, or the one of its name."""
+    return next(iter(specs.values())) if len(specs) == 1 else specs.get(entry.model or "")
+
+
+def judge_scores(examined: list[Examined], specs: Mapping[str, ModelSpec]) -> list[Examined]:
     """Add the share of objects with a low score.
 
     The probability threshold is the one that the image was done with, else the model's, else (nothing is known) the
@@ -104,6 +109,7 @@ def judge_scores(examined: list[Examined], spec: ModelSpec | None = None) -> lis
     def judge(one: Examined) -> Examined:
         if one.objects is None or one.objects.scores is None or not len(one.objects):
             return one
+        spec = spec_of(one.entry, specs)
         threshold = lowest if spec is None else spec.thresholds.prob
         threshold = threshold if one.entry.threshold is None else one.entry.threshold
         low = float(np.mean(one.objects.scores < threshold + LOW_MARGIN))
@@ -113,14 +119,17 @@ def judge_scores(examined: list[Examined], spec: ModelSpec | None = None) -> lis
 
 
 def examine_all(
-    entries: list[Entry], spec: ModelSpec | None = None, after_each: Callable[[], object] = lambda: None
+    entries: list[Entry], specs: Mapping[str, ModelSpec], after_each: Callable[[], object] = lambda: None
 ) -> list[Examined]:
-    """Examine a batch, the flagged images first: by their worst flag, then by name."""
+    """Examine a batch, the flagged images first: by their worst flag, then by name.
+
+    ``specs`` are the models that may have made the entries, by name.
+    """
     examined = []
     for entry in entries:
-        examined.append(examine(entry, spec))
+        examined.append(examine(entry, spec_of(entry, specs)))
         after_each()
-    examined = judge_scores(examined, spec)
+    examined = judge_scores(examined, specs)
     return sorted(examined, key=lambda one: (_rank(one.flags), os.fsencode(one.entry.name)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .._version import __version__
 from ..config import ModelSpec
 from ..plot import figure_png, plot_score_histogram, plot_sizes
-from .examine import Examined
+from .examine import Examined, spec_of
 from .flags import MEANINGS
 from .html import data_uri, link_to, printable, write_html
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FILE_NAME = "report.html"
 
 
-def write_page(path: Path, examined: Sequence[Examined], spec: ModelSpec | None = None) -> None:
+def write_page(path: Path, examined: Sequence[Examined], specs: Mapping[str, ModelSpec]) -> None:
     """Write a page about a batch of images.
 
     Parameters
@@ -33,29 +33,31 @@ def write_page(path: Path, examined: Sequence[Examined], spec: ModelSpec | None 
         The HTML file; what it links to is relative to its folder.
     examined : sequence of Examined
         In the order in which they are to be seen first.
-    spec : ModelSpec, optional
-        Of the model.
+    specs : mapping of str to ModelSpec
+        The models that may have found the objects, by name.
 
     Raises
     ------
     OutputError
         If the file cannot be written.
     """
-    write_html(path, "page.html", "page.css", "page.js", _describe(path.parent, examined, spec))
+    write_html(path, "page.html", "page.css", "page.js", _describe(path.parent, examined, specs))
 
 
-def _describe(folder: Path, examined: Sequence[Examined], spec: ModelSpec | None) -> dict[str, Any]:
+def _describe(folder: Path, examined: Sequence[Examined], specs: Mapping[str, ModelSpec]) -> dict[str, Any]:
     """All that the page shows."""
+    used = {id(spec): spec for one in examined if (spec := spec_of(one.entry, specs))}
+    spec = next(iter(used.values())) if len(used) == 1 else None
     in_micrometres = all(one.objects.micrometres is not None for one in examined if one.objects is not None) and any(
         one.objects is not None for one in examined
     )
-    names = sorted({one.entry.model for one in examined if one.entry.model}) or ([spec.name] if spec else [])
+    names = sorted({one.entry.model for one in examined if one.entry.model}) or sorted(spec.name for spec in used.values())
     unit = "µm" if in_micrometres else "px"
     n_failed = sum(one.flags[:1] == ["failed"] for one in examined)
     return {
         "about": f"{printable(folder.resolve().name)}{', model ' if names else ''}{printable(', '.join(names))}",
         "made": f"starpoly {__version__}, {datetime.now(UTC).isoformat(sep=' ', timespec='minutes')}"
-        + ("" if spec else "; the model is not known, so sizes were not compared with its training data"),
+        + ("" if used else "; the model is not known, so sizes were not compared with its training data"),
         "totals": [
             ["images", len(examined), False],
             ["objects", sum(one.facts.n_objects for one in examined), False],

@@ -339,6 +339,30 @@ def test_a_link_out_of_the_output_folder_is_refused(capsys):
     assert not written("elsewhere")
 
 
+def test_each_image_gets_the_model_that_suits_it(capsys):
+    paint("in/a.png", 1)
+    paint("in/b.png", 2)
+    Image.fromarray(255 - read_image(paint("in/c.png", 1))).save("in/c.png")
+    assert main(["predict", "in", "-o", "out", "--json", "s.json"]) == 0
+    assert [folder for folder, _ in PaintedModel.loaded] == [Path("models/nuclei-fluo"), Path("models/cells-generalist")]
+    summary = json.loads(Path("s.json").read_text())
+    assert [row["model"] for row in summary["images"]] == ["nuclei-fluo", "nuclei-fluo", "cells-generalist"]
+    assert summary["model"] == "chosen for each image"
+    # said when it changes
+    said = [line for line in capsys.readouterr().err.splitlines() if "--model for another" in line]
+    assert [line.split(":")[1:] for line in said] == [
+        [f" {Path('in/a.png')}", " model nuclei-fluo, by the look of it (--model for another)"],
+        [f" {Path('in/c.png')}", " model cells-generalist, by the look of it (--model for another)"],
+    ]
+
+
+def test_a_model_that_was_asked_for_is_not_second_guessed(capsys):
+    paint("in/a.png", 1)
+    assert main(["predict", "in", "-o", "out", "--model", "mine"]) == 0
+    assert [folder for folder, _ in PaintedModel.loaded] == [Path("models/mine")]
+    assert "--model for another" not in capsys.readouterr().err
+
+
 def test_a_missing_model_is_said_before_work_begins(capsys, monkeypatch):
     def missing(name):
         raise ModelError(f"{name}: no such model")

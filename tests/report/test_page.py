@@ -66,7 +66,8 @@ def make_entry(folder, name, labels, scores=None, **more):
 
 
 def write(folder, entries, spec=SPEC):
-    write_page(folder / "report.html", examine_all(entries, spec), spec)
+    specs = {spec.name: spec} if spec else {}
+    write_page(folder / "report.html", examine_all(entries, specs), specs)
     return Reader((folder / "report.html").read_text(encoding="utf-8"))
 
 
