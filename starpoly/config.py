@@ -12,6 +12,9 @@ from typing import Any, Self
 
 from .errors import ConfigError
 
+#: Test-time augmentation: what can be asked for, and how many looks at an image that is.
+TTA = {"none": 1, "flips": 4, "all": 8}
+
 
 class Config:
     """Mixin for frozen dataclasses: strict reading from, and plain writing to, JSON-able dicts."""

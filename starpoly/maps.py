@@ -111,3 +111,12 @@ def core_on_grid(tile: Tile, grid: tuple[int, int]) -> tuple[tuple[slice, slice]
         for there, origin, step in zip(place, (read.y0, read.x0), grid, strict=True)
     )
     return (inside[0], inside[1]), (place[0], place[1])
+
+
+def cells(pixels: NDArray, grid: tuple[int, int]) -> NDArray:
+    """An image (Y, X) as grid cells (h, w, grid_y * grid_x), the pixels of a cell row by row; what lacks is 0."""
+    short = [(0, -length % step) for length, step in zip(pixels.shape, grid, strict=True)]
+    padded = np.pad(pixels, short)
+    (height, width), (down, right) = padded.shape, grid
+    split = padded.reshape(height // down, down, width // right, right)
+    return np.ascontiguousarray(split.transpose(0, 2, 1, 3)).reshape(height // down, width // right, down * right)

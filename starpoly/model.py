@@ -23,7 +23,7 @@ from .io.images import as_channels
 from .io.sources.base import Source
 from .io.sources.channels import match_channels
 from .journal import TileJournal
-from .maps import Maps
+from .maps import Maps, Network
 from .measure import keep_visible
 from .memory import AT_REST, tile_size_beside, window_bytes
 from .normalize import Normalizer, fit_normalizer
@@ -31,6 +31,7 @@ from .polygons import StarPolygons
 from .registry import default_model, find_model
 from .scale import UNUSUAL_SIZE, check_diameter, check_scale, middle, typical_diameter
 from .sizing import Look, find_scale, scale_for
+from .tta import Averaged, symmetries
 
 if TYPE_CHECKING:
     import keras
@@ -49,6 +50,8 @@ class StarPoly2D:
         What the model is: network, thresholds, normalisation.
     predictor : Predictor
         The network with its weights.
+    tta : {"none", "flips", "all"}
+        Test-time augmentation, see :meth:`from_pretrained`.
 
     Examples
     --------
@@ -57,8 +60,9 @@ class StarPoly2D:
     >>> labels, details = model.predict_instances(image)        # doctest: +SKIP
     """
 
-    def __init__(self, spec: ModelSpec, predictor: Predictor) -> None:
+    def __init__(self, spec: ModelSpec, predictor: Predictor, *, tta: str = "none") -> None:
         self.spec = spec
+        self.tta = tta
         self._predictor = predictor
 
     @classmethod
@@ -69,6 +73,7 @@ class StarPoly2D:
         precision: str = "auto",
         refine_outlines: bool = True,
         engine: str = "tensorflow",
+        tta: str = "none",
     ) -> StarPoly2D:
         """Load a shipped model by name, or a model folder of starpoly or of StarDist 2D.
 
@@ -82,19 +87,23 @@ class StarPoly2D:
             False: outlines as the rays alone tell them, whatever the model says of the foreground.
         engine : {"tensorflow", "openvino"}
             What runs the network. OpenVINO comes with ``pip install 'starpoly[fast]'`` and is faster on CPUs.
+        tta : {"none", "flips", "all"}
+            Test-time augmentation: what the network says is averaged over the image and its mirror images (4 times the work)
+            and these turned by a quarter (8 times), see :mod:`starpoly.tta`.
 
         Raises
         ------
         ModelError
             If there is no such model, or its files are missing, foreign or damaged.
         ConfigError
-            If ``precision`` is none of the three, or the engine is not installed.
+            If ``precision`` is none of the three, the engine is not installed, or the model has no such symmetries.
         """
         from .network.predictor import Predictor
 
         folder = find_model(default_model() if name_or_folder is None else name_or_folder)
         predictor = Predictor.load(folder, precision, refine_outlines=refine_outlines, engine=engine)
-        return cls(predictor.spec, predictor)
+        symmetries(tta, predictor)  # says now what does not fit
+        return cls(predictor.spec, predictor, tta=tta)
 
     @classmethod
     def of_network(cls, spec: ModelSpec, network: keras.Model, *, precision: str = "float32") -> StarPoly2D:
@@ -106,6 +115,11 @@ class StarPoly2D:
     def __repr__(self) -> str:
         network = self.spec.network
         return f"StarPoly2D({self.spec.name!r}, {network.n_channels} channel(s), {network.n_rays} rays, grid {network.grid})"
+
+    @property
+    def _network(self) -> Network:
+        """What the pipeline asks."""
+        return self._predictor if self.tta == "none" else Averaged(self._predictor, self.tta)
 
     @property
     def thresholds(self) -> Thresholds:
@@ -260,7 +274,7 @@ class StarPoly2D:
                 self._say_plan(shape, tile_size, region)
             found = detect(
                 rescaled,
-                self._predictor,
+                self._network,
                 ready,
                 thresholds,
                 tile_size=tile_size,
@@ -289,7 +303,7 @@ class StarPoly2D:
             return Look(scale_for(check_diameter(diameter), sizes))
         if not sizes.target:
             return Look(1.0)
-        return find_scale(image, self._predictor, normalizer, self.spec.thresholds, sizes)
+        return find_scale(image, self._network, normalizer, self.spec.thresholds, sizes)
 
     def predict(
         self, image: NDArray, *, normalizer: Normalizer | bool = True, tile_size: int | None = None
@@ -319,7 +333,7 @@ class StarPoly2D:
     ) -> Maps:
         """The same as :meth:`predict`, by name: ``probability``, ``distances`` and ``classes`` or None."""
         image = self._as_input(image)
-        return predict_map(image, self._predictor, self._normalizer(image, normalizer), tile_size=tile_size)
+        return predict_map(image, self._network, self._normalizer(image, normalizer), tile_size=tile_size)
 
     def find_candidates(
         self,
@@ -342,7 +356,7 @@ class StarPoly2D:
         threshold = self.thresholds.prob if prob_threshold is None else prob_threshold
         ready = self._normalizer(image, normalizer)
         look = self._look(image, ready, scale, diameter)
-        return look.back(find_candidates(look.of(image), self._predictor, ready, threshold, tile_size=tile_size))
+        return look.back(find_candidates(look.of(image), self._network, ready, threshold, tile_size=tile_size))
 
     @classmethod
     def train(
@@ -453,8 +467,9 @@ class StarPoly2D:
         """Hash of all that the model's answers depend on: settings, weights, the precision in effect and what computes."""
         digest = hashlib.sha256(json.dumps(self.spec.to_dict(), sort_keys=True).encode())
         digest.update(self._predictor.precision.encode())
-        if self.engine != "tensorflow":
-            digest.update(self.engine.encode())
+        for choice, usual in ((self.engine, "tensorflow"), (self.tta, "none")):
+            if choice != usual:
+                digest.update(choice.encode())
         digest.update(self._predictor.weights_digest.encode())
         return digest.hexdigest()
 
@@ -480,12 +495,12 @@ class StarPoly2D:
 
     def _say_plan(self, shape: tuple[int, int], tile_size: int | None, region: Region | None) -> None:
         """Say how an image of several tiles is gone through."""
-        plan = plan_for(self._predictor, shape, tile_size)
+        plan = plan_for(self._network, shape, tile_size)
         if len(plan) > 1:
             need = AT_REST + window_bytes(self.spec.network, plan.window, self.precision)
             _log.info(
                 "%d x %d px in %d tiles of %d x %d, halo %d px; about %.1f GB of memory",
-                *shape, len(plan), *plan.window, max(halo_for(self._predictor)), need / 1e9,
+                *shape, len(plan), *plan.window, max(halo_for(self._network)), need / 1e9,
             )  # fmt: skip
             if region is not None:
                 skipped = sum(not region.overlaps(tile.core) for tile in plan)

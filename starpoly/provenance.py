@@ -56,7 +56,13 @@ def describe_run(
     return {
         "starpoly": __version__,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "model": {"name": model.spec.name, "fingerprint": model.fingerprint(), "precision": model.precision, "engine": model.engine},
+        "model": {
+            "name": model.spec.name,
+            "fingerprint": model.fingerprint(),
+            "precision": model.precision,
+            "engine": model.engine,
+            "tta": model.tta,
+        },
         "input": dict(image),
         "settings": thresholds | asked | {"scale": found.scale},
         "normalizer": None if found.normalizer is None else found.normalizer.to_dict(),

@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from .geometry.boundary import boundary_probability
 from .geometry.distances import ray_distances
+from .maps import cells
 
 #: A pixel at most this far from foreground and from background ...
 BOUNDARY_PIXELS = 3
@@ -98,15 +99,6 @@ def make_targets(
         foreground=cells((labels > 0).astype(np.float32), grid) if foreground else None,
         foreground_weight=cells(foreground_weight(labels), grid) if foreground else None,
     )
-
-
-def cells(pixels: NDArray, grid: tuple[int, int]) -> NDArray:
-    """An image (Y, X) as grid cells (h, w, grid_y * grid_x), the pixels of a cell row by row; what lacks is 0."""
-    short = [(0, -length % step) for length, step in zip(pixels.shape, grid, strict=True)]
-    padded = np.pad(pixels, short)
-    (height, width), (down, right) = padded.shape, grid
-    split = padded.reshape(height // down, down, width // right, right)
-    return np.ascontiguousarray(split.transpose(0, 2, 1, 3)).reshape(height // down, width // right, down * right)
 
 
 def foreground_weight(labels: NDArray) -> NDArray[np.float32]:

@@ -7,10 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 
 from starpoly.config import ModelSpec, NetworkConfig, Thresholds
+from starpoly.maps import cells
 from starpoly.model import StarPoly2D
 from starpoly.normalize import Normalizer
 from starpoly.polygons import StarPolygons
-from starpoly.targets import cells, make_targets
+from starpoly.targets import make_targets
 
 N_RAYS = 8
 

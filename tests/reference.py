@@ -353,3 +353,46 @@ def rescaled(image: np.ndarray, factor: float) -> np.ndarray:
                     total += weight
             out[i, j] /= total
     return out
+
+
+def average_over_symmetries(network, batch: np.ndarray, n: int) -> dict[str, np.ndarray]:
+    """What a network says of windows and their ``n`` symmetries, pixel by pixel and ray by ray, averaged where it says something."""
+    choices = [(False, fy, fx) for fy in (False, True) for fx in (False, True)] + [(True, fy, fx) for fy in (False, True) for fx in (False, True)]
+    (gy, gx), phi = network.grid, 2 * np.pi * np.arange(network.n_rays) / network.n_rays
+    n_windows, height, width = batch.shape[:3]
+    fields = {name: np.zeros(getattr(network(batch), name).shape) for name in ("probability", "distances", "classes")}
+    pixels, counts = np.zeros((n_windows, height, width)), np.zeros((height, width))
+    for transposed, fy, fx in choices[:n]:
+        tall, wide = (width, height) if transposed else (height, width)
+
+        def seen_at(y, x, transposed=transposed, fy=fy, fx=fx, tall=tall, wide=wide):  # a pixel's place in the symmetric image
+            y, x = (x, y) if transposed else (y, x)
+            return (tall - gy - y if fy else y), (wide - gx - x if fx else x)
+
+        turned = np.zeros((n_windows, tall, wide, batch.shape[3]), np.float32)
+        for y in range(tall):
+            for x in range(wide):  # a place that no pixel comes to shows a reflected one
+                there = (abs(tall - gy - y) if fy else y), (abs(wide - gx - x) if fx else x)
+                turned[:, y, x] = batch[:, there[1], there[0]] if transposed else batch[:, there[0], there[1]]
+        answer = network(turned)
+        ray = []
+        for k in range(network.n_rays):
+            sine, cosine = (np.cos(phi[k]), np.sin(phi[k])) if transposed else (np.sin(phi[k]), np.cos(phi[k]))
+            sine, cosine = (-sine if fy else sine), (-cosine if fx else cosine)
+            ray.append(int(np.argmax(np.sin(phi) * sine + np.cos(phi) * cosine)))
+        for y in range(0, height, gy):
+            for x in range(0, width, gx):
+                v, u = seen_at(y, x)
+                here, there = (slice(None), y // gy, x // gx), (slice(None), v // gy, u // gx)
+                fields["probability"][here] += answer.probability[there] / n
+                fields["classes"][here] += answer.classes[there] / n
+                fields["distances"][here] += answer.distances[there][:, ray] / n
+        for y in range(height):
+            for x in range(width):
+                v, u = seen_at(y, x)
+                if v >= 0 and u >= 0:
+                    pixels[:, y, x] += answer.foreground[:, v // gy, u // gx, (v % gy) * gx + u % gx]
+                    counts[y, x] += 1
+    mean = pixels / counts
+    cells = [[[[one[y + dy, x + dx] for dy in range(gy) for dx in range(gx)] for x in range(0, width, gx)] for y in range(0, height, gy)] for one in mean]
+    return fields | {"foreground": np.array(cells)}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from starpoly.geometry.boundary import boundary_probability
-from starpoly.targets import NEAR_BOUNDARY, cells, foreground_weight, make_targets
+from starpoly.maps import cells
+from starpoly.targets import NEAR_BOUNDARY, foreground_weight, make_targets
 
 
 def touching() -> np.ndarray:

@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..config import TTA
 from ..errors import ImageError, StarpolyError, StarpolyWarning, TooLargeError
 from ..io.pairing import EXTENSIONS
 from ..network.engine import ENGINES
@@ -74,6 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                        help="numbers that the network computes in (default: bfloat16 where the CPU has it, for starpoly's own models)")
     model.add_argument("--no-refine", dest="refine", action="store_false",
                        help="outlines as the rays alone tell them, also where the model tells foreground and background pixel by pixel")
+    model.add_argument("--tta", choices=TTA, default="none",
+                       help="average what the network says over mirror images (flips, 4 times the work) and quarter turns of them (all, 8 times)")
     results = parser.add_argument_group("further results")
     results.add_argument("--overlay", action="store_true", help="write NAME_overlay.png, the outlines over the image")
     results.add_argument("--table", action="store_true", help="write NAME_table.csv: label, centre, area, diameter, score, class")
@@ -196,7 +199,7 @@ def _load(folder: Path, args: argparse.Namespace, clock: Stopwatch) -> StarPoly2
     with clock.timing("imports"):
         from ..model import StarPoly2D
     with clock.timing("model"):
-        return StarPoly2D.from_pretrained(folder, precision=args.precision, refine_outlines=args.refine, engine=args.engine)
+        return StarPoly2D.from_pretrained(folder, precision=args.precision, refine_outlines=args.refine, engine=args.engine, tta=args.tta)
 
 
 def _predict_one(models: Models, job: Job, args: argparse.Namespace, clock: Stopwatch, *, progress: bool) -> dict[str, Any]:
