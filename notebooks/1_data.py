@@ -100,6 +100,7 @@ axis.set_xscale("log", base=2)
 axis.set_xticks(rays, rays)
 axis.set_xlabel("rays")
 axis.legend()
+plt.show()
 
 # %% [markdown]
 # As settings for a training:

@@ -46,14 +46,14 @@ print([len(part) for part in (train, validation, test)], "images")
 # %% [markdown]
 # ## The training
 #
-# A small network, so that it is done in a few minutes without a GPU; leave `network` and `training` out for the defaults.
+# A small network and few steps, so that it is done in one or two minutes without a GPU; leave `network` and `training` out for the defaults.
 # `after_epoch` is called after each epoch; here it draws the log.
 
 # %%
 network = NetworkConfig(n_rays=32, depth=2, base_filters=16, head_filters=16)
 training = TrainingConfig(
-    epochs=4 if SMALL else 24, steps_per_epoch=30 if SMALL else 60, batch_size=2 if SMALL else 4, patch_size=(128, 128),
-    learning_rate=4e-3 if SMALL else 2e-3, warmup_steps=20, ema=0.9 if SMALL else 0.98, validate_every=2, validation_patches=8,
+    epochs=4 if SMALL else 12, steps_per_epoch=30 if SMALL else 60, batch_size=2 if SMALL else 4, patch_size=(128, 128),
+    learning_rate=4e-3, warmup_steps=20, ema=0.9 if SMALL else 0.95, validate_every=2, validation_patches=8,
 )  # fmt: skip
 
 

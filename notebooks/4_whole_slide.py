@@ -43,9 +43,8 @@ work = Path(tempfile.mkdtemp())
 
 # %%
 side = 512 if SMALL else 2048
-n = side // 256
 slide = work / "slide.ome.tif"
-pixels = np.block([[generate_nuclei(n * i + j).image for j in range(n)] for i in range(n)])
+pixels = generate_nuclei(0, (side, side), n_objects=side**2 // 1600).image
 tifffile.imwrite(slide, pixels, tile=(256, 256), compression="zlib", metadata={"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5})
 with open_source(slide) as source:
     print(source, source.pixel_size)
@@ -58,7 +57,7 @@ with open_source(slide) as source:
 
 # %%
 model = StarPoly2D.from_pretrained("nuclei-fluo")
-tile_size = 384
+tile_size = 384 if SMALL else 640
 outputs = SlideOutputs(
     labels=work / "slide_label.tiff", zarr=work / "slide.ome.zarr", geojson=work / "slide.geojson", table=work / "slide_table.csv",
     overlay=work / "slide_overlay.png", provenance=work / "slide_provenance.json",
@@ -111,15 +110,17 @@ print(len(details["polygons"]), "objects")
 # %% [markdown]
 # ## A look at it
 #
-# Regions and reduced views are read without the rest.
+# Regions and reduced views are read without the rest. Nothing shows where tiles met.
 
 # %%
+part = Box(100, 100, 340, 340)
 with open_source(slide) as image, open_source(outputs.labels) as labels:
-    step = side // 256
     figure, axes = plt.subplots(1, 2, figsize=(12, 6), layout="constrained")
-    plot.plot_outlines(axes[0], every(image, step), every(labels, step)[..., 0], f"every {step}-th pixel")
-    corner = Box(100, 100, 340, 340)
-    plot.plot_outlines(axes[1], image[corner.slices], labels[corner.slices][..., 0], "across the seams of tiles")
+    step = side // 512
+    plot.plot_image(axes[0], every(image, step), f"all of it, every {step}th pixel" if step > 1 else "all of it")
+    frame = plt.Rectangle((part.x0 / step, part.y0 / step), (part.x1 - part.x0) / step, (part.y1 - part.y0) / step, fill=False, color="C1", linewidth=2)
+    axes[0].add_patch(frame)
+    plot.plot_outlines(axes[1], image[part.slices], labels[part.slices][..., 0], "the part in the frame")
 
 # %% [markdown]
 # ## QuPath

@@ -78,12 +78,14 @@ print("exit status", done.returncode)
 names = sorted(path.name for path in truth.iterdir())
 scores = [neurips_score(read_labels(truth / name), read_labels(outputs / name), (0.5,))[0] for name in names]
 f1 = [one.f1 for one in scores]
-print({name: round(value, 3) for name, value in zip(names, f1, strict=True)}, "median", np.median(f1))
+for name, value in zip(names, f1, strict=True):
+    print(f"{name:20} {value:.3f}")
+print(f"{'median':20} {np.median(f1):.3f}")
 
 figure, axes = plt.subplots(1, 2, figsize=(12, 6.5), layout="constrained")
-for axis, name in zip(axes, names, strict=False):
-    image = read_image(inputs / name.replace("_label.tiff", ".png"))
-    plot.plot_matches(axis, image, read_labels(truth / name), read_labels(outputs / name), title=name)
+for axis, k in zip(axes, np.argsort(f1), strict=False):  # the worst first
+    image = read_image(inputs / names[k].replace("_label.tiff", ".png"))
+    plot.plot_matches(axis, image, read_labels(truth / names[k]), read_labels(outputs / names[k]), title=f"{names[k]}, F1 {f1[k]:.2f}")
 
 # %% [markdown]
 # ## Ranked time

@@ -70,8 +70,8 @@ print((folder.parent / "classes.csv").read_text().splitlines()[:4])
 # %%
 network = NetworkConfig(n_rays=32, depth=2, base_filters=16, head_filters=16, n_classes=2)
 training = TrainingConfig(
-    epochs=4 if SMALL else 24, steps_per_epoch=75 if SMALL else 60, batch_size=2 if SMALL else 4, patch_size=(128, 128),
-    learning_rate=4e-3 if SMALL else 2e-3, warmup_steps=20, ema=0.9 if SMALL else 0.98, validate_every=4, validation_patches=8,
+    epochs=4 if SMALL else 12, steps_per_epoch=75 if SMALL else 80, batch_size=2 if SMALL else 4, patch_size=(128, 128),
+    learning_rate=4e-3, warmup_steps=20, ema=0.9 if SMALL else 0.95, validate_every=4, validation_patches=8,
     unlabelled=UnlabelledConfig(start=0.5, rounds=1),
 )  # fmt: skip
 model = StarPoly2D.train(

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from ..io.overlay import label_colors
 from ..polygons import StarPolygons
+from .axes import explain_colors
 from .outlines import plot_image
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_SUPPRESSED, _KEPT = "#56B4E9", "#F0E442"
+_SUPPRESSED, _KEPT = "#56B4E9", "#E69F00"
 
 
 def plot_rays(axes: Axes, image: NDArray[Any], polygons: StarPolygons, title: str = "") -> None:
@@ -48,7 +49,7 @@ def plot_rays(axes: Axes, image: NDArray[Any], polygons: StarPolygons, title: st
 def plot_candidates(
     axes: Axes, image: NDArray[Any], candidates: StarPolygons, kept: StarPolygons, *, most: int = 2000, title: str = ""
 ) -> None:
-    """Show the candidates that competed, thin and blue, and over them in yellow those that suppression kept.
+    """Show the candidates that competed, thin and blue, and over them in orange those that suppression kept.
 
     Parameters
     ----------
@@ -63,13 +64,14 @@ def plot_candidates(
     most : int
         Of more candidates every k-th in score order is drawn.
     title : str
-        Above the picture; by default the numbers of both.
+        Above the picture; by default nothing, the numbers are in the legend.
     """
-    plot_image(axes, image, title or f"{len(candidates)} candidates, {len(kept)} kept")
+    plot_image(axes, image, title)
     order = candidates.score_order()
     shown = candidates.take(order[:: max(1, -(-len(order) // most))])
     _add_rings(axes, _rings(shown), _SUPPRESSED, 0.3)
     _add_rings(axes, _rings(kept), _KEPT, 1.2)
+    explain_colors(axes, {f"{len(candidates)} candidates": _SUPPRESSED, f"{len(kept)} kept": _KEPT})
 
 
 def _rings(polygons: StarPolygons) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from ..evaluation.assignment import assign
 from ..evaluation.overlaps import overlaps
 from ..io.display import to_display
 from ..io.overlay import inner_outlines
+from .axes import explain_colors, show_picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,12 +91,7 @@ def plot_matches(
     ImageError
         If image and labels differ in size.
     """
-    from matplotlib.lines import Line2D
-
     picture, ids = draw_matches(image, y_true, y_pred, thresh)
-    axes.imshow(picture, interpolation="nearest")
-    axes.set_title(title)
-    axes.set_axis_off()
-    lines = [Line2D([], [], color=color, label=f"{len(ids[kind])} {kind}") for kind, color in MATCH_COLORS.items()]
-    axes.legend(handles=lines, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=3, frameon=False, fontsize="small")
+    show_picture(axes, picture, title)
+    explain_colors(axes, {f"{len(ids[kind])} {kind}": color for kind, color in MATCH_COLORS.items()})
     return ids

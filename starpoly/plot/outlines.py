@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..io.display import to_display
 from ..io.overlay import draw_overlay
+from .axes import show_picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,13 +50,9 @@ def plot_image(axes: Axes, image: NDArray[Any], title: str = "") -> None:
     title : str
         Above the picture.
     """
-    axes.imshow(to_display(image), interpolation="nearest")
-    axes.set_title(title)
-    axes.set_axis_off()
+    show_picture(axes, to_display(image), title)
 
 
 def plot_outlines(axes: Axes, image: NDArray[Any], labels: NDArray[Any], title: str = "") -> None:
     """Show an image with every object outlined in its own colour; see :func:`outlines_on_image`."""
-    axes.imshow(outlines_on_image(image, labels), interpolation="nearest")
-    axes.set_title(title)
-    axes.set_axis_off()
+    show_picture(axes, outlines_on_image(image, labels), title)

@@ -1,0 +1,27 @@
+"""Axes that hold a picture, with what its colours mean below it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def show_picture(axes: Axes, picture: NDArray[np.uint8], title: str = "") -> None:
+    """Show (height, width, 3) colours as they are, pixel centres at integers, without ticks."""
+    axes.imshow(picture, interpolation="nearest")
+    axes.set_title(title)
+    axes.set_axis_off()
+
+
+def explain_colors(axes: Axes, colors: Mapping[str, str]) -> None:
+    """A line of each colour below the picture, with its meaning."""
+    from matplotlib.lines import Line2D
+
+    lines = [Line2D([], [], color=color, label=meaning) for meaning, color in colors.items()]
+    axes.legend(handles=lines, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(lines), frameon=False, fontsize="small")
