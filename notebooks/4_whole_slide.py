@@ -53,7 +53,8 @@ with open_source(slide) as source:
 # ## The plan
 #
 # Tiles follow from the model and the size of its window, not from the reader's guess at an overlap: the halo is the network's
-# receptive field. Smaller tiles need less memory, and give the same objects.
+# receptive field. Smaller tiles need less memory, and give the same objects. Here they are small, to have several: the cores, and what is
+# read for one of them.
 
 # %%
 model = StarPoly2D.from_pretrained("nuclei-fluo")
@@ -63,6 +64,24 @@ outputs = SlideOutputs(
     overlay=work / "slide_overlay.png", provenance=work / "slide_provenance.json",
 )  # fmt: skip
 journal = work / "journal"
+
+plan = model.plan(pixels.shape, tile_size)
+print(len(plan), "tiles of", plan.window)
+figure, axis = plt.subplots(figsize=(5, 5), layout="constrained")
+plot.plot_image(axis, pixels)
+
+
+def frame(axis, box, origin=(0, 0), step=1, **style):
+    """Draw the border of a box on a picture that begins at ``origin`` and shows every ``step``-th pixel."""
+    corner = (box.x0 - origin[1]) / step, (box.y0 - origin[0]) / step
+    axis.add_patch(plt.Rectangle(corner, (box.x1 - box.x0) / step, (box.y1 - box.y0) / step, fill=False, **style))
+
+
+for tile in plan:
+    frame(axis, tile.core, color="C0", linewidth=0.7)
+middle = next(tile for tile in plan if tile.core.y1 > side // 2 and tile.core.x1 > side // 2)
+frame(axis, middle.core, color="C1", linewidth=2)
+frame(axis, middle.read, color="C1", linewidth=1, linestyle="--")
 
 # %% [markdown]
 # ## Run, stop, go on
@@ -113,14 +132,17 @@ print(len(details["polygons"]), "objects")
 # Regions and reduced views are read without the rest. Nothing shows where tiles met.
 
 # %%
-part = Box(100, 100, 340, 340)
+seam_y, seam_x = plan.tiles[0].core.y1, plan.tiles[0].core.x1
+part = Box(seam_y - 120, seam_x - 120, seam_y + 120, seam_x + 120)
 with open_source(slide) as image, open_source(outputs.labels) as labels:
     figure, axes = plt.subplots(1, 2, figsize=(12, 6), layout="constrained")
     step = side // 512
-    plot.plot_image(axes[0], every(image, step), f"all of it, every {step}th pixel" if step > 1 else "all of it")
-    frame = plt.Rectangle((part.x0 / step, part.y0 / step), (part.x1 - part.x0) / step, (part.y1 - part.y0) / step, fill=False, color="C1", linewidth=2)
-    axes[0].add_patch(frame)
-    plot.plot_outlines(axes[1], image[part.slices], labels[part.slices][..., 0], "the part in the frame")
+    plot.plot_image(axes[0], every(image, step), f"every {step}th pixel" if step > 1 else "all of it")
+    frame(axes[0], part, step=step, color="C1", linewidth=2)
+    plot.plot_outlines(axes[1], image[part.slices], labels[part.slices][..., 0], "the part in the frame, with seams of tiles")
+    for tile in plan:
+        frame(axes[1], tile.core, (part.y0, part.x0), color="1", linewidth=0.7, linestyle=":")
+    axes[1].set(xlim=(-0.5, 239.5), ylim=(239.5, -0.5))
 
 # %% [markdown]
 # ## QuPath

@@ -80,7 +80,11 @@ model = StarPoly2D.train(
     unlabelled=unlabelled, folder=folder, network=network, training=training, inspect_every=0,
 )  # fmt: skip
 rounds = model.spec.training["unlabelled"]
-print(rounds)
+for one in rounds:
+    print(
+        f"after epoch {one['epoch']}: {one['objects']} objects of {one['images_used']} images are sure (score of at least {one['score']:.2f}), "
+        f"{one['objects_ignored']} are not; {100 * one['pixels_ignored']:.1f} % of the pixels are ignored"
+    )
 
 # %% [markdown]
 # ## What it finds

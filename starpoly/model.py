@@ -31,6 +31,7 @@ from .polygons import StarPolygons
 from .registry import default_model, find_model
 from .scale import UNUSUAL_SIZE, check_diameter, check_scale, middle, typical_diameter
 from .sizing import Look, find_scale, scale_for
+from .tiling import TilePlan
 from .tta import Averaged, symmetries
 
 if TYPE_CHECKING:
@@ -305,6 +306,18 @@ class StarPoly2D:
             return Look(1.0)
         return find_scale(image, self._network, normalizer, self.spec.thresholds, sizes)
 
+    def plan(self, shape: tuple[int, int], tile_size: int | None = None) -> TilePlan:
+        """The tiles in which a slide is gone through: each with a core, and the window that is read for it.
+
+        Parameters
+        ----------
+        shape : (int, int)
+            Height and width of the image, in pixels at the scale at which it is looked at.
+        tile_size : int, optional
+            As for :meth:`predict_instances`.
+        """
+        return plan_for(self._network, shape, tile_size)
+
     def predict(
         self, image: NDArray, *, normalizer: Normalizer | bool = True, tile_size: int | None = None
     ) -> tuple[NDArray[np.float32], ...]:
@@ -495,7 +508,7 @@ class StarPoly2D:
 
     def _say_plan(self, shape: tuple[int, int], tile_size: int | None, region: Region | None) -> None:
         """Say how an image of several tiles is gone through."""
-        plan = plan_for(self._network, shape, tile_size)
+        plan = self.plan(shape, tile_size)
         if len(plan) > 1:
             need = AT_REST + window_bytes(self.spec.network, plan.window, self.precision)
             _log.info(

@@ -24,7 +24,7 @@ def test_there_are_six():
 def test_both_forms_say_the_same_and_hold_no_outputs(script):
     text, notebook = jupytext.read(script), nbformat.read(script.with_suffix(".ipynb"), as_version=4)
     said = [[(cell.cell_type, cell.source) for cell in form.cells] for form in (text, notebook)]
-    assert said[0] == said[1], f"bring them in step: jupytext --to ipynb {script.name}"
+    assert said[0] == said[1], f"bring them in step: jupytext --update --to ipynb {script.name}"
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert not any(cell.outputs or cell.execution_count for cell in code)
 
