@@ -1,12 +1,14 @@
 """How good a model is: scores by kind of image, scores of rescaled images, and a training under a fixed budget.
 
     python benchmarks/quality.py score --data DIR --manifest FILE.csv MODEL [MODEL ...] [--json FILE]
+    python benchmarks/quality.py peer --data DIR --manifest FILE.csv --modality fluorescence STARDIST-FOLDER [--json FILE]
     python benchmarks/quality.py sizes --data DIR --manifest FILE.csv MODEL [MODEL ...] [--json FILE]
     python benchmarks/quality.py train --data DIR --manifest FILE.csv --config FILE.toml -o RUN [--steps N] [--seed N]
 
 ``--data`` holds train/{images,labels} and val/{images,labels}; ``--manifest`` has the columns name and modality. A model is a name, or
 a folder of starpoly's or StarDist's. ``score`` gives one row per kind of image: AP = TP / (TP + FP + FN) at seven IoU
 thresholds, pooled over images, their mean, the challenge's F1, the panoptic quality, and seconds per megapixel in this process.
+``peer`` does the same with StarDist itself, as its documentation has it, on images of one channel.
 ``sizes`` resizes the validation images, lets the model find objects there as it would in any image, and scores them at the
 original size. ``train`` trains what a settings file says for a number of steps and scores it.
 """
@@ -20,7 +22,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,16 +69,35 @@ def score(args: argparse.Namespace) -> Iterator[Row]:
     """A row for each model and kind of image."""
     for name in args.models:
         model = load(name, args)
-        for modality, pairs in pairs_by_modality(args).items():
-            samples, seconds, pixels = [], 0.0, 0
-            for pair in pairs:
-                image, labels = pair.read_image(), pair.read_labels()
-                start = time.perf_counter()
-                found = model.predict_instances(image)[0]
-                seconds += time.perf_counter() - start
-                pixels += labels.size
-                samples.append((pair.name, labels, found))
-            yield {**label(name, args), "modality": modality, **row_of(samples), "seconds_per_megapixel": round(seconds / pixels * 1e6, 3)}
+        for row in scores(lambda image, model=model: model.predict_instances(image)[0], args):
+            yield {**label(name, args), **row}
+
+
+def peer(args: argparse.Namespace) -> Iterator[Row]:
+    """A row for each kind of image, of a model in StarDist itself."""
+    from csbdeep.utils import normalize
+    from peer import stardist_model
+
+    from starpoly.io.images import as_channels
+
+    for name in args.models:
+        model = stardist_model(Path(name))
+        for row in scores(lambda image, model=model: model.predict_instances(normalize(as_channels(image, 1)[..., 0], 1, 99.8))[0], args):
+            yield {"label": args.label or "StarDist", "short": True, **row}
+
+
+def scores(find: Callable[[NDArray], NDArray], args: argparse.Namespace) -> Iterator[Row]:
+    """A row for each kind of image, of whatever makes labels of an image."""
+    for modality, pairs in pairs_by_modality(args).items():
+        samples, seconds, pixels = [], 0.0, 0
+        for pair in pairs:
+            image, labels = pair.read_image(), pair.read_labels()
+            start = time.perf_counter()
+            found = find(image)
+            seconds += time.perf_counter() - start
+            pixels += labels.size
+            samples.append((pair.name, labels, found))
+        yield {"modality": modality, **row_of(samples), "seconds_per_megapixel": round(seconds / pixels * 1e6, 3)}
 
 
 def sizes(args: argparse.Namespace) -> Iterator[Row]:
@@ -138,7 +159,7 @@ def main() -> int:
     """Print a line per row, and write all of them to ``--json``."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True)
-    for function in (score, sizes, train):
+    for function in (score, peer, sizes, train):
         command = commands.add_parser(function.__name__, help=function.__doc__)
         command.set_defaults(function=function)
         command.add_argument("--data", type=Path, required=True)

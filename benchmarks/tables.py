@@ -1,7 +1,7 @@
 """The tables of the documents, from the figures in benchmarks/results.
 
     python benchmarks/tables.py [--slides FILE ...] [--slides-default FILE ...] [--exactness FILE ...] [--read-back FILE ...]
-                                [--quality FILE ...] [--quality-sizes FILE ...] [--check]
+                                [--quality FILE ...] [--quality-peer FILE ...] [--quality-sizes FILE ...] [--check]
 
 First takes new figures into benchmarks/results: of `slides.py --json` those of the cases (a later file counts), of
 `slide_exactness.py --json` and `read_back.py --json` the lines; without commands, paths and what processes said. Then writes
@@ -16,14 +16,21 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import challenge_tables
+import quality_tables
 from slides import OTHERS, megapixels, own_seconds
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-DOCUMENTS = (ROOT / "docs" / "slides.md", ROOT / "docs" / "quality.md", ROOT / "README.md")
+MODELS = sorted(path.parent for path in ROOT.glob("models/*/model.json"))
+DOCUMENTS = (
+    ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("challenge", "quality", "slides", "unlabelled")),
+    *(folder / "README.md" for folder in MODELS),
+)  # fmt: skip
 _MARKS = re.compile(r"(<!-- benchmark: ([\w-]+) -->\n).*?(<!-- /benchmark -->)", re.DOTALL)
 _SECONDS = re.compile(r"\b\d+ s, ")
 #: What is kept of a case
@@ -153,55 +160,30 @@ def _stage(case: dict[str, Any], name: str) -> float:
 
 def checks(name: str) -> list[str]:
     """Lines of PASS and FAIL as a table."""
-    rows = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    rows = result(name)
     table = ["| check | | seen |", "|---|---|---|"]
     return table + [f"| {row['check']} | {'passed' if row['passed'] else 'FAILED'} | {row['detail']} |" for row in rows]
 
 
-def quality(rows: list[dict[str, Any]]) -> list[str]:
-    """Scores of models by kind of image."""
-    ious = list(rows[0]["ap"])
-    lines = [
-        f"| images | model | AP at IoU {' | '.join(iou.lstrip('0') for iou in ious)} | mean | PQ | challenge F1, mean / median |",
-        "|---|---|" + "--:|" * (len(ious) + 2) + "---|",
-    ]
-    for kind in dict.fromkeys(row["modality"] for row in rows):
-        for row in rows:
-            if row["modality"] == kind:
-                values = [*(row["ap"][iou] for iou in ious), row["mean_ap"], row["pq"]]
-                f1 = f"{_part(row['f1_mean'])} / {_part(row['f1_median'])}"
-                lines.append(f"| {kind.replace('_', ' ')} ({row['images']}) | {row['label']} | {' | '.join(map(_part, values))} | {f1} |")
-    return lines
-
-
-def quality_sizes(rows: list[dict[str, Any]]) -> list[str]:
-    """AP at IoU 0.5 of images resized by a factor."""
-    factors = sorted({row["factor"] for row in rows})
-    lines = ["| images | model | " + " | ".join(f"x {factor:g}" for factor in factors) + " |", "|---|---|" + "--:|" * len(factors)]
-    for kind, label in dict.fromkeys((row["modality"], row["label"]) for row in rows):
-        of = {row["factor"]: row["ap"]["0.5"] for row in rows if (row["modality"], row["label"]) == (kind, label)}
-        lines.append(f"| {kind.replace('_', ' ')} | {label} | " + " | ".join(_part(of[factor]) for factor in factors) + " |")
-    return lines
-
-
-def _part(value: float) -> str:
-    """A number from 0 to 1."""
-    return f"{value:.3f}".removeprefix("0")
-
-
-def _rows(name: str) -> list[dict[str, Any]]:
+def result(name: str) -> Any:
+    """Figures that are kept."""
     return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def tables() -> dict[str, Callable[[], list[str]]]:
     """All tables by name."""
-    cases, of_default = (json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["cases"] for name in ("slides", "slides_default"))
+    cases, of_default = (result(name)["cases"] for name in ("slides", "slides_default"))
+    scores = [*result("quality"), *result("quality_peer")]
+    short_scores = [row for row in scores if row["modality"] == "fluorescence" and row["short"]]
     return {
         "slides": lambda: sizes(cases), "slides-default": lambda: sizes(of_default),
         "slides-short": lambda: short(cases), "comparison": lambda: comparison(cases),
         "seams": lambda: seams(cases), "exactness": lambda: checks("exactness"), "read-back": lambda: checks("read_back"),
-        "quality": lambda: quality(_rows("quality")), "quality-sizes": lambda: quality_sizes(_rows("quality_sizes")),
-        "quality-short": lambda: quality([row for row in _rows("quality") if row["modality"] == "fluorescence" and row["short"]]),
+        "quality": lambda: quality_tables.quality(scores), "quality-short": lambda: quality_tables.quality(short_scores),
+        "quality-sizes": lambda: quality_tables.sizes(result("quality_sizes")), "models": lambda: quality_tables.models(scores, MODELS),
+        **{f"card-{folder.name}": partial(quality_tables.card, scores, folder.name) for folder in MODELS},
+        "unlabelled": lambda: quality_tables.unlabelled(result("unlabelled")),
+        "startup": lambda: challenge_tables.startup(result("startup")), "challenge": lambda: challenge_tables.challenge(result("challenge")),
     }  # fmt: skip
 
 
@@ -219,6 +201,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--exactness", type=Path, nargs="+", default=[], metavar="FILE")
     parser.add_argument("--read-back", type=Path, nargs="+", default=[], metavar="FILE")
     parser.add_argument("--quality", type=Path, nargs="+", default=[], metavar="FILE")
+    parser.add_argument("--quality-peer", type=Path, nargs="+", default=[], metavar="FILE", help="of StarDist itself")
     parser.add_argument("--quality-sizes", type=Path, nargs="+", default=[], metavar="FILE")
     parser.add_argument("--check", action="store_true", help="write nothing, say whether the documents are up to date")
     args = parser.parse_args(arguments)
@@ -229,7 +212,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in ("exactness", "read_back"):
         if getattr(args, name):
             take_lines(name, getattr(args, name))
-    for name in ("quality", "quality_sizes"):
+    for name in ("quality", "quality_peer", "quality_sizes"):
         if getattr(args, name):
             _write(RESULTS / f"{name}.json", [row for file in getattr(args, name) for row in json.loads(file.read_text(encoding="utf-8"))])
     stale = []

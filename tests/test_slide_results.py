@@ -1,4 +1,4 @@
-"""benchmarks/read_back.py sees what is wrong with results, and the tables of the documents are those of the figures."""
+"""benchmarks/read_back.py sees what is wrong with results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from painted import PaintedModel, disks, paint
 sys.path.append(str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
 import read_back
-import tables
 
 
 @pytest.fixture
@@ -67,15 +66,3 @@ def test_metadata_that_are_not_ome_are_seen(results):
     path = results["zarr"] / "zarr.json"
     path.write_text(path.read_text().replace('"space"', '"place"'))
     assert failed(results) == ["OME-Zarr: valid labels"]
-
-
-def test_documents_show_the_figures():
-    assert tables.main(["--check"]) == 0
-
-
-def test_what_is_kept_of_figures_names_no_place_on_a_machine():
-    for path in tables.RESULTS.glob("*.json"):
-        text = path.read_text(encoding="utf-8")
-        assert '"command"' not in text
-        assert '"/' not in text
-        assert " /" not in text

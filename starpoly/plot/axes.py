@@ -1,4 +1,4 @@
-"""Axes that hold a picture, with what its colours mean below it."""
+"""Axes that hold a picture, with what its colours mean below it; logarithmic axes with plain numbers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 
 def show_picture(axes: Axes, picture: NDArray[np.uint8], title: str = "") -> None:
@@ -25,3 +26,12 @@ def explain_colors(axes: Axes, colors: Mapping[str, str]) -> None:
 
     lines = [Line2D([], [], color=color, label=meaning) for meaning, color in colors.items()]
     axes.legend(handles=lines, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(lines), frameon=False, fontsize="small")
+
+
+def label_logarithmic(axis: Axis) -> None:
+    """Plain numbers on a logarithmic axis, at 1, 2 and 5 times the powers of ten, so that a short one has some, too."""
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FormatStrFormatter("%g"))
+    axis.set_minor_formatter(NullFormatter())

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .axes import label_logarithmic
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -26,8 +28,6 @@ def plot_sizes(axes: Axes, diameters: ArrayLike, known: tuple[float, float, floa
     unit : str
         For the axis.
     """
-    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
-
     values = np.asarray(diameters, dtype=np.float64)
     values = values[np.isfinite(values) & (values > 0)]
     if len(values):
@@ -38,9 +38,7 @@ def plot_sizes(axes: Axes, diameters: ArrayLike, known: tuple[float, float, floa
         axes.axvspan(known[0], known[2], color="C1", alpha=0.2, zorder=0, label="training data, 5 to 95 %")
         axes.axvline(known[1], color="C1", zorder=0)
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    label_logarithmic(axes.xaxis)
     axes.set_xlabel(f"diameter ({unit})")
     axes.set_ylabel("objects")
     if axes.get_legend_handles_labels()[0]:

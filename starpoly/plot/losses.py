@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError
+from .axes import label_logarithmic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,5 +86,6 @@ def plot_losses(axes: Axes, log: str | Path | Mapping[str, ArrayLike], columns: 
     axes.set_ylabel("loss")
     if drawn:
         axes.set_yscale("log")
+        label_logarithmic(axes.yaxis)
         axes.legend(fontsize="small", ncols=1 + len(names) // 6)
     axes.grid(alpha=0.3, which="both")

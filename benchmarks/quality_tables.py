@@ -1,0 +1,76 @@
+"""Tables of how good models are: by kind of image, by size, on each model's card, and with few labels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Row = dict[str, Any]
+
+#: Networks of StarDist's, which stand beside every model.
+PEERS = ("StarDist's network in starpoly", "StarDist")
+_IN_SHORT = ("0.5", "0.7", "0.9")
+_TRAININGS = {"supervised": "(a) labelled only", "unlabelled": "(b) and unlabelled"}
+
+
+def quality(rows: list[Row]) -> list[str]:
+    """Scores of models by kind of image."""
+    ious = list(rows[0]["ap"])
+    lines = [
+        f"| images | model | AP at IoU {' | '.join(iou.lstrip('0') for iou in ious)} | mean | PQ | challenge F1, mean / median |",
+        "|---|---|" + "--:|" * (len(ious) + 2) + "---|",
+    ]
+    for kind in dict.fromkeys(row["modality"] for row in rows):
+        for row in rows:
+            if row["modality"] == kind:
+                values = [*(row["ap"][iou] for iou in ious), row["mean_ap"], row["pq"]]
+                f1 = f"{_part(row['f1_mean'])} / {_part(row['f1_median'])}"
+                lines.append(f"| {kind.replace('_', ' ')} ({row['images']}) | {row['label']} | {' | '.join(map(_part, values))} | {f1} |")
+    return lines
+
+
+def card(rows: list[Row], name: str) -> list[str]:
+    """Scores of one model beside StarDist's, on the kinds of images that it is for."""
+    own = [row["modality"] for row in rows if row["label"] == name]
+    return quality([row for row in rows if row["label"] in (name, *PEERS) and row["modality"] in own])
+
+
+def sizes(rows: list[Row]) -> list[str]:
+    """AP at IoU 0.5 of images resized by a factor."""
+    factors = sorted({row["factor"] for row in rows})
+    lines = ["| images | model | " + " | ".join(f"x {factor:g}" for factor in factors) + " |", "|---|---|" + "--:|" * len(factors)]
+    for kind, label in dict.fromkeys((row["modality"], row["label"]) for row in rows):
+        of = {row["factor"]: row["ap"]["0.5"] for row in rows if (row["modality"], row["label"]) == (kind, label)}
+        lines.append(f"| {kind.replace('_', ' ')} | {label} | " + " | ".join(_part(of[factor]) for factor in factors) + " |")
+    return lines
+
+
+def models(rows: list[Row], folders: list[Path]) -> list[str]:
+    """The models that ship: what for, of which data, and their scores on fluorescence."""
+    lines = [f"| model | images | licence of its data | AP at IoU {' / '.join(iou.lstrip('0') for iou in _IN_SHORT)}, fluorescence |", "|---|---|---|---|"]
+    for folder in folders:
+        spec = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        scores = [row["ap"] for row in rows if (row["label"], row["modality"]) == (folder.name, "fluorescence")]
+        shown = " / ".join(_part(scores[0][iou]) for iou in _IN_SHORT) if scores else ""
+        what = spec["description"].rstrip(".")
+        lines.append(f"| [`{folder.name}`](models/{folder.name}/README.md) | {what[0].lower()}{what[1:]} | {spec['licence']} | {shown} |")
+    return lines
+
+
+def unlabelled(rows: list[Row]) -> list[str]:
+    """What unlabelled images bring, by seed and in the mean."""
+    lines = ["| | seed | AP .5 | AP .75 | AP .9 | mean .5 to .9 |", "|---|--:|--:|--:|--:|--:|"]
+    for training, title in _TRAININGS.items():
+        mine = [row for row in rows if row["training"] == training]
+        values = [[*(row["ap"][iou] for iou in ("0.5", "0.75", "0.9")), row["mean_ap"]] for row in mine]
+        for seed, one in [*zip((row["seed"] for row in mine), values, strict=True), ("mean", np.mean(values, axis=0))]:
+            lines.append(f"| {title} | {seed} | {' | '.join(map(_part, one))} |")
+    return lines
+
+
+def _part(value: float) -> str:
+    """A number from 0 to 1."""
+    return f"{value:.3f}".removeprefix("0")
