@@ -425,6 +425,9 @@ class StarPoly2D:
         StarPoly2D
             The best model, by validation loss, with its thresholds tuned.
         """
+        from .network.quiet import quiet_import
+
+        quiet_import()
         from .training.data import array_pairs
         from .training.fit import fit
         from .training.inspection import Inspection

@@ -6,6 +6,7 @@ import configparser
 import contextlib
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from starpoly import plot
 from starpoly.cli import train as train_command
 from starpoly.cli import view as view_command
 from starpoly.cli.main import main
@@ -171,6 +173,15 @@ def test_every_page_is_in_the_contents():
         assert path.stem in {*lines, "index", "quality", "speed"}, f"{path.name}: add it to docs/index.md"
 
 
+def test_the_gallery_shows_every_plot_and_has_every_picture():
+    page = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+    assert [name for name in plot.__all__ if name.startswith("plot_") and f"plot.{name}(" not in page] == []
+    linked = re.findall(r"!\[[^\]]+\]\(images/gallery/([\w-]+\.png)\)", page)
+    assert sorted(linked) == sorted(path.name for path in (ROOT / "docs" / "images" / "gallery").iterdir())
+    drawn = [name for _, name in runpy.run_path(str(ROOT / "docs" / "gallery.py"))["blocks"](page) if name]
+    assert [name for name in linked if name not in drawn] == ["report.png"]  # a screenshot
+
+
 @pytest.mark.slow
 def test_documentation_builds_without_a_warning(tmp_path):
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "-d", str(tmp_path / "doctrees")]
@@ -179,4 +190,4 @@ def test_documentation_builds_without_a_warning(tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     how = (tmp_path / "html" / "how.html").read_text(encoding="utf-8")
     assert how.count('src="_images/') >= 4
-    assert "nuclei-fluo" in (tmp_path / "html" / "figures.html").read_text(encoding="utf-8")
+    assert "nuclei-fluo" in (tmp_path / "html" / "models.html").read_text(encoding="utf-8")

@@ -29,9 +29,11 @@ def explain_colors(axes: Axes, colors: Mapping[str, str]) -> None:
 
 
 def label_logarithmic(axis: Axis) -> None:
-    """Plain numbers on a logarithmic axis, at 1, 2 and 5 times the powers of ten, so that a short one has some, too."""
-    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+    """Plain numbers on a logarithmic axis, when all is drawn: at 1, 2 and 5 times the powers of ten, or closer on a short one."""
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
 
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    low, high = axis.get_view_interval()
+    is_short = high < 10 * low
+    axis.set_major_locator(MaxNLocator(6, steps=(1, 2, 5, 10)) if is_short else LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter(FormatStrFormatter("%g"))
     axis.set_minor_formatter(NullFormatter())
