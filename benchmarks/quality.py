@@ -3,12 +3,16 @@
     python benchmarks/quality.py score --data DIR --manifest FILE.csv MODEL [MODEL ...] [--json FILE]
     python benchmarks/quality.py peer --data DIR --manifest FILE.csv --modality fluorescence STARDIST-FOLDER [--json FILE]
     python benchmarks/quality.py sizes --data DIR --manifest FILE.csv MODEL [MODEL ...] [--json FILE]
+    python benchmarks/quality.py worst --data DIR --manifest FILE.csv MODEL [--json FILE] [--pictures DIR]
     python benchmarks/quality.py train --data DIR --manifest FILE.csv --config FILE.toml -o RUN [--steps N] [--seed N]
 
 ``--data`` holds train/{images,labels} and val/{images,labels}; ``--manifest`` has the columns name and modality. A model is a name, or
 a folder of starpoly's or StarDist's. ``score`` gives one row per kind of image: AP = TP / (TP + FP + FN) at seven IoU
 thresholds, pooled over images, their mean, the challenge's F1, the panoptic quality, and seconds per megapixel in this process.
 ``peer`` does the same with StarDist itself, as its documentation has it, on images of one channel.
+The model "auto" is the one that starpoly chooses for each image. GFLOP are those of the convolutions per megapixel of the image as it
+is: an image that is enlarged costs more, as does a first look at its size.
+``worst`` lists the images with the lowest AP at IoU 0.5, with what was missed and found wrongly, and draws them for who wants to see them.
 ``sizes`` resizes the validation images, lets the model find objects there as it would in any image, and scores them at the
 original size. ``train`` trains what a settings file says for a number of steps and scores it.
 """
@@ -68,8 +72,8 @@ def row_of(samples: list[tuple[str, NDArray, NDArray]]) -> Row:
 def score(args: argparse.Namespace) -> Iterator[Row]:
     """A row for each model and kind of image."""
     for name in args.models:
-        model = load(name, args)
-        for row in scores(lambda image, model=model: model.predict_instances(image)[0], args):
+        models = Models(name, args)
+        for row in scores(lambda image, models=models: models.of(image).predict_instances(image)[0], args, models.operations):
             yield {**label(name, args), **row}
 
 
@@ -86,18 +90,51 @@ def peer(args: argparse.Namespace) -> Iterator[Row]:
             yield {"label": args.label or "StarDist", "short": True, **row}
 
 
-def scores(find: Callable[[NDArray], NDArray], args: argparse.Namespace) -> Iterator[Row]:
-    """A row for each kind of image, of whatever makes labels of an image."""
+def scores(
+    find: Callable[[NDArray], NDArray], args: argparse.Namespace, operations: Callable[[NDArray], float] | None = None
+) -> Iterator[Row]:
+    """A row for each kind of image, of whatever makes labels of an image, and says how many megaflop that took."""
     for modality, pairs in pairs_by_modality(args).items():
-        samples, seconds, pixels = [], 0.0, 0
+        samples, seconds, pixels, megaflop = [], 0.0, 0, 0.0
         for pair in pairs:
             image, labels = pair.read_image(), pair.read_labels()
             start = time.perf_counter()
             found = find(image)
             seconds += time.perf_counter() - start
             pixels += labels.size
+            megaflop += operations(image) if operations else 0.0
             samples.append((pair.name, labels, found))
-        yield {"modality": modality, **row_of(samples), "seconds_per_megapixel": round(seconds / pixels * 1e6, 3)}
+        row = {"modality": modality, **row_of(samples), "seconds_per_megapixel": round(seconds / pixels * 1e6, 3)}
+        yield row | ({"gflop_per_megapixel": round(megaflop / pixels * 1e3, 1)} if operations else {})
+
+
+def worst(args: argparse.Namespace) -> Iterator[Row]:
+    """The images with the lowest AP at IoU 0.5, worst first."""
+    rows = []
+    for name in args.models:
+        models = Models(name, args)
+        for modality, pairs in pairs_by_modality(args).items():
+            for pair in pairs:
+                image, labels = pair.read_image(), pair.read_labels()
+                found, details = models.of(image).predict_instances(image)
+                one = {**label(name, args), "name": pair.name, "modality": modality, **row_of([(pair.name, labels, found)])}
+                one |= {"true": int(np.count_nonzero(np.bincount(labels[labels > 0]))), "found": int(found.max())}
+                rows.append(one | {"scale": round(details["detection"].scale, 2)})
+                if args.pictures:
+                    draw(args.pictures / f"{rows[-1]['ap']['0.5']:.3f}_{pair.name}.png", image, labels, found)
+    yield from sorted(rows, key=lambda row: row["ap"]["0.5"])[: args.most]
+
+
+def draw(path: Path, image: NDArray, labels: NDArray, found: NDArray) -> None:
+    """The image, and matched, false and missed objects on it."""
+    from starpoly.plot import figure_png, plot_image, plot_matches
+
+    def both(axes: Any) -> None:
+        plot_matches(axes, image, labels, found)
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(figure_png(both, (6, 6), 130))
+    path.with_name(f"{path.stem}_image.png").write_bytes(figure_png(lambda axes: plot_image(axes, image), (6, 6), 130))
 
 
 def sizes(args: argparse.Namespace) -> Iterator[Row]:
@@ -107,7 +144,7 @@ def sizes(args: argparse.Namespace) -> Iterator[Row]:
     from starpoly.geometry.rasterize import render_labels
 
     for name in args.models:
-        model = load(name, args)
+        models = Models(name, args)
         for modality, pairs in pairs_by_modality(args).items():
             for factor in FACTORS:
                 samples = []
@@ -115,7 +152,7 @@ def sizes(args: argparse.Namespace) -> Iterator[Row]:
                     image, labels = pair.read_image(), pair.read_labels()
                     shape = tuple(max(8, round(factor * length)) for length in image.shape[:2])
                     small = image if factor == 1 else resize(image, (*shape, *image.shape[2:]), order=1, anti_aliasing=factor < 1, preserve_range=True)
-                    polygons = model.predict_instances(small)[1]["polygons"]
+                    polygons = models.of(small).predict_instances(small)[1]["polygons"]
                     samples.append((pair.name, labels, render_labels(polygons.scale(1 / factor), labels.shape)))
                 yield {**label(name, args), "modality": modality, "factor": factor, **row_of(samples)}
 
@@ -133,11 +170,67 @@ def train(args: argparse.Namespace) -> Iterator[Row]:
         yield {**row, "steps": args.steps, "seed": args.seed, "config": args.config.name, "best_epoch": spec.training["best_epoch"]}
 
 
+class Models:
+    """One model, or the one that starpoly chooses for each image; and what a prediction costs."""
+
+    def __init__(self, name: str, args: argparse.Namespace) -> None:
+        self._name, self._args, self._loaded = name, args, {}
+
+    def of(self, image: NDArray) -> Any:
+        """The model for an image."""
+        from starpoly.choice import suitable_model
+
+        name = suitable_model(image) if self._name == "auto" else self._name
+        if name not in self._loaded:
+            self._loaded[name] = load(name, self._args)
+            count_windows(self._loaded[name])
+        return self._loaded[name]
+
+    def operations(self, image: NDArray) -> float:
+        """Megaflop that the network needed for an image, counted since the last time."""
+        model = self.of(image)
+        pixels, model._predictor.pixels = model._predictor.pixels, 0
+        return pixels * 1e-6 * model.megaflop_per_megapixel
+
+
+def count_windows(model: Any) -> None:
+    """Let the network count the pixels that it is asked about, and say what a megapixel costs."""
+
+    class Counting:
+        pixels = 0
+
+        def __init__(self, network: Any) -> None:
+            self._inner = network
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._inner, name)
+
+        def __call__(self, batch: NDArray) -> Any:
+            self.pixels += int(np.prod(batch.shape[:3]))
+            return self._inner(batch)
+
+    model.megaflop_per_megapixel = megaflop(model._predictor.model)
+    model._predictor = Counting(model._predictor)
+
+
+def megaflop(network: Any) -> float:
+    """Of the convolutions, per megapixel: a multiplication and an addition are two."""
+    import keras
+
+    side, total = 256, 0
+    network = keras.models.clone_model(network, input_tensors=keras.Input((side, side, network.input_shape[-1])))
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            _, height, width, filters = layer.output.shape
+            total += 2 * height * width * filters * int(np.prod(layer.kernel.shape[:3]))
+    return total / side**2
+
+
 def load(name: str | Path, args: argparse.Namespace) -> Any:
     """A model by name or folder."""
     from starpoly.model import StarPoly2D
 
-    model = StarPoly2D.from_pretrained(name, refine_outlines=not args.no_refine)
+    model = StarPoly2D.from_pretrained(name, refine_outlines=not args.no_refine, tta=args.tta)
     if args.as_is:
         model.spec = model.spec.replace(sizes={})
     return model
@@ -145,21 +238,22 @@ def load(name: str | Path, args: argparse.Namespace) -> Any:
 
 def label(name: str | Path, args: argparse.Namespace) -> Row:
     """What a row is called in tables; the short ones have none of the variants."""
-    return {"label": args.label or Path(name).name, "short": not (args.no_refine or args.as_is)}
+    return {"label": args.label or Path(name).name, "short": not (args.no_refine or args.as_is or args.tta != "none")}
 
 
 def show(row: Row) -> None:
     """One line."""
-    what = " ".join(f"{row[key]}" for key in ("label", "modality", "factor") if key in row)
+    what = " ".join(f"{row[key]}" for key in ("label", "modality", "factor", "name", "true", "found", "scale") if key in row)
     print(f"{what:44} {row['images']:3}  " + " ".join(f"{value:.3f}" for value in row["ap"].values()) +
-          f"  mean {row['mean_ap']:.3f}  PQ {row['pq']:.3f}  F1 {row['f1_mean']:.3f}/{row['f1_median']:.3f}", flush=True)  # fmt: skip
+          f"  mean {row['mean_ap']:.3f}  PQ {row['pq']:.3f}  F1 {row['f1_mean']:.3f}/{row['f1_median']:.3f}"
+          + (f"  {row['gflop_per_megapixel']:.0f} GFLOP" if "gflop_per_megapixel" in row else ""), flush=True)  # fmt: skip
 
 
 def main() -> int:
     """Print a line per row, and write all of them to ``--json``."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True)
-    for function in (score, peer, sizes, train):
+    for function in (score, peer, sizes, worst, train):
         command = commands.add_parser(function.__name__, help=function.__doc__)
         command.set_defaults(function=function)
         command.add_argument("--data", type=Path, required=True)
@@ -168,6 +262,7 @@ def main() -> int:
         command.add_argument("--every", type=int, default=1, help="every N-th image")
         command.add_argument("--no-refine", action="store_true", help="outlines by the rays alone")
         command.add_argument("--as-is", action="store_true", help="images at the size that they have")
+        command.add_argument("--tta", default="none", help="flips or all")
         command.add_argument("--label", help="what the rows are called")
         command.add_argument("--json", type=Path)
         if function is train:
@@ -177,6 +272,9 @@ def main() -> int:
             command.add_argument("--seed", type=int, default=0)
         else:
             command.add_argument("models", nargs="+")
+        if function is worst:
+            command.add_argument("--pictures", type=Path, help="folder for pictures; they show images of others, mind their licences")
+            command.add_argument("--most", type=int, default=20)
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     rows = []

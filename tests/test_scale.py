@@ -11,7 +11,7 @@ from scipy import ndimage
 from starpoly.config import SizeRange
 from starpoly.errors import ConfigError
 from starpoly.polygons import StarPolygons
-from starpoly.scale import Rescaled, middle, typical_diameter
+from starpoly.scale import Diameter, Rescaled, middle, typical_diameter
 from starpoly.sizing import scale_for
 
 import reference
@@ -136,3 +136,11 @@ def test_rescaled_in_tiles_equals_one_tile(scale):
     image = paint(disks((70, 60), 3))
     first, second = (PaintedModel().predict_instances(image, scale=scale, tile_size=size)[0] for size in (24, 4096))
     np.testing.assert_array_equal(first, second)
+
+
+def test_a_diameter_in_micrometres_needs_the_size_of_pixels():
+    assert Diameter(30.0).in_pixels(None) == 30
+    assert Diameter(12.0, physical=True).in_pixels((0.5, 0.5)) == 24
+    assert Diameter(12.0, physical=True).in_pixels((0.2, 0.8)) == pytest.approx(30)
+    with pytest.raises(ConfigError, match="to know how many are 12 um, got one that does not; give --pixel-size"):
+        Diameter(12.0, physical=True).in_pixels(None)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..io.header import Header
     from ..io.sources.pixel_size import PixelSize
     from ..model import StarPoly2D
+    from ..scale import Diameter
     from ..timing import Stopwatch
     from .choosing import Models
     from .outputs import Job
@@ -63,8 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--prob-threshold", type=fraction, metavar="P", help="least probability of an object (default: the model's)")
     model.add_argument("--nms-threshold", type=fraction, metavar="T", help="overlap above which the weaker object goes (default: the model's)")
     size = model.add_mutually_exclusive_group()
-    size.add_argument("--diameter", type=_diameter, metavar="PX|auto",
-                      help="how wide objects are in these images, in pixels; images are rescaled to the size that the model knows "
+    size.add_argument("--diameter", type=_diameter, metavar="PX|NUMum|auto",
+                      help="how wide objects are in these images, in pixels, or as 12um in micrometres; images are rescaled to the size that the model knows "
                            "(default: auto, estimated for each image where the model can)")
     size.add_argument("--scale", type=positive_float, metavar="F", help="look at images at F times their size; 1 as they are")
     model.add_argument("--min-confidence", "--min-score", type=fraction, default=0.0, metavar="P",
@@ -86,7 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                          help="further formats: zarr (OME-Zarr labels), geojson (QuPath), rois (ImageJ)")
     results.add_argument("--provenance", action="store_true", help="write NAME_provenance.json: model, settings, input, versions, timings")
     results.add_argument("--pixel-size", type=_pixel_size, metavar="UM",
-                         help="micrometres per pixel of the level, or Y,X (default: as the file says); for labels and tables")
+                         help="micrometres per pixel of the level, or Y,X (default: as the file says); for labels, tables and --diameter 12um")
     results.add_argument("--timings", action="store_true", help="say where the time went")
     slides = parser.add_argument_group("slides", "files of any size are read and written piece by piece; a stopped run goes on when its command is repeated")
     slides.add_argument("--level", type=int, default=0, metavar="N", help="level of a pyramid (default: 0, the finest)")
@@ -224,13 +225,15 @@ def _predict_whole(models: Models, job: Job, args: argparse.Namespace, clock: St
         image = read_image(job.image)
     name, model = models.suited_to(image, job.image)
     tile_size = _tile_size(model, args)
+    pixel_size = args.pixel_size or read_pixel_size(job.image)
+    diameter = args.diameter and args.diameter.in_pixels(pixel_size)
     with clock.timing("detection"):
         labels, details = model.predict_instances(
             with_channels(image, model.spec.network.n_channels) if args.tolerant else image,
             prob_threshold=args.prob_threshold,
             nms_threshold=args.nms_threshold,
             scale=args.scale,
-            diameter=args.diameter,
+            diameter=diameter,
             min_confidence=args.min_confidence,
             tile_size=tile_size,
             progress=progress,
@@ -239,7 +242,6 @@ def _predict_whole(models: Models, job: Job, args: argparse.Namespace, clock: St
     for stage, seconds in details.get("seconds", {}).items():
         part = f"detection: {stage}"
         clock.seconds[part] = clock.seconds.get(part, 0.0) + seconds
-    pixel_size = args.pixel_size or read_pixel_size(job.image)
     record = None if job.provenance is None else _record(model, job, image, details, pixel_size, args)
     with clock.timing("writing"):
         _write(job, image, labels, polygons, model.spec, pixel_size, record)
@@ -268,8 +270,9 @@ def _predict_slide(models: Models, job: Job, args: argparse.Namespace, clock: St
     from ..io.sources import open_source
     from ..slide import SlideOutputs, segment_slide
 
-    with open_source(job.image, level=args.level, channels=args.channels, roi=args.roi) as source:
+    with open_source(job.image, level=args.level, channels=args.channels, roi=args.roi, pixel_size=args.pixel_size) as source:
         name, model = models.suited_to(source, job.image)
+        diameter = args.diameter and args.diameter.in_pixels(source.pixel_size)
     tile_size = _tile_size(model, args)
     try:
         result = segment_slide(
@@ -285,7 +288,7 @@ def _predict_slide(models: Models, job: Job, args: argparse.Namespace, clock: St
             prob_threshold=args.prob_threshold,
             nms_threshold=args.nms_threshold,
             scale=args.scale,
-            diameter=args.diameter,
+            diameter=diameter,
             min_confidence=args.min_confidence,
             tile_size=tile_size,
             readers=args.readers,
@@ -333,9 +336,12 @@ def _tile_size(model: StarPoly2D, args: argparse.Namespace) -> int | None:
     return tile_size_within(args.memory, model.spec.network, args.tile_size, precision=model.precision)
 
 
-def _diameter(text: str) -> float | None:
-    """A number of pixels; None for auto."""
-    return None if text == "auto" else positive_float(text)
+def _diameter(text: str) -> Diameter | None:
+    """A number of pixels, or of micrometres; None for auto."""
+    from ..scale import Diameter
+
+    number = text.removesuffix("um").removesuffix("µm")
+    return None if text == "auto" else Diameter(positive_float(number), physical=number != text)
 
 
 def _formats(text: str) -> tuple[str, ...]:
@@ -378,14 +384,15 @@ def _record(
     from ..io.sources import open_source
     from ..provenance import describe_run
 
-    asked = ("prob_threshold", "nms_threshold", "scale", "diameter", "min_confidence", "tile_size")
+    asked = ("prob_threshold", "nms_threshold", "scale", "min_confidence", "tile_size")
     with open_source(image) as source:
         identity = identify(job.image, source)
     return describe_run(
         model,
         details["detection"],
         image=identity | {"file": str(job.image.resolve()), "pixel_size": pixel_size},
-        settings={name: getattr(args, name) for name in asked},
+        settings={name: getattr(args, name) for name in asked}
+        | {"diameter": args.diameter and args.diameter.in_pixels(pixel_size)},
         n_objects=len(details["polygons"]),
         seconds=details["seconds"],
     )

@@ -10,8 +10,8 @@ def transfer_weights(source: keras.Model, target: keras.Model) -> list[str]:
     """Copy what fits from ``source`` to ``target``, layer by layer of the same name.
 
     A weight of the same shape is copied. Where a convolution takes more input channels than before and took one, that
-    channel's kernel is spread over all of them, so that an image of equal channels gives the same answer. All else keeps its
-    fresh weights.
+    channel's kernel is spread over all of them, so that an image of equal channels gives the same answer; where it takes one and took
+    several, their kernels are added up, for the same. All else keeps its fresh weights.
 
     Parameters
     ----------
@@ -44,4 +44,6 @@ def _fitted(old: np.ndarray, new: np.ndarray) -> np.ndarray | None:
     same_but_input = old.ndim == new.ndim == 4 and old.shape[:2] == new.shape[:2] and old.shape[3] == new.shape[3]
     if same_but_input and old.shape[2] == 1:
         return np.repeat(old, new.shape[2], axis=2) / new.shape[2]
+    if same_but_input and new.shape[2] == 1:
+        return old.sum(axis=2, keepdims=True)
     return None

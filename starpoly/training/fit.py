@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from .. import __version__
-from ..config import ModelSpec, NetworkConfig, NormalizationConfig, TrainingConfig
+from ..config import ModelSpec, NetworkConfig, NormalizationConfig, SizeRange, TrainingConfig
 from ..errors import ModelError
 from ..network.folder import build_network, load_model, save_model
 from ..network.losses import class_loss, distance_loss, foreground_loss, probability_loss
@@ -31,6 +31,8 @@ from .unlabelled import labelling_epochs
 log = logging.getLogger(__name__)
 #: Room above the largest object met in training, for the bound on predicted distances.
 _DISTANCE_ROOM = 1.25
+#: Where images are brought to a size, the bound is this many times the largest median diameter that is looked at.
+_DISTANCE_BY_SIZE = 2.5
 
 
 @dataclass
@@ -159,7 +161,7 @@ def _describe(
         name=name,
         network=network,
         normalization=normalization,
-        max_distance=max(float(np.ceil(_DISTANCE_ROOM * summary.longest)), start.max_distance if start else 0.0),
+        max_distance=_longest_distance(summary, start, training.sizes),
         object_diameter=(float(low), float(median), float(high)),
         class_names=class_names or (start.class_names if start else ()),
         stardist=start.stardist if start else {},
@@ -177,6 +179,16 @@ def _describe(
             "settings": training.to_dict(),
         },
     )
+
+
+def _longest_distance(summary: DataSummary, start: ModelSpec | None, sizes: SizeRange) -> float:
+    """The bound on predicted distances, in pixels.
+
+    The reach of a candidate, and with it the halo of tiles and what has to wait at their borders, grows with it: an object that is far
+    larger than its neighbours is no reason to make everything slow where images are brought to a size.
+    """
+    longest = max(float(np.ceil(_DISTANCE_ROOM * summary.longest)), start.max_distance if start else 0.0)
+    return min(longest, float(np.ceil(_DISTANCE_BY_SIZE * sizes.largest))) if sizes.target else longest
 
 
 def _settings(

@@ -339,6 +339,16 @@ def test_a_link_out_of_the_output_folder_is_refused(capsys):
     assert not written("elsewhere")
 
 
+def test_a_diameter_in_micrometres(capsys):
+    paint("a.png")
+    assert main(["predict", "a.png", "-o", "out", "--diameter", "12um", "--pixel-size", "0.5"]) == 0
+    assert PaintedModel.calls[0]["diameter"] == 24
+    assert main(["predict", "a.png", "-o", "out", "--diameter", "12um"]) == 1
+    assert "a.png: diameter: expected an image that tells the size of its pixels" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["predict", "a.png", "-o", "out", "--diameter", "12mm"])
+
+
 def test_each_image_gets_the_model_that_suits_it(capsys):
     paint("in/a.png", 1)
     paint("in/b.png", 2)

@@ -7,7 +7,7 @@ import csv
 import numpy as np
 import pytest
 
-from starpoly.config import AugmentConfig, NetworkConfig, TrainingConfig
+from starpoly.config import AugmentConfig, NetworkConfig, SizeRange, TrainingConfig
 from starpoly.errors import ModelError
 from starpoly.network.folder import load_model
 from starpoly.training import fit as fit_module
@@ -54,6 +54,11 @@ def test_model_folder_is_complete(whole):
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     assert all(float(row["val_loss"]) > 0 for row in rows)
+
+
+def test_where_images_are_brought_to_a_size_distances_are_bounded_by_it(tmp_path):
+    sizes = SizeRange(smallest=2.0, target=3.0, largest=4.0)
+    assert run(tmp_path / "m", TRAINING.replace(sizes=sizes, epochs=1)).max_distance == 10
 
 
 def test_killed_and_resumed_ends_the_same(whole, tmp_path, monkeypatch):
