@@ -29,7 +29,7 @@ from .memory import AT_REST, tile_size_beside, window_bytes
 from .normalize import Normalizer, fit_normalizer
 from .polygons import StarPolygons
 from .registry import default_model, find_model
-from .scale import UNUSUAL_SIZE, check_diameter, check_scale, middle, typical_diameter
+from .scale import UNUSUAL_SIZE, check_diameter, check_scale, typical_diameter
 from .sizing import Look, find_scale, scale_for
 from .tiling import TilePlan
 from .tta import Averaged, symmetries
@@ -262,8 +262,8 @@ class StarPoly2D:
         ready = self._normalizer(image, normalizer)
         look = self._look(image, ready, scale, diameter)
         as_sampled = thresholds == self.spec.thresholds and tile_size is None and journal is None and region is None
-        if look.scale == 1 and look.first is not None and as_sampled and middle(image.shape[:2]).shape == image.shape[:2]:
-            found = look.first  # the sample was the whole image
+        if look.found is not None and as_sampled:
+            found = look.found
         else:
             rescaled = look.of(image)
             shape = (int(rescaled.shape[0]), int(rescaled.shape[1]))

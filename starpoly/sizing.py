@@ -24,10 +24,10 @@ _LARGEST = 4.0
 
 @dataclass(frozen=True)
 class Look:
-    """The scale at which an image is looked at, and what was seen at scale 1 while it was chosen."""
+    """The scale at which an image is looked at, and what was found at that scale while it was chosen, if all of it was seen."""
 
     scale: float
-    first: Detection | None = None
+    found: Detection | None = None
 
     def of(self, image: Any) -> Any:
         """The image (Y, X, C) at that scale: itself, or one that is never held."""
@@ -69,15 +69,16 @@ def find_scale(image: Any, network: Network, normalizer: Normalizer, thresholds:
     sizes : SizeRange
         Diameters that the network knows.
     """
-    scale, first = 1.0, None
+    look = Look(1.0)
     for _ in range(_LOOKS):
-        seen_image = Look(scale).of(image)
-        found = detect(seen_image[middle(seen_image.shape[:2]).slices], network, normalizer, thresholds)
-        first = first or found
+        scaled = look.of(image)
+        sample = middle(scaled.shape[:2])
+        found = detect(scaled[sample.slices], network, normalizer, thresholds)
+        if sample.shape == scaled.shape[:2]:
+            look = Look(look.scale, found)
         seen = typical_diameter(found.polygons)
-        if not seen:
+        if not seen or sizes.smallest <= seen <= sizes.largest:
             break
-        if sizes.smallest <= seen <= sizes.largest:
-            break
-        scale = scale_for(seen / scale, sizes)
-    return Look(scale, first)
+        scale = scale_for(seen / look.scale, sizes)
+        look = look if scale == look.scale else Look(scale)
+    return look
