@@ -146,7 +146,7 @@ def sizes(args: argparse.Namespace) -> Iterator[Row]:
     for name in args.models:
         models = Models(name, args)
         for modality, pairs in pairs_by_modality(args).items():
-            for factor in FACTORS:
+            for factor in args.factors:
                 samples = []
                 for pair in pairs:
                     image, labels = pair.read_image(), pair.read_labels()
@@ -272,6 +272,8 @@ def main() -> int:
             command.add_argument("--seed", type=int, default=0)
         else:
             command.add_argument("models", nargs="+")
+        if function is sizes:
+            command.add_argument("--factors", type=float, nargs="+", default=FACTORS)
         if function is worst:
             command.add_argument("--pictures", type=Path, help="folder for pictures; they show images of others, mind their licences")
             command.add_argument("--most", type=int, default=20)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..choice import suitable_model
 from ..errors import ImageError
 from ..measure import measure
-from ..registry import available, default_model, find_model
+from ..registry import available, find_model
 from .helper import run
 
 if TYPE_CHECKING:
@@ -20,16 +21,20 @@ if TYPE_CHECKING:
     from ..model import StarPoly2D
 
 
+#: In the list of models: the one that suits the image.
+BY_LOOK = "by the look of the image"
+
+
 def find_objects(
-    image: NDArray, model: str | Path, *, rgb: bool = False, prob_threshold: float | None = None, nms_threshold: float | None = None
+    image: NDArray, model: str | Path | None = None, *, rgb: bool = False, prob_threshold: float | None = None, nms_threshold: float | None = None
 ) -> tuple[NDArray[np.int32], dict[str, NDArray]]:
     """Find the objects of an image, or of each plane of a stack.
 
     Parameters
     ----------
     image : (..., Y, X) or, with ``rgb``, (..., Y, X, C) array
-    model : str or Path
-        Name or folder.
+    model : str or Path, optional
+        Name or folder; without it the shipped model that suits the first plane.
     rgb : bool
         Whether the last axis is colour.
     prob_threshold, nms_threshold : float, optional
@@ -50,8 +55,8 @@ def find_objects(
     n_axes = 3 if rgb else 2
     if image.ndim < n_axes:
         raise ImageError(f"expected an image with at least {n_axes} axes, got shape {image.shape}")
-    ready = _load(find_model(model))
     planes = image.reshape(-1, *image.shape[image.ndim - n_axes :])
+    ready = _load(find_model(suitable_model(planes[0]) if model is None else model))
     labels = np.zeros(planes.shape[:3], np.int32)
     tables: list[dict[str, NDArray]] = []
     first = 0
@@ -81,7 +86,7 @@ def make_widget() -> Container:
     from napari.qt.threading import create_worker
 
     image = create_widget(annotation=Image, label="Image")
-    model = ComboBox(label="Model", choices=available(), value=default_model())
+    model = ComboBox(label="Model", choices=[BY_LOOK, *available()], value=BY_LOOK)
     folder = FileEdit(label="or model folder", mode="d", value="", nullable=True)
     own = CheckBox(text="the model's thresholds", value=True)
     prob = FloatSlider(label="Probability", min=0.01, max=0.99, value=0.5, enabled=False)
@@ -115,6 +120,7 @@ def make_widget() -> Container:
             status.value = "open an image first"
             return
         chosen = folder.value if folder.value and str(folder.value) not in ("", ".") else model.value
+        chosen = None if chosen == BY_LOOK else chosen
         thresholds = {} if own.value else {"prob_threshold": prob.value, "nms_threshold": nms.value}
         data = layer.data[0] if layer.multiscale else layer.data
         button.enabled, status.value = False, "looking ..."

@@ -70,6 +70,15 @@ def test_one_plane_and_colour(bright, monkeypatch):
         find_objects(spots(), "nuclei-fluo", rgb=True)
 
 
+@pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
+def test_without_a_model_the_look_of_the_first_plane_chooses(monkeypatch):
+    loaded = []
+    monkeypatch.setattr(predict, "_load", lambda folder: loaded.append(folder.name) or BrightModel())
+    find_objects(spots((10, 10)))
+    find_objects(255 - spots((10, 10)))
+    assert loaded == ["nuclei-fluo", "cells-generalist"]
+
+
 LABELS = with_discs((60, 120), (30, 30, 8), (30, 80, 8), (20, 100, 5))
 
 
