@@ -74,8 +74,9 @@ def test_one_plane_and_colour(bright, monkeypatch):
 def test_without_a_model_the_look_of_the_first_plane_chooses(monkeypatch):
     loaded = []
     monkeypatch.setattr(predict, "_load", lambda folder: loaded.append(folder.name) or BrightModel())
-    find_objects(spots((10, 10)))
-    find_objects(255 - spots((10, 10)))
+    image = spots(*((y, x) for y in (4, 14, 24) for x in (5, 15, 25, 35)))
+    find_objects(image)
+    find_objects(255 - image)
     assert loaded == ["nuclei-fluo", "cells-generalist"]
 
 
