@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.output is None:
         say(f"starpoly: {reason}; a picture is written instead")
-    path = args.output or args.labels.with_name(f"{args.labels.name.split('_label')[0]}_overlay.png")
+    path = args.output or args.labels.with_name(f"{args.labels.name.rpartition('_label')[0] or args.labels.stem}_overlay.png")
     write_picture(path, args.image, args.labels)
     say(f"{path}: written")
     return 0

@@ -12,7 +12,10 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from magicgui.widgets import Label, PushButton
 
 _LOOK_EVERY = 0.2  # seconds
 
@@ -54,6 +57,45 @@ def run(function: Callable[..., Any], *args: Any, log: Path | None = None, **set
     except BrokenProcessPool:
         _pool.cache_clear()
         raise
+
+
+def start(
+    button: PushButton,
+    status: Label,
+    function: Callable[..., Any],
+    *args: Any,
+    done: Callable[[Any], object],
+    log: Path | None = None,
+    after_epoch: Callable[[int], object] = lambda epoch: None,
+    **settings: Any,
+) -> None:
+    """Do a widget's work in the helper process; until it is done the button is off, and what goes wrong is said.
+
+    Parameters
+    ----------
+    button, status : magicgui widgets
+        What has started it, and where to say what happens.
+    function, args, log, settings
+        As for :func:`run`.
+    done : callable
+        Takes what the function returns, in napari's own thread.
+    after_epoch : callable
+        Takes the number of finished epochs in the log, whenever there are more.
+    """
+    from napari.qt.threading import create_worker
+
+    def end(error: Exception | None = None) -> None:
+        button.enabled = True
+        if error is not None:
+            status.value = " ".join(str(error).split())
+
+    button.enabled = False
+    worker = create_worker(run, function, *args, log=log, **settings, _start_thread=False)
+    worker.yielded.connect(after_epoch)
+    worker.returned.connect(done)
+    worker.errored.connect(end)
+    worker.finished.connect(end)
+    worker.start()
 
 
 def _epochs(log: Path) -> int:

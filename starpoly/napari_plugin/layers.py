@@ -49,6 +49,11 @@ def show(image: str | Path, labels: str | Path) -> napari.Viewer:
     return viewer
 
 
+def pixels_of(layer: napari.layers.Layer) -> NDArray:
+    """A layer's data, of several resolutions the finest."""
+    return np.asarray(layer.data[0] if layer.multiscale else layer.data)
+
+
 def check_pair(image: Source, labels: Source) -> None:
     """Refuse labels that are none, or not those of the image.
 

@@ -13,13 +13,13 @@ from ..choice import suitable_model
 from ..errors import ImageError
 from ..measure import measure
 from ..registry import available, find_model
-from .helper import run
+from .helper import start
+from .layers import pixels_of
 
 if TYPE_CHECKING:
     from magicgui.widgets import Container
 
     from ..model import StarPoly2D
-
 
 #: In the list of models: the one that suits the image.
 BY_LOOK = "by the look of the image"
@@ -83,7 +83,6 @@ def make_widget() -> Container:
     """The widget: image layer, model, thresholds, a button; the result is a new labels layer with measurements."""
     from magicgui.widgets import CheckBox, ComboBox, Container, FileEdit, FloatSlider, Label, PushButton, create_widget
     from napari.layers import Image
-    from napari.qt.threading import create_worker
 
     image = create_widget(annotation=Image, label="Image")
     model = ComboBox(label="Model", choices=[BY_LOOK, *available()], value=BY_LOOK)
@@ -108,11 +107,6 @@ def make_widget() -> Container:
         viewer.add_labels(labels, name=name, features=features, scale=layer.scale, translate=layer.translate)
         status.value = f"{len(features['label'])} objects"
 
-    def end(error: Exception | None = None) -> None:
-        button.enabled = True
-        if error is not None:
-            status.value = " ".join(str(error).split())
-
     @button.changed.connect
     def _run() -> None:
         layer = image.value
@@ -121,13 +115,8 @@ def make_widget() -> Container:
             return
         chosen = folder.value if folder.value and str(folder.value) not in ("", ".") else model.value
         chosen = None if chosen == BY_LOOK else chosen
-        thresholds = {} if own.value else {"prob_threshold": prob.value, "nms_threshold": nms.value}
-        data = layer.data[0] if layer.multiscale else layer.data
-        button.enabled, status.value = False, "looking ..."
-        worker = create_worker(run, find_objects, np.asarray(data), chosen, rgb=layer.rgb, **thresholds, _start_thread=False)
-        worker.returned.connect(lambda result: show(result, layer))
-        worker.errored.connect(end)
-        worker.finished.connect(end)
-        worker.start()
+        thresholds: dict[str, Any] = {} if own.value else {"prob_threshold": prob.value, "nms_threshold": nms.value}
+        status.value = "looking ..."
+        start(button, status, find_objects, pixels_of(layer), chosen, done=lambda result: show(result, layer), rgb=layer.rgb, **thresholds)
 
     return widget

@@ -13,7 +13,8 @@ from scipy import ndimage
 from ..config import NetworkConfig, TrainingConfig
 from ..errors import DataError
 from ..registry import available, find_model
-from .helper import run
+from .helper import start
+from .layers import pixels_of
 
 if TYPE_CHECKING:
     from magicgui.widgets import Container
@@ -144,7 +145,6 @@ def make_widget() -> Container:
     """The widget: image and labels layers, what to start from, how long, and where the model goes."""
     from magicgui.widgets import CheckBox, ComboBox, Container, FileEdit, Label, PushButton, SpinBox, create_widget
     from napari.layers import Image, Labels
-    from napari.qt.threading import create_worker
 
     scratch = "nothing"
     image = create_widget(annotation=Image, label="Image")
@@ -163,19 +163,13 @@ def make_widget() -> Container:
     def done(path: Path) -> None:
         status.value = f"{path}: trained; choose it as the model folder to find objects"
 
-    def end(error: Exception | None = None) -> None:
-        button.enabled = True
-        if error is not None:
-            status.value = " ".join(str(error).split())
-
     @button.changed.connect
     def _run() -> None:
         if image.value is None or labels.value is None:
             status.value = "open an image and add a labels layer first"
             return
         try:
-            data = image.value.data[0] if image.value.multiscale else image.value.data
-            planes = split_planes(np.asarray(data), np.asarray(labels.value.data), rgb=image.value.rgb, crop=crop.value)
+            planes = split_planes(pixels_of(image.value), pixels_of(labels.value), rgb=image.value.rgb, crop=crop.value)
         except DataError as error:
             status.value = str(error)
             return
@@ -185,12 +179,7 @@ def make_widget() -> Container:
             "epochs": epochs.value,
             "steps": steps.value,
         }
-        button.enabled, status.value = False, "training ..."
-        worker = create_worker(run, train_model, planes, log=Path(folder.value) / LOG, **settings, _start_thread=False)
-        worker.yielded.connect(tell)
-        worker.returned.connect(done)
-        worker.errored.connect(end)
-        worker.finished.connect(end)
-        worker.start()
+        status.value = "training ..."
+        start(button, status, train_model, planes, done=done, log=Path(folder.value) / LOG, after_epoch=tell, **settings)
 
     return widget

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from ..io.atomic import new_file
 
 
-def write_html(path: Path, template: str, style: str, script: str, data: Any) -> None:
+def write_html(path: Path, title: str, body: str, style: str, script: str, data: Any) -> None:
     """Write a page from files of this package.
 
     Names of files, what was said about them and all else that comes from outside goes into the page as data: it is
@@ -25,8 +25,10 @@ def write_html(path: Path, template: str, style: str, script: str, data: Any) ->
     ----------
     path : Path
         The HTML file.
-    template, style, script : str
-        Names of the files; the template has the places ``$style``, ``$script``, ``$style_hash``, ``$script_hash``, ``$data``.
+    title : str
+        Of the page, as HTML.
+    body, style, script : str
+        Names of the files that ``frame.html`` is filled with.
     data : JSON types
 
     Raises
@@ -36,7 +38,7 @@ def write_html(path: Path, template: str, style: str, script: str, data: Any) ->
     """
     parts = {"style": _asset(style), "script": _asset(script)}
     hashes = {f"{name}_hash": _hash(text) for name, text in parts.items()}
-    page = Template(_asset(template)).substitute(**parts, **hashes, data=_as_data(data))
+    page = Template(_asset("frame.html")).substitute(**parts, **hashes, title=title, body=_asset(body).strip(), data=_as_data(data))
     with new_file(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 

@@ -52,6 +52,7 @@
     ["megapixels", (row) => row.shape[0] * row.shape[1], (row) => (row.shape[0] ? round(row.shape[0] * row.shape[1] / 1e6, 2) : "")],
     ["flags", (row) => row.rank],
   ];
+  if (page.several_models) columns.splice(-1, 0, ["model", (row) => row.model, (row) => row.model]);
 
   const nameCell = (row) => {
     const cell = make("td", undefined, "left");

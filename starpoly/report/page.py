@@ -41,7 +41,7 @@ def write_page(path: Path, examined: Sequence[Examined], specs: Mapping[str, Mod
     OutputError
         If the file cannot be written.
     """
-    write_html(path, "page.html", "page.css", "page.js", _describe(path.parent, examined, specs))
+    write_html(path, "starpoly report", "page.html", "page.css", "page.js", _describe(path.parent, examined, specs))
 
 
 def _describe(folder: Path, examined: Sequence[Examined], specs: Mapping[str, ModelSpec]) -> dict[str, Any]:
@@ -67,6 +67,7 @@ def _describe(folder: Path, examined: Sequence[Examined], specs: Mapping[str, Mo
         "figures": _figures(examined, spec, unit),
         "meanings": list(MEANINGS.items()),
         "unit": unit,
+        "several_models": len(names) > 1,
         "rows": [_row(one, folder, in_micrometres) for one in examined],
     }
 
@@ -85,6 +86,7 @@ def _row(one: Examined, folder: Path, in_micrometres: bool) -> dict[str, Any]:
         "rank": list(MEANINGS).index(flags[0]) if flags else len(MEANINGS),
         "objects": None if objects is None else facts.n_objects,
         "diameter": _median(diameters),
+        "model": printable(entry.model or ""),
         "score": _median(None if objects is None else objects.scores),
         "border": facts.border,
         "low": facts.low,

@@ -53,7 +53,7 @@ def write_training_page(folder: Path) -> None:
         "figures": [[alt, data_uri("png", png)] for alt, png in curves],
         "pictures": _pictures(folder / PICTURES),
     }
-    write_html(folder / FILE_NAME, "training.html", "page.css", "training.js", data)
+    write_html(folder / FILE_NAME, "starpoly training", "training.html", "page.css", "training.js", data)
 
 
 def _has_validation(log: Path) -> bool:

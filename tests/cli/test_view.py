@@ -32,6 +32,14 @@ def test_without_napari_a_picture_is_written_beside_the_labels(files, tmp_path, 
     assert 'pip install "starpoly[napari]"' in capsys.readouterr().err
 
 
+def test_the_picture_is_named_as_other_results_are(files, tmp_path, monkeypatch):
+    monkeypatch.setattr(view, "find_spec", lambda name: None)
+    for name, picture in (("a_label_2_label.tiff", "a_label_2_overlay.png"), ("painted.tif", "painted_overlay.png")):
+        write_labels(tmp_path / name, LABELS)
+        assert main(["view", files[0], str(tmp_path / name)]) == 0
+        assert (tmp_path / picture).exists()
+
+
 def test_without_a_display_too(files, monkeypatch, capsys):
     monkeypatch.setattr(view, "find_spec", lambda name: object())
     monkeypatch.setattr(view.sys, "platform", "linux")

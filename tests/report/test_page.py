@@ -187,3 +187,11 @@ def test_browser_shows_every_row_and_runs_nothing_foreign(tmp_path):
     assert "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;" in body
     assert not re.search("<img(?! alt=\"\" src=\"data:)", body)
     assert "4 of 4 images" in done.stdout
+
+
+def test_models_are_told_apart_where_there_are_several(tmp_path):
+    entries = [make_entry(tmp_path, name, with_discs((60, 60), (30, 30, 5)), model=model) for name, model in (("a", "one"), ("b", "two"))]
+    page = write(tmp_path, entries).page
+    assert page["several_models"]
+    assert {row["name"]: row["model"] for row in page["rows"]} == {"a": "one", "b": "two"}
+    assert not write(tmp_path, entries[:1]).page["several_models"]
