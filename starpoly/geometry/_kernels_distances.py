@@ -1,4 +1,9 @@
-"""Ray distances of a label image: step along each ray until the label changes, many neighbouring pixels at a time."""
+"""Ray distances of a label image: step along each ray until the label changes, many neighbouring pixels at a time.
+
+A pixel's ray goes on as long as each pixel that it meets carries the label of the one before. Whether two neighbouring
+pixels do is one bit, and eight bits hold that for all neighbours of a pixel. So whatever the labels are, a step is a test of
+a bit, and a vector of the processor makes it for as many pixels as it has bytes.
+"""
 
 from __future__ import annotations
 
@@ -6,137 +11,150 @@ import numpy as np
 
 from ._kernels import kernel
 
-#: pixels of a row that go along a ray together: a few vectors of the processor
-LANES = 64
+#: pixels that go along a ray together, one byte each
+LANES = 1024
+#: moves between two looks at whether any of them still goes on
+AT_ONCE = 8
+#: moves that are counted in one byte; a multiple of AT_ONCE
+_COUNTED = 248
 
 
 @kernel
-def clearance(labels, out):
-    """Chessboard distance of each pixel to the nearest pixel of another label or outside the image.
+def same_as_neighbours(labels, grid_y, grid_x, spare, planes):
+    """Tell of each pixel which of its eight neighbours carry its label.
 
-    Two sweeps of a chamfer transform: 1 at pixels with a differing neighbour, else 1 + the least of the neighbours'.
+    The neighbour at (dy, dx) has the bit ``3 * (dy + 1) + dx + 1``, less one behind the middle. ``planes`` is flat: after
+    ``spare`` bytes the pixels of the grid, row by row, then those one column further on, and so on for each pixel of a grid
+    cell. The outermost pixels of ``labels``, whose height and width are multiples of the grid, are left out.
     """
     height, width = labels.shape
-    for y in range(height):
-        for x in range(width):
-            if y == 0 or x == 0 or y == height - 1 or x == width - 1:
-                out[y, x] = 1
-                continue
-            value = labels[y, x]
-            same = (
-                (labels[y - 1, x - 1] == value)
-                & (labels[y - 1, x] == value)
-                & (labels[y - 1, x + 1] == value)
-                & (labels[y, x - 1] == value)
-                & (labels[y, x + 1] == value)
-                & (labels[y + 1, x - 1] == value)
-                & (labels[y + 1, x] == value)
-                & (labels[y + 1, x + 1] == value)
-            )
-            if same:
-                before = min(out[y - 1, x - 1], out[y - 1, x], out[y - 1, x + 1], out[y, x - 1])
-                out[y, x] = before + 1
-            else:
-                out[y, x] = 1
-    for y in range(height - 2, 0, -1):
-        for x in range(width - 2, 0, -1):
-            if out[y, x] > 1:
-                after = min(out[y + 1, x - 1], out[y + 1, x], out[y + 1, x + 1], out[y, x + 1])
-                out[y, x] = min(out[y, x], after + 1)
+    n_rows, n_columns = height // grid_y, width // grid_x
+    bits = np.zeros(width, np.uint8)
+    for y in range(1, height - 1):
+        above, row, below = labels[y - 1], labels[y], labels[y + 1]
+        for x in range(1, width - 1):
+            value = row[x]
+            upper = np.uint8(above[x - 1] == value) | np.uint8(above[x] == value) << 1 | np.uint8(above[x + 1] == value) << 2
+            middle = np.uint8(row[x - 1] == value) << 3 | np.uint8(row[x + 1] == value) << 4
+            lower = np.uint8(below[x - 1] == value) << 5 | np.uint8(below[x] == value) << 6 | np.uint8(below[x + 1] == value) << 7
+            bits[x] = np.uint8(upper | middle | lower)
+        for phase in range(grid_x):
+            at = spare + ((y % grid_y * grid_x + phase) * n_rows + y // grid_y) * n_columns
+            for column in range(n_columns):
+                planes[at + column] = bits[column * grid_x + phase]
 
 
 @kernel
-def _go_together(planes, start, values, steps, first, stop, offsets):
-    """Advance ``steps`` of neighbouring pixels while each still meets its own value; False if all have ended.
+def _go_together(same, start, state, first, stop, offsets, bits):
+    """Count how many of the moves ``first .. stop - 1`` each lane makes in a row; after how many none went on, or 0.
 
-    ``steps`` (LANES,) holds ``first`` where there is an object and -1 elsewhere. A pixel whose ray has ended stays where
-    it is, as its number of steps is no longer that of the others; what is read for it then counts for nothing.
+    ``state`` (2, LANES) holds 1 where a lane still goes on, else 0, and the counts. A move starts at the pixel ``offsets[move]``
+    from a lane's own and needs ``bits[move]`` there. ``stop - first`` is a multiple of AT_ONCE.
     """
-    for step in range(first, stop):
-        at = start + offsets[step]
-        there = planes[at : at + LANES]
-        now = np.int32(step)
-        n_inside = np.int32(0)
-        # 32 bits throughout: twice as many at a time as with 64
-        for lane in range(LANES):
-            inside = np.int32((steps[lane] == now) & (there[lane] == values[lane]))
-            steps[lane] = np.int32(steps[lane] + inside)
-            n_inside = np.int32(n_inside + inside)
-        if n_inside == 0:
-            return False
-    return True
+    none = np.uint8(0)
+    for move in range(first, stop, AT_ONCE):
+        at_0, bit_0 = np.uint64(start + offsets[move + 0]), bits[move + 0]
+        at_1, bit_1 = np.uint64(start + offsets[move + 1]), bits[move + 1]
+        at_2, bit_2 = np.uint64(start + offsets[move + 2]), bits[move + 2]
+        at_3, bit_3 = np.uint64(start + offsets[move + 3]), bits[move + 3]
+        at_4, bit_4 = np.uint64(start + offsets[move + 4]), bits[move + 4]
+        at_5, bit_5 = np.uint64(start + offsets[move + 5]), bits[move + 5]
+        at_6, bit_6 = np.uint64(start + offsets[move + 6]), bits[move + 6]
+        at_7, bit_7 = np.uint64(start + offsets[move + 7]), bits[move + 7]
+        left = none
+        # unsigned indices, as numba looks whether others count from the end
+        for index in range(LANES):
+            lane = np.uint64(index)
+            now, total = state[0, lane], state[1, lane]
+            now = now if same[at_0 + lane] & bit_0 else none
+            total = np.uint8(total + now)
+            now = now if same[at_1 + lane] & bit_1 else none
+            total = np.uint8(total + now)
+            now = now if same[at_2 + lane] & bit_2 else none
+            total = np.uint8(total + now)
+            now = now if same[at_3 + lane] & bit_3 else none
+            total = np.uint8(total + now)
+            now = now if same[at_4 + lane] & bit_4 else none
+            total = np.uint8(total + now)
+            now = now if same[at_5 + lane] & bit_5 else none
+            total = np.uint8(total + now)
+            now = now if same[at_6 + lane] & bit_6 else none
+            total = np.uint8(total + now)
+            now = now if same[at_7 + lane] & bit_7 else none
+            total = np.uint8(total + now)
+            state[0, lane], state[1, lane] = now, total
+            left = np.uint8(left | now)
+        if left == 0:
+            return move + AT_ONCE
+    return 0
 
 
 @kernel
-def _go_rounded(labels, clear, start, value, y, x, step, path_y, path_x, width):
-    """The step that leaves the object, from ``step`` on, where the pixel reached depends on (y, x).
+def _go_rounded(labels, row, column, margin_y, margin_x, step, path_y, path_x):
+    """The step that leaves the object, from ``step`` on, where the pixel reached depends on (row, column).
 
-    The sums are rounded to float32 and then half to even, so a step may move the nearest pixel by two.
+    The sums are rounded to float32 and then half to even.
     """
+    value, from_y, from_x = labels[row + margin_y, column + margin_x], np.float32(row), np.float32(column)
     while True:
-        dy = int(np.rint(np.float32(y + path_y[step]))) - int(y)
-        dx = int(np.rint(np.float32(x + path_x[step]))) - int(x)
-        pixel = start + dy * width + dx
-        if labels[pixel] != value:
+        y, x = int(np.rint(from_y + path_y[step])), int(np.rint(from_x + path_x[step]))
+        if labels[y + margin_y, x + margin_x] != value:
             return step
-        step += max(clear[pixel] - 1, 1)
+        step += 1
 
 
 @kernel
 def ray_distances(
-    planes, labels, clear, margin, grid_y, grid_x, path_y, path_x, offsets, n_clean, lengths, first_row, last_row, out
-):
-    """Fill the rows ``first_row .. last_row - 1`` of ``out`` (h, w, n_rays).
+    same, labels, margin_y, margin_x, grid_y, grid_x, path_y, path_x, n_clean, offsets, bits, n_moves, ends, lengths, first_row,
+    last_row, out,
+):  # fmt: skip
+    """Fill the objects' pixels of the rows ``first_row .. last_row - 1`` of ``out`` (h, w, n_rays or more); others stay.
 
-    ``labels`` is the image in a margin of background of at least two pixels, ``clear`` its clearance. ``planes`` holds the
-    same pixels, flat, every ``grid_x``-th column together, so that the pixels of a row that are evaluated lie side by
-    side; its first ``LANES`` values, and its last, are spare. ``path_y``, ``path_x`` (n_rays, n_steps) hold the way gone
-    after each step of a ray, ``lengths`` the distance if the object ends there. In the first ``n_clean`` (n_rays,) steps
-    the pixels reached are the same from everywhere: ``offsets`` (n_rays, n_steps) in ``planes``.
+    ``labels`` is the image in margins of background, ``same`` what :func:`same_as_neighbours` tells of it, with LANES bytes
+    to spare. ``path_y``, ``path_x`` (n_rays, n_steps) hold the way gone after each step of a ray, ``lengths`` the distance if
+    the object ends there. In the first ``n_clean`` (n_rays,) steps the pixels reached are the same from everywhere. They
+    make ``n_moves`` (n_rays,) moves from a pixel to another, as ``offsets`` and ``bits`` (n_rays, n) say; ``ends`` has
+    the distance if the object ends with that move.
     """
-    n_columns, n_rays = out.shape[1], out.shape[2]
-    height, width = labels.shape
-    plane_width = (width + grid_x - 1) // grid_x
-    flat, flat_clear = labels.ravel(), clear.ravel()
-    values, begin, steps = np.empty(LANES, labels.dtype), np.empty(LANES, np.int32), np.empty(LANES, np.int32)
-    found = np.empty((n_rays, LANES), np.float32)
-    for i in range(first_row, last_row):
-        y = i * grid_y
-        for j in range(0, n_columns, LANES):
-            n = min(LANES, n_columns - j)
-            nearest = height + width
-            for lane in range(LANES):
-                values[lane], begin[lane] = 0, -1
-            for lane in range(n):
-                x = (j + lane) * grid_x + margin
-                if labels[y + margin, x] > 0:
-                    values[lane] = labels[y + margin, x]
-                    nearest = min(nearest, clear[y + margin, x])
-            if nearest == height + width:
-                out[i, j : j + n] = 0
+    n_rays, n_columns = path_y.shape[0], labels.shape[1] // grid_x
+    before_y, before_x = margin_y // grid_y, margin_x // grid_x
+    state, begin = np.empty((2, LANES), np.uint8), np.empty(LANES, np.uint8)
+    inside, made, at = np.empty(LANES, np.uint64), np.empty(LANES, np.uint64), np.empty(LANES, np.uint64)
+    flat = out.reshape(-1)
+    first, stop = (first_row + before_y) * n_columns, (last_row + before_y) * n_columns
+    for block in range(first, stop, LANES):
+        begin[:] = 0
+        n = 0
+        for lane in range(min(LANES, stop - block)):
+            i, j = (block + lane) // n_columns, (block + lane) % n_columns
+            if labels[i * grid_y, j * grid_x] > 0:
+                begin[lane] = 1
+                inside[n], at[n] = lane, ((i - before_y) * out.shape[1] + j - before_x) * out.shape[2]
+                n += 1
+        if n == 0:
+            continue
+        for k in range(n_rays):
+            # as many moves as fill the last AT_ONCE; those behind the last one need bits that no pixel has
+            n_padded = (n_moves[k] + AT_ONCE - 1) // AT_ONCE * AT_ONCE
+            state[0] = begin
+            made[:n] = 0
+            ended = 0
+            for move in range(0, n_padded, _COUNTED):
+                if ended == 0:
+                    state[1] = 0
+                    ended = _go_together(same, LANES + block, state, move, min(move + _COUNTED, n_padded), offsets[k], bits[k])
+                    for index in range(n):
+                        made[index] += state[1, inside[index]]
+            table, last, ray = ends[k], np.uint64(n_moves[k]), np.uint64(k)
+            if 0 < ended <= n_moves[k]:
+                for index in range(n):
+                    flat[at[index] + ray] = table[made[index]]
                 continue
-            # within clear - 1 pixels of a pixel the label is constant, and a step moves the nearest pixel by at most one
-            first = nearest - 1
-            for lane in range(n):
-                if values[lane] > 0:
-                    begin[lane] = first
-            start = LANES + (y + margin) * plane_width + j
-            for k in range(n_rays):
-                for lane in range(LANES):
-                    steps[lane] = begin[lane]
-                if _go_together(planes, start, values, steps, first, n_clean[k], offsets[k]):
-                    for lane in range(n):
-                        if values[lane] > 0 and steps[lane] >= n_clean[k]:
-                            x = (j + lane) * grid_x
-                            pixel = (y + margin) * width + x + margin
-                            steps[lane] = _go_rounded(
-                                flat, flat_clear, pixel, values[lane], np.float32(y), np.float32(x), steps[lane],
-                                path_y[k], path_x[k], width,
-                            )  # fmt: skip
-                table = lengths[k]
-                for lane in range(LANES):
-                    found[k, lane] = table[max(steps[lane], 0)]
-            for lane in range(n):
-                line, inside = out[i, j + lane], values[lane] > 0
-                for k in range(n_rays):
-                    line[k] = found[k, lane] if inside else 0
+            for index in range(n):
+                if made[index] < last:
+                    flat[at[index] + ray] = table[made[index]]
+                else:
+                    pixel = at[index] // np.uint64(out.shape[2])
+                    row, column = int(pixel) // out.shape[1] * grid_y, int(pixel) % out.shape[1] * grid_x
+                    step = _go_rounded(labels, row, column, margin_y, margin_x, n_clean[k], path_y[k], path_x[k])
+                    flat[at[index] + ray] = lengths[k, step]

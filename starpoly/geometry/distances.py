@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError, StarpolyError
 from .threads import in_parts, n_threads
 
-# pixels of background around the image, so that no ray has to be held against the image's border
-_MARGIN = 2
+# pixels of background around the image, so that no ray has to be held against the image's border: some moves are made at once
+_MARGIN = 8
 
 
 def ray_distances(
@@ -51,54 +54,90 @@ def ray_distances(
     ----------
     .. [1] U. Schmidt, M. Weigert, C. Broaddus and G. Myers, "Cell Detection with Star-convex Polygons", MICCAI 2018.
     """
-    from . import _kernels_distances as kernels
-
     labels = _check_labels(labels)
     grid_y, grid_x = (int(step) for step in grid)
     if n_rays < 3 or min(grid_y, grid_x) < 1:
         raise StarpolyError(f"ray distances: expected n_rays >= 3 and a grid >= 1, got {n_rays} and {grid}")
     height, width = labels.shape
-    out = np.empty((-(-height // grid_y), -(-width // grid_x), n_rays), np.float32)
-    if out.size == 0:
-        return out
-    # in the widest integers that are needed, so that few variants are compiled
-    dtype = np.int32 if np.can_cast(labels.dtype, np.int32) else np.int64
-    framed = np.zeros((height + 2 * _MARGIN, width + 2 * _MARGIN), dtype)
-    framed[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN] = labels
-    clear = np.empty(framed.shape, np.int32)
-    kernels.clearance(framed, clear)
-    # no ray stays inside longer than the diagonal; the margin is for the drift of float32 sums
-    path_y, path_x, lengths = _ray_paths(n_rays, int(1.01 * np.hypot(height, width)) + 4)
-    planes, offsets = _side_by_side(framed, grid_x, path_y, path_x, kernels.LANES)
-    n_clean = _steps_before(_near_half(path_y, height) | _near_half(path_x, width))
-
-    def fill(start: int, stop: int) -> None:
-        kernels.ray_distances(
-            planes, framed, clear, _MARGIN, grid_y, grid_x, path_y, path_x, offsets, n_clean, lengths, start, stop, out
-        )
-
-    in_parts(fill, len(out), n_threads() if parallel else 1)
+    out = np.zeros((-(-height // grid_y), -(-width // grid_x), n_rays), np.float32)
+    fill_ray_distances(labels, n_rays, (grid_y, grid_x), out, threads=n_threads() if parallel else 1)
     return out
 
 
-def _side_by_side(
-    framed: NDArray, step: int, path_y: NDArray[np.float32], path_x: NDArray[np.float32], spare: int
-) -> tuple[NDArray, NDArray[np.int64]]:
-    """The pixels of an image, flat, every ``step``-th column together, and where the steps along each ray lead there.
+def fill_ray_distances(labels: NDArray, n_rays: int, grid: tuple[int, int], out: NDArray[np.float32], *, threads: int = 1) -> None:
+    """Write :func:`ray_distances` into ``out`` (h, w, n_rays or more), which is zero; nothing is checked."""
+    from . import _kernels_distances as kernels
 
-    ``spare`` zeros stand before and after. The offsets start from the pixel of a row that has its column's number on
-    the grid.
-    """
-    height, width = framed.shape
-    columns = -(-width // step)
-    planes = np.zeros(step * height * columns + 2 * spare, framed.dtype)
-    parts = planes[spare : len(planes) - spare].reshape(step, height, columns)
-    for first in range(step):
-        part = framed[:, first::step]
-        parts[first, :, : part.shape[1]] = part
+    if out.size == 0:
+        return
+    moves = _moves(n_rays, labels.shape, grid)
+    (margin_y, margin_x), framed_shape = _frame(labels.shape, grid)
+    # in the widest integers that are needed, so that few variants are compiled
+    framed = np.zeros(framed_shape, np.int32 if np.can_cast(labels.dtype, np.int32) else np.int64)
+    framed[margin_y : margin_y + labels.shape[0], margin_x : margin_x + labels.shape[1]] = labels
+    same = np.zeros(framed.size + 2 * kernels.LANES, np.uint8)
+    kernels.same_as_neighbours(framed, *grid, kernels.LANES, same)
+
+    def fill(start: int, stop: int) -> None:
+        kernels.ray_distances(
+            same, framed, margin_y, margin_x, *grid, moves.path_y, moves.path_x, moves.n_clean, moves.offsets, moves.bits,
+            moves.n_moves, moves.ends, moves.lengths, start, stop, out,
+        )  # fmt: skip
+
+    in_parts(fill, len(out), threads)
+
+
+def _frame(shape: tuple[int, int], grid: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Background around an image: its width above and to the left, and the whole shape; multiples of the grid."""
+    margin = [-(-_MARGIN // step) * step for step in grid]
+    whole = [-(-(n + 2 * m) // step) * step for n, m, step in zip(shape, margin, grid, strict=True)]
+    return (margin[0], margin[1]), (whole[0], whole[1])
+
+
+@dataclass(frozen=True)
+class _Moves:
+    """Where the rays of any pixel go; as the kernel takes it."""
+
+    path_y: NDArray[np.float32]
+    path_x: NDArray[np.float32]
+    lengths: NDArray[np.float32]
+    n_clean: NDArray[np.int64]
+    n_moves: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    bits: NDArray[np.uint8]
+    ends: NDArray[np.float32]
+
+
+@lru_cache(maxsize=16)
+def _moves(n_rays: int, shape: tuple[int, int], grid: tuple[int, int]) -> _Moves:
+    """The moves of ``n_rays`` rays through an image of some shape whose pixels lie as ``same_as_neighbours`` lays them."""
+    height, width = shape
+    # no ray stays inside longer than the diagonal; the margin is for the drift of float32 sums
+    path_y, path_x, lengths = _ray_paths(n_rays, int(1.01 * np.hypot(height, width)) + 4)
     dy, dx = (np.rint(path).astype(np.int64) for path in (path_y, path_x))
-    column, phase = np.divmod(dx + _MARGIN, step)
-    return planes, phase * (height * columns) + dy * columns + column
+    step_y, step_x = (np.diff(offset, axis=1, prepend=0) for offset in (dy, dx))
+    far = np.maximum(np.abs(step_y), np.abs(step_x)) > 1
+    n_clean = _steps_before(_near_half(path_y, height) | _near_half(path_x, width) | far)
+    framed = _frame(shape, grid)[1]
+    n_rows, n_columns = framed[0] // grid[0], framed[1] // grid[1]
+    (row, phase_y), (column, phase_x) = np.divmod(dy - step_y, grid[0]), np.divmod(dx - step_x, grid[1])
+    offsets = ((phase_y * grid[1] + phase_x) * n_rows + row) * n_columns + column
+    direction = 3 * (step_y + 1) + step_x + 1
+    bits = (1 << (direction - (direction > 4))).astype(np.uint8)
+    # steps that stay on a pixel are no moves
+    moving = ((step_y != 0) | (step_x != 0)) & (np.arange(dy.shape[1]) < n_clean[:, None])
+    order = np.argsort(~moving, axis=1, kind="stable")
+    n_moves = moving.sum(axis=1)
+    behind = np.arange(dy.shape[1]) >= n_moves[:, None]
+    padding = ((0, 0), (0, 8))
+    sorted_offsets, sorted_bits, ends = (np.take_along_axis(values, order, axis=1) for values in (offsets, bits, lengths))
+    sorted_bits[behind] = 0
+    # what is read behind the last move counts for nothing, but has to be there
+    last = np.take_along_axis(sorted_offsets, np.maximum(n_moves - 1, 0)[:, None], axis=1)
+    sorted_offsets = np.where(behind, last, sorted_offsets)
+    return _Moves(
+        path_y, path_x, lengths, n_clean, n_moves, np.pad(sorted_offsets, padding, "edge"), np.pad(sorted_bits, padding), ends,
+    )  # fmt: skip
 
 
 def _check_labels(labels: ArrayLike) -> NDArray:
