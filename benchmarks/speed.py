@@ -228,7 +228,7 @@ def training(options: argparse.Namespace) -> Iterable[Row]:
                 generator[index]
 
     seconds, peer = in_turns(lambda: [sampler.batch(index) for index in range(10)], theirs)
-    note = "starpoly's with rotation and scaling of every fourth patch, blur, gamma and noise; StarDist's with those of its examples"
+    note = "starpoly's with rotation and scaling of every second patch, blur, gamma, noise and foreground; StarDist's with flips, quarter turns and noise"
     yield Row("training data", "4 patches of 256 x 256, one thread", seconds / 10, None if peer is None else peer / 10, 5, note)
 
 

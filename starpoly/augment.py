@@ -2,114 +2,117 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from .config import AugmentConfig
+from .geometry.patch import blur, change_brightness, copy, mirrored, warp
+
+#: a Gaussian below it changes next to nothing, in pixels
+_LEAST_BLUR = 0.2
+
+
+@dataclass(frozen=True)
+class View:
+    """How a patch looks at its image.
+
+    Parameters
+    ----------
+    matrix : (2, 2) float, optional
+        Linear map from offsets in the patch to offsets in the image (rotation, scale); without it pixels are copied as
+        they are.
+    flip : bool
+        Whether the patch is mirrored, left to right.
+    turns : int
+        Quarter turns against the clock, after that; an odd number needs a square patch.
+    """
+
+    matrix: NDArray[np.float64] | None = None
+    flip: bool = False
+    turns: int = 0
+
+    def whole_matrix(self) -> NDArray[np.float64]:
+        """The linear map with flip and turns."""
+        quarter = np.array([[0, 1], [-1, 0]])
+        turned = np.diag([1, -1 if self.flip else 1]) @ np.linalg.matrix_power(quarter, self.turns % 4)
+        return turned if self.matrix is None else self.matrix @ turned
+
+
+def random_view(rng: Generator, config: AugmentConfig, size: tuple[int, int]) -> View:
+    """Draw how a patch of ``size`` looks at its image; patches that are not square are turned by halves."""
+    warped, angle, position = rng.random(3)
+    flip, turns = bool(rng.integers(2)) and config.flip, int(rng.integers(4)) if config.quarter_turns else 0
+    turns = turns if size[0] == size[1] else 2 * (turns // 2)
+    if warped >= config.warp_probability:
+        return View(None, flip, turns)
+    theta = 2 * np.pi * angle if config.rotation else 0.0
+    low, high = np.log(config.scale)
+    # a patch magnified by f steps through the image by 1 / f
+    step = np.exp(-(low + (high - low) * position))
+    return View(step * np.array([[np.cos(theta), -np.sin(theta)], [np.sin(theta), np.cos(theta)]]), flip, turns)
 
 
 def cut_patch(
     image: NDArray[np.float32],
-    labels: NDArray,
+    labels: NDArray[np.int32],
     centre: tuple[float, float],
     size: tuple[int, int],
-    matrix: NDArray[np.float64] | None = None,
-) -> tuple[NDArray[np.float32], NDArray]:
+    view: View | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Cut a patch of ``size`` around ``centre``, mirrored beyond the image's border.
 
     Parameters
     ----------
     image : (Y, X, C) float32
-    labels : (Y, X) integer
+        Interpolated linearly where it is turned freely or scaled.
+    labels : (Y, X) int32
+        Of these the nearest is taken.
     centre : (float, float)
         ``(y, x)`` in the image that becomes the patch's centre.
     size : (int, int)
         Height and width of the patch.
-    matrix : (2, 2) float, optional
-        Linear map from patch offsets to image offsets (rotation, scale); without it pixels are
-        copied as they are.
+    view : View, optional
+        How the patch is mirrored, turned and scaled.
 
     Returns
     -------
-    patch, patch_labels : (h, w, C) float32, (h, w) integer
-        The image interpolated linearly, the labels by the nearest pixel.
+    patch, patch_labels : (h, w, C) float32, (h, w) int32
     """
-    if matrix is None:
-        first = [round(c - n / 2) for c, n in zip(centre, size, strict=True)]
-        rows, columns = (_mirror(np.arange(s, s + n), length) for s, n, length in zip(first, size, labels.shape, strict=True))
-        return image[rows[:, None], columns], labels[rows[:, None], columns]
-    # only the part of the image that the patch can reach is handed to the interpolation
-    reach = np.abs(matrix) @ (np.asarray(size) / 2) + 2
-    start = np.floor(np.asarray(centre) - reach).astype(int)
-    stop = np.ceil(np.asarray(centre) + reach).astype(int) + 1
-    rows, columns = (_mirror(np.arange(a, b), n) for a, b, n in zip(start, stop, labels.shape, strict=True))
-    around = np.ix_(rows, columns)
-    offset = np.asarray(centre) - start - matrix @ ((np.asarray(size) - 1) / 2)
-    channels = [
-        ndimage.affine_transform(image[..., c][around], matrix, offset, size, order=1, mode="nearest")
-        for c in range(image.shape[-1])
-    ]
-    patch_labels = ndimage.affine_transform(labels[around], matrix, offset, size, order=0, mode="nearest")
-    return np.stack(channels, axis=-1), patch_labels
-
-
-def _mirror(index: NDArray[np.intp], length: int) -> NDArray[np.intp]:
-    """Fold indices into [0, length) by reflection about the border pixels, as often as needed."""
-    if length == 1:
-        return np.zeros_like(index)
-    folded = np.abs(index) % (2 * length - 2)
-    return np.where(folded < length, folded, 2 * length - 2 - folded)
-
-
-def random_matrix(rng: Generator, config: AugmentConfig) -> NDArray[np.float64] | None:
-    """Draw the linear map of a free rotation and scaling, or None for a patch that has none."""
-    warped, angle, position = rng.random(3)
-    if warped >= config.warp_probability:
-        return None
-    theta = 2 * np.pi * angle if config.rotation else 0.0
-    low, high = np.log(config.scale)
-    # a patch magnified by f steps through the image by 1 / f
-    step = np.exp(-(low + (high - low) * position))
-    return step * np.array([[np.cos(theta), -np.sin(theta)], [np.sin(theta), np.cos(theta)]])
-
-
-def flip_and_turn(
-    rng: Generator, config: AugmentConfig, image: NDArray, labels: NDArray
-) -> tuple[NDArray, NDArray]:
-    """Mirror and turn by quarters, at random; patches that are not square are turned by halves."""
-    flip, turns = int(rng.integers(2)), int(rng.integers(4))
-    if config.flip and flip:
-        image, labels = image[:, ::-1], labels[:, ::-1]
-    if config.quarter_turns:
-        turns = turns if labels.shape[0] == labels.shape[1] else 2 * (turns // 2)
-        image, labels = np.rot90(image, turns), np.rot90(labels, turns)
-    return image, labels
+    view = view or View()
+    if view.matrix is not None:
+        matrix = view.whole_matrix()
+        return warp(image, labels, np.asarray(centre) - matrix @ ((np.asarray(size) - 1) / 2), matrix, size)
+    rows, columns = (
+        mirrored(np.arange(n) + round(c - n / 2), length) for c, n, length in zip(centre, size, labels.shape, strict=True)
+    )
+    # a quarter turn reads columns from behind, a half turn rows and columns, three quarters rows
+    if view.turns in (2, 3):
+        rows = rows[::-1]
+    if (view.turns in (1, 2)) != view.flip:
+        columns = columns[::-1]
+    return copy(image, labels, rows, columns, view.turns % 2 == 1)
 
 
 def change_intensity(rng: Generator, config: AugmentConfig, image: NDArray[np.float32]) -> NDArray[np.float32]:
     """Blur, gamma, gain, shift, colour, sign and noise of a normalised patch (Y, X, C), at random."""
-    blur, gamma, gain, shift, noise = rng.random(5)
-    blur = max(0.0, 2 * blur - 1) * config.blur
-    if blur > 0.2:
-        image = ndimage.gaussian_filter(image, (blur, blur, 0), truncate=3)
-    exponent = np.float32(np.exp(np.interp(gamma, (0, 1), np.log(config.gamma))))
-    factor = np.float32(np.exp(np.interp(gain, (0, 1), np.log(config.gain))))
+    softness, gamma, gain, offset, level, inverted = rng.random(6)
+    sigma = max(0.0, 2 * softness - 1) * config.blur
+    if sigma > _LEAST_BLUR:
+        image = blur(image, sigma)
+    gains = np.full(image.shape[2], _between(config.gain, gain))
+    if image.shape[2] > 1:
+        gains *= np.exp(config.tint * rng.standard_normal(image.shape[2]))
+    shift = (2 * offset - 1) * config.shift
+    if inverted < config.invert:
+        gains, shift = -gains, 1 - shift
     # the sign is kept: what is darker than the background stays so
-    image = np.sign(image) * np.abs(image) ** exponent
-    image = image * factor + np.float32((2 * shift - 1) * config.shift)
-    if config.tint and image.shape[2] > 1:
-        image = image * np.exp(config.tint * rng.standard_normal(image.shape[2])).astype(np.float32)
-    if config.invert and rng.random() < config.invert:
-        image = 1 - image
-    level = np.float32(noise**2 * config.noise)
-    return image + level * rng.standard_normal(image.shape, dtype=np.float32)
+    return change_brightness(rng, image, _between(config.gamma, gamma), gains, shift, level**2 * config.noise)
 
 
-def augment(
-    rng: Generator, config: AugmentConfig, image: NDArray[np.float32], labels: NDArray
-) -> tuple[NDArray[np.float32], NDArray]:
-    """All changes that need no more than the patch itself; see :class:`AugmentConfig`."""
-    image, labels = flip_and_turn(rng, config, image, labels)
-    return change_intensity(rng, config, np.ascontiguousarray(image)), np.ascontiguousarray(labels)
+def _between(limits: tuple[float, float], part: float) -> float:
+    """From the lower to the upper limit, on a scale of factors."""
+    low, high = np.log(limits)
+    return float(np.exp(low + part * (high - low)))

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from .geometry.boundary import boundary_probability
-from .geometry.distances import ray_distances
-from .maps import cells
+from .geometry.distances import fill_ray_distances
+from .geometry.foreground import foreground_cells, label_areas
 
 #: A pixel at most this far from foreground and from background ...
 BOUNDARY_PIXELS = 3
@@ -35,8 +34,8 @@ class Targets:
     classes : (h, w, n_classes + 1) or None
         One-hot class, background first; all zero where the class of an object is unknown.
     foreground, foreground_weight : (h, w, grid_y * grid_x) or None
-        Whether each pixel of a grid cell, row by row, lies in an object, and how much it counts, see
-        :func:`foreground_weight`.
+        Whether each pixel of a grid cell, row by row, lies in an object, and how much it counts: near where foreground
+        and background meet :data:`NEAR_BOUNDARY`, as outlines are made of that, elsewhere 1, where the label is negative 0.
     """
 
     probability: NDArray[np.float32]
@@ -57,6 +56,8 @@ def make_targets(
     classes: NDArray | None = None,
     n_classes: int = 0,
     foreground: bool = False,
+    distances_out: NDArray[np.float32] | None = None,
+    foreground_out: NDArray[np.float32] | None = None,
 ) -> Targets:
     """Targets of the network for one label image.
 
@@ -77,47 +78,46 @@ def make_targets(
         Number of classes; 0 for none.
     foreground : bool
         Also the foreground, of every pixel.
+    distances_out : (h, w, n_rays + 2) float32, optional
+        Where the distances are written, and behind them, as the loss wants it, ``probability`` and ``weight * object_weight``.
+    foreground_out : (h, w, 2 * grid_y * grid_x) float32, optional
+        Where the foreground and its weight are written, one behind the other.
 
     Returns
     -------
     Targets
     """
     every = (slice(None, None, grid[0]), slice(None, None, grid[1]))
-    positive = np.maximum(labels, 0)
-    on_grid = positive[every]
+    on_grid = np.maximum(labels[every], 0)
     one_hot = None
     if n_classes:
-        lookup = np.zeros(int(positive.max()) + 1, np.int64) if classes is None else np.asarray(classes)
+        lookup = np.zeros(int(labels.max(initial=0)) + 1, np.int64) if classes is None else np.asarray(classes)
         one_hot = np.eye(n_classes + 1, dtype=np.float32)[lookup[on_grid]]
         one_hot[(on_grid > 0) & (lookup[on_grid] == 0)] = 0
+    probability, weight = boundary_probability(labels, grid), (labels[every] >= 0).astype(np.float32)
+    object_weight = _object_weights(labels, object_balance)[on_grid]
+    if distances_out is None:
+        distances_out = np.empty((*on_grid.shape, n_rays + 2), np.float32)
+    fill_ray_distances(labels, n_rays, grid, distances_out, np.stack([probability, weight * object_weight], axis=-1))
+    n_pixels = grid[0] * grid[1]
+    pixels = foreground_cells(labels, grid, BOUNDARY_PIXELS, NEAR_BOUNDARY, foreground_out) if foreground else None
     return Targets(
-        probability=boundary_probability(labels)[every],
-        distances=ray_distances(positive, n_rays, grid),
-        weight=(labels[every] >= 0).astype(np.float32),
-        object_weight=_object_weight(positive, object_balance)[every],
+        probability=probability,
+        distances=distances_out[..., :n_rays],
+        weight=weight,
+        object_weight=object_weight,
         classes=one_hot,
-        foreground=cells((labels > 0).astype(np.float32), grid) if foreground else None,
-        foreground_weight=cells(foreground_weight(labels), grid) if foreground else None,
+        foreground=None if pixels is None else pixels[..., :n_pixels],
+        foreground_weight=None if pixels is None else pixels[..., n_pixels:],
     )
 
 
-def foreground_weight(labels: NDArray) -> NDArray[np.float32]:
-    """How much each pixel (Y, X) counts in the loss of the foreground.
-
-    Near where foreground and background meet :data:`NEAR_BOUNDARY`, which is what outlines are made of; elsewhere 1;
-    0 where the label is negative.
-    """
-    inside = labels > 0
-    size = 2 * BOUNDARY_PIXELS + 1
-    near = ndimage.maximum_filter(inside, size) & ~ndimage.minimum_filter(inside, size)
-    return np.where(labels < 0, 0, np.where(near, NEAR_BOUNDARY, 1)).astype(np.float32)
-
-
-def _object_weight(labels: NDArray, balance: float) -> NDArray[np.float32]:
-    area = np.bincount(labels.ravel()).astype(np.float64)
+def _object_weights(labels: NDArray, balance: float) -> NDArray[np.float32]:
+    """The weight of each label, that of background first."""
+    area = label_areas(labels).astype(np.float64)
     weight = np.maximum(area, 1) ** -balance
     total = area[1:].sum()
     if total:
         weight /= (weight[1:] * area[1:]).sum() / total
     weight[0] = 1
-    return weight[labels].astype(np.float32)
+    return weight.astype(np.float32)

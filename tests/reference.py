@@ -154,22 +154,29 @@ def challenge_counts(
 
 
 def ray_distances(labels: np.ndarray, n_rays: int, grid: tuple[int, int] = (1, 1)) -> np.ndarray:
-    """Unit steps from each pixel until the label changes, in float32, then back to the boundary."""
+    """Each pixel of the grid on its own."""
+    out = np.zeros((-(-labels.shape[0] // grid[0]), -(-labels.shape[1] // grid[1]), n_rays), np.float32)
+    for i, j in np.ndindex(out.shape[:2]):
+        out[i, j] = ray_distances_of(labels, i * grid[0], j * grid[1], n_rays)
+    return out
+
+
+def ray_distances_of(labels: np.ndarray, y: int, x: int, n_rays: int) -> np.ndarray:
+    """Unit steps from a pixel until the label changes, in float32, then back to the boundary."""
     f = np.float32
-    height, width = labels.shape
-    out = np.zeros((-(-height // grid[0]), -(-width // grid[1]), n_rays), f)
-    for i, j, k in np.ndindex(out.shape):
-        y, x = i * grid[0], j * grid[1]
+    out = np.zeros(n_rays, f)
+    for k in range(n_rays if labels[y, x] > 0 else 0):
         angle = float(f(k) * f(2 * np.pi / n_rays))
         step_y, step_x = f(np.sin(angle)), f(np.cos(angle))
         dy = dx = f(0)
-        while labels[y, x] > 0:
+        while True:
             dy, dx = dy + step_y, dx + step_x
             row, column = round(float(f(y) + dy)), round(float(f(x) + dx))
-            if not (0 <= row < height and 0 <= column < width) or labels[row, column] != labels[y, x]:
+            inside = 0 <= row < labels.shape[0] and 0 <= column < labels.shape[1]
+            if not inside or labels[row, column] != labels[y, x]:
                 back = f(1) - f(0.5) / max(abs(step_y), abs(step_x))
                 dy, dx = dy - back * step_y, dx - back * step_x
-                out[i, j, k] = np.sqrt(dy * dy + dx * dx)
+                out[k] = np.sqrt(dy * dy + dx * dx)
                 break
     return out
 
@@ -212,6 +219,34 @@ def boundary_probability(labels: np.ndarray) -> np.ndarray:
             distance = np.ones(labels.shape) if inside.all() else distance_transform_edt(inside)
             out[inside] = (distance / distance.max())[inside]
     return out
+
+
+def foreground_cells(labels: np.ndarray, grid: tuple[int, int], reach: int, near: float) -> np.ndarray:
+    """Largest and least of each window by scipy; the pixels of a cell one by one."""
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    inside = labels > 0
+    mixed = maximum_filter(inside, 2 * reach + 1) & ~minimum_filter(inside, 2 * reach + 1)
+    weight = np.where(labels < 0, 0, np.where(mixed, near, 1))
+    n = grid[0] * grid[1]
+    out = np.zeros((-(-labels.shape[0] // grid[0]), -(-labels.shape[1] // grid[1]), 2 * n), np.float32)
+    for y, x in np.ndindex(labels.shape):
+        (i, down), (j, right) = divmod(y, grid[0]), divmod(x, grid[1])
+        out[i, j, down * grid[1] + right] = inside[y, x]
+        out[i, j, n + down * grid[1] + right] = weight[y, x]
+    return out
+
+
+def warp(image: np.ndarray, labels: np.ndarray, first, matrix: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Image and labels in a wide mirrored frame, looked up by scipy pixel by pixel."""
+    from scipy.ndimage import map_coordinates
+
+    wide = 4 * max(*size, *labels.shape)
+    places = np.asarray(first)[:, None, None] + np.tensordot(matrix, np.indices(size), 1) + wide
+    pad = [(wide, wide), (wide, wide)]
+    channels = [map_coordinates(np.pad(image[..., c], pad, "reflect"), places, order=1) for c in range(image.shape[2])]
+    nearest = np.floor(places + 0.5).astype(int)
+    return np.stack(channels, axis=-1), np.pad(labels, pad, "reflect")[nearest[0], nearest[1]]
 
 
 # --- end of geometry ------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from starpoly.augment import augment, change_intensity, cut_patch, flip_and_turn, random_matrix
+from starpoly.augment import View, change_intensity, cut_patch, random_view
 from starpoly.config import AugmentConfig
 
 STILL = AugmentConfig(gain=(1, 1), shift=0, gamma=(1, 1), blur=0, noise=0)
@@ -27,7 +27,7 @@ def test_patch_inside_is_a_copy():
 
 def test_small_image_is_mirrored_to_the_patch_size():
     image = np.arange(12, dtype=np.float32).reshape(3, 4, 1)
-    patch, labels = cut_patch(image, np.zeros((3, 4), int), (1.5, 2), (9, 4))
+    patch, labels = cut_patch(image, np.zeros((3, 4), np.int32), (1.5, 2), (9, 4))
     # as numpy pads by reflection, here wider than the image itself
     np.testing.assert_array_equal(patch, np.pad(image, ((3, 3), (0, 0), (0, 0)), mode="reflect"))
     assert labels.shape == (9, 4)
@@ -37,38 +37,54 @@ def test_small_image_is_mirrored_to_the_patch_size():
 def test_warped_image_and_labels_stay_together(seed):
     image, labels = disk()
     config = AugmentConfig(warp_probability=1.0, scale=(0.5, 2.0))
-    matrix = random_matrix(np.random.default_rng(seed), config)
-    patch, patch_labels = cut_patch(image, labels, (32, 32), (48, 48), matrix)
+    view = random_view(np.random.default_rng(seed), config, (48, 48))
+    patch, patch_labels = cut_patch(image, labels, (32, 32), (48, 48), view)
     agree = (patch[..., 0] > 0.5) == (patch_labels > 0)
     assert agree.mean() > 0.99
     # the area grows by the square of the magnification
-    inside = cut_patch(image, labels, (32, 32), (160, 160), matrix)[1][40:-40, 40:-40]
-    magnification = 1 / np.sqrt(np.linalg.det(matrix))
+    inside = cut_patch(image, labels, (32, 32), (160, 160), view)[1][40:-40, 40:-40]
+    magnification = 1 / np.sqrt(np.linalg.det(view.matrix))
     if magnification < 1.5:
         assert (inside > 0).sum() >= 0.5 * labels.sum() * magnification**2
 
 
 def test_warp_by_the_identity_is_a_copy():
     image, labels = disk()
-    patch, patch_labels = cut_patch(image, labels, (31.5, 31.5), (20, 20), np.eye(2))
+    patch, patch_labels = cut_patch(image, labels, (31.5, 31.5), (20, 20), View(np.eye(2)))
     np.testing.assert_allclose(patch, image[22:42, 22:42], atol=1e-6)
     np.testing.assert_array_equal(patch_labels, labels[22:42, 22:42])
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_flips_and_turns_stay_together_and_lose_nothing(seed):
-    image, labels = disk()
-    turned, turned_labels = flip_and_turn(np.random.default_rng(seed), AugmentConfig(), image, labels)
-    np.testing.assert_array_equal(turned[..., 0] > 0, turned_labels > 0)
-    assert turned_labels.sum() == labels.sum()
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("turns", range(4))
+def test_flips_and_quarter_turns_are_numpys(flip, turns, rng):
+    image, labels = rng.random((12, 12, 2)).astype(np.float32), rng.integers(0, 5, (12, 12)).astype(np.int32)
+    patch, patch_labels = cut_patch(image, labels, (6, 6), (12, 12), View(None, flip, turns))
+    for got, given in ((patch, image), (patch_labels, labels)):
+        np.testing.assert_array_equal(got, np.rot90(given[:, ::-1] if flip else given, turns))
+    # with a matrix that does nothing else, too
+    warped, warped_labels = cut_patch(image, labels, (5.5, 5.5), (12, 12), View(np.eye(2), flip, turns))
+    np.testing.assert_allclose(warped, patch, atol=1e-6)
+    np.testing.assert_array_equal(warped_labels, patch_labels)
 
 
 def test_oblong_patch_keeps_its_shape():
-    labels = np.zeros((10, 20), int)
-    for seed in range(8):
-        image, turned = flip_and_turn(np.random.default_rng(seed), AugmentConfig(), labels[..., None], labels)
-        assert turned.shape == (10, 20)
-        assert image.shape == (10, 20, 1)
+    image, labels = np.zeros((30, 30, 1), np.float32), np.zeros((30, 30), np.int32)
+    views = [random_view(np.random.default_rng(seed), AugmentConfig(warp_probability=0), (10, 20)) for seed in range(20)]
+    assert {(view.flip, view.turns) for view in views} == {(flip, turns) for flip in (False, True) for turns in (0, 2)}
+    for view in views:
+        patch, patch_labels = cut_patch(image, labels, (15, 15), (10, 20), view)
+        assert patch.shape == (10, 20, 1)
+        assert patch_labels.shape == (10, 20)
+
+
+def test_views_are_what_the_settings_allow():
+    seen = [random_view(np.random.default_rng(seed), AugmentConfig(), (16, 16)) for seed in range(60)]
+    assert {view.turns for view in seen} == {0, 1, 2, 3}
+    assert {view.flip for view in seen} == {False, True}
+    assert 15 < sum(view.matrix is not None for view in seen) < 45
+    none = AugmentConfig(flip=False, quarter_turns=False, warp_probability=0)
+    assert all(random_view(np.random.default_rng(seed), none, (16, 16)) == View() for seed in range(10))
 
 
 def test_intensity_at_rest_changes_nothing():
@@ -82,10 +98,9 @@ def test_intensity_change_is_finite_for_negative_values():
 
 
 def test_same_seed_same_patch():
-    image, labels = disk()
-    first, second = (augment(np.random.default_rng(3), AugmentConfig(), image, labels) for _ in range(2))
-    np.testing.assert_array_equal(first[0], second[0])
-    np.testing.assert_array_equal(first[1], second[1])
+    image = disk()[0]
+    first, second = (change_intensity(np.random.default_rng(3), AugmentConfig(), image) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
 
 
 def test_inverted_patches_are_negatives():

@@ -6,7 +6,7 @@ import numpy as np
 
 from starpoly.geometry.boundary import boundary_probability
 from starpoly.maps import cells
-from starpoly.targets import NEAR_BOUNDARY, foreground_weight, make_targets
+from starpoly.targets import NEAR_BOUNDARY, make_targets
 
 
 def touching() -> np.ndarray:
@@ -79,7 +79,7 @@ def test_pixels_near_a_boundary_count_more_and_ignored_ones_not_at_all():
     labels[:, 20:30] = 1
     labels[:, 30:] = 2
     labels[0] = -1
-    weight = foreground_weight(labels)
+    weight = make_targets(labels, n_rays=4, foreground=True).foreground_weight[..., 0]
     assert weight[0].max() == 0
     row = weight[15]
     assert (row[17:23] == NEAR_BOUNDARY).all()

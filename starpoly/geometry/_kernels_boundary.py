@@ -1,8 +1,8 @@
 """Exact Euclidean distance of each pixel to the nearest pixel of another label, for all objects at once.
 
-The squared distance is the minimum over the rows of the squared distance along that row plus that to it (Saito &
+The squared distance is the minimum over the columns of the squared distance along that column plus that to it (Saito &
 Toriwaki, "New algorithms for Euclidean distance transformation", Pattern Recognition 1994). Within an object only
-rows up to the first other label above and below can hold the minimum, so every object is seen as if it were alone.
+columns up to the first other label left and right can hold the minimum, so every object is seen as if it were alone.
 """
 
 from __future__ import annotations
@@ -18,55 +18,72 @@ FAR = 1 << 26
 
 
 @kernel
-def along_rows(labels, out):
-    """Fill ``out`` with the distance of each pixel to the nearest one of its row with another label, or ``FAR``."""
+def along_columns(labels, out):
+    """Fill ``out`` with the distance of each pixel to the nearest one of its column with another label, or at least ``FAR``."""
     height, width = labels.shape
-    for y in range(height):
-        distance = FAR
+    far, one = np.int32(FAR), np.int32(1)
+    out[0] = far
+    for y in range(1, height):
+        row, above, line, line_above = labels[y], labels[y - 1], out[y], out[y - 1]
         for x in range(width):
-            if x > 0 and labels[y, x] != labels[y, x - 1]:
-                distance = 0
-            distance = min(distance + 1, FAR)
-            out[y, x] = distance
-        distance = FAR
-        for x in range(width - 1, -1, -1):
-            if x < width - 1 and labels[y, x] != labels[y, x + 1]:
-                distance = 0
-            distance = min(distance + 1, FAR)
-            out[y, x] = min(out[y, x], distance)
+            line[x] = np.int32(np.int32(row[x] == above[x]) * line_above[x] + one)
+    # what the last row is to itself
+    behind = np.full(width, far, np.int32)
+    for y in range(height - 2, -1, -1):
+        row, below, line = labels[y], labels[y + 1], out[y]
+        for x in range(width):
+            behind[x] = np.int32(np.int32(row[x] == below[x]) * behind[x] + one)
+            line[x] = min(line[x], behind[x])
 
 
 @kernel
-def _squared(labels, in_row, y, x):
-    """Squared distance of one pixel, given those along rows."""
-    value = labels[y, x]
-    best = np.int64(in_row[y, x]) * np.int64(in_row[y, x])
+def _squared(labels, in_column, y, x):
+    """Squared distance of one pixel, given those along columns."""
+    row, line = labels[y], in_column[y]
+    value = row[x]
+    best = np.int64(min(line[x], FAR)) ** 2
     for sign in (-1, 1):
-        step, row = 1, y + sign
-        while step * step < best and 0 <= row < labels.shape[0]:
-            if labels[row, x] != value:
+        step, column = 1, x + sign
+        while step * step < best and 0 <= column < row.shape[0]:
+            if row[column] != value:
                 best = np.int64(step * step)
                 break
-            across = np.int64(in_row[row, x])
-            best = min(best, np.int64(step * step) + across * across)
-            step, row = step + 1, row + sign
+            along = np.int64(line[column])
+            best = min(best, np.int64(step * step) + along * along)
+            step, column = step + 1, column + sign
     return best
 
 
 @kernel
-def normalized(labels, in_row, largest, squared, out):
-    """Fill ``out`` with each pixel's distance over the largest of its object; 0 outside objects.
+def normalized(labels, in_column, grid_y, grid_x, largest, depth, out):
+    """Fill ``out`` (h, w) with the distance of each pixel of the grid over the largest of its object; others stay.
 
-    ``largest`` (max label + 1,) is zero; ``squared``, like ``labels``, takes the squared distances.
+    ``largest`` (max label + 1,) is zero; ``depth``, like ``out``, takes the distances. Off the grid only pixels are
+    looked at that can be the deepest of their object: none is deeper than its neighbour on the grid and the way there.
     """
     height, width = labels.shape
-    for y in range(height):
-        for x in range(width):
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            y, x = i * grid_y, j * grid_x
             label = labels[y, x]
             if label > 0:
-                squared[y, x] = _squared(labels, in_row, y, x)
-                largest[label] = max(largest[label], squared[y, x])
+                depth[i, j] = math.sqrt(_squared(labels, in_column, y, x))
+                largest[label] = max(largest[label], depth[i, j])
     for y in range(height):
-        for x in range(width):
-            label = labels[y, x]
-            out[y, x] = math.sqrt(squared[y, x]) / math.sqrt(largest[label]) if label > 0 else 0.0
+        i = y // grid_y
+        down = y - i * grid_y
+        for right in range(grid_x):
+            if down == 0 and right == 0:
+                continue
+            # a hair further, as the bound is rounded; distances that differ do so by far more
+            way = math.sqrt(down * down + right * right) + 1e-9
+            for j in range((width - right + grid_x - 1) // grid_x):
+                x = j * grid_x + right
+                label = labels[y, x]
+                if label > 0 and (labels[y - down, x - right] != label or depth[i, j] + way > largest[label]):
+                    largest[label] = max(largest[label], math.sqrt(_squared(labels, in_column, y, x)))
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            label = labels[i * grid_y, j * grid_x]
+            if label > 0:
+                out[i, j] = depth[i, j] / largest[label]

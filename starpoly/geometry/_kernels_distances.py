@@ -40,8 +40,14 @@ def same_as_neighbours(labels, grid_y, grid_x, spare, planes):
             bits[x] = np.uint8(upper | middle | lower)
         for phase in range(grid_x):
             at = spare + ((y % grid_y * grid_x + phase) * n_rows + y // grid_y) * n_columns
-            for column in range(n_columns):
-                planes[at + column] = bits[column * grid_x + phase]
+            there, here = planes[at : at + n_columns], bits[phase:]
+            # a distance that is known when this is compiled: many pixels at a time
+            if grid_x == 2:
+                for column in range(n_columns):
+                    there[column] = here[2 * column]
+            else:
+                for column in range(n_columns):
+                    there[column] = here[column * grid_x]
 
 
 @kernel
@@ -104,11 +110,24 @@ def _go_rounded(labels, row, column, margin_y, margin_x, step, path_y, path_x):
 
 
 @kernel
+def _begin_pixels(out, first, n_pixels, n_rays, behind, n_behind):
+    """Set the distances of ``n_pixels`` pixels, from ``first`` on, to 0, and write what stands behind them."""
+    n = n_rays + n_behind
+    out[first * n : (first + n_pixels) * n] = 0
+    for pixel in range(first, first + n_pixels):
+        for k in range(n_behind):
+            out[pixel * n + n_rays + k] = behind[pixel * n_behind + k]
+
+
+@kernel
 def ray_distances(
     same, labels, margin_y, margin_x, grid_y, grid_x, path_y, path_x, n_clean, offsets, bits, n_moves, ends, lengths, first_row,
-    last_row, out,
+    last_row, behind, out,
 ):  # fmt: skip
-    """Fill the objects' pixels of the rows ``first_row .. last_row - 1`` of ``out`` (h, w, n_rays or more); others stay.
+    """Fill the objects' pixels of the rows ``first_row .. last_row - 1`` of ``out`` (h, w, n_rays + m).
+
+    ``behind`` (h, w, m) is copied behind the distances. Without any, m = 0, ``out`` is zero before; else that is done here,
+    a few rows at a time, as long as they are near.
 
     ``labels`` is the image in margins of background, ``same`` what :func:`same_as_neighbours` tells of it, with LANES bytes
     to spare. ``path_y``, ``path_x`` (n_rays, n_steps) hold the way gone after each step of a ray, ``lengths`` the distance if
@@ -119,37 +138,48 @@ def ray_distances(
     n_rays, n_columns = path_y.shape[0], labels.shape[1] // grid_x
     before_y, before_x = margin_y // grid_y, margin_x // grid_x
     state, begin = np.empty((2, LANES), np.uint8), np.empty(LANES, np.uint8)
+    counted = state[1]
     inside, made, at = np.empty(LANES, np.uint64), np.empty(LANES, np.uint64), np.empty(LANES, np.uint64)
-    flat = out.reshape(-1)
+    flat, flat_behind, n_behind = out.reshape(-1), behind.reshape(-1), behind.shape[2]
     first, stop = (first_row + before_y) * n_columns, (last_row + before_y) * n_columns
     for block in range(first, stop, LANES):
         begin[:] = 0
-        n = 0
+        n, n_pixels, pixel = 0, 0, 0
+        row, column = block // n_columns, block % n_columns
         for lane in range(min(LANES, stop - block)):
-            i, j = (block + lane) // n_columns, (block + lane) % n_columns
-            if labels[i * grid_y, j * grid_x] > 0:
-                begin[lane] = 1
-                inside[n], at[n] = lane, ((i - before_y) * out.shape[1] + j - before_x) * out.shape[2]
-                n += 1
+            j = column - before_x
+            if 0 <= j < out.shape[1]:
+                pixel = (row - before_y) * out.shape[1] + j
+                n_pixels += 1
+                if labels[row * grid_y, column * grid_x] > 0:
+                    begin[lane] = 1
+                    inside[n], at[n] = lane, pixel * out.shape[2]
+                    n += 1
+            column += 1
+            if column == n_columns:
+                row, column = row + 1, 0
+        if n_behind > 0:
+            _begin_pixels(flat, pixel + 1 - n_pixels, n_pixels, n_rays, flat_behind, n_behind)
         if n == 0:
             continue
         for k in range(n_rays):
             # as many moves as fill the last AT_ONCE; those behind the last one need bits that no pixel has
             n_padded = (n_moves[k] + AT_ONCE - 1) // AT_ONCE * AT_ONCE
-            state[0] = begin
-            made[:n] = 0
-            ended = 0
-            for move in range(0, n_padded, _COUNTED):
-                if ended == 0:
-                    state[1] = 0
-                    ended = _go_together(same, LANES + block, state, move, min(move + _COUNTED, n_padded), offsets[k], bits[k])
-                    for index in range(n):
-                        made[index] += state[1, inside[index]]
+            state[0], state[1] = begin, 0
+            ended = _go_together(same, LANES + block, state, 0, min(_COUNTED, n_padded), offsets[k], bits[k])
             table, last, ray = ends[k], np.uint64(n_moves[k]), np.uint64(k)
             if 0 < ended <= n_moves[k]:
                 for index in range(n):
-                    flat[at[index] + ray] = table[made[index]]
+                    flat[at[index] + ray] = table[counted[inside[index]]]
                 continue
+            made[:n] = 0
+            for move in range(_COUNTED, n_padded + _COUNTED, _COUNTED):
+                for index in range(n):
+                    made[index] += counted[inside[index]]
+                if ended > 0 or move >= n_padded:
+                    break
+                state[1] = 0
+                ended = _go_together(same, LANES + block, state, move, min(move + _COUNTED, n_padded), offsets[k], bits[k])
             for index in range(n):
                 if made[index] < last:
                     flat[at[index] + ray] = table[made[index]]

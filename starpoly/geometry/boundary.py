@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def boundary_probability(labels: NDArray) -> NDArray[np.float32]:
+def boundary_probability(labels: NDArray, grid: tuple[int, int] = (1, 1)) -> NDArray[np.float32]:
     """Normalised Euclidean distance to the boundary of each object.
 
     The distance of every pixel to the nearest pixel outside its object, divided by the largest such
@@ -17,24 +17,26 @@ def boundary_probability(labels: NDArray) -> NDArray[np.float32]:
     ----------
     labels : (Y, X) integer
         0 background, > 0 objects, < 0 ignored.
+    grid : (int, int)
+        Only every ``grid[0]``-th row and ``grid[1]``-th column, from pixel (0, 0), is wanted.
 
     Returns
     -------
-    (Y, X) float32
+    (ceil(Y / grid[0]), ceil(X / grid[1])) float32
         In [0, 1]; 0 outside objects, 1 everywhere if an object fills the image.
     """
     from . import _kernels_boundary as kernels
 
-    out = np.zeros(labels.shape, np.float32)
+    out = np.zeros((-(-labels.shape[0] // grid[0]), -(-labels.shape[1] // grid[1])), np.float32)
     if labels.size == 0:
         return out
-    positive = np.maximum(labels, 0)
-    if positive.max() > labels.size:
+    if not np.can_cast(labels.dtype, np.int32) or labels.max() > labels.size:
         # ids of any size, as numbers up to that of the objects; background stays 0
-        positive = np.unique(np.append(positive.ravel(), 0), return_inverse=True)[1][:-1].reshape(labels.shape)
-    positive = np.ascontiguousarray(positive, np.int32)
-    in_row = np.empty(labels.shape, np.int32)
-    kernels.along_rows(positive, in_row)
-    largest = np.zeros(int(positive.max()) + 1, np.int64)
-    kernels.normalized(positive, in_row, largest, np.empty(labels.shape, np.int64), out)
+        positive = np.maximum(labels, 0)
+        labels = np.unique(np.append(positive.ravel(), 0), return_inverse=True)[1][:-1].reshape(labels.shape)
+    labels = np.ascontiguousarray(labels, np.int32)
+    in_column = np.empty(labels.shape, np.int32)
+    kernels.along_columns(labels, in_column)
+    largest = np.zeros(max(int(labels.max()), 0) + 1)
+    kernels.normalized(labels, in_column, *grid, largest, np.empty(out.shape), out)
     return out

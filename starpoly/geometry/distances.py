@@ -64,12 +64,25 @@ def ray_distances(
     return out
 
 
-def fill_ray_distances(labels: NDArray, n_rays: int, grid: tuple[int, int], out: NDArray[np.float32], *, threads: int = 1) -> None:
-    """Write :func:`ray_distances` into ``out`` (h, w, n_rays or more), which is zero; nothing is checked."""
+def fill_ray_distances(
+    labels: NDArray,
+    n_rays: int,
+    grid: tuple[int, int],
+    out: NDArray[np.float32],
+    behind: NDArray[np.float32] | None = None,
+    *,
+    threads: int = 1,
+) -> None:
+    """Write :func:`ray_distances` into ``out``, and behind those of each pixel what else is to stand there.
+
+    ``out`` is (h, w, n_rays) and zero, or with ``behind`` (h, w, m) (h, w, n_rays + m) and anything. Nothing is checked.
+    """
     from . import _kernels_distances as kernels
 
     if out.size == 0:
         return
+    if behind is None:
+        behind = np.empty((*out.shape[:2], 0), np.float32)
     moves = _moves(n_rays, labels.shape, grid)
     (margin_y, margin_x), framed_shape = _frame(labels.shape, grid)
     # in the widest integers that are needed, so that few variants are compiled
@@ -81,7 +94,7 @@ def fill_ray_distances(labels: NDArray, n_rays: int, grid: tuple[int, int], out:
     def fill(start: int, stop: int) -> None:
         kernels.ray_distances(
             same, framed, margin_y, margin_x, *grid, moves.path_y, moves.path_x, moves.n_clean, moves.offsets, moves.bits,
-            moves.n_moves, moves.ends, moves.lengths, start, stop, out,
+            moves.n_moves, moves.ends, moves.lengths, start, stop, behind, out,
         )  # fmt: skip
 
     in_parts(fill, len(out), threads)

@@ -8,7 +8,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,11 @@ class Sample:
     image: NDArray[np.float32]
     labels: NDArray[np.int32]
     classes: NDArray[np.int64] | None = None
+
+    @cached_property
+    def has_objects(self) -> bool:
+        """Whether there is any object."""
+        return bool((self.labels > 0).any())
 
     @property
     def nbytes(self) -> int:

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from ..augment import augment, cut_patch, random_matrix
+from ..augment import change_intensity, cut_patch, random_view
 from ..config import NetworkConfig, TrainingConfig
-from ..targets import Targets, make_targets
+from ..targets import make_targets
 from .data import Sample, TrainingData
 
 Batch = tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]
@@ -55,8 +55,8 @@ class PatchSampler:
         self._data = data
         self._network = network
         self._config = config
-        share = np.sqrt(pixels) * (1.0 if trust is None else trust)
-        self._share = share / share.sum()
+        share = np.cumsum(np.sqrt(pixels) * (1.0 if trust is None else trust))
+        self._up_to = share / share[-1]
 
     def batch(self, step: int) -> Batch:
         """The batch of a training step (0, 1, ...)."""
@@ -68,16 +68,16 @@ class PatchSampler:
         return [self._patch(rng) for _ in range(n)]
 
     def _patch(self, rng: Generator) -> Patch:
-        sample = self._data[int(rng.choice(len(self._data), p=self._share))]
-        matrix = random_matrix(rng, self._config.augment)
-        must_hold = rng.random() < self._config.foreground and sample.labels.max() > 0
+        config = self._config
+        sample = self._data[int(np.searchsorted(self._up_to, rng.random(), side="right"))]
+        view = random_view(rng, config.augment, config.patch_size)
+        must_hold = rng.random() < config.foreground and sample.has_objects
         for _ in range(_TRIES):
             centre = self._centre(rng, sample)
-            image, labels = cut_patch(sample.image, sample.labels, centre, self._config.patch_size, matrix)
-            if not must_hold or (labels > 0).any():
+            image, labels = cut_patch(sample.image, sample.labels, centre, config.patch_size, view)
+            if not must_hold or labels.max() > 0:
                 break
-        image, labels = augment(rng, self._config.augment, image, labels)
-        return image, labels, sample.classes
+        return change_intensity(rng, config.augment, image), labels, sample.classes
 
     def _centre(self, rng: Generator, sample: Sample) -> tuple[float, float]:
         """Uniform over positions whose patch lies inside the image, where it is large enough."""
@@ -146,27 +146,28 @@ def validation_batches(data: TrainingData, network: NetworkConfig, config: Train
 
 def pack(patches: list[Patch], network: NetworkConfig, config: TrainingConfig) -> Batch:
     """Stack images, and the targets in the layout that the losses unpack."""
+    n_rays, n_pixels = network.n_rays, network.grid[0] * network.grid[1]
+    on_grid = tuple(-(-length // step) for length, step in zip(patches[0][1].shape, network.grid, strict=True))
+    # written once, where they are wanted: to copy them costs more than some of them take to compute
+    distances = np.empty((len(patches), *on_grid, n_rays + 2), np.float32)
+    foreground = np.empty((len(patches), *on_grid, 2 * n_pixels), np.float32) if network.foreground_filters else None
     targets = [
         make_targets(
             labels,
-            n_rays=network.n_rays,
+            n_rays=n_rays,
             grid=network.grid,
             object_balance=config.object_balance,
             classes=classes,
             n_classes=network.n_classes,
-            foreground=bool(network.foreground_filters),
+            foreground=foreground is not None,
+            distances_out=distances[index],
+            foreground_out=None if foreground is None else foreground[index],
         )
-        for _, labels, classes in patches
+        for index, (_, labels, classes) in enumerate(patches)
     ]
-    packed = {"probability": np.stack([np.stack([t.probability, t.weight], -1) for t in targets])}
-    packed["distances"] = np.stack([_distance_target(t) for t in targets])
-    if network.foreground_filters:
-        packed["foreground"] = np.stack([np.concatenate([t.foreground, t.foreground_weight], -1) for t in targets])
+    packed = {"probability": np.stack([np.stack([t.probability, t.weight], -1) for t in targets]), "distances": distances}
+    if foreground is not None:
+        packed["foreground"] = foreground
     if network.n_classes:
         packed["classes"] = np.stack([np.concatenate([t.classes, t.weight[..., None]], -1) for t in targets])
     return np.stack([image for image, _, _ in patches]), packed
-
-
-def _distance_target(targets: Targets) -> NDArray[np.float32]:
-    weight = targets.weight * targets.object_weight
-    return np.concatenate([targets.distances, targets.probability[..., None], weight[..., None]], -1)

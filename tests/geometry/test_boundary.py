@@ -30,6 +30,12 @@ def test_random_labels_equal_each_object_alone(labels, tall, wide):
     np.testing.assert_array_equal(boundary_probability(labels), reference.boundary_probability(labels))
 
 
+@given(small_labels, st.integers(1, 4), st.tuples(st.integers(1, 4), st.integers(1, 3)))
+def test_grid_picks_from_the_whole(labels, wide, grid):
+    labels = np.kron(labels, np.ones((3, wide), np.int32))
+    np.testing.assert_array_equal(boundary_probability(labels, grid), boundary_probability(labels)[:: grid[0], :: grid[1]])
+
+
 def test_ids_of_any_size_are_told_apart():
     labels = np.repeat([[1, 1, 2, 2, 0]], 6, axis=0).astype(np.int64)
     large = np.where(labels > 0, labels << 32, 0)

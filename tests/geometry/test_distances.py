@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from starpoly.errors import DataError, StarpolyError
-from starpoly.geometry.distances import ray_distances
+from starpoly.geometry.distances import fill_ray_distances, ray_distances
 
 import examples
 import reference
@@ -90,6 +90,25 @@ def test_memory_layout_does_not_matter(name, view):
 def test_threads_give_the_same(name):
     labels = examples.LABELS[name]
     np.testing.assert_array_equal(ray_distances(labels, 32, parallel=True), ray_distances(labels, 32))
+
+
+@blobs
+@pytest.mark.parametrize("threads", [1, 3])
+def test_what_is_to_stand_behind_the_distances_does(name, threads, rng):
+    labels = examples.LABELS[name]
+    expected = ray_distances(labels, 8, (2, 3))
+    behind = rng.random((*expected.shape[:2], 2)).astype(np.float32)
+    out = np.full((*expected.shape[:2], 10), np.nan, np.float32)
+    fill_ray_distances(labels, 8, (2, 3), out, behind, threads=threads)
+    np.testing.assert_array_equal(out, np.concatenate([expected, behind], axis=-1))
+
+
+@pytest.mark.parametrize("n_rays", [24, 32])
+def test_rays_of_more_moves_than_a_byte_counts(n_rays):
+    labels = np.ones((40, 700), np.int32)
+    labels[20:, 390:] = 2
+    expected = [[reference.ray_distances_of(labels, y, x, n_rays) for x in range(340, 345)] for y in range(18, 22)]
+    np.testing.assert_array_equal(ray_distances(labels, n_rays)[18:22, 340:345], expected)
 
 
 @blobs

@@ -11,7 +11,9 @@ import numpy as np
 
 from starpoly.geometry.boundary import boundary_probability
 from starpoly.geometry.distances import ray_distances
+from starpoly.geometry.foreground import foreground_cells
 from starpoly.geometry.overlap import intersection_areas, overlap
+from starpoly.geometry.patch import blur, change_brightness, warp
 from starpoly.geometry.rasterize import render_labels
 
 import examples
@@ -20,12 +22,17 @@ import examples
 def compute() -> dict[str, np.ndarray]:
     """One small answer of every kernel."""
     polygons = examples.POLYGONS
+    image = np.arange(99, dtype=np.float32).reshape(9, 11, 1)
     first, second = np.array([0]), np.array([1])
     pairs = [(p.take(first), p.take(second)) for p in polygons.values() if len(p) > 1]
     return {
         "distances": ray_distances(examples.LABELS["touching"], 8),
         "distances_on_a_grid": ray_distances(examples.LABELS["border_cut"], 5, (4, 3), parallel=True),
-        "boundary": boundary_probability(examples.LABELS["touching"]),
+        "boundary": boundary_probability(examples.LABELS["touching"], (2, 1)),
+        "foreground": foreground_cells(examples.LABELS["touching"], (2, 2), 2, 4),
+        "blurred": blur(image, 0.8),
+        "changed": change_brightness(np.random.default_rng(0), image, 1.2, np.array([1.5]), 0.1, 0.05),
+        "warped": np.stack(warp(image, image[..., 0].astype(np.int32), np.zeros(2), np.array([[0.8, 0.3], [-0.3, 0.8]]), (9, 9))[1:]),
         "intersections": np.concatenate([intersection_areas(a, b) for a, b in pairs]),
         "overlaps": np.concatenate([overlap(a, b) for a, b in pairs]),
         "labels": np.stack([render_labels(polygons[name], (20, 24)) for name in ("spiky", "half", "border_cut")]),
