@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from dataclasses import dataclass
@@ -79,6 +80,24 @@ def blocks(document: str) -> list[Block]:
             reason = ""
         at += 1
     return found
+
+
+def imported_names(code: str) -> set[str]:
+    """What Python code imports from starpoly, by full names; the package itself aside, and modules that it exports."""
+    return {
+        f"{node.module}.{name.name}"
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "starpoly"
+        for name in node.names
+    }
+
+
+def reference_names() -> set[str]:
+    """What the reference documents, and what the package exports."""
+    import starpoly
+
+    page = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    return {*re.findall(r"auto\w+:: (starpoly[\w.]*)", page), *(f"starpoly.{name}" for name in starpoly.__all__)}
 
 
 def _kind(name: str) -> str:

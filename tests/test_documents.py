@@ -29,7 +29,7 @@ from starpoly.network.folder import build_network, save_model
 from starpoly.samples import generate_nuclei
 from starpoly.training import thresholds as thresholds_module
 
-from documents import DOCUMENTS, NOT_RUN, ROOT, Block, blocks, why_not
+from documents import DOCUMENTS, NOT_RUN, ROOT, Block, blocks, imported_names, reference_names, why_not
 from painted import BrightModel
 
 BLOCKS = [block for document in DOCUMENTS for block in blocks(document)]
@@ -46,6 +46,14 @@ n_rays = 8
 [training]
 patch_size = [32, 32]
 """
+
+
+def of_kind(kind: str) -> list[Block]:
+    return [block for block in BLOCKS if block.kind == kind and not block.reason]
+
+
+def where(block: Block) -> str:
+    return f"{block.document}:{block.line}"
 
 
 def test_blocks_are_found():
@@ -135,12 +143,17 @@ def run(words, monkeypatch, capsys, where):
         assert status == 0, f"{where}: {capsys.readouterr().err[-600:]}"
 
 
-@pytest.mark.parametrize("block", [block for block in BLOCKS if block.kind == "toml" and not block.reason], ids=lambda block: f"{block.document}:{block.line}")
+@pytest.mark.parametrize("block", of_kind("toml"), ids=where)
 def test_settings_are_known(block: Block):
     tables = tomllib.loads(block.text)
     assert set(tables) <= set(train_command._TABLES)
     for name, table in tables.items():
         train_command._TABLES[name].from_dict(table)
+
+
+@pytest.mark.parametrize("block", of_kind("python"), ids=where)
+def test_what_python_uses_is_in_the_reference(block: Block):
+    assert imported_names(block.text) <= reference_names()
 
 
 def test_commands_that_are_not_run_are_there_at_least():

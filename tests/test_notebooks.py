@@ -10,6 +10,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from documents import imported_names, reference_names
+
 FOLDER = Path(__file__).parents[1] / "notebooks"
 SCRIPTS = sorted(FOLDER.glob("*.py"))
 
@@ -36,6 +38,11 @@ def test_nothing_private_is_used(script):
             assert not any(part.startswith("_") for part in [*node.module.split("."), *(name.name for name in node.names)])
         elif isinstance(node, ast.Attribute):
             assert not node.attr.startswith("_"), node.attr
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_what_is_used_is_in_the_reference(script):
+    assert imported_names(script.read_text(encoding="utf-8")) <= reference_names()
 
 
 @pytest.mark.slow

@@ -68,7 +68,7 @@ def save_model(folder: str | Path, spec: ModelSpec, model: keras.Model, *, half_
 
 
 def load_model(folder: str | Path) -> tuple[ModelSpec, keras.Model]:
-    """Read a model folder of starpoly or of StarDist 2D and build its network, in float32.
+    """Read a model folder of starpoly or of StarDist 2D, build its network in float32, and give it its weights.
 
     Parameters
     ----------
@@ -77,8 +77,10 @@ def load_model(folder: str | Path) -> tuple[ModelSpec, keras.Model]:
 
     Returns
     -------
-    (ModelSpec, keras.Model)
-        The model's outputs are those of :func:`starpoly.network.unet.build_unet`.
+    spec : ModelSpec
+        What the model is.
+    model : keras.Model
+        Its network, with the outputs of :func:`starpoly.network.unet.build_unet`.
 
     Raises
     ------
@@ -97,14 +99,23 @@ def load_model(folder: str | Path) -> tuple[ModelSpec, keras.Model]:
 
 
 def find_weights(folder: str | Path) -> tuple[ModelSpec, Path]:
-    """What a model folder says about its model, and the file of its weights; without Keras.
+    """What a model folder says about its model, and where its weights are, for those who read them without Keras.
 
-    A file of weights that is not the one described is refused; it is not read otherwise.
+    Parameters
+    ----------
+    folder : path
+        As for :func:`load_model`.
+
+    Returns
+    -------
+    (ModelSpec, Path)
+        The description, and the file of weights. Of starpoly's own models the file's checksum has been compared with the
+        description's; what is in the file has not been looked at.
 
     Raises
     ------
     ModelError
-        As :func:`load_model`.
+        If a file is missing, the description is foreign or damaged, or the checksum differs.
     """
     folder = Path(folder)
     if _is_stardist(folder):
