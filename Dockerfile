@@ -1,5 +1,5 @@
 # starpoly as a container: for the NeurIPS 2022 cell segmentation challenge, and for any folder of images.
-# docs/challenge.md says how it is built and run; scripts/replay_dockerfile.py follows these steps without Docker.
+# docs/container.md says how it is built and run; scripts/replay_dockerfile.py follows these steps without Docker.
 FROM python:3.11-slim-bookworm
 
 # The caches are filled below and hold for any user on any host: kernels are compiled for a generic processor.

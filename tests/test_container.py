@@ -185,8 +185,9 @@ def test_entry_point_goes_on_where_users_cannot_be_changed(machine):
 # --- what is written about it
 
 
-def test_what_the_document_names_exists():
-    text = (ROOT / "docs/challenge.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["challenge.md", "container.md"])
+def test_what_the_documents_name_exists(name):
+    text = (ROOT / "docs" / name).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
         assert (ROOT / "docs" / target).exists(), target
     for script in re.findall(r"(?:sh|python|python3\.11) ((?:\w+/)*\w+\.(?:sh|py))", text):
