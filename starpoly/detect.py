@@ -24,6 +24,7 @@ from .errors import StarpolyWarning
 from .geometry import context, outline
 from .halving import Halving
 from .journal import TileJournal, TileResult
+from .kept import Collected, Kept
 from .maps import Maps, Network, core_on_grid
 from .nms import SuppressionFront
 from .normalize import Normalizer
@@ -55,7 +56,7 @@ class Region(Protocol):
 
 @dataclass
 class Detection:
-    """The polygons of an image, best first, and how they were found.
+    """The polygons of an image, in the order of ids (y, then x ascending), and how they were found.
 
     ``seconds`` holds the time spent in each stage; stages overlap, so they may add up to more than
     the time that passed. ``n_skipped`` of the ``n_tiles`` tiles lie outside the region that was asked for. ``window``
@@ -99,6 +100,7 @@ def detect(
     readers: int = 1,
     progress: bool = False,
     journal: TileJournal | None = None,
+    kept: Kept | None = None,
 ) -> Detection:
     """Find all objects of an image.
 
@@ -123,11 +125,13 @@ def detect(
         Show a progress bar on a terminal.
     journal : TileJournal, optional
         Takes the result of each tile; tiles that are in it are not done again.
+    kept : Kept, optional
+        Takes the polygons while the rest of the image is worked on, from another thread.
 
     Returns
     -------
     Detection
-        Polygons in score order, in pixels of ``image``.
+        Polygons in the order of ids, in pixels of ``image``, or as ``kept`` has them.
 
     Raises
     ------
@@ -138,7 +142,7 @@ def detect(
     plan = plan_for(network, shape, tile_size)
     clock = Stopwatch()
     halving = Halving(network)
-    gathering = _Gathering(network, thresholds, shape, plan, region, journal)
+    gathering = _Gathering(network, thresholds, shape, plan, region, journal, Collected() if kept is None else kept)
     missing = gathering.tiles_to_do()
     with (
         ThreadPoolExecutor(readers, "reading") as reading,
@@ -192,11 +196,12 @@ class _Gathering:
         plan: TilePlan,
         region: Region | None,
         journal: TileJournal | None,
+        kept: Kept,
     ) -> None:
         self._network, self._thresholds, self._shape, self._plan = network, thresholds, shape, plan
         self._region, self._journal = region, journal
         self._front = SuppressionFront(thresholds.nms, network.max_distance, shape, max_candidates=None)
-        self._kept: list[StarPolygons] = []
+        self._kept = kept
         self.n_candidates = self.n_kept = self.n_skipped = 0
         self._flooded = False
 
@@ -228,15 +233,14 @@ class _Gathering:
         self._add(tile, result)
 
     def finish(self) -> StarPolygons:
-        """All kept polygons in score order."""
-        self._kept.append(self._front.finish())
-        polygons = StarPolygons.concatenate(self._kept)
-        return polygons.take(polygons.score_order())
+        """All kept polygons."""
+        self._kept.add(self._front.finish(), math.inf, math.inf)
+        return self._kept.polygons()
 
     def _add(self, tile: Tile, result: TileResult) -> None:
         self._front.feed(result.pending, tile.core)
         decided = self._front.resolve()
-        self._kept += [result.kept, decided]
+        self._kept.add(StarPolygons.concatenate([result.kept, decided]), *self._front.frontier)
         self.n_kept += len(result.kept) + len(decided)
         self.n_candidates += result.n_candidates
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .confidence import confidence, confident
+from .confidence import confidence
 from .config import ModelSpec, NetworkConfig, NormalizationConfig, Thresholds, TrainingConfig
 from .detect import Detection, Region, detect, find_candidates, halo_for, plan_for, predict_map
 from .errors import ConfigError, ImageError, StarpolyWarning
@@ -23,6 +24,7 @@ from .io.images import as_channels
 from .io.sources.base import Source
 from .io.sources.channels import match_channels
 from .journal import TileJournal
+from .kept import Collected, InImage, Kept
 from .maps import Maps, Network
 from .measure import keep_visible
 from .memory import AT_REST, tile_size_beside, window_bytes
@@ -177,8 +179,8 @@ class StarPoly2D:
         Returns
         -------
         labels : (Y, X) int32
-            0 background, 1..n objects by descending score; a pixel belongs to the best-scored
-            object that covers it, and an object of which no pixel shows is left out.
+            0 background, 1..n objects by the place of their centres, from above, and from the left in a row; a pixel belongs
+            to the best-scored object that covers it, and an object of which no pixel shows is left out.
         details : dict
             In the order of the labels: ``coord`` (n, 2, n_rays) vertices (y, x), ``points`` (n, 2)
             centres (y, x), ``prob`` (n,) scores, with classes ``class_prob`` (n, n_classes + 1) and
@@ -203,7 +205,8 @@ class StarPoly2D:
             tile_size=tile_size,
             progress=progress,
         )
-        drawn = render_labels(found.polygons, image.shape[:2]).astype(np.int32, copy=False)
+        ids = np.arange(1, len(found.polygons) + 1)
+        drawn = render_labels(found.polygons, image.shape[:2], ids=ids).astype(np.int32, copy=False)
         labels, polygons = keep_visible(drawn, found.polygons)
         details: dict[str, Any] = {
             "coord": polygons.vertices(),
@@ -235,6 +238,7 @@ class StarPoly2D:
         readers: int = 1,
         progress: bool = False,
         journal: TileJournal | None = None,
+        kept: Kept | None = None,
     ) -> Detection:
         """Find the objects of an image as polygons, without drawing labels.
 
@@ -250,6 +254,8 @@ class StarPoly2D:
             Threads that read the image; of no influence on the result.
         journal : TileJournal, optional
             Takes the result of each tile; tiles that are in it are not done again.
+        kept : Kept, optional
+            Takes the polygons, in pixels of the image, while the rest of it is worked on, from another thread.
         """
         image = self._as_input(image)
         thresholds = self.spec.thresholds.replace(
@@ -261,9 +267,11 @@ class StarPoly2D:
         )
         ready = self._normalizer(image, normalizer)
         look = self._look(image, ready, scale, diameter)
+        objects = InImage(Collected() if kept is None else kept, look.scale, min_confidence, self.spec.calibration)
         as_sampled = thresholds == self.spec.thresholds and tile_size is None and journal is None and region is None
         if look.found is not None and as_sampled:
-            found = look.found
+            objects.add(look.found.polygons, math.inf, math.inf)
+            found = replace(look.found, polygons=objects.polygons())
         else:
             rescaled = look.of(image)
             shape = (int(rescaled.shape[0]), int(rescaled.shape[1]))
@@ -283,11 +291,9 @@ class StarPoly2D:
                 readers=readers,
                 progress=progress,
                 journal=journal,
+                kept=objects,
             )
-        if look.scale != 1:
-            found = replace(found, polygons=look.back(found.polygons), scale=look.scale)
-        if min_confidence:
-            found = replace(found, polygons=confident(found.polygons, min_confidence, self.spec.calibration))
+        found = replace(found, scale=look.scale)
         self._look_at(found, thresholds.prob)
         return found
 

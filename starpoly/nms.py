@@ -253,6 +253,19 @@ class SuppressionFront:
             return StarPolygons.empty(0)
         return self._pool.take(np.flatnonzero(self._pool.is_held))
 
+    @property
+    def frontier(self) -> tuple[float, float]:
+        """Rows above which all is decided, as it stands after the last ``resolve`` and what was fed since.
+
+        Whatever is pending or not yet known has its centre at or below the first of them, and no point above the second.
+        """
+        centres = min((float(box.y0) for box in self._unseen), default=math.inf)
+        points = centres - self._max_distance
+        if self._pool is not None and self.n_pending:
+            lowest, tops = self._pool.first_rows()
+            centres, points = min(centres, lowest), min(points, tops)
+        return centres, points
+
     def feed(self, candidates: StarPolygons, region: Box) -> None:
         """Make all candidates of a region known.
 
@@ -435,6 +448,14 @@ class _Pool:
         """Indices into ``rows`` in score order, as ``StarPolygons.score_order``."""
         points = self.points[rows]
         return rank_by_score(self.probabilities[rows], points)
+
+    def first_rows(self) -> tuple[float, float]:
+        """The first row of a centre, and a row above which no candidate in memory reaches."""
+        from .geometry import _kernels_nms as kernels
+
+        held = self.is_held
+        y = self.points[held, 0].astype(np.float64)
+        return float(y.min()), float((y - self.features[held, kernels.OUTER]).min())
 
     def release_decided(self) -> None:
         """Free the places of all that is not pending."""

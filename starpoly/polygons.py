@@ -77,8 +77,8 @@ class StarPolygons:
         """Number of rays per polygon."""
         return self.distances.shape[1]
 
-    def take(self, indices: NDArray) -> StarPolygons:
-        """The polygons at ``indices`` (integers or a boolean mask), in that order."""
+    def take(self, indices: NDArray | slice) -> StarPolygons:
+        """The polygons at ``indices`` (integers, a boolean mask or a slice, which copies nothing), in that order."""
         classes = self.class_probabilities
         return StarPolygons(
             self.points[indices],
@@ -100,6 +100,10 @@ class StarPolygons:
     def score_order(self) -> NDArray[np.intp]:
         """Indices in the total score order: probability descending, then y, then x ascending."""
         return rank_by_score(self.probabilities, self.points)
+
+    def position_order(self) -> NDArray[np.intp]:
+        """Indices in the order of ids: y, then x ascending, then probability descending."""
+        return np.lexsort((-self.probabilities, self.points[:, 1], self.points[:, 0]))
 
     def vertices(self) -> NDArray[np.float64]:
         """Vertices ``(y, x)``, shape (n, 2, n_rays), as StarDist's ``coord``."""

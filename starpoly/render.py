@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -12,7 +9,6 @@ from .errors import StarpolyError
 from .geometry.bins import BoxIndex
 from .geometry.rasterize import render_labels
 from .io.labels import label_dtype
-from .measure import object_columns
 from .polygons import StarPolygons
 from .tiling import Box, cut
 
@@ -66,7 +62,7 @@ class LazyLabels:
         self._ranks[order] = np.arange(len(order))
         self.ids = _check_ids(self._ranks + 1 if ids is None else np.asarray(ids), len(polygons))
         self.dtype = np.dtype(label_dtype(int(self.ids.max(initial=0))))
-        self._index = BoxIndex(*_extents(polygons, self.shape))
+        self._index = BoxIndex(*extents(polygons, self.shape))
 
     def __getitem__(self, key: tuple[slice, slice]) -> NDArray:
         """``labels[y0:y1, x0:x1]``, with numpy's meaning of slices; a step > 0 must be the same along both axes."""
@@ -137,89 +133,6 @@ class LazyLabels:
         return out
 
 
-@dataclass(frozen=True)
-class VisiblePixels:
-    """What shows of each polygon in the label image.
-
-    Parameters
-    ----------
-    areas : (n,) int64
-        Number of visible pixels.
-    sums : (2, n) float64
-        Sums of their y and x coordinates.
-    """
-
-    areas: NDArray[np.int64]
-    sums: NDArray[np.float64]
-
-    def take(self, indices: NDArray) -> VisiblePixels:
-        """Those of the polygons at ``indices``."""
-        return VisiblePixels(self.areas[indices], self.sums[:, indices])
-
-    def columns(self, labels: LazyLabels, class_names: Sequence[str] = ()) -> dict[str, NDArray | list[str]]:
-        """The table that :func:`starpoly.measure.measure` makes of the whole label image, a row per polygon."""
-        return {**object_columns(self.areas, self.sums, labels.polygons, class_names), "label": labels.ids}
-
-
-def measure_labels(labels: LazyLabels, *, tile: int = 1024) -> VisiblePixels:
-    """Count the visible pixels of every polygon, tile by tile.
-
-    Parameters
-    ----------
-    labels : LazyLabels
-        Of ``n`` polygons.
-    tile : int
-        Side of the regions that are drawn, in pixels. The result does not depend on it.
-
-    Returns
-    -------
-    VisiblePixels
-        Entry ``i`` is what shows of polygon ``i``, whatever its id.
-    """
-    n = len(labels.polygons)
-    areas, sums = np.zeros(n, np.int64), np.zeros((2, n))
-    for box in cut(labels.shape, tile):
-        rows = labels.touching(box)
-        if not len(rows):
-            continue
-        drawn = labels._draw(rows, np.arange(1, len(rows) + 1), box)
-        y, x = np.nonzero(drawn)
-        local = drawn[y, x].astype(np.int64) - 1
-        areas[rows] += np.bincount(local, minlength=len(rows))
-        sums[0, rows] += np.bincount(local, weights=y + box.y0, minlength=len(rows))
-        sums[1, rows] += np.bincount(local, weights=x + box.x0, minlength=len(rows))
-    return VisiblePixels(areas, sums)
-
-
-def visible(labels: LazyLabels, *, tile: int = 1024) -> tuple[LazyLabels, VisiblePixels]:
-    """Leave out the polygons of which no pixel shows, and renumber the ids 1..n without gaps.
-
-    What :func:`starpoly.measure.keep_visible` does with a label image in memory.
-
-    Parameters
-    ----------
-    labels : LazyLabels
-        The picture; its order of ids is kept.
-    tile : int
-        As in :func:`measure_labels`.
-
-    Returns
-    -------
-    labels : LazyLabels
-        The same picture with other ids; ``labels.polygons`` are the polygons that show, in the order given.
-    pixels : VisiblePixels
-        Of those polygons.
-    """
-    pixels = measure_labels(labels, tile=tile)
-    shown = np.flatnonzero(pixels.areas)
-    if len(shown) == len(labels.polygons):
-        polygons = labels.polygons
-    else:
-        polygons = labels.polygons.take(shown)
-    ids = np.unique(labels.ids[shown], return_inverse=True)[1] + 1
-    return LazyLabels(polygons, labels.shape, ids), pixels.take(shown)
-
-
 def _check_polygons(polygons: StarPolygons) -> None:
     if not (np.isfinite(polygons.points).all() and np.isfinite(polygons.distances).all()):
         raise StarpolyError("labels: expected finite points and distances, got NaN or infinity; leave those polygons out")
@@ -235,8 +148,21 @@ def _check_ids(ids: NDArray, n: int) -> NDArray:
     return ids
 
 
-def _extents(polygons: StarPolygons, shape: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Corners of the squares around the polygons, as far as they lie in the image."""
+def extents(polygons: StarPolygons, shape: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Boxes that hold all pixels of polygons.
+
+    Parameters
+    ----------
+    polygons : StarPolygons
+        ``n`` polygons.
+    shape : (int, int)
+        Height and width of the image in pixels.
+
+    Returns
+    -------
+    low, high : (n, 2) int64
+        Corners ``(y, x)`` of half-open boxes in the image.
+    """
     points = polygons.points.astype(np.float64)
     radii = polygons.outer_radii.astype(np.float64)[:, None]
     # a pixel more than needed, so that no rounding of a vertex leaves the square

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ._version import __version__
@@ -171,7 +172,7 @@ def segment_slide(
             journal=kept,
         )
         with clock.timing("measuring"):
-            labels, pixels = visible(LazyLabels(found.polygons, source.shape[:2]))
+            labels, pixels = visible(LazyLabels(found.polygons, source.shape[:2], np.arange(1, len(found.polygons) + 1)))
             columns = with_confidence(pixels.columns(labels, model.spec.class_names), model.spec.calibration)
             columns = in_micrometres(columns, source.pixel_size)
         n_objects, fraction = len(labels.polygons), 1.0 if region is None else region.fraction

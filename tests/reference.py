@@ -208,6 +208,24 @@ def render_labels(polygons, shape: tuple[int, int]) -> np.ndarray:
     return labels
 
 
+def by_position(polygons) -> list[int]:
+    """Indices in the order of ids: centres from above, in a row from the left, at one place the best first."""
+    centres = polygons.points.tolist()
+    return sorted(range(len(polygons)), key=lambda i: (*centres[i], -polygons.probabilities[i], i))
+
+
+def numbered_labels(polygons, shape: tuple[int, int]) -> np.ndarray:
+    """The label image of a result: the best polygon owns a pixel, and those of which a pixel shows are numbered by position."""
+    ranks = render_labels(polygons, shape)
+    rank_of = {i: rank for rank, i in enumerate(rank(polygons), start=1)}
+    labels, n = np.zeros(shape, np.uint32), 0
+    for i in by_position(polygons):
+        if (ranks == rank_of[i]).any():
+            n += 1
+            labels[ranks == rank_of[i]] = n
+    return labels
+
+
 def boundary_probability(labels: np.ndarray) -> np.ndarray:
     """Each object alone: scipy's distance to the nearest pixel outside, over the largest; 1 if it fills the image."""
     from scipy.ndimage import distance_transform_edt

@@ -163,6 +163,24 @@ def test_decides_as_soon_as_can_be(seed, n, n_cuts, threshold):
         assert_same(left.take(left.score_order()), fed.take(np.array(pending, int)))
 
 
+@given(seeds, st.integers(0, 250), st.integers(0, 25), thresholds)
+def test_nothing_that_is_to_come_lies_above_the_frontier(seed, n, n_cuts, threshold):
+    rng = np.random.default_rng(seed)
+    polygons = random_polygons(rng, n)
+    front = SuppressionFront(threshold, MAX_DISTANCE, SHAPE)
+    parts, frontiers = [], [front.frontier]
+    for region in random_regions(rng, Box(0, 0, *SHAPE), n_cuts):
+        front.feed(within(polygons, region), region)
+        parts.append(front.resolve())
+        frontiers.append(front.frontier)
+    parts.append(front.finish())
+    assert frontiers == sorted(frontiers)
+    assert front.frontier == (math.inf, math.inf)
+    for (centres, points), part in zip(frontiers, parts, strict=True):
+        assert (part.points[:, 0] >= centres).all()
+        assert (part.vertices()[:, 0] >= points).all()
+
+
 @given(seeds, st.integers(0, 200), st.integers(1, 8))
 def test_answers_of_workers_merge(seed, n, n_cuts):
     rng = np.random.default_rng(seed)

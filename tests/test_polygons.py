@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from starpoly.errors import StarpolyError
 from starpoly.polygons import StarPolygons, rank_by_score
 
+import reference
+
 
 def three(classes: bool = False) -> StarPolygons:
     return StarPolygons(
@@ -22,6 +24,11 @@ def three(classes: bool = False) -> StarPolygons:
 
 def test_score_order_breaks_ties_by_y_then_x():
     assert three().score_order().tolist() == [2, 1, 0]
+
+
+def test_position_order_breaks_ties_by_score():
+    polygons = StarPolygons([[5, 1], [3, 2], [3, 1], [3, 1]], np.ones((4, 4)), [0.9, 0.9, 0.4, 0.5])
+    assert polygons.position_order().tolist() == reference.by_position(polygons) == [3, 2, 1, 0]
 
 
 def test_vertices_follow_the_convention():

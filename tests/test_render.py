@@ -10,27 +10,12 @@ from hypothesis import strategies as st
 from starpoly import render
 from starpoly.errors import StarpolyError
 from starpoly.geometry.rasterize import render_labels
-from starpoly.measure import keep_visible, measure
 from starpoly.polygons import StarPolygons
-from starpoly.render import LazyLabels, measure_labels, visible
+from starpoly.render import LazyLabels
 from starpoly.tiling import Box, cut
 
 from examples import POLYGONS, SEAM, stars
-
-SHAPE = (3 * SEAM, 4 * SEAM)
-
-
-@st.composite
-def polygon_sets(draw) -> StarPolygons:
-    """Up to 12 polygons in and around ``SHAPE``; many ties, vertices on pixels, some very large, some without area."""
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    n, n_rays = draw(st.integers(0, 12)), draw(st.sampled_from([3, 4, 8, 32]))
-    points = rng.uniform(-5, 70, (n, 2))
-    distances = rng.uniform(0, 12, (n, n_rays)) * rng.choice([0, 1, 1, 1, 8], (n, 1))
-    if draw(st.booleans()):
-        points, distances = np.rint(points), np.rint(distances)
-    return StarPolygons(points, distances, rng.choice([0.25, 0.5, 0.75], n))
-
+from strategies import SHAPE, polygon_sets
 
 boxes = st.tuples(*[st.integers(0, length) for length in SHAPE * 2]).map(
     lambda c: Box(min(c[0], c[2]), min(c[1], c[3]), max(c[0], c[2]), max(c[1], c[3]))
@@ -115,38 +100,6 @@ def test_regions_outside_are_refused():
         lazy.region(Box(0, 0, 9, 10))
     with pytest.raises(StarpolyError, match="step"):
         lazy.region(Box(0, 0, 9, 9), 0)
-
-
-@given(polygon_sets(), st.sampled_from([7, 16, 100]))
-def test_measurements_are_those_of_the_whole(polygons, tile):
-    polygons = polygons.take(polygons.score_order())
-    whole = render_labels(polygons, SHAPE)
-    lazy = LazyLabels(polygons, SHAPE)
-    found, expected = measure_labels(lazy, tile=tile).columns(lazy), measure(whole, polygons)
-    assert list(found) == list(expected)
-    for name in expected:
-        np.testing.assert_array_equal(found[name], expected[name])
-
-
-@given(polygon_sets(), st.sampled_from([7, 16, 100]))
-def test_what_shows_is_what_shows_of_the_whole(polygons, tile):
-    polygons = polygons.take(polygons.score_order())
-    labels, kept = keep_visible(render_labels(polygons, SHAPE), polygons)
-    lazy, pixels = visible(LazyLabels(polygons, SHAPE), tile=tile)
-    np.testing.assert_array_equal(lazy[:, :], labels)
-    np.testing.assert_array_equal(lazy.polygons.points, kept.points)
-    np.testing.assert_array_equal(pixels.areas, measure(labels, kept)["area"])
-    assert lazy.ids.tolist() == list(range(1, len(kept) + 1))
-
-
-def test_rows_follow_the_polygons_whatever_their_order_and_ids():
-    polygons = stars((8, 8, 2), (8, 8, 5), (8, 30, 3), probabilities=[0.1, 0.9, 0.5])
-    lazy, pixels = visible(LazyLabels(polygons, SHAPE, ids=[5, 70, 30]))
-    assert lazy.ids.tolist() == [2, 1]
-    assert lazy[8:9, 8:9].tolist() == [[2]]
-    columns = pixels.columns(lazy)
-    assert columns["label"].tolist() == [2, 1]
-    np.testing.assert_allclose(columns["x"], [8, 30])
 
 
 def test_memory_is_bounded_by_the_region():

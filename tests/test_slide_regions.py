@@ -12,15 +12,14 @@ import tifffile
 from PIL import Image
 
 from starpoly.errors import ConfigError, ImageError, StarpolyError, StarpolyWarning
-from starpoly.geometry.rasterize import render_labels
 from starpoly.io.sources.pixel_size import pixel_size_of_ome
-from starpoly.measure import keep_visible
 from starpoly.nms import suppress
 from starpoly.slide import SlideOutputs, segment_slide
 from starpoly.tiling import Box
 from starpoly.tissue import Tissue
 
 from painted import PaintedModel, disks, paint
+from reference import numbered_labels
 
 pytestmark = pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
 SHAPE = (150, 130)
@@ -50,7 +49,7 @@ def expected_labels(image, region: Tissue, **settings) -> np.ndarray:
     model = PaintedModel()
     candidates = model.find_candidates(image, **settings)
     kept = suppress(candidates.take(region.contains(candidates.points)), model.thresholds.nms)
-    return keep_visible(render_labels(kept, image.shape[:2]), kept)[0]
+    return numbered_labels(kept, image.shape[:2])
 
 
 @pytest.mark.parametrize("tile_size", [24, 64, 4096])
@@ -71,7 +70,7 @@ def test_enlarged_and_masked(slide, mask, tmp_path):
     twice = mask[1].resized((300, 260))
     candidates = model.find_candidates(image, scale=2).scale(2)
     kept = suppress(candidates.take(twice.contains(candidates.points)), model.thresholds.nms).scale(0.5)
-    np.testing.assert_array_equal(tifffile.imread(tmp_path / "l.tiff"), keep_visible(render_labels(kept, SHAPE), kept)[0])
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "l.tiff"), numbered_labels(kept, SHAPE))
 
 
 def test_a_mask_is_of_the_whole_image_also_for_a_region(slide, mask, tmp_path):
