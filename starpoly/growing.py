@@ -61,17 +61,18 @@ class GrowingLabels:
         Height and width of the image in pixels.
     class_names : sequence of str
         As for :func:`starpoly.measure.measure`.
-    band : int
+    band : int, optional
         Rows that are taken up at once, at least; of no influence on the result.
     clock : Stopwatch, optional
         Told the seconds of ``measuring``.
     """
 
     def __init__(
-        self, shape: tuple[int, int], class_names: Sequence[str] = (), *, band: int = BAND, clock: Stopwatch | None = None
+        self, shape: tuple[int, int], class_names: Sequence[str] = (), *, band: int | None = None, clock: Stopwatch | None = None
     ) -> None:
         self.shape = (int(shape[0]), int(shape[1]))
-        self._class_names, self._band, self._clock = tuple(class_names), band, clock or Stopwatch()
+        self._class_names, self._clock = tuple(class_names), clock or Stopwatch()
+        self._band = BAND if band is None else band
         self._changed = threading.Condition()
         self._stopped: BaseException | None = None
         self._waiting: list[_Waiting] = []
@@ -115,6 +116,11 @@ class GrowingLabels:
         with self._changed:
             self._stopped = self._stopped or error
             self._changed.notify_all()
+
+    def check(self) -> None:
+        """Raise StoppedError if something has failed."""
+        with self._changed:
+            self._wait_for(lambda: True)
 
     def _take_up(self, row: float) -> None:
         """Make a band of the polygons with centres above a row."""

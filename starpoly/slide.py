@@ -1,32 +1,41 @@
-"""Whole slides: read by region, found tile by tile with a journal, written without ever being held."""
+"""Whole slides: read by region, found tile by tile with a journal, written while they are found and never held."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ._version import __version__
 from .errors import ConfigError, ImageError
+from .growing import GrowingLabels
 from .io.atomic import make_folder
 from .io.identity import identify
+from .io.sinks.geojson import stream_geojson
+from .io.sinks.label_tiff import write_label_tiff
+from .io.sinks.ome_zarr import write_ome_zarr
 from .io.sinks.pull import check_pixel_size
+from .io.sinks.rois import stream_rois
 from .io.sources import Source, open_source
+from .io.tables import stream_table
 from .journal import open_journal
 from .measure import in_micrometres, with_confidence
 from .memory import give_back
+from .polygons import StarPolygons
 from .provenance import describe_run, write_provenance
-from .render import LazyLabels, visible
+from .render import LazyLabels
 from .tiling import Box
 from .timing import Stopwatch
+from .writing import Writers, write_picture
 
 if TYPE_CHECKING:
+    from .config import ModelSpec
     from .model import StarPoly2D
     from .tissue import Tissue
 
@@ -91,7 +100,8 @@ def segment_slide(
 ) -> SlideResult:
     """Find the objects of an image of any size and write them, in bounded memory.
 
-    Memory holds a few tiles and the polygons. What each tile has found is kept in ``journal``: the same call continues
+    Memory holds a few tiles and the polygons. Results are written while the rest is found, under other names until they are
+    whole. What each tile has found is kept in ``journal``: the same call continues
     from there after an interruption, and ends with the same bytes.
 
     Parameters
@@ -158,39 +168,43 @@ def segment_slide(
             run = {"starpoly": __version__, "model": model.fingerprint(), "input": identity, **settings, **part}
             kept = stack.enter_context(open_journal(journal, run, **_kind(model)))
         give_back()
-        found = model.detect(
-            source,
-            prob_threshold=prob_threshold,
-            nms_threshold=nms_threshold,
-            scale=scale,
-            diameter=diameter,
-            min_confidence=min_confidence,
-            tile_size=tile_size,
-            region=region,
-            readers=readers,
-            progress=progress,
-            journal=kept,
-        )
-        with clock.timing("measuring"):
-            labels, pixels = visible(LazyLabels(found.polygons, source.shape[:2], np.arange(1, len(found.polygons) + 1)))
-            columns = with_confidence(pixels.columns(labels, model.spec.class_names), model.spec.calibration)
-            columns = in_micrometres(columns, source.pixel_size)
-        n_objects, fraction = len(labels.polygons), 1.0 if region is None else region.fraction
-        record = None
-        if outputs.provenance is not None:
-            looked_at = {
-                "file": _path_of(image),
-                "pixel_size": source.pixel_size,
-                **part,
-                "mask_from": tissue or _path_of(mask),
-                "fraction": round(fraction, 4),
-            }
-            seconds = found.seconds | clock.seconds
-            record = describe_run(
-                model, found, image=identity | looked_at, settings=settings, n_objects=n_objects, seconds=seconds
+        labels = GrowingLabels(source.shape[:2], model.spec.class_names, clock=clock)
+        with Writers(labels) as writers:
+            _start(writers, outputs, labels, source.pixel_size, model.spec)
+            found = model.detect(
+                source,
+                prob_threshold=prob_threshold,
+                nms_threshold=nms_threshold,
+                scale=scale,
+                diameter=diameter,
+                min_confidence=min_confidence,
+                tile_size=tile_size,
+                region=region,
+                readers=readers,
+                progress=progress,
+                journal=kept,
+                kept=labels,
             )
-        with clock.timing("writing"):
-            _write(outputs, labels, columns, source, model.spec.class_names, record)
+            with clock.timing("writing"):
+                writers.wait(shown=progress)
+                if outputs.overlay is not None:
+                    _write_overlay(outputs.overlay, source, labels.whole())
+            n_objects, fraction = labels.count(), 1.0 if region is None else region.fraction
+            if outputs.provenance is not None:
+                looked_at = {
+                    "file": _path_of(image),
+                    "pixel_size": source.pixel_size,
+                    **part,
+                    "mask_from": tissue or _path_of(mask),
+                    "fraction": round(fraction, 4),
+                }
+                seconds = found.seconds | clock.seconds
+                record = describe_run(
+                    model, found, image=identity | looked_at, settings=settings, n_objects=n_objects, seconds=seconds
+                )
+                write_provenance(outputs.provenance, record)
+            with clock.timing("writing"):
+                writers.finish()
         if kept is not None:
             kept.remove()
     seconds = found.seconds | clock.seconds
@@ -231,43 +245,31 @@ def _kind(model: StarPoly2D) -> dict[str, Any]:
     return {"n_rays": network.n_rays, "n_classes": network.n_classes, "max_distance": model.spec.max_distance}
 
 
-def _write(
-    outputs: SlideOutputs,
-    labels: LazyLabels,
-    columns: dict[str, Any],
-    source: Source,
-    class_names: tuple[str, ...],
-    record: dict[str, Any] | None,
+def _start(
+    writers: Writers, outputs: SlideOutputs, labels: GrowingLabels, pixel_size: tuple[float, float] | None, spec: ModelSpec
 ) -> None:
-    """Write what is wanted, the labels last: where they are, all is done."""
+    """Begin to write what is wanted while it is found, the labels to appear last: where they are, all is done."""
     for field in fields(outputs):
         path = getattr(outputs, field.name)
         if path is not None:
             make_folder(path.parent)
+
+    def measured() -> Iterator[tuple[StarPolygons, dict[str, Any]]]:
+        for polygons, columns in labels.objects():
+            yield polygons, in_micrometres(with_confidence(columns, spec.calibration), pixel_size)
+
     if outputs.table is not None:
-        from .io.tables import write_table
-
-        write_table(outputs.table, columns)
+        writers.start(partial(stream_table, outputs.table, (columns for _, columns in measured())))
     if outputs.geojson is not None:
-        from .io.sinks.geojson import write_geojson
-
-        write_geojson(outputs.geojson, labels.polygons, labels.shape, columns=columns, class_names=class_names)
+        writers.start(partial(stream_geojson, outputs.geojson, measured(), labels.shape, class_names=spec.class_names))
     if outputs.rois is not None:
-        from .io.sinks.rois import write_rois
-
-        write_rois(outputs.rois, labels.polygons, labels.shape, labels=labels.ids)
-    if outputs.overlay is not None:
-        _write_overlay(outputs.overlay, source, labels)
+        numbered = ((polygons, columns["label"]) for polygons, columns in labels.objects())
+        writers.start(partial(stream_rois, outputs.rois, numbered, labels.shape))
     if outputs.zarr is not None:
-        from .io.sinks.ome_zarr import write_ome_zarr
-
-        write_ome_zarr(outputs.zarr, labels, pixel_size=source.pixel_size)
-    if outputs.provenance is not None and record is not None:
-        write_provenance(outputs.provenance, record)
+        writers.start(partial(write_picture, labels, partial(write_ome_zarr, outputs.zarr, pixel_size=pixel_size)))
     if outputs.labels is not None:
-        from .io.sinks.label_tiff import write_label_tiff
-
-        write_label_tiff(outputs.labels, labels, pixel_size=source.pixel_size)
+        write = partial(write_label_tiff, outputs.labels, pixel_size=pixel_size)
+        writers.start_last(lambda before_naming: write_picture(labels, partial(write, before_naming=before_naming)))
 
 
 def _write_overlay(path: Path, source: Source, labels: LazyLabels) -> None:

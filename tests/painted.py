@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +13,7 @@ from starpoly.model import StarPoly2D
 from starpoly.normalize import Normalizer
 from starpoly.polygons import StarPolygons
 from starpoly.targets import make_targets
+from starpoly.tiling import plan_tiles
 
 N_RAYS = 8
 
@@ -61,6 +63,16 @@ def disks(shape: tuple[int, int], seed: int, n: int = 12) -> np.ndarray:
         cy, cx = rng.uniform(0, shape[0]), rng.uniform(0, shape[1])
         labels[np.hypot(y - cy, x - cx) < rng.uniform(1, 15)] = label
     return labels
+
+
+def shuffled(order):
+    """The lattice with its tiles in a random order."""
+
+    def plan(*args, **settings):
+        whole = plan_tiles(*args, **settings)
+        return replace(whole, tiles=tuple(order.sample(whole.tiles, len(whole))))
+
+    return plan
 
 
 class PaintedModel(StarPoly2D):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,11 +15,11 @@ from starpoly.geometry.rasterize import render_labels
 from starpoly.nms import suppress
 from starpoly.normalize import Normalizer
 from starpoly.polygons import StarPolygons
-from starpoly.tiling import Box, plan_tiles
+from starpoly.tiling import Box
 
 import reference
 from examples import LABELS
-from painted import N_RAYS, Painted, disks, identity, paint
+from painted import N_RAYS, Painted, disks, identity, paint, shuffled
 
 
 def same(first: StarPolygons, second: StarPolygons) -> bool:
@@ -34,16 +32,6 @@ def same(first: StarPolygons, second: StarPolygons) -> bool:
 
 def by_position(polygons: StarPolygons) -> StarPolygons:
     return polygons.take(np.array(reference.by_position(polygons), np.intp))
-
-
-def shuffled(order):
-    """The lattice with its tiles in a random order."""
-
-    def plan(*args, **settings):
-        whole = plan_tiles(*args, **settings)
-        return replace(whole, tiles=tuple(order.sample(whole.tiles, len(whole))))
-
-    return plan
 
 
 @given(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,31 @@ def write_table(path: str | Path, columns: Mapping[str, Any]) -> None:
     ImageError
         If the columns differ in length; OutputError if the file cannot be written.
     """
+    stream_table(path, [columns])
+
+
+def stream_table(path: str | Path, parts: Iterable[Mapping[str, Any]]) -> None:
+    """The same for rows that come some at a time, at least once, all with the same columns.
+
+    Parameters
+    ----------
+    path : str or Path
+        As for :func:`write_table`.
+    parts : iterable of mappings
+    """
     path = Path(path)
-    if len({len(column) for column in columns.values()}) > 1:
-        raise ImageError(f"{path}: expected columns of equal length, got { {n: len(c) for n, c in columns.items()} }")
     with new_file(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([_cell(value) for value in row] for row in zip(*columns.values(), strict=True))
+        header: list[str] | None = None
+        for columns in parts:
+            if len({len(column) for column in columns.values()}) > 1:
+                raise ImageError(f"{path}: expected columns of equal length, got { {n: len(c) for n, c in columns.items()} }")
+            if header is None:
+                header = list(columns)
+                writer.writerow(header)
+            if header != list(columns):
+                raise ImageError(f"{path}: expected columns {', '.join(header)}, got {', '.join(columns)}")
+            writer.writerows([_cell(value) for value in row] for row in zip(*columns.values(), strict=True))
 
 
 def _cell(value: Any) -> Any:

@@ -91,19 +91,20 @@ def test_full_disk(slide, tmp_path, capsys, n_pages):
 
 
 @pytest.mark.parametrize(
-    ("limit", "more", "name"),
+    ("limit", "more", "names"),
     [
-        (100, (), ".slide_label.tiff.progress"),
-        (1000, (), ".slide_label.tiff.progress"),
-        (3000, (), "slide_label.tiff"),
-        (3000, ("--overlay",), "slide_overlay.png"),
-        (3000, ("--format", "rois"), "slide_rois.zip"),
-        (3000, ("--format", "geojson"), "slide.geojson"),
-        (1600, ("--format", "zarr"), "slide_label.tiff"),
-        (20_000, ALL, ""),
+        (100, (), [".slide_label.tiff.progress"]),
+        (1000, (), [".slide_label.tiff.progress"]),
+        (3000, (), ["slide_label.tiff"]),
+        (3000, ("--overlay",), ["slide_overlay.png"]),
+        # both are too large, and written at the same time
+        (3000, ("--format", "rois"), ["slide_rois.zip", "slide_label.tiff"]),
+        (3000, ("--format", "geojson"), ["slide.geojson", "slide_label.tiff"]),
+        (1600, ("--format", "zarr"), ["slide_label.tiff"]),
+        (20_000, ALL, [""]),
     ],
 )
-def test_files_that_cannot_grow(slide, tmp_path, capsys, limit, more, name):
+def test_files_that_cannot_grow(slide, tmp_path, capsys, limit, more, names):
     if not more:
         more = ("--format", "tiff", "--roi", "0,0,150,130")  # as a slide
-    assert check(slide, tmp_path / "out", more, file_size_limit(limit), "File too large", capsys) == name
+    assert check(slide, tmp_path / "out", more, file_size_limit(limit), "File too large", capsys) in names

@@ -32,7 +32,7 @@ from starpoly import detect
 from starpoly.cli.main import main
 from starpoly.model import StarPoly2D
 from starpoly.network import quiet
-from starpoly.render import LazyLabels
+from starpoly.growing import GrowingLabels
 
 seconds, slow, begun = float(sys.argv.pop(1)), sys.argv.pop(1), Path(sys.argv.pop(1))
 
@@ -44,7 +44,7 @@ def delayed(owner, name):
         return call(*args, **settings)
     setattr(owner, name, wait)
 
-delayed(*{"network": (painted.Painted, "__call__"), "reading": (detect, "read_window"), "writing": (LazyLabels, "region"),
+delayed(*{"network": (painted.Painted, "__call__"), "reading": (detect, "read_window"), "writing": (GrowingLabels, "region"),
           "geometry": (detect, "suppress_within")}[slow])
 StarPoly2D.from_pretrained = staticmethod(lambda folder, **settings: painted.PaintedModel())
 quiet.quiet_import = lambda: None  # a painted network needs no TensorFlow
@@ -97,8 +97,8 @@ class Run:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("moment", ["tiles", "writing"])
 def test_stopped_run_says_how_to_go_on_and_does(slide, tmp_path, number, moment):
-    run = Run(slide, tmp_path / "out", *(("network", 0.05) if moment == "tiles" else ("writing", 0.2)))
-    run.wait_for((lambda: run.n_tiles > 2) if moment == "tiles" else (run.out / ".slide.ome.zarr.part").exists)
+    run = Run(slide, tmp_path / "out", *(("network", 0.05) if moment == "tiles" else ("writing", 2)))
+    run.wait_for(lambda: run.n_tiles > 2 and (moment == "tiles" or run.begun.exists()))
     run.process.send_signal(number)
     status, lines = run.end()
     assert status == 128 + number

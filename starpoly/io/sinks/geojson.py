@@ -6,7 +6,7 @@ import json
 import math
 import uuid
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,38 +72,66 @@ def write_geojson(
     StarpolyWarning
         If polygons lie outside the image; they are left out.
     """
+    stream_geojson(path, [(polygons, columns)], shape, class_names=class_names, object_type=object_type, name=name)
+
+
+def stream_geojson(
+    path: str | Path,
+    parts: Iterable[tuple[StarPolygons, Mapping[str, Any] | None]],
+    shape: tuple[int, int],
+    *,
+    class_names: Sequence[str] = (),
+    object_type: str = "detection",
+    name: str | None = None,
+) -> None:
+    """The same for polygons that come some at a time, each part with its columns; the bytes are those of all at once.
+
+    Parameters
+    ----------
+    path, shape, class_names, object_type, name
+        As for :func:`write_geojson`.
+    parts : iterable of (polygons, columns)
+    """
     path = Path(path)
     if object_type not in OBJECT_TYPES:
         raise ImageError(f"{path}: expected an object type of {', '.join(OBJECT_TYPES)}, got {object_type!r}")
-    check_polygons(polygons, path)
-    table = None if columns is None else _check_columns(columns, len(polygons), path)
-    classifications = _classifications(polygons.classes, class_names)
     name = path.name if name is None else name
-    outside = 0
+    separator, outside = "\n", 0
     with new_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:
         file.write('{"type":"FeatureCollection","features":[')
-        separator = "\n"
-        for index, ring in enumerate(outlines(polygons, shape)):
-            if not len(ring):
-                outside += 1
-                continue
-            label = index + 1 if table is None else int(table["label"][index])
-            properties: dict[str, Any] = {"objectType": object_type, "name": str(label)}
-            if classifications is not None:
-                properties["classification"] = classifications[index]
-            values = _outline_values(ring, polygons.probabilities[index]) if table is None else _row(table, index)
-            properties["measurements"] = dict(values)
-            feature = {
-                "type": "Feature",
-                "id": str(uuid.uuid5(_NAMESPACE, f"{name}\n{label}")),
-                "geometry": {"type": "Polygon", "coordinates": [[*ring.tolist(), ring[0].tolist()]]},
-                "properties": properties,
-            }
-            file.write(separator + json.dumps(feature, separators=(",", ":"), allow_nan=False))
-            separator = ",\n"
+        for polygons, columns in parts:
+            check_polygons(polygons, path)
+            table = None if columns is None else _check_columns(columns, len(polygons), path)
+            for ring, label, properties in _described(polygons, table, shape, class_names):
+                if not len(ring):
+                    outside += 1
+                    continue
+                feature = {
+                    "type": "Feature",
+                    "id": str(uuid.uuid5(_NAMESPACE, f"{name}\n{label}")),
+                    "geometry": {"type": "Polygon", "coordinates": [[*ring.tolist(), ring[0].tolist()]]},
+                    "properties": {"objectType": object_type, **properties},
+                }
+                file.write(separator + json.dumps(feature, separators=(",", ":"), allow_nan=False))
+                separator = ",\n"
         file.write("\n]}\n")
     if outside:
         warnings.warn(f"{path}: {outside} polygons outside the image are left out", StarpolyWarning, stacklevel=2)
+
+
+def _described(
+    polygons: StarPolygons, table: Mapping[str, NDArray] | None, shape: tuple[int, int], class_names: Sequence[str]
+) -> Iterator[tuple[NDArray[np.float64], int, dict[str, Any]]]:
+    """The ring, the label and the properties of each polygon."""
+    classifications = _classifications(polygons.classes, class_names)
+    for index, ring in enumerate(outlines(polygons, shape)):
+        label = index + 1 if table is None else int(table["label"][index])
+        properties: dict[str, Any] = {"name": str(label)}
+        if classifications is not None:
+            properties["classification"] = classifications[index]
+        values = _outline_values(ring, polygons.probabilities[index]) if table is None else _row(table, index)
+        properties["measurements"] = dict(values)
+        yield ring, label, properties
 
 
 def check_polygons(polygons: StarPolygons, path: Path) -> None:

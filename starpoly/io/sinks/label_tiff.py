@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,12 @@ _AT_ONCE = 1 << 24  # bytes that are compressed in one pass
 
 
 def write_label_tiff(
-    path: str | Path, labels: RegionLabels, *, pixel_size: tuple[float, float] | None = None, pyramid: bool = True
+    path: str | Path,
+    labels: RegionLabels,
+    *,
+    pixel_size: tuple[float, float] | None = None,
+    pyramid: bool = True,
+    before_naming: Callable[[], None] | None = None,
 ) -> None:
     """Write a label image as a tiled, zlib-compressed OME-TIFF, a few tiles at a time.
 
@@ -40,6 +45,8 @@ def write_label_tiff(
         Height and width of a pixel in micrometres, written as resolution and as OME's physical size.
     pyramid : bool
         Whether to write lower levels.
+    before_naming : callable, optional
+        Called when the file is whole, before it takes its name; should it raise, there is no file.
 
     Raises
     ------
@@ -58,23 +65,26 @@ def write_label_tiff(
         "photometric": "minisblack",
         "buffersize": _AT_ONCE,
     }
-    with new_file(path) as temporary, tifffile.TiffWriter(temporary, bigtiff=_is_big(labels), ome=True) as file:
-        for step in steps:
-            first = step == 1
-            file.write(
-                _tiles(labels, step, Path(path).name),
-                shape=level_shape(labels.shape, step),
-                dtype=labels.dtype,
-                subifds=len(steps) - 1 if first else None,
-                subfiletype=0 if first else 1,
-                metadata=_metadata(labels, pixel_size) if first else None,
-                **resolution(pixel_size, step),
-                **options,
-            )
+    with new_file(path) as temporary:
+        with tifffile.TiffWriter(temporary, bigtiff=_is_big(labels), ome=True) as file:
+            for step in steps:
+                first = step == 1
+                file.write(
+                    _tiles(labels, step),
+                    shape=level_shape(labels.shape, step),
+                    dtype=labels.dtype,
+                    subifds=len(steps) - 1 if first else None,
+                    subfiletype=0 if first else 1,
+                    metadata=_metadata(labels, pixel_size) if first else None,
+                    **resolution(pixel_size, step),
+                    **options,
+                )
+        if before_naming is not None:
+            before_naming()
 
 
-def _tiles(labels: RegionLabels, step: int, name: str) -> Iterator[NDArray]:
-    for _, pixels in pull(labels, step, TILE, f"writing {name}"):
+def _tiles(labels: RegionLabels, step: int) -> Iterator[NDArray]:
+    for _, pixels in pull(labels, step, TILE):
         beyond = [(0, TILE - length) for length in pixels.shape]
         yield np.pad(pixels, beyond) if pixels.shape != (TILE, TILE) else pixels
 

@@ -58,7 +58,7 @@ def write_ome_zarr(path: str | Path, labels: RegionLabels, *, pixel_size: tuple[
                 fill_value=0,
                 dimension_names=("y", "x"),
             )
-            for box, pixels in pull(labels, step, CHUNK, f"writing {path.name}"):
+            for box, pixels in pull(labels, step, CHUNK):
                 if pixels.any():
                     array[box.slices] = pixels
         # last, so that a folder without it is known to be unfinished

@@ -14,10 +14,17 @@ from ...tiling import Box, cut
 
 
 class RegionLabels(Protocol):
-    """A label image of which regions can be had, such as :class:`starpoly.render.LazyLabels`."""
+    """A label image of which regions can be had, such as :class:`starpoly.render.LazyLabels`; some make one wait."""
 
-    shape: tuple[int, int]
-    dtype: np.dtype[Any]
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """uint16 or uint32."""
+        ...
 
     def region(self, box: Box, step: int = 1) -> NDArray:
         """Every ``step``-th pixel of a box, from its first."""
@@ -64,17 +71,12 @@ def pyramid_steps(shape: tuple[int, int], smallest: int) -> list[int]:
     return steps
 
 
-def pull(labels: RegionLabels, step: int, tile: int, what: str) -> Iterator[tuple[Box, NDArray]]:
+def pull(labels: RegionLabels, step: int, tile: int) -> Iterator[tuple[Box, NDArray]]:
     """The level of ``step`` in tiles, row by row: where each lies in the level, and its pixels.
 
-    Ids are not mixed: a pixel of a level is a pixel of the full resolution. A bar on a terminal shows ``what``.
+    Ids are not mixed: a pixel of a level is a pixel of the full resolution.
     """
-    from tqdm import tqdm
-
     height, width = labels.shape
-    size = level_shape(labels.shape, step)
-    n = level_shape(size, tile)
-    bar = tqdm(cut(size, tile), desc=what, total=n[0] * n[1], unit="tile", leave=False, disable=None)
-    for box in bar:
+    for box in cut(level_shape(labels.shape, step), tile):
         whole = Box(box.y0 * step, box.x0 * step, min(box.y1 * step, height), min(box.x1 * step, width))
         yield box, labels.region(whole, step)

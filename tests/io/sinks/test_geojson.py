@@ -2,16 +2,17 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import uuid
 
 import numpy as np
 import pytest
 
 from starpoly.errors import ImageError, StarpolyWarning
+from starpoly.growing import GrowingLabels
 from starpoly.io.sinks import geojson as module
 from starpoly.io.sinks.geojson import write_geojson
 from starpoly.polygons import StarPolygons
-from starpoly.render import LazyLabels, visible
 
 from examples import stars
 from sinks import SHAPE, cells, file_size_limit
@@ -48,10 +49,12 @@ def test_features_are_closed_rings_in_the_image_with_identifiers(tmp_path):
 
 
 def test_measurements_are_those_of_the_table(tmp_path):
-    lazy, pixels = visible(LazyLabels(cells(), SHAPE))
-    columns = pixels.columns(lazy)
+    growing = GrowingLabels(SHAPE)
+    growing.add(cells(), math.inf, math.inf)
+    growing.measure()
+    ((polygons, columns),) = growing.objects()
     columns["contrast"] = np.where(columns["label"] == 2, np.nan, 1.5)
-    write_geojson(tmp_path / "a.geojson", lazy.polygons, SHAPE, columns=columns)
+    write_geojson(tmp_path / "a.geojson", polygons, SHAPE, columns=columns)
     found = [feature["properties"] for feature in features(tmp_path / "a.geojson")]
     assert [int(properties["name"]) for properties in found] == columns["label"].tolist()
     assert [properties["measurements"]["area"] for properties in found] == columns["area"].tolist()
