@@ -1,11 +1,14 @@
 """A slide's run that dies before each of its changes on disk, one after the other, and is repeated.
 
+Several threads write, so which change is the n-th may differ from run to run; that there is one does not.
+
 A script, since it forks: ``python crashes.py FOLDER table,labels,... new|replace`` prints what went wrong and the number of
 deaths. Used by ``test_interruption.py``.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import sys
@@ -32,16 +35,15 @@ def fork(work: Callable[[], object], root: Path, die_before: int | None = None) 
     child = os.fork()
     if not child:
         os.close(reader)
-        status, changes = 1, [0]
+        status, numbers = 1, itertools.count(1)  # one step, whatever the thread
 
         def count(event: str, arguments: tuple) -> None:
-            if event in CHANGES and str(arguments[0]).startswith(str(root)) and (event != "open" or _writes(arguments[2])):
-                changes[0] += 1
-                if changes[0] == die_before:
-                    end(DIED)
+            changes = event in CHANGES and str(arguments[0]).startswith(str(root)) and (event != "open" or _writes(arguments[2]))
+            if changes and next(numbers) == die_before:
+                end(DIED)
 
         def end(status: int) -> None:
-            os.write(writer, str(changes[0]).encode())
+            os.write(writer, str(next(numbers) - 1).encode())
             os._exit(status)
 
         try:
