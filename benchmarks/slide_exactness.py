@@ -161,9 +161,7 @@ def kill(args: argparse.Namespace, slide: Path) -> Iterator[Row]:
     start = time.perf_counter()
     process = alone.start()
     starting = alone.wait_for(process, alone.has_begun)
-    finding = alone.wait_for(process, alone.is_writing)
-    n_tiles = alone.n_tiles()
-    writing = alone.wait_for(process, lambda: not alone.has_begun())
+    n_tiles, finding, writing = alone.watch(process)
     status = process.wait()
     seconds = time.perf_counter() - start
     if status:
@@ -197,7 +195,7 @@ def kill(args: argparse.Namespace, slide: Path) -> Iterator[Row]:
 def _moments(
     command: _Command, args: argparse.Namespace, starting: float, tile: float, writing: float, n_tiles: int
 ) -> Iterator[tuple[Callable[[], bool], float]]:
-    """What to wait for before a kill, and how many seconds longer: at the start, among the tiles, while it writes."""
+    """What to wait for before a kill, and how many seconds longer: at the start, among the tiles, after the last one."""
     rng = random.Random(args.seed)
     yield lambda: True, rng.uniform(0, starting)
     for number in range(args.kills):
@@ -205,7 +203,7 @@ def _moments(
         wanted = round((number + rng.random()) / args.kills * (n_tiles - 1))
         yield lambda wanted=wanted: command.has_begun() and command.n_tiles() >= wanted, rng.uniform(0, tile)  # type: ignore[misc]
     for _ in range(2):
-        yield command.is_writing, rng.uniform(0, 0.8 * writing)
+        yield lambda: command.has_begun() and command.n_tiles() >= n_tiles, rng.uniform(0, 0.8 * writing)
 
 
 class _Command:
@@ -215,7 +213,7 @@ class _Command:
         words: list[Any] = [sys.executable, "-m", "starpoly", "predict", slide, "-o", folder, "--format", "geojson", "--scale", args.scale]
         words += ["--model", args.model] if args.model else []
         words += ["--tile-size", args.tile_size] if args.tile_size else []
-        self.folder, self._started = folder, 0.0
+        self.folder = folder
         self._words = [str(word) for word in words]
         self._files = {"labels": folder / f"{slide.stem}_label.tiff", "GeoJSON": folder / f"{slide.stem}.geojson"}
         self._journal = folder / f".{slide.stem}_label.tiff.progress"
@@ -223,7 +221,6 @@ class _Command:
     def start(self) -> subprocess.Popen[bytes]:
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._started = time.time()
         with open(self._said, "wb") as err:
             return subprocess.Popen(self._words, stdout=err, stderr=err, env={**os.environ, "PYTHONPATH": path})
 
@@ -244,10 +241,15 @@ class _Command:
     def has_begun(self) -> bool:
         return (self._journal / "run.json").exists()
 
-    def is_writing(self) -> bool:
-        # what a killed run has left is older
-        paths = [path for path in self.folder.iterdir() if path.suffix == ".part" or path in self._files.values()]
-        return any(_written(path) > self._started for path in paths)
+    def watch(self, process: subprocess.Popen[bytes]) -> tuple[int, float, float]:
+        """The number of tiles, seconds until the last was done, and seconds from there until all was written."""
+        start = last = time.perf_counter()
+        most = 0
+        while process.poll() is None and self.has_begun():
+            if (n := self.n_tiles()) > most:
+                most, last = n, time.perf_counter()
+            time.sleep(0.01)
+        return most, last - start, time.perf_counter() - last
 
     def n_tiles(self) -> int:
         return len(list(self._journal.glob("tile_*")))
@@ -257,13 +259,6 @@ class _Command:
 
     def left_behind(self) -> list[str]:
         return sorted(path.name for path in self.folder.iterdir() if path not in self._files.values())
-
-
-def _written(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:  # it has its final name by now
-        return 0.0
 
 
 # --- untiled ----------------------------------------------------------------------------------------------------------
@@ -471,7 +466,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--model", help="default: starpoly's default")
     out.add_argument("--scale", type=int, choices=(1, 2), default=1)
     out.add_argument("--tile-size", type=int)
-    out.add_argument("--kills", type=int, default=6, help="among the tiles, beside one at the start and two while writing (default: %(default)s)")
+    out.add_argument("--kills", type=int, default=6, help="among the tiles, beside one at the start and two after the last (default: %(default)s)")
     out.add_argument("--memory", type=float, default=20, metavar="GB", help="for the untiled pass (default: %(default)s)")
     out.add_argument("--only", default=",".join(PARTS), help="parts to run (default: %(default)s)")
     out.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "starpoly-exactness", help="folder (default: %(default)s)")
