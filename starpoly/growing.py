@@ -53,7 +53,7 @@ class OutgrownError(StarpolyError):
 class GrowingLabels:
     """Numbers, measures and draws the objects of an image while they are found.
 
-    Memory: the polygons, about 250 bytes for each, and the regions that are drawn.
+    Memory: the polygons, about 350 bytes for each if it has 32 rays, and the regions that are drawn.
 
     Parameters
     ----------

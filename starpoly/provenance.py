@@ -45,7 +45,7 @@ def describe_run(
     n_objects : int
         Objects that show in the labels.
     seconds : mapping
-        Per stage, but for the writing of the results, of which this is one.
+        Per stage; of the writing of the results, of which this is one, what was left after the last tile, as far as it was done.
 
     Returns
     -------
