@@ -59,7 +59,7 @@ def needs_packages():
         pytest.importorskip(package)
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(
     shape=st.tuples(st.integers(1, 100), st.integers(1, 80)),
     tile_size=st.integers(8, 64),
