@@ -119,7 +119,7 @@ def score_objects(model: StarPoly2D, pairs: Sequence[Pair], *, progress: bool = 
 def best_thresholds(scored: dict[float, ScoredMatches]) -> Thresholds:
     """The thresholds with the best mean average precision over :data:`IOU_THRESHOLDS`."""
     best = {threshold: best_probability(matches) for threshold, matches in scored.items()}
-    log.info("average precision by suppression threshold: %s", best)
+    log.info("average precision by overlap threshold: %s", ", ".join(f"{nms:g}: {score:.3f}" for nms, (_, score) in best.items()))
     nms = max(best, key=lambda threshold: best[threshold][1])
     return Thresholds(prob=round(best[nms][0], 4), nms=nms)
 
