@@ -28,6 +28,7 @@ nb_execution_mode = "auto"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 900
 nb_output_stderr = "remove"
+nb_render_markdown_format = "myst"  # tables, too
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 # links into the repository, and pages in no table of contents: a test looks at both

@@ -203,4 +203,6 @@ def test_documentation_builds_without_a_warning(tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     how = (tmp_path / "html" / "how.html").read_text(encoding="utf-8")
     assert how.count('src="_images/') >= 4
-    assert "nuclei-fluo" in (tmp_path / "html" / "models.html").read_text(encoding="utf-8")
+    models = (tmp_path / "html" / "models.html").read_text(encoding="utf-8")
+    assert "nuclei-fluo" in models
+    assert "<table" in models
