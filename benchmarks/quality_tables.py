@@ -17,18 +17,19 @@ _TRAININGS = {"supervised": "(a) labelled only", "unlabelled": "(b) and unlabell
 
 
 def quality(rows: list[Row]) -> list[str]:
-    """Scores of models by kind of image."""
+    """Scores of models by kind of image, and what the network costs where it was counted."""
     ious = list(rows[0]["ap"])
     lines = [
-        f"| images | model | AP at IoU {' | '.join(iou.lstrip('0') for iou in ious)} | mean | PQ | challenge F1, mean / median |",
-        "|---|---|" + "--:|" * (len(ious) + 2) + "---|",
+        f"| images | model | AP at IoU {' | '.join(iou.lstrip('0') for iou in ious)} | mean | PQ | challenge F1, mean / median | GFLOP / megapixel |",
+        "|---|---|" + "--:|" * (len(ious) + 2) + "---|--:|",
     ]
     for kind in dict.fromkeys(row["modality"] for row in rows):
         for row in rows:
             if row["modality"] == kind:
                 values = [*(row["ap"][iou] for iou in ious), row["mean_ap"], row["pq"]]
                 f1 = f"{_part(row['f1_mean'])} / {_part(row['f1_median'])}"
-                lines.append(f"| {kind.replace('_', ' ')} ({row['images']}) | {row['label']} | {' | '.join(map(_part, values))} | {f1} |")
+                cost = f"{row['gflop_per_megapixel']:.0f}" if "gflop_per_megapixel" in row else ""
+                lines.append(f"| {kind.replace('_', ' ')} ({row['images']}) | {row['label']} | {' | '.join(map(_part, values))} | {f1} | {cost} |")
     return lines
 
 
