@@ -96,6 +96,18 @@ def test_predict_gives_the_maps():
     np.testing.assert_array_equal(distances, image[..., 1:])
 
 
+def test_the_plan_is_the_tiles_that_are_gone_through():
+    image = paint(disks((150, 210), 0))
+    plan = model().plan(image.shape[:2], tile_size=64)
+    covered = np.zeros(image.shape[:2], int)
+    for tile in plan:
+        covered[tile.core.slices] += 1
+    assert (covered == 1).all()
+    found = model().predict_instances(image, normalizer=identity(), tile_size=64)[1]["detection"]
+    assert 1 < len(plan) == found.n_tiles
+    assert plan.window == found.window
+
+
 def test_thresholds_are_tuned_and_adopted():
     masks = [disks((80, 60), seed, n=6) for seed in range(2)]
     tuned = model()
