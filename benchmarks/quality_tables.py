@@ -39,6 +39,17 @@ def card(rows: list[Row], name: str) -> list[str]:
     return quality([row for row in rows if row["label"] in (name, *PEERS) and row["modality"] in own])
 
 
+def worst(rows: list[Row]) -> list[str]:
+    """Images with the lowest AP: how many objects they have, how many were found, how many of these are right."""
+    lines = ["| | image | kind | true | found | AP at IoU .5 | .7 | .9 | looked at at |", "|--:|---|---|--:|--:|--:|--:|--:|--:|"]
+    for rank, row in enumerate(rows, 1):
+        values = " | ".join(_part(row["ap"][iou]) for iou in _IN_SHORT)
+        lines.append(
+            f"| {rank} | `{row['name']}` | {row['modality'].replace('_', ' ')} | {row['true']} | {row['found']} | {values} | x {row['scale']:g} |"
+        )
+    return lines
+
+
 def sizes(rows: list[Row]) -> list[str]:
     """AP at IoU 0.5 of images resized by a factor."""
     factors = sorted({row["factor"] for row in rows})
