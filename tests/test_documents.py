@@ -91,7 +91,7 @@ def template(tmp_path_factory) -> Path:
             writer.write(pixels[::2, ::2], tile=(64, 64), subfiletype=1)
     tissue = np.ones((16, 16), np.uint8)
     tifffile.imwrite(folder / "tissue.tif", tissue)
-    for name in ("settings.toml", "challenge.toml", "first.toml", "second.toml", "tiny.toml"):
+    for name in ("settings.toml", "challenge.toml", "first.toml", "second.toml", "third.toml", "small.toml", "tiny.toml"):
         (folder / name).write_text(TINY)
     spec = ModelSpec("tiny", NetworkConfig(**tomllib.loads(TINY)["network"]), 20.0)
     for place in (TINY_MODEL, "models/my-model"):
@@ -131,7 +131,7 @@ def test_commands_and_python_run(document, world, monkeypatch, capsys):
 def run(words, monkeypatch, capsys, where):
     """Run a command as it stands but for the size of things."""
     if words[0] == "train":
-        words = [TINY_MODEL if word == "nuclei-fluo" else word for word in words]
+        words = [TINY_MODEL if word in ("nuclei-fluo", "cells-generalist") else word for word in words]
         shutil.rmtree(words[words.index("-o") + 1], ignore_errors=True)
         words += ["--epochs", "2", "--steps", "1", "--batch-size", "1", "--patch-size", "32"]
         words += [] if {"--config", "--init"} & set(words) else ["--config", "tiny.toml"]
