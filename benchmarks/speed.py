@@ -1,10 +1,11 @@
 """How fast the parts of starpoly are, and the whole, against StarDist on the same machine in the same run.
 
-    python benchmarks/speed.py [--only PART,...] [--threads N] [--peer-model DIR] [--json FILE] [--docs FILE]
+    python benchmarks/speed.py [--only PART,...] [--model NAME] [--threads N] [--peer-model DIR] [--json FILE] [--docs FILE]
     python benchmarks/speed.py --from benchmarks/results/speed.json [--docs docs/speed.md]
 
-Parts: suppression, distances, rendering, matching, training, network, precision, pipeline, folder. Both sides get the same
-arrays and the same number of threads, are warmed up, and are run in turns; the fastest run of each counts. Candidates
+Parts: suppression, distances, rendering, matching, training, network, precision, pipeline, folder, slide. With --json every part is
+written when it is done, and one that was measured before stays unless it is measured again, so a run can be split. Both
+sides get the same arrays and the same number of threads, are warmed up, and are run in turns; the fastest run of each counts. Candidates
 are the true answers for a mosaic of real masks (../shared/data, or where $STARPOLY_SHARED points; drawn ones without)
 with 5 % noise. StarDist is the optional extra `peer`, OpenVINO the extra `fast`; what is missing is left out. The
 parts with StarDist's own network need a model folder, --peer-model (../shared/peer/stardist-fluo).
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import re
@@ -22,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -95,30 +97,67 @@ def candidates(side: int) -> Any:
     return candidates_of(mosaic(iter(masks()), side))
 
 
+def _repeated(given: Any, copies: int, step: int) -> Any:
+    """Candidates of a mosaic side by side with themselves, in score order."""
+    y, x = np.divmod(np.arange(copies), math.ceil(math.sqrt(copies)))
+    points = (given.points[None] + step * np.stack([y, x], 1)[:, None]).reshape(-1, 2)
+    probabilities = np.tile(given.probabilities, copies)
+    order = np.argsort(-probabilities, kind="stable")
+    return type(given)(points[order], np.tile(given.distances, (copies, 1))[order], probabilities[order])
+
+
+def _bandwidth() -> float:
+    """Bytes per second that all threads together read and write when they copy."""
+    given, out = np.ones((8, 1 << 22)), np.empty((8, 1 << 22))
+
+    def copy() -> None:
+        in_parts(lambda start, stop: np.copyto(out[start:stop], given[start:stop]), len(out), n_threads())
+
+    from starpoly.geometry.threads import in_parts, n_threads
+
+    (seconds,) = in_turns(copy)
+    return 2 * given.nbytes / seconds
+
+
 def suppression(options: argparse.Namespace) -> Iterable[Row]:
     """The same candidates, both in score order."""
     from starpoly.nms import suppress
 
-    for side in (1024, 2048, 4096, 8640):
-        given = candidates(side)
+    def row(given: Any, case: str, goal: float | None = 8, note: str = "", **how: Any) -> Row:
         theirs = None
         if has_peer():
             from stardist.nms import non_maximum_suppression_inds
 
-            def theirs(given: Any = given) -> Any:
+            def theirs() -> Any:
                 return non_maximum_suppression_inds(
                     given.distances, given.points, given.probabilities, thresh=NMS_THRESHOLD, verbose=0
                 )
 
-        seconds, peer = in_turns(lambda given=given: suppress(given, NMS_THRESHOLD), theirs, budget=10, warm=side > 4096)
-        per = f"{1e6 * seconds / len(given):.2f} µs per candidate"
-        yield Row("suppression", f"{len(given)} candidates", seconds, peer, 8, per)
+        seconds, peer = in_turns(lambda: suppress(given, NMS_THRESHOLD), theirs, **how)
+        return Row("suppression", case, seconds, peer, goal, f"{1e6 * seconds / len(given):.2f} µs per candidate{note}")
+
+    for side in (512,) if options.quick else (1024, 2048):
+        given = candidates(side)
+        yield row(given, f"{len(given)} candidates", budget=5)
+    if options.quick:
+        return
+    one_large = type(given)(given.points, given.distances.copy(), given.probabilities)
+    one_large.distances[len(given) // 2] = 500
+    yield row(one_large, f"{len(given)} candidates, one of them with a radius of 500 pixels", budget=5)
+    given, bandwidth = candidates(4096), _bandwidth()
+    for copies in (1, 4, -(-2_000_000 // len(given))):
+        many = _repeated(given, copies, 4096)
+        how: dict[str, Any] = {"runs": 1, "warm": True} if copies > 4 else {"runs": 2, "budget": 10, "warm": True}
+        result = row(many, f"{len(many)} candidates", **how)
+        moved = sum(array.nbytes for array in (many.points, many.distances, many.probabilities))
+        note = f"; {moved / 1e6:.0f} MB of candidates, {100 * moved / result.starpoly / bandwidth:.1f} % of what {bandwidth / 1e9:.0f} GB/s of memory allow"
+        yield replace(result, note=result.note + note)
     for radius in (10, 100):
         y, x = (index.ravel() for index in np.indices((400, 400)))
         rng = np.random.default_rng(0)
         distances = radius * (1 + 0.05 * rng.standard_normal((len(y), 32)))
         flood = type(given)(np.stack([y, x], 1), distances, rng.random(len(y)))
-        (seconds,) = in_turns(lambda flood=flood: suppress(flood, NMS_THRESHOLD), runs=1)
+        (seconds,) = in_turns(lambda flood=flood: suppress(flood, NMS_THRESHOLD), runs=1, warm=True)
         yield Row("suppression", f"every pixel of 400 x 400 a star of radius {radius}", seconds, note=f"{1e6 * seconds / len(y):.2f} µs per candidate")
 
 
@@ -128,7 +167,8 @@ def distances(options: argparse.Namespace) -> Iterable[Row]:
 
     from starpoly.geometry.distances import ray_distances
 
-    labels = mosaic(iter(masks()), 2048).astype(np.uint16)
+    side = 512 if options.quick else 2048
+    labels = mosaic(iter(masks()), side).astype(np.uint16)
     for grid in ((1, 1), (2, 2)):
         theirs = None
         if has_peer():
@@ -140,7 +180,7 @@ def distances(options: argparse.Namespace) -> Iterable[Row]:
             if not np.array_equal(theirs(), ray_distances(labels, 32, grid)):
                 raise SystemExit("speed: expected StarDist's ray distances, got others")
         seconds, peer = in_turns(lambda grid=grid: ray_distances(labels, 32, grid, parallel=True), theirs)
-        yield Row("ray distances", f"2048 x 2048, 32 rays, grid {grid[0]}", seconds, peer, 5)
+        yield Row("ray distances", f"{side} x {side}, 32 rays, grid {grid[0]}", seconds, peer, 5)
 
 
 def rendering(options: argparse.Namespace) -> Iterable[Row]:
@@ -148,7 +188,8 @@ def rendering(options: argparse.Namespace) -> Iterable[Row]:
     from starpoly.geometry.rasterize import render_labels
     from starpoly.nms import suppress
 
-    kept, shape, theirs = suppress(candidates(2048), NMS_THRESHOLD), (2048, 2048), None
+    side = 512 if options.quick else 2048
+    kept, shape, theirs = suppress(candidates(side), NMS_THRESHOLD), (side, side), None
     if has_peer():
         from stardist.geometry import polygons_to_label
 
@@ -156,7 +197,7 @@ def rendering(options: argparse.Namespace) -> Iterable[Row]:
             return polygons_to_label(kept.distances, kept.points, shape, prob=kept.probabilities)
 
     seconds, peer = in_turns(lambda: render_labels(kept, shape), theirs)
-    yield Row("rendering", f"{len(kept)} objects, 2048 x 2048", seconds, peer, 5)
+    yield Row("rendering", f"{len(kept)} objects, {side} x {side}", seconds, peer, 5)
 
 
 def matching(options: argparse.Namespace) -> Iterable[Row]:
@@ -166,7 +207,7 @@ def matching(options: argparse.Namespace) -> Iterable[Row]:
     from starpoly.evaluation.matching import matching as ours
 
     crowded = [drawn_ellipses(512, seed) for seed in range(8)]
-    for side in (1024, 2048, 10_000):
+    for side in (512,) if options.quick else (1024, 2048, 10_000):
         true = mosaic(iter(crowded), side)
         moved, theirs, note = np.roll(true, 2, axis=1), None, ""
         if has_peer() and side <= 2048:
@@ -194,14 +235,12 @@ def training(options: argparse.Namespace) -> Iterable[Row]:
     from starpoly.training.data import TrainingData, array_pairs
     from starpoly.training.patches import PatchSampler
 
-    bank = Mosaic(480).bank
-    images, labels = [], []
-    for index in range(40):
-        where = (slice(0, 480), slice(480 * index, 480 * (index + 1)))
-        images.append(np.asarray(Mosaic((480, 480 * 40), "grey", bank=bank)[where]))
-        labels.append(np.unique(np.asarray(Mosaic((480, 480 * 40), "labels", bank=bank)[where]), return_inverse=True)[1].reshape(480, 480))
+    n = 8 if options.quick else 40
+    pictures, masks_of = (np.asarray(Mosaic((480, 480 * n), kind)[:, : 480 * n]) for kind in ("grey", "labels"))
+    images = list(pictures.reshape(480, n, 480).swapaxes(0, 1).copy())
+    labels = [np.unique(part, return_inverse=True)[1].reshape(480, 480) for part in masks_of.reshape(480, n, 480).swapaxes(0, 1)]
     sampler = PatchSampler(
-        TrainingData(array_pairs(images, labels), n_channels=1), np.full(40, 480 * 480), NetworkConfig(n_rays=32, grid=(2, 2)),
+        TrainingData(array_pairs(images, labels), n_channels=1), np.full(n, 480 * 480), NetworkConfig(n_rays=32, grid=(2, 2)),
         TrainingConfig(batch_size=4, patch_size=(256, 256)),
     )  # fmt: skip
     theirs = None
@@ -227,7 +266,11 @@ def training(options: argparse.Namespace) -> Iterable[Row]:
             for index in range(10):
                 generator[index]
 
-    seconds, peer = in_turns(lambda: [sampler.batch(index) for index in range(10)], theirs)
+    def ours() -> None:
+        for index in range(10):
+            sampler.batch(index)
+
+    seconds, peer = in_turns(ours, theirs, runs=5)
     note = "starpoly's with rotation and scaling of every second patch, blur, gamma, noise and foreground; StarDist's with flips, quarter turns and noise"
     yield Row("training data", "4 patches of 256 x 256, one thread", seconds / 10, None if peer is None else peer / 10, 5, note)
 
@@ -246,14 +289,16 @@ def _operations(model: Any, side: int) -> float:
 
 
 def _product(dtype: str) -> float:
-    """GFLOP/s of a large matrix product."""
+    """GFLOP/s of a large matrix product, of the fastest of some sizes."""
     import tensorflow as tf
 
-    n = 4096
-    a, b = (tf.cast(tf.random.normal((n, n)), dtype) for _ in range(2))
-    multiply = tf.function(lambda: tf.linalg.matmul(a, b))
-    (seconds,) = in_turns(lambda: multiply()[0, 0].numpy())
-    return 2 * n**3 / seconds / 1e9
+    best = 0.0
+    for n in (1024, 2048, 4096):
+        a, b = (tf.cast(tf.random.normal((n, n)), dtype) for _ in range(2))
+        multiply = tf.function(tf.linalg.matmul)
+        (seconds,) = in_turns(lambda multiply=multiply, a=a, b=b: multiply(a, b)[0, 0].numpy())
+        best = max(best, 2 * n**3 / seconds / 1e9)
+    return best
 
 
 def network(options: argparse.Namespace) -> Iterable[Row]:
@@ -264,7 +309,7 @@ def network(options: argparse.Namespace) -> Iterable[Row]:
     side = 1024
     window = np.random.default_rng(0).random((1, side, side, 1), np.float32)
     product = {name: _product(name) for name in ("float32", "bfloat16")}
-    models = {"nuclei-fluo": find_model("nuclei-fluo")}
+    models = {name: find_model(name) for name in dict.fromkeys([options.model, "nuclei-fluo"])}
     if options.peer_model:
         models["StarDist's network"] = options.peer_model
     for name, folder in models.items():
@@ -301,7 +346,7 @@ def precision(options: argparse.Namespace) -> Iterable[Row]:
     plain = None
     for engine in engines():
         for numbers in ("float32", "bfloat16"):
-            model = StarPoly2D.from_pretrained("nuclei-fluo", precision=numbers, engine=engine)
+            model = StarPoly2D.from_pretrained(options.model, precision=numbers, engine=engine)
             found = [model.predict_instances(image)[0] for image, _ in data]
             thresholds = np.round(np.arange(0.5, 0.96, 0.05), 2)
             stats = matching_dataset([labels for _, labels in data], found, thresholds)
@@ -309,7 +354,7 @@ def precision(options: argparse.Namespace) -> Iterable[Row]:
             mean = float(np.mean(list(scores.values())))
             plain = plain or (scores["0.50"], mean)
             note = f"AP {scores['0.50']:.4f} at IoU 0.5 ({scores['0.50'] - plain[0]:+.4f}), mean 0.5 to 0.95 {mean:.4f} ({mean - plain[1]:+.4f})"
-            yield Row("precision", f"{len(data)} validation images, {engine}, {numbers}", None, note=note)
+            yield Row("precision", f"{options.model}, {len(data)} validation images, {engine}, {numbers}", None, note=note)
 
 
 def _stardist(folder: Path) -> Callable[[Path, Path, tuple[int, int] | None], NDArray]:
@@ -329,8 +374,8 @@ def _stardist(folder: Path) -> Callable[[Path, Path, tuple[int, int] | None], ND
     return run
 
 
-def _starpoly(folder: str | Path, **how: str) -> Callable[[Path, Path], NDArray]:
-    """File to label file."""
+def _starpoly(folder: str | Path, **how: str) -> Callable[..., NDArray]:
+    """File to label file; the seconds of each stage go into a dictionary, where one is given."""
     from starpoly import StarPoly2D
     from starpoly.io.images import read_image
     from starpoly.io.labels import write_labels
@@ -339,9 +384,11 @@ def _starpoly(folder: str | Path, **how: str) -> Callable[[Path, Path], NDArray]
     scale = int(how.pop("scale", 0)) or None
     model = StarPoly2D.from_pretrained(folder, **how)
 
-    def run(given: Path, result: Path) -> NDArray:
-        labels, _ = model.predict_instances(read_image(given), scale=scale)
+    def run(given: Path, result: Path, stages: dict[str, float] | None = None) -> NDArray:
+        labels, details = model.predict_instances(read_image(given), scale=scale)
         write_labels(result, labels)
+        if stages is not None:
+            stages.update(details["seconds"])
         return labels
 
     return run
@@ -351,11 +398,11 @@ def _ways(options: argparse.Namespace) -> list[tuple[str, Any, dict[str, str], f
     """Which model is run how, and what is aimed at."""
     best = engines()[-1]
     ways: list[tuple[str, Any, dict[str, str], float | None]] = [
-        ("nuclei-fluo", "nuclei-fluo", {"engine": engine, "precision": "auto"}, 5 if engine == best else None) for engine in engines()
+        (options.model, options.model, {"engine": engine, "precision": "auto"}, 5 if engine == best else None) for engine in engines()
     ]
     if options.peer_model:
         ways += [("StarDist's network", options.peer_model, {"engine": engine, "precision": "float32"}, 3) for engine in engines()]
-        ways.append(("StarDist's network", options.peer_model, {"engine": best, "precision": "bfloat16"}, None))
+        ways += [("StarDist's network", options.peer_model, {"engine": engine, "precision": "bfloat16"}, 3) for engine in engines()]
     return ways
 
 
@@ -381,9 +428,11 @@ def pipeline(options: argparse.Namespace) -> Iterable[Row]:
         for name, model, how, goal in _ways(options):
             ours = _starpoly(model, **how)
             ap = score(truth, ours(given, result), 0.5).accuracy
-            (seconds,) = in_turns(lambda ours=ours: ours(given, result), runs=2, warm=True)
+            stages: dict[str, float] = {}
+            (seconds,) = in_turns(lambda ours=ours, stages=stages: ours(given, result, stages), runs=2, warm=True)
             untiled = theirs.get("StarDist untiled")
-            note = f"AP {ap:.3f}" + (f"; {untiled / seconds:.1f} times as fast as untiled" if untiled else "")
+            note = f"AP {ap:.3f}; the network works {100 * stages['network'] / seconds:.0f} % of the time"
+            note += f"; {untiled / seconds:.1f} times as fast as untiled" if untiled else ""
             case = f"{side} x {side}, {name}, {how['engine']}, {how['precision']}"
             yield Row("pipeline", case, seconds, theirs.get("StarDist in 2 x 2 tiles"), goal, note)
 
@@ -416,19 +465,37 @@ def folder(options: argparse.Namespace) -> Iterable[Row]:
             peer, note = all_of(lambda given, result: stardist(given, result, None).astype(np.int32))
             yield Row("folder", f"{n} of 512 x 512, StarDist", peer, note=note)
         for name, model, how, goal in _ways(options):
-            looks: list[dict[str, str]] = [{"scale": "1"}] if name == "nuclei-fluo" else [{}]
-            if name == "nuclei-fluo" and how["engine"] == engines()[-1]:
+            looks: list[dict[str, str]] = [{"scale": "1"}] if name == options.model else [{}]
+            if name == options.model and how["engine"] == engines()[-1]:
                 looks.append({})
             for look in looks:
                 seconds, note = all_of(_starpoly(model, **how, **look))
-                case = f"{n} of 512 x 512, {name}, {how['engine']}, {how['precision']}" + (", not enlarged" if look else "")
-                goal = goal if look or name != "nuclei-fluo" else None
+                case = f"{n} of 512 x 512, {name}, {how['engine']}, {how['precision']}" + (", at its own size" if look else "")
+                goal = goal if look or name != options.model else None
                 yield Row("folder", case, seconds, peer, goal, note)
+
+
+def slide(options: argparse.Namespace) -> Iterable[Row]:
+    """A tiled file, from the start of the process to labels and outlines on disk; how much of the time the network works."""
+    from mosaic import Mosaic
+    from tifffile import imwrite
+
+    side = 2 * options.side
+    with tempfile.TemporaryDirectory() as folder:
+        imwrite(Path(folder, "slide.tif"), np.asarray(Mosaic(side, "grey")), tile=(512, 512), compression="zlib")
+        command = [sys.executable, "-m", "starpoly", "predict", "slide.tif", "-o", "out", "--format", "geojson", "--provenance", "--model", options.model]
+        begin = time.perf_counter()
+        subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        seconds = time.perf_counter() - begin
+        stages = json.loads(next(Path(folder, "out").glob("*_provenance.json")).read_text(encoding="utf-8"))["seconds"]
+    network = next(value for name, value in stages.items() if name.rpartition(": ")[2] == "network")
+    note = f"the network works {100 * network / seconds:.0f} % of it; {seconds / (side * side / 1e6):.3f} s per megapixel"
+    yield Row("slide", f"{side} x {side}, {options.model}, start of the process to files", seconds, note=note)
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], Iterable[Row]]] = {
     part.__name__: part
-    for part in (suppression, distances, rendering, matching, training, network, precision, pipeline, folder)
+    for part in (suppression, distances, rendering, matching, training, network, precision, pipeline, folder, slide)
 }
 
 
@@ -490,6 +557,8 @@ def main(arguments: list[str] | None = None) -> int:
     default = shared / "peer" / "stardist-fluo"
     parser.add_argument("--peer-model", type=Path, default=default if default.is_dir() else None, help="StarDist model folder")
     parser.add_argument("--side", type=int, default=4096, help="side of the pipeline's image (default: %(default)s)")
+    parser.add_argument("--model", default=_fast_model(), help="starpoly's own model, by name or folder (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="small arrays, to see whether a part still does what it should")
     parser.add_argument("--files", type=int, default=100, help="files of the folder, at most 100 (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows; parts that are in FILE and not measured now stay")
     parser.add_argument("--from", type=Path, dest="source", metavar="FILE", help="measure nothing, take the rows of FILE")
@@ -508,6 +577,12 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _fast_model() -> str:
+    """The fastest of the shipped models for nuclei in fluorescence."""
+    small = Path(__file__).resolve().parents[1] / "models" / "nuclei-fluo-small"
+    return small.name if small.is_dir() else "nuclei-fluo"
+
+
 def _measure(parts: list[str], options: argparse.Namespace) -> dict[str, Any]:
     # libraries read these when they are loaded
     for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -519,13 +594,14 @@ def _measure(parts: list[str], options: argparse.Namespace) -> dict[str, Any]:
             rows.setdefault(_PART_OF.get(row["part"], row["part"]), []).append(row)
     for part in parts:
         if part == "training" and len(parts) > 1:
-            rows[part] = _alone(part)
+            rows[part] = _alone(part, options)
             _keep(rows, options)
             continue
-        rows[part] = []
+        rows[part], begin = [], time.perf_counter()
         for row in PARTS[part](options):
             print(f"{row.part}: {row.case}: {_seconds(row.starpoly)}, {_seconds(row.peer)}; {row.note}", file=sys.stderr, flush=True)
             rows[part].append(asdict(row))
+        print(f"{part}: {time.perf_counter() - begin:.0f} s", file=sys.stderr, flush=True)
         _keep(rows, options)
     return _result(rows, options)
 
@@ -542,11 +618,12 @@ def _keep(rows: dict[str, list[dict[str, Any]]], options: argparse.Namespace) ->
         options.json.write_text(text + "\n", encoding="utf-8")
 
 
-def _alone(part: str) -> list[dict[str, Any]]:
+def _alone(part: str, options: argparse.Namespace) -> list[dict[str, Any]]:
     """Measure a part in a process of its own, which is told the number of threads when it starts."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "rows.json")
-        subprocess.run([sys.executable, __file__, "--only", part, "--json", str(path)], check=True, stdout=subprocess.DEVNULL)
+        command = [sys.executable, __file__, "--only", part, "--json", str(path), *(["--quick"] if options.quick else [])]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         return json.loads(path.read_text(encoding="utf-8"))["rows"]
 
 

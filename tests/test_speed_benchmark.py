@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import runpy
 import sys
@@ -40,3 +41,17 @@ def test_runs_are_in_turns_and_the_first_does_not_count(speed):
     assert "".join(calls) == "ab" + "ab" * 2
     assert best[1] is None
     assert best[0] >= 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["suppression", "distances", "rendering", "matching", "training"])
+def test_fast_parts_are_ahead_of_stardist(speed, part, pytestconfig, monkeypatch):
+    """Ratios, not seconds, of a fraction of what is measured on an idle machine: a loss of that much is no noise."""
+    pytest.importorskip("stardist", reason="needs stardist")
+    monkeypatch.syspath_prepend(pytestconfig.rootpath / "benchmarks")
+    options = argparse.Namespace(quick=True)
+    for _ in range(3):
+        ratios = [row.ratio for row in speed["PARTS"][part](options)]
+        if min(ratios) > 1.5:
+            return
+    pytest.fail(f"{part}: expected more than 1.5 times StarDist's speed, got {ratios}")
