@@ -163,10 +163,10 @@ def segment_slide(
             "roi": None if roi is None else [roi.y0, roi.x0, roi.y1, roi.x1],
             "mask": None if region is None else region.fingerprint(),
         }
-        kept = None
+        state = None
         if journal is not None:
             run = {"starpoly": __version__, "model": model.fingerprint(), "input": identity, **settings, **part}
-            kept = stack.enter_context(open_journal(journal, run, **_kind(model)))
+            state = stack.enter_context(open_journal(journal, run, **_kind(model)))
         give_back()
         labels = GrowingLabels(source.shape[:2], model.spec.class_names, clock=clock)
         with Writers(labels) as writers:
@@ -182,7 +182,7 @@ def segment_slide(
                 region=region,
                 readers=readers,
                 progress=progress,
-                journal=kept,
+                journal=state,
                 kept=labels,
             )
             with clock.timing("writing"):
@@ -205,8 +205,8 @@ def segment_slide(
                 write_provenance(outputs.provenance, record)
             with clock.timing("writing"):
                 writers.finish()
-        if kept is not None:
-            kept.remove()
+        if state is not None:
+            state.remove()
     seconds = found.seconds | clock.seconds
     return SlideResult(n_objects, source.shape, found.n_tiles, seconds, found.n_skipped, fraction)
 
