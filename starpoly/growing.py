@@ -126,17 +126,18 @@ class GrowingLabels:
         """Make a band of the polygons with centres above a row."""
         taken = [part.above(row) for part in self._waiting]
         self._waiting = [rest for part in self._waiting if len((rest := part.below(row)).polygons)]
-        polygons = StarPolygons.concatenate([self._none_of_them, *taken])
+        polygons = self._joined(taken)
         if len(polygons):
             self._bands.append(_Band(polygons.take(polygons.position_order()), self.shape, self._n_polygons))
             self._n_polygons += len(polygons)
         self._taken_up = row
 
-    @property
-    def _none_of_them(self) -> StarPolygons:
+    def _joined(self, parts: Sequence[StarPolygons]) -> StarPolygons:
+        """All polygons of some parts; one part is not copied."""
         if self._none is None:
             raise StarpolyError("labels: expected polygons to be added first, got none")
-        return self._none
+        filled = [part for part in parts if len(part)] or [self._none]
+        return filled[0] if len(filled) == 1 else StarPolygons.concatenate(filled)
 
     # --- measuring --------------------------------------------------------------------------------
 
@@ -219,7 +220,7 @@ class GrowingLabels:
         """All polygons by position, those that are hidden among them; when none are to come."""
         with self._changed:
             if self._all is None:
-                self._all = StarPolygons.concatenate([self._none_of_them, *(band.polygons for band in self._bands)])
+                self._all = self._joined([band.polygons for band in self._bands])
                 for band in self._bands:  # so that they are not held twice
                     band.polygons = self._all.take(slice(band.start, band.start + len(band)))
             return self._all
@@ -277,7 +278,7 @@ class GrowingLabels:
         return _draw(found, ids, self.shape, box).astype(dtype)
 
     def _listed(self, found: list[tuple[_Band, NDArray[np.intp]]]) -> tuple[StarPolygons, dict[str, Any]]:
-        polygons = StarPolygons.concatenate([self._none_of_them, *(band.polygons.take(rows) for band, rows in found)])
+        polygons = self._joined([band.polygons.take(rows) for band, rows in found])
         areas = np.concatenate([np.empty(0, np.int64), *(band.areas[rows] for band, rows in found)])
         sums = np.concatenate([np.empty((2, 0)), *(band.sums[:, rows] for band, rows in found)], axis=1)
         ids = np.concatenate([np.empty(0, np.int64), *(band.ids[rows] for band, rows in found)])
@@ -318,7 +319,8 @@ class _Waiting:
         return cls(polygons, polygons.points[:, 0].astype(np.float64) - polygons.outer_radii)
 
     def above(self, row: float) -> StarPolygons:
-        return self.polygons.take(self.polygons.points[:, 0] < row)
+        inside = self.polygons.points[:, 0] < row
+        return self.polygons if inside.all() else self.polygons.take(inside)
 
     def below(self, row: float) -> _Waiting:
         rest = self.polygons.points[:, 0] >= row
@@ -333,7 +335,7 @@ class _Band:
         self.polygons, self.start = polygons, start
         low, high = extents(polygons, shape)
         self.index = BoxIndex(low, high)
-        self._tops, self._bottoms = low[:, 0].copy(), high[:, 0].copy()
+        self._tops, self._bottoms = low[:, 0], high[:, 0]
         self._rows = int(self._tops.min()), int(self._bottoms.max())
         self.areas, self.sums = np.zeros(n, np.int64), np.zeros((2, n))
         self.ids = np.zeros(n, np.int64)  # 0 for those that are hidden, and as long as that is not known

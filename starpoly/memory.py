@@ -13,6 +13,7 @@ AT_REST = 1_000_000_000
 #: Bytes within which a run stays where nobody says otherwise.
 USUAL_MEMORY = 1_400_000_000
 
+_MOST_HEAPS = -8  # M_ARENA_MAX of <malloc.h>
 _SMALLEST_SIDE = 128
 _LARGEST_SIDE = 2048
 #: bounds of the side where nobody says anything: below, halos cost too much, above, larger ones gain little
@@ -31,6 +32,17 @@ def give_back() -> None:
     except (AttributeError, OSError, TypeError):  # another C library
         return
     trim(0)
+
+
+def share_heaps() -> None:
+    """Let threads that are begun from now on share heaps, where the C library (glibc) would give each its own.
+
+    What one has freed the others can use then; else each keeps as much as it has ever needed.
+    """
+    try:
+        ctypes.CDLL(None).mallopt(_MOST_HEAPS, 1)
+    except (AttributeError, OSError, TypeError):  # another C library
+        return
 
 
 def window_bytes(network: NetworkConfig, shape: tuple[int, int], precision: str = "float32") -> int:

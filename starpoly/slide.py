@@ -26,7 +26,7 @@ from .io.sources import Source, open_source
 from .io.tables import stream_table
 from .journal import open_journal
 from .measure import in_micrometres, with_confidence
-from .memory import give_back
+from .memory import give_back, share_heaps
 from .polygons import StarPolygons
 from .provenance import describe_run, write_provenance
 from .render import LazyLabels
@@ -168,6 +168,7 @@ def segment_slide(
             run = {"starpoly": __version__, "model": model.fingerprint(), "input": identity, **settings, **part}
             state = stack.enter_context(open_journal(journal, run, **_kind(model)))
         give_back()
+        share_heaps()  # of the threads that read and write
         labels = GrowingLabels(source.shape[:2], model.spec.class_names, clock=clock)
         with Writers(labels) as writers:
             _start(writers, outputs, labels, source.pixel_size, model.spec)

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from starpoly.config import NetworkConfig
-from starpoly.memory import AT_REST, give_back, tile_size_beside, tile_size_within, usual_tile_size, window_bytes
+from starpoly.memory import (
+    AT_REST,
+    give_back,
+    share_heaps,
+    tile_size_beside,
+    tile_size_within,
+    usual_tile_size,
+    window_bytes,
+)
 
 NETWORK = NetworkConfig()
 
@@ -43,9 +51,10 @@ def test_usual_window_keeps_to_its_bounds():
     assert usual_tile_size(NetworkConfig(base_filters=8)) == 1536
 
 
-def test_giving_back_what_is_free_changes_nothing():
+def test_giving_back_what_is_free_and_sharing_heaps_changes_nothing():
     held = np.arange(1 << 20)
     give_back()
+    share_heaps()
     assert held.sum() == (1 << 19) * ((1 << 20) - 1)
 
 
