@@ -45,14 +45,11 @@ def ray_distances(
 
     Notes
     -----
-    The definition is that of StarDist [1]_ (``star_dist`` of version 0.9.2 gives equal values; for some
+    The definition is that of StarDist (U. Schmidt, M. Weigert, C. Broaddus and G. Myers, "Cell Detection with Star-convex
+    Polygons", MICCAI 2018; ``star_dist`` of version 0.9.2 gives equal values; for some
     numbers of rays above 48 its directions, and so the values, differ in the last bit of float32): from the pixel's
     centre go in unit steps along the ray, adding in float32, until the nearest pixel carries another label or lies
     outside the image; then go back by ``1 - 0.5 / max(|sin|, |cos|)`` of a step.
-
-    References
-    ----------
-    .. [1] U. Schmidt, M. Weigert, C. Broaddus and G. Myers, "Cell Detection with Star-convex Polygons", MICCAI 2018.
     """
     labels = _check_labels(labels)
     grid_y, grid_x = (int(step) for step in grid)
