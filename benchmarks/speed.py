@@ -440,7 +440,9 @@ def pipeline(options: argparse.Namespace) -> Iterable[Row]:
             stages: dict[str, float] = {}
             (seconds,) = in_turns(lambda ours=ours, stages=stages: ours(given, result, stages), runs=2, budget=5, warm=True)
             peer = min((value for value in theirs.values() if value), default=None)
+            untiled = theirs.get("StarDist untiled")
             note = f"AP {ap:.3f}; the network works {100 * stages['network'] / seconds:.0f} % of the time"
+            note += f"; {untiled / seconds:.1f} times as fast as untiled" if untiled else ""
             case = f"{side} x {side}, {_case(options, name, how)}"
             yield Row("pipeline", case, seconds, peer, goal, note)
 
