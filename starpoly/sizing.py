@@ -1,8 +1,8 @@
 """At which size an image is looked at, so that its objects are as large as the network knows them.
 
-The network's own answer says how large objects are: after a look at the middle of the image, the median diameter either lies where the
-network is at its best, or the image is rescaled so that it does, and looked at once more, since of objects that are much too
-small the larger ones alone may have been found.
+The network's own answer says how large objects are: after a look at the middle of the image, and one at a quarter of its size for
+objects that are much larger than the network knows, the median diameter either lies where the network is at its best, or the image is
+rescaled so that it does, and looked at once more, since of objects that are much too small the larger ones alone may have been found.
 """
 
 from __future__ import annotations
@@ -10,14 +10,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from numpy.typing import NDArray
+
 from .config import SizeRange, Thresholds
 from .detect import Detection, Network, detect
+from .geometry.overlap import polygon_areas
 from .normalize import Normalizer
 from .polygons import StarPolygons
 from .scale import SCALES, Rescaled, middle, typical_diameter
 
 #: How often the size is estimated anew.
 _LOOKS = 2
+#: How small the image is in a look for objects that are much too large ...
+_AFAR = 0.25
+#: ... which is worth it from so many pixels a side.
+_LEAST_SIDE = 32
+#: It counts if it shows so many times as many objects, or so many times their area; of objects that the network knows it shows less.
+_MORE_OBJECTS, _MORE_AREA = 1.2, 1.5
 #: An image is not enlarged more than this: there is nothing left to see.
 _LARGEST = 4.0
 
@@ -70,15 +79,32 @@ def find_scale(image: Any, network: Network, normalizer: Normalizer, thresholds:
         Diameters that the network knows.
     """
     look = Look(1.0)
-    for _ in range(_LOOKS):
+    for n in range(_LOOKS):
         scaled = look.of(image)
         sample = middle(scaled.shape[:2])
-        found = detect(scaled[sample.slices], network, normalizer, thresholds)
+        crop = scaled[sample.slices]
+        found = detect(crop, network, normalizer, thresholds)
         if sample.shape == scaled.shape[:2]:
             look = Look(look.scale, found)
         seen = typical_diameter(found.polygons)
+        if n == 0:
+            seen = _from_afar(crop, found, network, normalizer, thresholds) or seen
         if not seen or sizes.smallest <= seen <= sizes.largest:
             break
         scale = scale_for(seen / look.scale, sizes)
         look = look if scale == look.scale else Look(scale)
     return look
+
+
+def _from_afar(crop: NDArray, found: Detection, network: Network, normalizer: Normalizer, thresholds: Thresholds) -> float:
+    """The median diameter, in pixels of ``crop``, of what is seen at a quarter of its size, if that is more than what was found; else 0.
+
+    Of objects that are much too large a network finds pieces, or nothing: what it says of their size is worth nothing then.
+    """
+    small = Rescaled(crop, _AFAR)
+    if min(small.shape[:2]) < _LEAST_SIDE:
+        return 0.0
+    seen = detect(small, network, normalizer, thresholds).polygons
+    more = len(seen) > _MORE_OBJECTS * len(found.polygons)
+    wider = polygon_areas(seen).sum() / _AFAR**2 > _MORE_AREA * polygon_areas(found.polygons).sum()
+    return typical_diameter(seen) / _AFAR if more or wider else 0.0

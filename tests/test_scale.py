@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from starpoly.config import SizeRange
+from starpoly.config import SizeRange, Thresholds
 from starpoly.errors import ConfigError
+from starpoly.normalize import Normalizer
 from starpoly.polygons import StarPolygons
 from starpoly.scale import Diameter, Rescaled, middle, typical_diameter
-from starpoly.sizing import scale_for
+from starpoly.sizing import find_scale, scale_for
+from starpoly.targets import make_targets
 
 import reference
-from painted import PaintedModel, disks, paint
+from painted import N_RAYS, Painted, PaintedModel, disks, paint
 
 RNG = np.random.default_rng(0)
 
@@ -144,3 +148,38 @@ def test_a_diameter_in_micrometres_needs_the_size_of_pixels():
     assert Diameter(12.0, physical=True).in_pixels((0.2, 0.8)) == pytest.approx(30)
     with pytest.raises(ConfigError, match="to know how many are 12 um, got one that does not; give --pixel-size"):
         Diameter(12.0, physical=True).in_pixels(None)
+
+
+class Knowing(Painted):
+    """Finds bright discs from 6 to 40 pixels wide, whole; nothing of larger or smaller ones."""
+
+    def __call__(self, batch):
+        self.windows.append(batch.shape)
+        labels, n = ndimage.label(batch[0, ..., 0] > 0.5)
+        widths = 2 * np.sqrt(np.bincount(labels.ravel(), minlength=n + 1) / np.pi)
+        labels[(widths[labels] < 6) | (widths[labels] > 40)] = 0
+        targets = make_targets(labels, n_rays=N_RAYS)
+        return SimpleNamespace(probability=targets.probability[None], distances=targets.distances[None], classes=None, foreground=None)
+
+
+def discs(width, n, side):
+    """An image with n x n discs."""
+    y, x = np.mgrid[:side, :side] % (side // n) - side // (2 * n)
+    return (np.hypot(y, x) < width / 2).astype(np.float32)[..., None]
+
+
+@pytest.mark.parametrize(("width", "n", "side"), [(12, 8, 256), (30, 4, 256), (120, 3, 512), (150, 1, 512), (150, 6, 1536)])
+def test_objects_far_beyond_what_the_network_knows_are_seen_from_afar(width, n, side):
+    sizes = SizeRange(smallest=8, target=12, largest=20)
+    look = find_scale(discs(width, n, side), Knowing(), Normalizer((0.0,), (1.0,)), Thresholds(0.3, 0.4), sizes)
+    assert 8 <= look.scale * width <= 20
+    if side <= 1024:
+        assert len(look.found.polygons) == n * n
+
+
+def test_the_look_from_afar_does_not_lead_away_from_what_is_known():
+    image = discs(30, 4, 256)
+    network = Knowing()
+    look = find_scale(image, network, Normalizer((0.0,), (1.0,)), Thresholds(0.3, 0.4), SizeRange(smallest=20, target=30, largest=40))
+    assert look.scale == 1
+    assert [window[1:3] for window in network.windows] == [(256, 256), (64, 64)]
