@@ -25,8 +25,10 @@ _LOOKS = 2
 _AFAR = 0.25
 #: ... which is worth it from so many pixels a side.
 _LEAST_SIDE = 32
-#: It counts if it shows so many times as many objects, or so many times their area; of objects that the network knows it shows less.
-_MORE_OBJECTS, _MORE_AREA = 1.2, 1.5
+#: It counts if it shows at least so many times as many objects ...
+_AS_MANY = 0.5
+#: ... and so many times as much: number times area. Of objects that the network knows it shows fewer, or some together as one.
+_MORE = 1.5
 #: An image is not enlarged more than this: there is nothing left to see.
 _LARGEST = 4.0
 
@@ -105,6 +107,7 @@ def _from_afar(crop: NDArray, found: Detection, network: Network, normalizer: No
     if min(small.shape[:2]) < _LEAST_SIDE:
         return 0.0
     seen = detect(small, network, normalizer, thresholds).polygons
-    more = len(seen) > _MORE_OBJECTS * len(found.polygons)
-    wider = polygon_areas(seen).sum() / _AFAR**2 > _MORE_AREA * polygon_areas(found.polygons).sum()
-    return typical_diameter(seen) / _AFAR if more or wider else 0.0
+    number, area = len(found.polygons), float(polygon_areas(found.polygons).sum())
+    number_afar, area_afar = len(seen), float(polygon_areas(seen).sum()) / _AFAR**2
+    counts = number_afar > _AS_MANY * number and number_afar * area_afar > _MORE * number * area
+    return typical_diameter(seen) / _AFAR if counts else 0.0

@@ -178,8 +178,20 @@ def test_objects_far_beyond_what_the_network_knows_are_seen_from_afar(width, n, 
 
 
 def test_the_look_from_afar_does_not_lead_away_from_what_is_known():
-    image = discs(30, 4, 256)
-    network = Knowing()
-    look = find_scale(image, network, Normalizer((0.0,), (1.0,)), Thresholds(0.3, 0.4), SizeRange(smallest=20, target=30, largest=40))
+    network, sizes = Knowing(), SizeRange(smallest=20, target=30, largest=40)
+    look = find_scale(discs(30, 4, 256), network, Normalizer((0.0,), (1.0,)), Thresholds(0.3, 0.4), sizes)
     assert look.scale == 1
     assert [window[1:3] for window in network.windows] == [(256, 256), (64, 64)]
+
+
+def test_a_crowd_that_looks_like_one_object_from_afar_is_a_crowd():
+    class Blurred(Knowing):
+        """From afar it sees one large object that covers everything."""
+
+        def __call__(self, batch):
+            return super().__call__(discs(38, 1, 64)[None] if batch.shape[1] == 64 else batch)
+
+    sizes = SizeRange(smallest=8, target=12, largest=20)
+    look = find_scale(discs(12, 8, 256), Blurred(), Normalizer((0.0,), (1.0,)), Thresholds(0.3, 0.4), sizes)
+    assert look.scale == 1
+    assert len(look.found.polygons) == 64
