@@ -56,7 +56,7 @@ def sizes(rows: list[Row]) -> list[str]:
     lines = ["| images | model | " + " | ".join(f"x {factor:g}" for factor in factors) + " |", "|---|---|" + "--:|" * len(factors)]
     for kind, label in dict.fromkeys((row["modality"], row["label"]) for row in rows):
         of = {row["factor"]: row["ap"]["0.5"] for row in rows if (row["modality"], row["label"]) == (kind, label)}
-        lines.append(f"| {kind.replace('_', ' ')} | {label} | " + " | ".join(_part(of[factor]) for factor in factors) + " |")
+        lines.append(f"| {kind.replace('_', ' ')} | {label} | " + " | ".join(_part(of[factor]) if factor in of else "" for factor in factors) + " |")
     return lines
 
 
