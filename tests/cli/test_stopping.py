@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are POS
 
 #: The command line with a painted network, in which one part takes as long as the test wants
 PROGRAM = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 import painted
 from starpoly import detect
@@ -34,6 +34,7 @@ from starpoly.model import StarPoly2D
 from starpoly.network import quiet
 from starpoly.growing import GrowingLabels
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background ignores it, and so would this
 seconds, slow, begun = float(sys.argv.pop(1)), sys.argv.pop(1), Path(sys.argv.pop(1))
 
 def delayed(owner, name):
