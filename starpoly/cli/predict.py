@@ -9,6 +9,7 @@ import sys
 import time
 import warnings
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -270,9 +271,15 @@ def _predict_slide(models: Models, job: Job, args: argparse.Namespace, clock: St
     from ..io.sources import open_source
     from ..slide import SlideOutputs, segment_slide
 
-    with open_source(job.image, level=args.level, channels=args.channels, roi=args.roi, pixel_size=args.pixel_size) as source:
+    looked_at = args.model is None or (args.diameter is not None and args.diameter.physical)
+    with ExitStack() as stack:
+        source = None
+        if looked_at:  # some files are decoded whole when they are opened: not twice without need
+            source = stack.enter_context(
+                open_source(job.image, level=args.level, channels=args.channels, roi=args.roi, pixel_size=args.pixel_size)
+            )
         name, model = models.suited_to(source, job.image)
-        diameter = args.diameter and args.diameter.in_pixels(source.pixel_size)
+        diameter = args.diameter and args.diameter.in_pixels(source.pixel_size if source else None)
     tile_size = _tile_size(model, args)
     try:
         result = segment_slide(
