@@ -41,7 +41,11 @@ LARGEST_DISTANCE = 1e7
 
 #: candidates in a block of a large image, at least and at most: few enough to stay near the processor, many enough that most
 #: are far from the block's border
-_BLOCK_CANDIDATES = 20_000, 60_000
+_BLOCK_CANDIDATES = 5_000, 30_000
+#: part of the polygons that are no larger than the margin around a block
+_MARGIN_QUANTILE = 0.5
+#: how many times its own candidates a block may look at, and all together: beyond, one pass is better
+_MOST_KNOWN, _MOST_KNOWN_ALTOGETHER = 2, 8
 
 
 def suppress(candidates: StarPolygons, nms_threshold: float) -> StarPolygons:
@@ -70,97 +74,83 @@ def suppress(candidates: StarPolygons, nms_threshold: float) -> StarPolygons:
     from .geometry import _kernels_nms as kernels
 
     _check_threshold(nms_threshold)
+    _check_values(candidates)
+    radii = _outer_radii(candidates)
+    if not radii.max(initial=0) <= LARGEST_DISTANCE:
+        raise _bad_distances(float(radii.max()))
     rows = candidates.score_order()
     state = np.full(len(candidates), kernels.PENDING, np.uint8)
     if len(candidates) > _BLOCK_CANDIDATES[0]:
-        _suppress_in_blocks(candidates, rows, state, float(nms_threshold))
+        _suppress_in_blocks(candidates, radii, rows, state, float(nms_threshold))
         rows = rows[(state[rows] == kernels.PENDING) | (state[rows] == kernels.KEPT)]
-    _settle(candidates, rows, state, float(nms_threshold))
+    _judge_among(candidates, rows, state, np.empty((0, 4)), float(nms_threshold))
     return candidates.take(rows[state[rows] == kernels.KEPT])
 
 
-def _settle(candidates: StarPolygons, rows: NDArray[np.intp], state: NDArray[np.uint8], nms_threshold: float) -> None:
-    """One greedy pass over candidates, ``rows`` in score order; those of which the ``state`` is known keep it."""
-    _judge_alone(candidates, rows, state, np.empty((0, 4)), LARGEST_DISTANCE, nms_threshold)
+def _outer_radii(candidates: StarPolygons) -> NDArray[np.float32]:
+    from .geometry import _kernels_blocks as kernels
+
+    radii = np.empty(len(candidates), np.float32)
+
+    def measure(start: int, stop: int) -> None:
+        kernels.outer_radii(candidates.distances[start:stop], radii[start:stop])
+
+    in_parts(measure, len(candidates), n_threads() if len(candidates) > _BLOCK_CANDIDATES[0] else 1)
+    return radii
 
 
-def _judge_alone(
-    candidates: StarPolygons, rows: NDArray[np.intp], state: NDArray[np.uint8], unseen: NDArray, reach: float, threshold: float
+def _judge_among(
+    candidates: StarPolygons, rows: NDArray[np.intp], state: NDArray[np.uint8], unseen: NDArray, threshold: float
 ) -> None:
-    """Decide what can be decided among ``rows``, which stand in score order, given what is ``unseen``.
-
-    They are copied side by side first: the others of a large image then do not lie between them in memory.
-    """
+    """Decide what can be decided among ``rows``, which stand in score order and are all that reach out of what is ``unseen``."""
     from .geometry import _kernels_nms as kernels
 
-    part = candidates.take(rows)
-    features = _describe(part, LARGEST_DISTANCE)
-    states = state[rows]
-    states[features[:, kernels.AREA] <= 0] = kernels.FREE  # covers nothing: no object
-    order = np.flatnonzero(states != kernels.FREE)
-    kernels.judge(
-        part.points,
-        part.distances,
-        features,
-        order,
-        np.ones(len(order), np.bool_),
-        states,
-        unseen,
-        reach,
-        threshold,
-        *ray_directions(part.n_rays),
-    )
-    state[rows] = states
+    directions = ray_directions(candidates.n_rays)
+    if not kernels.judge_among(candidates.points, candidates.distances, rows, state, unseen, 0.0, threshold, *directions):
+        raise _bad_distances()
 
 
 def _suppress_in_blocks(
-    candidates: StarPolygons, rows: NDArray[np.intp], state: NDArray[np.uint8], nms_threshold: float
+    candidates: StarPolygons,
+    radii: NDArray[np.float32],
+    rows: NDArray[np.intp],
+    state: NDArray[np.uint8],
+    nms_threshold: float,
 ) -> None:
-    """Decide, in blocks of the image at the same time, what the candidates of each block decide by themselves.
+    """Decide, in blocks of the image at the same time, what each block's surroundings decide by themselves.
 
-    A polygon of another block reaches into this one as far as its outer radius exceeds its distance from it; so what
-    lies deeper inside than that and its own outer radius has no part in the other blocks. (See the module's text: what is
-    decided so is what the whole image decides.) A block that others reach through to the middle is left as it is.
+    A block is looked at with a margin around it, and with all polygons of the image whose discs reach into the two. Those
+    whose discs lie inside the two conflict with no others, so all that they depend on is there. (See the module's text: what
+    is decided so is what the whole image decides, and what two blocks decide is the same.) Where most of the image reaches
+    into a block, it is left as it is.
     """
-    points = candidates.points.astype(np.float64)
-    n_wanted = min(max(len(rows) // (2 * n_threads()), _BLOCK_CANDIDATES[0]), _BLOCK_CANDIDATES[1])
-    low, high = points.min(axis=0), points.max(axis=0)
-    if not np.isfinite(high - low).all():
-        return  # said where candidates are described
-    side = max(math.sqrt(float(np.prod(high - low + 1)) * n_wanted / len(rows)), 1.0)
-    n_cells = np.ceil((high - low + 1) / side).astype(np.int64)
-    cells = np.minimum(((points - low) / side).astype(np.int64), n_cells - 1)
-    cell = cells[:, 0] * n_cells[1] + cells[:, 1]
-    order = rows[np.argsort(cell[rows], kind="stable")]
-    numbers, starts = np.unique(cell[order], return_index=True)
-    groups = np.split(order, starts[1:])
-    radii = np.empty(len(rows), np.float32)
+    from .geometry import _kernels_blocks as kernels
 
-    def measure(start: int, stop: int) -> None:
-        np.max(candidates.distances[start:stop], axis=1, out=radii[start:stop])
-
-    in_parts(measure, len(rows), n_threads())
-    largest = np.array([radii[group].max() for group in groups], np.float64)
-    corners = low + side * np.stack(np.divmod(numbers, n_cells[1]), axis=1)
-    reaches = [_reach_into(corners, largest, side, index) for index in range(len(groups))]
+    points, n, threads = candidates.points, len(candidates), n_threads()
+    low, high = (extreme(axis=0).astype(np.float64) for extreme in (points.min, points.max))
+    n_wanted = min(max(n // (2 * threads), _BLOCK_CANDIDATES[0]), _BLOCK_CANDIDATES[1])
+    longest = math.sqrt(float(np.prod(high - low + 1)) * n_wanted / n)
+    n_cells = [math.ceil(min(max(extent / longest, 1), n / n_wanted)) for extent in high - low + 1]
+    sides = (high - low + 1) / n_cells
+    margin = float(np.quantile(radii[:: max(n // 1000, 1)], _MARGIN_QUANTILE))
+    own, near = np.zeros((2, n_cells[0] * n_cells[1]), np.int64)
+    lattice = (low, *sides, *n_cells, margin)
+    if not kernels.count_by_block(points, radii, *lattice, own, near, _MOST_KNOWN_ALTOGETHER * n):
+        return
+    blocks = np.flatnonzero((own > 0) & (near <= _MOST_KNOWN * own))
+    places = np.full(len(near), -1, np.int64)
+    starts = np.concatenate([[0], np.cumsum(near[blocks])])
+    places[blocks] = starts[:-1]
+    members = np.empty(starts[-1], np.int64)
+    kernels.fill_by_block(points, radii, rows, *lattice, places, members)
 
     def decide(start: int, stop: int) -> None:
         for index in range(start, stop):
-            (y0, x0), reach = corners[index], reaches[index]
-            if 2 * (reach + np.median(radii[groups[index]])) < side:
-                outside = _outside(y0, x0, y0 + side, x0 + side)
-                _judge_alone(candidates, groups[index], state, outside, reach, nms_threshold)
+            at = np.array(divmod(int(blocks[index]), n_cells[1]))
+            outside = _outside(*(low + at * sides - margin), *(low + (at + 1) * sides + margin))
+            _judge_among(candidates, members[starts[index] : starts[index + 1]], state, outside, nms_threshold)
 
-    in_parts(decide, len(groups), n_threads())
-
-
-def _reach_into(corners: NDArray[np.float64], largest: NDArray[np.float64], side: float, index: int) -> float:
-    """How far at most the polygons of the other blocks reach into one; 0 if they do not."""
-    gap = np.maximum(np.abs(corners - corners[index]) - side, 0)
-    # a pixel more, for the rounding of corners
-    reach = largest + 1 - np.hypot(gap[:, 0], gap[:, 1])
-    reach[index] = 0
-    return max(float(reach.max()), 0.0)
+    in_parts(decide, len(blocks), threads, parts=len(blocks))
 
 
 def _outside(y0: float, x0: float, y1: float, x1: float) -> NDArray[np.float64]:
@@ -489,19 +479,33 @@ def _describe(candidates: StarPolygons, max_distance: float) -> NDArray[np.float
     features = np.empty((len(candidates), kernels.N_FEATURES))
     if len(candidates) == 0:
         return features
+    _check_values(candidates)
     if not kernels.describe(candidates.distances, *directions, features):
-        raise StarpolyError("suppression: expected finite distances of at least 0, got others; clip the distances")
+        raise _bad_distances()
     largest = float(features[:, kernels.OUTER].max())
     if largest > max_distance:
-        raise StarpolyError(
-            f"suppression: expected distances of at most max_distance = {max_distance:g} pixels, got {largest:g}; "
-            "clip the distances before"
-        )
+        raise _bad_distances(largest, max_distance)
+    return features
+
+
+def _check_values(candidates: StarPolygons) -> None:
+    """An error unless probabilities and centres are what they may be."""
+    if len(candidates) == 0:
+        return
     if not candidates.probabilities.min() >= 0 or not np.isfinite(candidates.probabilities.max()):
         raise StarpolyError("suppression: expected finite probabilities of at least 0, got others")
     if not np.isfinite(candidates.points).all():
         raise StarpolyError("suppression: expected finite centres, got others")
-    return features
+
+
+def _bad_distances(largest: float = math.nan, max_distance: float = LARGEST_DISTANCE) -> StarpolyError:
+    """What is said of distances that are negative or not finite, or larger than they may be."""
+    if not math.isfinite(largest):
+        return StarpolyError("suppression: expected finite distances of at least 0, got others; clip the distances")
+    return StarpolyError(
+        f"suppression: expected distances of at most max_distance = {max_distance:g} pixels, got {largest:g}; "
+        "clip the distances before"
+    )
 
 
 def _check_threshold(nms_threshold: float) -> None:

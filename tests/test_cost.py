@@ -58,9 +58,9 @@ def costs(pytestconfig):
 def test_few_pairs_are_looked_at_and_hardly_one_exactly(costs):
     # most candidates are suppressed by one that they overlap deeply, which the cheapest bound settles
     assert costs["n"] > 300
-    assert costs["ellipses"]["surely_conflict"] < 5
-    assert costs["ellipses"]["conflict"] < 2
-    assert costs["ellipses"]["intersection_area"] < 0.5
+    assert costs["ellipses"]["surely_conflict"] < 2
+    assert costs["ellipses"]["conflict"] < 1
+    assert costs["ellipses"]["intersection_area"] < 0.1
 
 
 def test_a_flood_of_large_polygons_costs_no_more_than_one_of_small_ones(costs):

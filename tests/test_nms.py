@@ -100,12 +100,19 @@ def test_whole_image_equals_reference(seed, n, threshold):
     assert_same(suppress(polygons, threshold), polygons.take(np.array(expected, int)))
 
 
+def in_blocks_of(least: int, most: int, *, margin: float = 0.5):
+    """Suppression in blocks of so many candidates, however many others each has to look at."""
+    return mock.patch.multiple(
+        "starpoly.nms", _BLOCK_CANDIDATES=(least, most), _MARGIN_QUANTILE=margin, _MOST_KNOWN=1e9, _MOST_KNOWN_ALTOGETHER=1e9
+    )
+
+
 @settings(max_examples=150)
-@given(seeds, st.integers(0, 40), thresholds, st.integers(1, 20))
-def test_blocks_equal_reference(seed, n, threshold, in_block):
+@given(seeds, st.integers(0, 40), thresholds, st.integers(1, 20), st.sampled_from([0.0, 0.5, 1.0]))
+def test_blocks_equal_reference(seed, n, threshold, in_block, margin):
     polygons = random_polygons(np.random.default_rng(seed), n, shape=(200, 150), largest=10)
     expected = reference.greedy_suppression(polygons, threshold)
-    with mock.patch("starpoly.nms._BLOCK_CANDIDATES", (in_block, 2 * in_block)):
+    with in_blocks_of(in_block, 2 * in_block, margin=margin):
         assert_same(suppress(polygons, threshold), polygons.take(np.array(expected, int)))
 
 
@@ -117,6 +124,8 @@ def test_blocks_equal_one_pass(seed, n, threshold, in_block, with_giant):
     if with_giant:  # reaches through many blocks
         polygons = StarPolygons.concatenate([polygons, stars((250, 200, 120), probabilities=[rng.random()])])
     expected = suppress(polygons, threshold)
+    with in_blocks_of(in_block, in_block):
+        assert_same(suppress(polygons, threshold), expected)
     with mock.patch("starpoly.nms._BLOCK_CANDIDATES", (in_block, in_block)):
         assert_same(suppress(polygons, threshold), expected)
 
@@ -427,6 +436,9 @@ def test_bounds_hold(seed, n_rays):
         margin = 1e-9 * area + 1e-13 * float(max(a.distances[k].max(), b.distances[k].max())) ** 2
         radius = features[k, kernels.OUTER]
         assert kernels._radial_bound(dy, dx, *pair, radius, math.inf) <= area + margin
+        trimmed = kernels._trim(dy, dx, b.distances[k], sin, cos, radius)
+        assert ((trimmed >= 0) & (trimmed <= b.distances[k])).all()
+        assert kernels._radial_bound(dy, dx, a.distances[k], trimmed, sin, cos, radius, math.inf) <= area + margin
         assert gap == 0 or kernels._oriented_box(dy, dx, gap, *pair) >= area - margin
         loss = abs(dy) * features[k, kernels.EXTENT_X] + abs(dx) * features[k, kernels.EXTENT_Y]
         assert kernels._common_star(a.distances[k], b.distances[k], sin[1]) - loss <= area + margin
@@ -441,6 +453,20 @@ def test_radial_bound_is_tight_where_it_matters():
     area = intersection_areas(polygon, polygon.shift((2, 3)))[0]
     bound = kernels._radial_bound(2.0, 3.0, disc, disc, sin, cos, 10.0, math.inf)
     assert 0.97 * area < bound <= area
+
+
+def test_what_a_spike_hides_is_trimmed():
+    from starpoly.geometry import _kernels_nms as kernels
+
+    sin, cos = ray_directions(32)
+    disc, spiky = np.full(32, 10, np.float32), np.full(32, 10, np.float32)
+    spiky[8] = 15  # its flank is seen from behind, from further along
+    polygons = StarPolygons([(0, 6), (0, 0)], np.stack([disc, spiky]), [1, 1])
+    area = intersection_areas(polygons.take([0]), polygons.take([1]))[0]
+    pair = (0.0, -6.0, disc)
+    assert kernels._radial_bound(*pair, spiky, sin, cos, 15.0, math.inf) == 0
+    trimmed = kernels._trim(0.0, -6.0, spiky, sin, cos, 15.0)
+    assert 0.9 * area < kernels._radial_bound(*pair, trimmed, sin, cos, 15.0, math.inf) <= area
 
 
 def test_described_discs_and_boxes_hold(rng):
@@ -467,9 +493,11 @@ def test_without_compilation(rng, tmp_path):
     np.savez(tmp_path / "in.npz", points=polygons.points, distances=polygons.distances, p=polygons.probabilities)
     script = """
 import sys, numpy as np
+import starpoly.nms
 from starpoly.nms import suppress
 from starpoly.polygons import StarPolygons
 data = np.load(sys.argv[1], allow_pickle=False)
+starpoly.nms._BLOCK_CANDIDATES, starpoly.nms._MOST_KNOWN = (10, 20), 60
 kept = suppress(StarPolygons(data["points"], data["distances"], data["p"]), 0.4)
 np.save(sys.argv[2], kept.points)
 """

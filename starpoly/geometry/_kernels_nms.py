@@ -24,8 +24,9 @@ N_LEVELS = 16
 _ROW_STRIDE, _LEVEL_STRIDE = 5039, 1000003
 
 # ``heads`` and ``links`` chain the polygons of a cell, ``level_heads`` and ``level_links`` those of a level;
-# ``size`` (1,) is the number of polygons held, ``boxes`` and ``members`` their bounding boxes and row numbers
-Bins = namedtuple("Bins", "heads links level_heads level_links level_counts level_radii boxes members size")
+# ``size`` (1,) is the number of polygons held, ``boxes`` and ``members`` their bounding boxes and row numbers; ``met`` has room for
+# those that one polygon meets
+Bins = namedtuple("Bins", "heads links level_heads level_links level_counts level_radii boxes members size met")
 
 
 @kernel
@@ -157,6 +158,31 @@ def _radial_bound(dy, dx, d0, d1, sin, cos, radius1, enough):
 
 
 @kernel
+def _trim(dy, dx, d1, sin, cos, radius1):
+    """Lesser distances of polygon 1, whose centre is at (dy, dx), with more of it seen from the origin.
+
+    An edge that is seen from behind or too obliquely has its longer end drawn in, all around, once upwards and once
+    downwards. What that makes of the polygon lies in it.
+    """
+    n_rays = sin.shape[0]
+    trimmed = d1.copy()
+    aim = 1e-6 * radius1 * radius1
+    for turn in (1, -1):
+        k = 0 if turn > 0 else n_rays - 1
+        for _ in range(n_rays + n_rays // 2):
+            following = k + turn
+            following = following - n_rays if following >= n_rays else following + n_rays if following < 0 else following
+            if trimmed[following] > trimmed[k]:
+                y, x = dy + trimmed[k] * sin[k], dx + trimmed[k] * cos[k]
+                at_centre = turn * (x * dy - y * dx)
+                slope = turn * (x * sin[following] - y * cos[following])
+                if at_centre + trimmed[following] * slope < aim and slope < 0:
+                    trimmed[following] = min(max((at_centre - aim) / -slope, 0.0), np.float64(trimmed[following]))
+            k = following
+    return trimmed
+
+
+@kernel
 def conflict(i, j, points, distances, features, threshold, sin, cos):
     """Whether the intersection of polygons i and j exceeds ``threshold`` times the smaller area.
 
@@ -187,8 +213,15 @@ def conflict(i, j, points, distances, features, threshold, sin, cos):
     d0, d1 = distances[i], distances[j]
     if smaller - loss > enough and _common_star(d0, d1, sin[1]) - loss > enough:
         return True
+    # seen from either centre; often an edge is hidden from one and none from the other
     if gap < b[OUTER] and _radial_bound(dy, dx, d0, d1, sin, cos, b[OUTER], enough) > enough:
         return True
+    if gap < a[OUTER] and _radial_bound(-dy, -dx, d1, d0, sin, cos, a[OUTER], enough) > enough:
+        return True
+    if gap < b[OUTER]:
+        trimmed = _trim(dy, dx, d1, sin, cos, b[OUTER])
+        if _radial_bound(dy, dx, d0, trimmed, sin, cos, b[OUTER], enough) > enough:
+            return True
     if gap > 0 and _oriented_box(dy, dx, gap, d0, d1, sin, cos) < needed - slack:
         return False
     return intersection_area(points[i, 0], points[i, 1], d0, points[j, 0], points[j, 1], d1, sin, cos) > needed
@@ -227,6 +260,7 @@ def make_bins(capacity):
         np.empty((capacity, 4), np.float64),
         np.empty(capacity, np.int64),
         np.zeros(1, np.int64),
+        np.empty(capacity, np.int64),
     )
 
 
@@ -260,56 +294,68 @@ def insert(bins, i, points, features):
 
 
 @kernel
-def find_conflict(bins, i, points, distances, features, threshold, sin, cos):
-    """Whether polygon i conflicts with one in the grid.
+def find_conflict(bins, i, tried, points, distances, features, threshold, sin, cos):
+    """The row of a polygon in the grid, other than ``tried``, that polygon i conflicts with; -1 if there is none.
 
     On each level either the cells within reach are visited, beginning with that of the centre, or the list of all
     polygons of the level where that is shorter. At first only the cheapest tests are made: most polygons that are
     suppressed overlap one of the grid deeply, and the others need not be looked at closely before that is found. (One
     function: a call with this many arrays costs more than a cell.)
     """
-    heads, boxes = bins.heads, bins.boxes
+    heads, boxes, met = bins.heads, bins.boxes, bins.met
     y, x = np.float64(points[i, 0]), np.float64(points[i, 1])
     top, bottom = y + features[i, TOP], y + features[i, BOTTOM]
     left, right = x + features[i, LEFT], x + features[i, RIGHT]
     n_met = 0
-    for closely in range(2):
-        per_cell = 2.0
-        for level in range(N_LEVELS):
-            per_cell *= 0.25
-            count = bins.level_counts[level]
-            if count == 0:
-                continue
-            reach = bins.level_radii[level]
-            row0, column0 = math.floor((top - reach) * per_cell), math.floor((left - reach) * per_cell)
-            n_rows = math.floor((bottom + reach) * per_cell) - row0 + 1
-            n_columns = math.floor((right + reach) * per_cell) - column0 + 1
-            row, column = math.floor(y * per_cell), math.floor(x * per_cell)
-            whole = n_rows * n_columns > count
-            if whole:
-                n_rows, n_columns = 1, 1
-            links = bins.level_links if whole else bins.links
-            for _ in range(n_rows):
-                for _ in range(n_columns):
-                    node = bins.level_heads[level] if whole else heads[_bucket(row, column, level, heads.shape[0])]
-                    while node >= 0:
-                        apart_y = boxes[node, 0] >= bottom or top >= boxes[node, 1]
-                        apart = apart_y or boxes[node, 2] >= right or left >= boxes[node, 3]
-                        if not apart:
-                            j = bins.members[node]
-                            n_met += 1
-                            if closely == 0:
-                                found = surely_conflict(i, j, points, distances, features, threshold, sin, cos)
-                            else:
-                                found = conflict(i, j, points, distances, features, threshold, sin, cos)
-                            if found:
-                                return True
-                        node = links[node]
-                    column = column + 1 if column + 1 < column0 + n_columns else column0
-                row = row + 1 if row + 1 < row0 + n_rows else row0
-        if n_met == 0:
-            break
-    return False
+    per_cell = 2.0
+    for level in range(N_LEVELS):
+        per_cell *= 0.25
+        count = bins.level_counts[level]
+        if count == 0:
+            continue
+        reach = bins.level_radii[level]
+        row0, column0 = math.floor((top - reach) * per_cell), math.floor((left - reach) * per_cell)
+        n_rows = math.floor((bottom + reach) * per_cell) - row0 + 1
+        n_columns = math.floor((right + reach) * per_cell) - column0 + 1
+        row, column = math.floor(y * per_cell), math.floor(x * per_cell)
+        whole = n_rows * n_columns > count
+        if whole:
+            n_rows, n_columns = 1, 1
+        links = bins.level_links if whole else bins.links
+        for _ in range(n_rows):
+            for _ in range(n_columns):
+                node = bins.level_heads[level] if whole else heads[_bucket(row, column, level, heads.shape[0])]
+                while node >= 0:
+                    apart_y = boxes[node, 0] >= bottom or top >= boxes[node, 1]
+                    apart = apart_y or boxes[node, 2] >= right or left >= boxes[node, 3]
+                    if not apart:
+                        j = bins.members[node]
+                        if j != tried:
+                            if surely_conflict(i, j, points, distances, features, threshold, sin, cos):
+                                return j
+                            # cells that share a list are met twice, so there may be more than are held
+                            if n_met < met.shape[0]:
+                                met[n_met] = j
+                                n_met += 1
+                            elif conflict(i, j, points, distances, features, threshold, sin, cos):
+                                return j
+                    node = links[node]
+                column = column + 1 if column + 1 < column0 + n_columns else column0
+            row = row + 1 if row + 1 < row0 + n_rows else row0
+    for k in range(n_met):
+        if conflict(i, met[k], points, distances, features, threshold, sin, cos):
+            return met[k]
+    return -1
+
+
+@kernel
+def _cells_per_pixel(points, rows):
+    """Of a lattice with about as many cells as there are ``rows``."""
+    y0, y1, x0, x1 = np.inf, -np.inf, np.inf, -np.inf
+    for i in rows:
+        y, x = np.float64(points[i, 0]), np.float64(points[i, 1])
+        y0, y1, x0, x1 = min(y0, y), max(y1, y), min(x0, x), max(x1, x)
+    return math.sqrt(max(rows.shape[0], 1) / ((y1 - y0 + 1) * (x1 - x0 + 1)))
 
 
 @kernel
@@ -331,21 +377,70 @@ def judge(points, distances, features, rows, judged, state, unseen, max_distance
     Rows suppressed before are passed over. Returns the number of rows decided.
     """
     kept, pending = make_bins(rows.shape[0]), make_bins(rows.shape[0])
+    # what suppressed the last candidate of a cell, or was kept in it, is likely to suppress the next one too
+    last = np.full(kept.heads.shape[0] * 4, -1, np.int64)
+    per_pixel = _cells_per_pixel(points, rows) if rows.shape[0] else 1.0
     decided = 0
     for k in range(rows.shape[0]):
         i = rows[k]
+        y, x = np.float64(points[i, 0]), np.float64(points[i, 1])
+        cell = _bucket(math.floor(y * per_pixel), math.floor(x * per_pixel), 0, last.shape[0])
         if judged[k] and state[i] == PENDING:
             # a hair more than the sum of the radii, for rounding
             reach = (features[i, OUTER] + max_distance) * (1 + 1e-9)
-            if find_conflict(kept, i, points, distances, features, threshold, sin, cos):
+            tried = last[cell]
+            if tried >= 0 and (
+                surely_conflict(i, tried, points, distances, features, threshold, sin, cos)
+                or conflict(i, tried, points, distances, features, threshold, sin, cos)
+            ):
+                by = tried
+            else:
+                by = find_conflict(kept, i, tried, points, distances, features, threshold, sin, cos)
+            if by >= 0:
                 state[i] = SUPPRESSED
-            elif _is_covered(np.float64(points[i, 0]), np.float64(points[i, 1]), reach, unseen) and not find_conflict(
-                pending, i, points, distances, features, threshold, sin, cos
+                last[cell] = by
+            elif (
+                _is_covered(y, x, reach, unseen)
+                and find_conflict(pending, i, np.int64(-1), points, distances, features, threshold, sin, cos) < 0
             ):
                 state[i] = KEPT
             decided += state[i] != PENDING
         if state[i] == KEPT:
+            last[cell] = i
             insert(kept, i, points, features)
         elif state[i] == PENDING:
             insert(pending, i, points, features)
     return decided
+
+
+@kernel
+def judge_among(points, distances, rows, state, unseen, max_distance, threshold, sin, cos):
+    """Decide what can be decided among ``rows``, which stand in score order, and write it to ``state``.
+
+    They are copied side by side first: the others of a large image then do not lie between them in memory. A polygon
+    without area is FREE. Returns False if a distance is negative or not finite; nothing is decided then.
+    """
+    n, n_rays = rows.shape[0], sin.shape[0]
+    near_points, near_distances = np.empty((n, 2), np.float32), np.empty((n, n_rays), np.float32)
+    states, features = np.empty(n, np.uint8), np.empty((n, N_FEATURES), np.float64)
+    for k in range(n):
+        i = rows[k]
+        near_points[k, 0], near_points[k, 1], states[k] = points[i, 0], points[i, 1], state[i]
+        for ray in range(n_rays):
+            near_distances[k, ray] = distances[i, ray]
+    if not describe(near_distances, sin, cos, features):
+        return False
+    order, n_left = np.empty(n, np.int64), 0
+    for k in range(n):
+        if not features[k, AREA] > 0:
+            states[k] = FREE
+        if states[k] != FREE:
+            order[n_left] = k
+            n_left += 1
+    judged = np.ones(n_left, np.bool_)
+    judge(near_points, near_distances, features, order[:n_left], judged, states, unseen, max_distance, threshold, sin, cos)
+    for k in range(n):
+        # what another thread has decided meanwhile is not undone
+        if states[k] != PENDING:
+            state[rows[k]] = states[k]
+    return True

@@ -19,7 +19,7 @@ def n_threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def in_parts(work: Callable[[int, int], None], n: int, threads: int) -> None:
+def in_parts(work: Callable[[int, int], None], n: int, threads: int, *, parts: int | None = None) -> None:
     """Call ``work(start, stop)`` for parts of ``range(n)`` that make up the whole, in several threads.
 
     Parameters
@@ -30,11 +30,13 @@ def in_parts(work: Callable[[int, int], None], n: int, threads: int) -> None:
         Length of the whole.
     threads : int
         At most so many parts are done at a time; with 1 there are no threads, and one part.
+    parts : int, optional
+        Into how many; by default a few for each thread.
     """
     if threads <= 1 or n < 2:
         work(0, n)
         return
-    n_parts = min(n, _PARTS * threads)
+    n_parts = min(n, parts or _PARTS * threads)
     borders = [n * part // n_parts for part in range(n_parts + 1)]
     with ThreadPoolExecutor(threads, "geometry") as pool:
         for done in [pool.submit(work, *part) for part in pairwise(borders)]:
