@@ -82,6 +82,37 @@ def test_threads_and_shapes_do_not_mix(tmp_path):
 
 
 @needs_openvino
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_shape_that_is_compiled_for_gives_the_same_bits_as_before(precision, tmp_path, monkeypatch):
+    pytest.importorskip("openvino", reason="needs OpenVINO")
+    from starpoly.network import serving_openvino
+
+    fast = Predictor.load(model_folder(tmp_path / "model", "foreground"), precision, engine="openvino")
+    shapes = [(1, 16, 16, 1), (1, 40, 104, 1), (2, 24, 16, 1), (1, 128, 96, 1), (1, 16, 16, 1), (1, 4, 4, 1)]
+    batches = [np.random.default_rng(shape[1]).random(shape, np.float32) for shape in shapes]
+    for_any = [fast(batch) for batch in batches]
+    monkeypatch.setattr(serving_openvino, "_WORTHWHILE", 0)
+    for batch, expected in zip(batches, for_any, strict=True):
+        got = fast(batch)
+        for kind in ("probability", "distances", "foreground"):
+            np.testing.assert_array_equal(getattr(got, kind), getattr(expected, kind))
+
+
+@needs_openvino
+def test_an_answer_stays_what_it_was(tmp_path):
+    pytest.importorskip("openvino", reason="needs OpenVINO")
+    fast = Predictor.load(model_folder(tmp_path / "model", "plain"), "float32", engine="openvino")
+    batches = [np.full((1, 32, 8 * (1 + i % 3), 1), i / 9, np.float32) for i in range(9)]
+    answers = [fast(batch).distances for batch in batches]
+    copies = [answer.copy() for answer in answers]
+    for batch in batches:
+        fast(1 - batch)
+    del fast
+    for answer, copy in zip(answers, copies, strict=True):
+        np.testing.assert_array_equal(answer, copy)
+
+
+@needs_openvino
 def test_the_engine_is_part_of_what_a_result_depends_on(tmp_path):
     pytest.importorskip("openvino", reason="needs OpenVINO")
     folder = model_folder(tmp_path / "model", "plain")
