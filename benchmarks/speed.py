@@ -7,7 +7,8 @@ Parts: suppression, distances, rendering, matching, training, network, precision
 written when it is done, and one that was measured before stays unless it is measured again, so a run can be split. Both
 sides get the same arrays and the same number of threads, are warmed up, and are run in turns; the fastest run of each counts. Candidates
 are the true answers for a mosaic of real masks (../shared/data, or where $STARPOLY_SHARED points; drawn ones without)
-with 5 % noise. StarDist is the optional extra `peer`, OpenVINO the extra `fast`; what is missing is left out. The
+with 5 % noise. StarDist is the optional extra `peer`, OpenVINO the extra `fast`, ONNX Runtime (part network) the extra
+`onnx`; what is missing is left out. The
 parts with StarDist's own network need a model folder, --peer-model (../shared/peer/stardist-fluo).
 """
 
@@ -28,6 +29,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -308,7 +310,7 @@ def network(options: argparse.Namespace) -> Iterable[Row]:
 
     side = 1024
     window = np.random.default_rng(0).random((1, side, side, 1), np.float32)
-    product = {name: _product(name) for name in ("float32", "bfloat16")}
+    products = {name: _product(name) for name in ("float32", "bfloat16")}
     models = {name: find_model(name) for name in dict.fromkeys([options.model, "nuclei-fluo"])}
     if options.peer_model:
         models["StarDist's network"] = options.peer_model
@@ -316,20 +318,20 @@ def network(options: argparse.Namespace) -> Iterable[Row]:
         keras_model = Predictor.load(folder, "float32").model
         work = _operations(keras_model, side)
         by_keras = None
-        for engine in engines():
-            for precision in ("float32", "bfloat16"):
-                predictor = Predictor.load(folder, precision, engine=engine)
-                given = None if by_keras else (lambda model=keras_model: model.predict(window, verbose=0))
-                seconds, peer = in_turns(lambda predictor=predictor: predictor(window), given)
-                by_keras = by_keras or peer
-                share = work / seconds / 1e9
-                megapixels = side * side / 1e6
-                note = f"{share:.0f} GFLOP/s, {100 * share / product[precision]:.0f} % of a matrix product in {precision}"
-                yield Row("network", f"{name}, {engine}, {precision}, per megapixel", seconds / megapixels, by_keras / megapixels, None, note)
+        onnx = [("onnx", "float32")] if find_spec("onnxruntime") and find_spec("tf2onnx") else []
+        for engine, precision in [*product(engines(), ("float32", "bfloat16")), *onnx]:
+            predictor = Predictor.load(folder, precision, engine=engine)
+            given = None if by_keras else (lambda model=keras_model: model.predict(window, verbose=0))
+            seconds, peer = in_turns(lambda predictor=predictor: predictor(window), given)
+            by_keras = by_keras or peer
+            share = work / seconds / 1e9
+            megapixels = side * side / 1e6
+            note = f"{share:.0f} GFLOP/s, {100 * share / products[precision]:.0f} % of a matrix product in {precision}"
+            yield Row("network", f"{name}, {engine}, {precision}, per megapixel", seconds / megapixels, by_keras / megapixels, None, note)
 
 
 def engines() -> list[str]:
-    """Those that are installed."""
+    """Those that are installed and fast on CPUs, the fastest last."""
     return ["tensorflow", *(["openvino"] if find_spec("openvino") else [])]
 
 
@@ -539,7 +541,7 @@ def write_docs(path: Path, result: dict[str, Any]) -> None:
 def _machine(threads: int) -> str:
     """What the figures were measured on, in words."""
     versions = []
-    for name in ("starpoly", "stardist", "tensorflow", "openvino", "numba", "numpy"):
+    for name in ("starpoly", "stardist", "tensorflow", "openvino", "onnxruntime", "numba", "numpy"):
         try:
             versions.append(f"{name} {version(name)}")
         except PackageNotFoundError:

@@ -88,8 +88,9 @@ class StarPoly2D:
             In which numbers the network computes, see :class:`~starpoly.network.predictor.Predictor`.
         refine_outlines : bool
             False: outlines as the rays alone tell them, whatever the model says of the foreground.
-        engine : {"tensorflow", "openvino"}
-            What runs the network. OpenVINO comes with ``pip install 'starpoly[fast]'`` and is faster on CPUs.
+        engine : {"tensorflow", "openvino", "onnx"}
+            What runs the network. OpenVINO comes with ``pip install 'starpoly[fast]'`` and is faster on CPUs, ONNX Runtime with
+            ``pip install 'starpoly[onnx]'``.
         tta : {"none", "flips", "all"}
             Test-time augmentation: what the network says is averaged over the image and its mirror images (4 times the work)
             and these turned by a quarter (8 times), see :mod:`starpoly.tta`.
@@ -99,7 +100,7 @@ class StarPoly2D:
         ModelError
             If there is no such model, or its files are missing, foreign or damaged.
         ConfigError
-            If ``precision`` is none of the three, the engine is not installed, or the model has no such symmetries.
+            If ``precision`` is none of the three, the engine is not installed or does not compute in it, or the model has no such symmetries.
         """
         from .network.predictor import Predictor
 
@@ -136,7 +137,7 @@ class StarPoly2D:
 
     @property
     def engine(self) -> str:
-        """What runs the network: ``tensorflow`` or ``openvino``."""
+        """What runs the network: ``tensorflow``, ``openvino`` or ``onnx``."""
         return self._predictor.engine
 
     def predict_instances(

@@ -72,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--min-confidence", "--min-score", type=fraction, default=0.0, metavar="P",
                        help="leave out objects that are right with a chance below P")
     model.add_argument("--engine", choices=ENGINES, default="tensorflow",
-                       help="what runs the network: openvino is faster on CPUs and comes with pip install 'starpoly[fast]'")
+                       help="what runs the network: openvino is faster on CPUs and comes with pip install 'starpoly[fast]', onnx with 'starpoly[onnx]'")
     model.add_argument("--precision", choices=PRECISIONS, default="auto",
                        help="numbers that the network computes in (default: bfloat16 where the CPU has it, for starpoly's own models)")
     model.add_argument("--no-refine", dest="refine", action="store_false",

@@ -29,7 +29,7 @@ class NetworkGeometry:
 
 @dataclass(frozen=True)
 class FrozenGraph:
-    """A serialised GraphDef with its weights as constants, and the names of its tensors.
+    """A serialised GraphDef, or ONNX model, with its weights as constants, and the names of its tensors.
 
     ``given`` is that of the batch, ``wanted`` those of the outputs by what they are; all are float32. ``tensorflow`` is
     the version that wrote it.

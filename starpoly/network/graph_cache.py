@@ -39,7 +39,7 @@ def cache_folder() -> Path:
     return (Path(home) if home else Path("~/.cache").expanduser()) / "starpoly"
 
 
-def key_of(spec: ModelSpec, weights: Path, precision: str) -> str:
+def key_of(spec: ModelSpec, weights: Path, precision: str, form: str = "tensorflow") -> str:
     """Name of the frozen network of a model.
 
     Parameters
@@ -48,11 +48,13 @@ def key_of(spec: ModelSpec, weights: Path, precision: str) -> str:
     weights : Path
         File of its weights.
     precision : {"float32", "bfloat16"}
+    form : {"tensorflow", "onnx"}
+        Kind of graph.
     """
     described = {name: value for name, value in spec.to_dict().items() if name in _DECISIVE}
     library = library_path()
     size = "" if library is None else str(library.stat().st_size)  # installations of several TensorFlows share a cache
-    parts = [__version__, _code(), size, precision, json.dumps(described, sort_keys=True, default=str), sha256_of(weights)]
+    parts = [__version__, _code(), size, precision, form, json.dumps(described, sort_keys=True, default=str), sha256_of(weights)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +68,7 @@ class Predictor:
         As given.
     precision : {"float32", "bfloat16"}
         The one in effect.
-    engine : {"tensorflow", "openvino"}
+    engine : {"tensorflow", "openvino", "onnx"}
         What runs the network.
     stride, grid : (int, int)
         Windows are multiples of ``stride`` pixels; outputs lie ``grid`` pixels apart.
@@ -126,8 +126,9 @@ class Predictor:
         """
         spec, weights = find_weights(folder)
         spec = spec.replace(refine_outlines=spec.refine_outlines and refine_outlines)
-        if check_engine(engine) == "openvino":
-            return cls._load_openvino(spec, weights, precision)
+        check_engine(engine, precision)
+        if engine != "tensorflow":
+            return cls._load_elsewhere(spec, weights, precision, engine)
         frozen = find_frozen(spec, weights, precision)
         if frozen is None:
             quiet_import()
@@ -146,20 +147,33 @@ class Predictor:
         return predictor
 
     @classmethod
-    def _load_openvino(cls, spec: ModelSpec, weights: Path, precision: str) -> Predictor:
-        from .serving_openvino import OpenVinoNetwork
+    def _load_elsewhere(cls, spec: ModelSpec, weights: Path, precision: str, engine: str) -> Predictor:
+        """The predictor whose frozen graph another engine than TensorFlow runs."""
+        about = check_engine(engine, precision)
+        precision = choose_precision(precision, foreign=bool(spec.stardist), fast=about.bfloat16 and cpu_has_bfloat16())
+        key = graph_cache.key_of(spec, weights, "float32", about.form)
+        network = graph_cache.find(key)
+        if network is None:
+            network = cls._freeze(spec, weights)
+            if about.form == "onnx":
+                from .onnx_graph import to_onnx
 
-        precision = choose_precision(precision, foreign=bool(spec.stardist), fast=cpu_has_bfloat16())
+                network = replace(network, graph=to_onnx(network.graph))
+                graph_cache.keep(key, network)
+        predictor = cls._of_frozen(spec, weights, network, precision, _serving_by(engine, network, precision))
+        predictor.engine = engine
+        return predictor
+
+    @classmethod
+    def _freeze(cls, spec: ModelSpec, weights: Path) -> FrozenNetwork:
+        """TensorFlow's frozen graph of a network in float32, from the cache or made anew."""
         network = graph_cache.find(graph_cache.key_of(spec, weights, "float32"))
         if network is None:
             quiet_import()
-            predictor = cls(spec, load_model(weights.parent)[1], "float32")
-            network = predictor._keep(weights)
+            network = cls(spec, load_model(weights.parent)[1], "float32")._keep(weights)
         if network is None:
-            raise ModelError("engine: expected a network that TensorFlow can freeze for OpenVINO, it cannot; use tensorflow")
-        predictor = cls._of_frozen(spec, weights, network, precision, OpenVinoNetwork(network.graph, precision))
-        predictor.engine = "openvino"
-        return predictor
+            raise ModelError("engine: expected a network that TensorFlow can freeze for another engine, it cannot; use tensorflow")
+        return network
 
     @property
     def model(self) -> keras.Model:
@@ -234,6 +248,17 @@ def _bfloat16_is_fast() -> bool:
     from .serving_tensorflow import has_gpu
 
     return not has_gpu()
+
+
+def _serving_by(engine: str, network: FrozenNetwork, precision: str) -> Serve:
+    """A frozen network run by another engine than TensorFlow."""
+    if engine == "onnx":
+        from .serving_onnx import OnnxNetwork
+
+        return OnnxNetwork(network.graph)
+    from .serving_openvino import OpenVinoNetwork
+
+    return OpenVinoNetwork(network.graph, precision)
 
 
 def _in_precision(spec: ModelSpec, model: keras.Model, precision: str) -> keras.Model:
