@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections import Counter, OrderedDict
+import weakref
+from collections import Counter, OrderedDict, deque
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -24,8 +25,10 @@ from .frozen import FrozenGraph
 
 #: Shapes of windows that stay compiled; an image needs one.
 _SHAPES = 4
+#: Requests that are kept to be used again: their memory need not be had from the system anew.
+_REQUESTS = 3
 #: After so many pixels of one shape it is compiled for.
-_WORTHWHILE = 2**22
+_WORTHWHILE = 2**21
 
 
 class OpenVinoNetwork:
@@ -54,6 +57,8 @@ class OpenVinoNetwork:
         self._networks: OrderedDict[tuple[int, ...], Any] = OrderedDict()
         self._for_any: Any = None
         self._pixels: Counter[tuple[int, ...]] = Counter()
+        # network, request, and what it answered
+        self._used: deque[tuple[Any, Any, list[weakref.ref]]] = deque(maxlen=_REQUESTS)
         self._lock = Lock()
         try:
             with tempfile.TemporaryDirectory() as folder:
@@ -65,13 +70,23 @@ class OpenVinoNetwork:
 
     def __call__(self, batch: np.ndarray) -> dict[str, np.ndarray]:
         with self._lock:
-            # a request of its own: what it answers stays in its memory, and is not copied
-            request = self._compiled(batch.shape).create_infer_request()
+            network = self._compiled(batch.shape)
+            request = self._request(network)
             try:
                 request.infer([batch], share_inputs=True, share_outputs=True)
             except RuntimeError as error:
                 raise MemoryError(f"OpenVINO cannot run a network window of shape {batch.shape}: {_line(error)}") from error
-        return {name: request.get_tensor(tensor).data for name, tensor in self._wanted.items()}
+            answers = {name: request.get_tensor(tensor).data for name, tensor in self._wanted.items()}
+            self._used.append((network, request, [weakref.ref(answer) for answer in answers.values()]))
+        return answers
+
+    def _request(self, network: Any) -> Any:
+        """A request in whose memory there is no answer that is still looked at: answers are not copied."""
+        for used in self._used:
+            if used[0] is network and not any(answer() is not None for answer in used[2]):
+                self._used.remove(used)
+                return used[1]
+        return network.create_infer_request()
 
     def _compiled(self, shape: tuple[int, ...]) -> Any:
         if shape in self._networks:
