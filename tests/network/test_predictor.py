@@ -93,7 +93,8 @@ def assert_about_equal(half, single):
         np.testing.assert_allclose(half.classes, single.classes, atol=0.03)
     for values in (half.probability, half.distances):
         assert values.dtype == np.float32
-        assert np.count_nonzero(values.view(np.uint32) & 0xFFFF) > values.size / 4
+        inside = values[(values > MIN_DISTANCE) & (values < MAX_DISTANCE)]  # a bound has few digits
+        assert np.count_nonzero(inside.view(np.uint32) & 0xFFFF) > inside.size / 4
 
 
 def test_bfloat16_agrees_with_float32(predictor, halved):
