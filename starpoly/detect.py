@@ -227,8 +227,11 @@ class _Gathering:
         if self._region is not None:
             candidates = candidates.take(self._region.contains(candidates.points))
         self._warn_of_flood(len(candidates), tile)
-        result = suppress_within(candidates, tile, self._thresholds, self._network.max_distance, self._shape)
-        if self._journal is not None:
+        if self._journal is None:
+            # what the tile decides by itself is decided with what is known around it
+            result = TileResult(candidates.take(slice(0)), candidates, len(candidates))
+        else:
+            result = suppress_within(candidates, tile, self._thresholds, self._network.max_distance, self._shape)
             self._journal.store(tile.index, result)
         self._add(tile, result)
 

@@ -95,7 +95,10 @@ class Maps:
         if self.foreground is None:
             return None
         rows, columns = self.foreground.shape[:2]
-        pixels = self.foreground.reshape(rows, columns, *grid).transpose(0, 2, 1, 3)
+        cells, pixels = self.foreground.reshape(rows, columns, *grid), np.empty((rows, grid[0], columns, grid[1]), np.float32)
+        for down in range(grid[0]):  # long stretches at a time: several times as fast as one transposition
+            for right in range(grid[1]):
+                pixels[:, down, :, right] = cells[:, :, down, right]
         return pixels.reshape(rows * grid[0], columns * grid[1])
 
 

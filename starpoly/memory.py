@@ -19,7 +19,7 @@ _LARGEST_SIDE = 2048
 #: bounds of the side where nobody says anything: below, halos cost too much, above, larger ones gain little
 _USUAL_SIDES = (1024, 1536)
 #: bytes per pixel of an image that is held in memory anyway, and its largest side of windows
-_BESIDE_IMAGE, _LARGEST_BESIDE = 192, 2304
+_BESIDE_IMAGE, _LARGEST_BESIDE = 256, 3072
 #: full-resolution pixels times filters of the first level that are alive at a time (measured)
 _ALIVE = 6
 

@@ -279,6 +279,9 @@ class _Ranks:
         shift = 8 * self._kind.keys.itemsize - _DIGIT * (digit + 1)
         for start in range(0, len(values), _COUNT_AT_ONCE):
             keys = self._kind.encode(values[start : start + _COUNT_AT_ONCE])
+            if keys.dtype.itemsize == 1:
+                self._counts[0] += _count_bytes(keys)
+                continue
             for begin, counts in self._counts.items():
                 same = keys if digit == 0 else keys[keys >> (shift + _DIGIT) == begin]
                 digits = (same >> max(shift, 0)) & (self._n_bins - 1)
@@ -318,6 +321,13 @@ class _Ranks:
         low = _between(around[0], around[1], shares[0], narrow=narrow)
         high = _between(around[2], around[3], shares[1], narrow=narrow)
         return _Summary(low, high, float(minimum), float(maximum), self.n_bad)
+
+
+def _count_bytes(values: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """How often each of 256 values occurs; two neighbours are counted at a time."""
+    even = len(values) // 2 * 2
+    pairs = np.bincount(values[:even].view(np.uint16), minlength=1 << 16).reshape(256, 256)
+    return pairs.sum(axis=0) + pairs.sum(axis=1) + np.bincount(values[even:], minlength=256)
 
 
 def _between(lower: Any, upper: Any, share: float, *, narrow: bool) -> float:

@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from ..errors import StarpolyError
 from .rays import ray_directions
+from .threads import in_parts, n_threads
 
 #: No sample is taken further from the centre than this, in pixels: it widens the halo of the tiles.
 REACH = 48.0
+_THREADS_FROM = 2000  # grid points
 
 
 def ray_context(
@@ -69,10 +71,14 @@ def ray_context(
     from ._kernels_context import average_along_rays
 
     n_rows, n_columns = field.shape[:2] if shape is None else shape
+    field = np.ascontiguousarray(field)
+    rows, columns = (np.ascontiguousarray(index, np.int64) for index in (rows, columns))
+    steps, directions = np.asarray(fractions, np.float64), ray_directions(field.shape[2])
     out = np.empty((len(rows), field.shape[2]), np.float32)
-    where = (np.ascontiguousarray(index, np.int64) for index in (rows, columns))
-    average_along_rays(
-        np.ascontiguousarray(field), *where, n_rows, n_columns, *grid, np.asarray(fractions, np.float64), reach,
-        *ray_directions(field.shape[2]), out,
-    )  # fmt: skip
+
+    def average(start: int, stop: int) -> None:
+        part = slice(start, stop)
+        average_along_rays(field, rows[part], columns[part], n_rows, n_columns, *grid, steps, reach, *directions, out[part])
+
+    in_parts(average, len(rows), n_threads() if len(rows) > _THREADS_FROM else 1)
     return out

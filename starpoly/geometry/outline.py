@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .rays import ray_directions
+from .threads import in_parts, n_threads
 
 #: How far from the predicted end the foreground's is looked for: pixels, and a part of the mean distance on top.
 SEARCH = (3.0, 0.3)
 #: Nothing is looked at further from the centre than this, in pixels: it widens the halo of the tiles.
 REACH = 64.0
+_THREADS_FROM = 2000  # polygons
 
 
 def refine_outlines(
@@ -60,10 +62,17 @@ def refine_outlines(
     from ._kernels_outline import end_at_foreground
 
     n_rows, n_columns = foreground.shape if shape is None else shape
+    foreground = np.ascontiguousarray(foreground, np.float32)
+    distances = np.ascontiguousarray(distances, np.float32)
+    rows, columns = (np.ascontiguousarray(index, np.int64) for index in (rows, columns))
+    directions = ray_directions(distances.shape[1])
     out = np.empty(distances.shape, np.float32)
-    where = (np.ascontiguousarray(index, np.int64) for index in (rows, columns))
-    end_at_foreground(
-        np.ascontiguousarray(distances, np.float32), *where, np.ascontiguousarray(foreground), n_rows, n_columns, *search, reach,
-        *ray_directions(distances.shape[1]), out,
-    )  # fmt: skip
+
+    def end(start: int, stop: int) -> None:
+        part = slice(start, stop)
+        end_at_foreground(
+            distances[part], rows[part], columns[part], foreground, n_rows, n_columns, *search, reach, *directions, out[part]
+        )
+
+    in_parts(end, len(rows), n_threads() if len(rows) > _THREADS_FROM else 1)
     return out

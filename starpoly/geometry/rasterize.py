@@ -9,6 +9,9 @@ from ..errors import StarpolyError
 from ..polygons import StarPolygons
 from ..tiling import Box
 from .rays import ray_directions
+from .threads import in_parts, n_threads
+
+_THREADS_FROM = 1 << 20  # pixels
 
 
 def render_labels(
@@ -60,7 +63,13 @@ def render_labels(
         out = np.zeros(box.shape, np.uint32)
     _check_target(ids, len(polygons), out, box)
     directions = ray_directions(polygons.n_rays)
-    fill_polygons(polygons.points, polygons.distances, order, ids.astype(out.dtype), *directions, box.y0, box.x0, out)
+    labels = ids.astype(out.dtype)
+
+    def draw(start: int, stop: int) -> None:
+        fill_polygons(polygons.points, polygons.distances, order, labels, *directions, box.y0 + start, box.x0, out[start:stop])
+
+    threads = n_threads() if out.size > _THREADS_FROM else 1
+    in_parts(draw, len(out), threads, parts=2 * threads)
     return out
 
 

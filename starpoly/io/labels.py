@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
+from ..geometry.threads import n_threads
 from .atomic import new_file
 
 TILE = (512, 512)
@@ -70,6 +71,7 @@ def write_labels(path: str | Path, labels: NDArray, *, pixel_size: tuple[float, 
             tile=TILE if large else None,
             predictor=large,
             metadata=None,
+            maxworkers=n_threads(),
             **resolution(pixel_size),
         )
 

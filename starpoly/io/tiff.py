@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError, StarpolyWarning
+from ..geometry.threads import n_threads
 from .axes import arrange_axes
 from .color import apply_palette, cmyk_to_rgb
 from .header import Header
@@ -48,7 +49,7 @@ def decode_tiff(path: Path, *, raw: bool = False) -> NDArray:
         if len(tiff.series) > 1 and not raw:
             message = f"{path}: expected one image, got {len(tiff.series)}; the first is used"
             warnings.warn(message, StarpolyWarning, stacklevel=4)
-        stored = series.asarray()
+        stored = series.asarray(maxworkers=n_threads())
         arrangement = arrange_axes(stored.shape, series.axes, path)
         image = arrangement(stored)
         return image if raw else to_intensities(image, arrangement.names, series.keyframe, path)
