@@ -539,9 +539,11 @@ class StarPoly2D:
                 stacklevel=4,
             )
             return
-        known = self.spec.sizes.target or self.spec.object_diameter[1]
+        sizes = self.spec.sizes
+        known = sizes.target or self.spec.object_diameter[1]
         typical = found.scale * typical_diameter(found.polygons)
-        if known and not 1 / UNUSUAL_SIZE < typical / known < UNUSUAL_SIZE:
+        suits = 1 / UNUSUAL_SIZE < typical / known < UNUSUAL_SIZE if known else True
+        if not suits and not (sizes.target and sizes.smallest <= typical <= sizes.largest):
             warnings.warn(
                 f"the median object is {typical:.0f} px wide at {found.scale:.2g} times the image's size, those that the model knows "
                 f"{known:.0f} px; say how wide objects are (diameter) or choose the scale",

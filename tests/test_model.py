@@ -123,5 +123,7 @@ def test_sizes_that_a_model_brings_images_to_are_the_ones_that_count():
         warnings.simplefilter("error")
         knows_them = model(object_diameter=(1.0, 2.0, 3.0), sizes=SizeRange(1.0, 15.0, 99.0))
         knows_them.predict_instances(image, normalizer=False)
+        # far from the size that others are brought to, but known
+        model(sizes=SizeRange(1.0, 2.0, 99.0)).predict_instances(image, normalizer=False)
     with pytest.warns(StarpolyWarning, match="at 1 times the image's size"):
         model(sizes=SizeRange(60.0, 80.0, 99.0)).predict_instances(image, normalizer=False, scale=1)
