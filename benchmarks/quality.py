@@ -72,9 +72,14 @@ def row_of(samples: list[tuple[str, NDArray, NDArray]]) -> Row:
 def score(args: argparse.Namespace) -> Iterator[Row]:
     """A row for each model and kind of image."""
     for name in args.models:
-        models = Models(name, args)
-        for row in scores(lambda image, models=models: models.of(image).predict_instances(image)[0], args, models.operations):
-            yield {**label(name, args), **row}
+        yield from scores_of(name, args)
+
+
+def scores_of(name: str | Path, args: argparse.Namespace) -> Iterator[Row]:
+    """A row for each kind of image, of one model."""
+    models = Models(name, args)
+    for row in scores(lambda image: models.of(image).predict_instances(image)[0], args, models.operations):
+        yield {**label(name, args), **row}
 
 
 def peer(args: argparse.Namespace) -> Iterator[Row]:
@@ -173,7 +178,7 @@ def train(args: argparse.Namespace) -> Iterator[Row]:
 class Models:
     """One model, or the one that starpoly chooses for each image; and what a prediction costs."""
 
-    def __init__(self, name: str, args: argparse.Namespace) -> None:
+    def __init__(self, name: str | Path, args: argparse.Namespace) -> None:
         self._name, self._args, self._loaded = name, args, {}
 
     def of(self, image: NDArray) -> Any:

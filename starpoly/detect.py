@@ -12,7 +12,7 @@ import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from .config import Thresholds
-from .errors import StarpolyWarning
+from .errors import ConfigError, StarpolyWarning
 from .geometry import context, outline
 from .halving import Halving
 from .journal import TileJournal, TileResult
 from .kept import Collected, Kept
 from .maps import Maps, Network, core_on_grid
+from .masks import Foreground
 from .nms import SuppressionFront
 from .normalize import Normalizer
 from .polygons import StarPolygons
@@ -36,6 +37,8 @@ _GEOMETRY_BEHIND = 1  # answers for windows that wait; each is large
 #: candidates per megapixel of a tile above which something is wrong; a small tile may well be full of them
 _FLOOD = 200_000
 _SMALL_AREA = 256 * 256
+#: what the network says of a pixel from which on it lies in an object
+FOREGROUND = 0.5
 
 
 class Region(Protocol):
@@ -101,6 +104,7 @@ def detect(
     progress: bool = False,
     journal: TileJournal | None = None,
     kept: Kept | None = None,
+    foreground: Foreground | None = None,
 ) -> Detection:
     """Find all objects of an image.
 
@@ -127,6 +131,8 @@ def detect(
         Takes the result of each tile; tiles that are in it are not done again.
     kept : Kept, optional
         Takes the polygons while the rest of the image is worked on, from another thread.
+    foreground : Foreground, optional
+        Takes where the network sees objects, of each tile before its polygons.
 
     Returns
     -------
@@ -135,6 +141,8 @@ def detect(
 
     Raises
     ------
+    ConfigError
+        If the network does not tell the foreground that is asked for.
     StarpolyError
         If the device's memory does not suffice for the smallest window either.
     """
@@ -142,7 +150,7 @@ def detect(
     plan = plan_for(network, shape, tile_size)
     clock = Stopwatch()
     halving = Halving(network)
-    gathering = _Gathering(network, thresholds, shape, plan, region, journal, Collected() if kept is None else kept)
+    gathering = _Gathering(network, thresholds, shape, plan, region, journal, Collected() if kept is None else kept, foreground)
     missing = gathering.tiles_to_do()
     with (
         ThreadPoolExecutor(readers, "reading") as reading,
@@ -197,9 +205,15 @@ class _Gathering:
         region: Region | None,
         journal: TileJournal | None,
         kept: Kept,
+        foreground: Foreground | None,
     ) -> None:
         self._network, self._thresholds, self._shape, self._plan = network, thresholds, shape, plan
         self._region, self._journal = region, journal
+        self._foreground = foreground
+        if foreground is not None:
+            if not network.has_foreground:
+                raise ConfigError("masks: expected a network that tells the foreground, got one that does not, or was told not to; leave --spread out")
+            foreground.begin(shape)
         self._front = SuppressionFront(thresholds.nms, network.max_distance, shape, max_candidates=None)
         self._kept = kept
         self.n_candidates = self.n_kept = self.n_skipped = 0
@@ -215,23 +229,31 @@ class _Gathering:
                 self.n_skipped += 1
                 continue
             done = None if self._journal is None else self._journal.load(tile.index)
-            if done is None:
+            if done is None or not self._has_foreground(done, tile):
                 todo.append(tile)
             else:
                 self._add(tile, done)
         return todo
 
+    def _has_foreground(self, done: TileResult, tile: Tile) -> bool:
+        """Whether a tile's result has the foreground that is asked for."""
+        return self._foreground is None or (done.foreground is not None and done.foreground.shape == tile.core.shape)
+
     def finish_tile(self, tile: Tile, answer: list[Maps]) -> None:
         """Take in the network's answer for a tile, and take it out of the list, so that nobody holds it longer than need be."""
-        candidates = collect_candidates(answer.pop(), tile, self._network, self._thresholds.prob, self._shape)
+        maps = answer.pop()
+        candidates = collect_candidates(maps, tile, self._network, self._thresholds.prob, self._shape)
+        foreground = None if self._foreground is None else foreground_of(maps, tile, self._network.grid)
+        del maps
         if self._region is not None:
             candidates = candidates.take(self._region.contains(candidates.points))
         self._warn_of_flood(len(candidates), tile)
         if self._journal is None:
             # what the tile decides by itself is decided with what is known around it
-            result = TileResult(candidates.take(slice(0)), candidates, len(candidates))
+            result = TileResult(candidates.take(slice(0)), candidates, len(candidates), foreground)
         else:
             result = suppress_within(candidates, tile, self._thresholds, self._network.max_distance, self._shape)
+            result = replace(result, foreground=foreground)
             self._journal.store(tile.index, result)
         self._add(tile, result)
 
@@ -241,6 +263,8 @@ class _Gathering:
         return self._kept.polygons()
 
     def _add(self, tile: Tile, result: TileResult) -> None:
+        if self._foreground is not None and result.foreground is not None:
+            self._foreground.put(tile.core, result.foreground)
         self._front.feed(result.pending, tile.core)
         decided = self._front.resolve()
         self._kept.add(StarPolygons.concatenate([result.kept, decided]), *self._front.frontier)
@@ -259,6 +283,15 @@ class _Gathering:
             StarpolyWarning,
             stacklevel=2,
         )
+
+
+def foreground_of(maps: Maps, tile: Tile, grid: tuple[int, int]) -> NDArray[np.bool_]:
+    """Which pixels of a tile's core the network takes for the foreground, where outlines end, too (:mod:`starpoly.geometry.outline`)."""
+    pixels, core = maps.foreground_pixels(grid), tile.core
+    if pixels is None:
+        raise ConfigError("masks: expected a network that tells the foreground, got one that does not")
+    y, x = core.y0 - tile.read.y0, core.x0 - tile.read.x0
+    return pixels[y : y + core.shape[0], x : x + core.shape[1]] > FOREGROUND
 
 
 def suppress_within(

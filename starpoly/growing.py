@@ -10,6 +10,8 @@ that follows, row by row and in this order:
 4. *The picture.* A row can be drawn when it is certain and the ids of all polygons that touch it are.
 5. *Measurements.* They are certain when all rows of a polygon are.
 
+Where masks spread over the foreground (:mod:`starpoly.masks`), a polygon touches whatever its mask may reach.
+
 One thread adds, one measures, and as many as like draw and list objects; these wait for what is not certain yet. What they get does not
 depend on how the polygons came.
 """
@@ -29,6 +31,7 @@ from .errors import StarpolyError
 from .geometry.bins import BoxIndex
 from .geometry.rasterize import render_labels
 from .io.labels import label_dtype
+from .masks import Foreground, drawn
 from .measure import object_columns
 from .polygons import StarPolygons
 from .render import LazyLabels, extents
@@ -65,14 +68,24 @@ class GrowingLabels:
         Rows that are taken up at once, at least; of no influence on the result.
     clock : Stopwatch, optional
         Told the seconds of ``measuring``.
+    foreground : Foreground, optional
+        Labels spread over it. It has to be known below every row of which is said that no polygons are to come.
     """
 
     def __init__(
-        self, shape: tuple[int, int], class_names: Sequence[str] = (), *, band: int | None = None, clock: Stopwatch | None = None
+        self,
+        shape: tuple[int, int],
+        class_names: Sequence[str] = (),
+        *,
+        band: int | None = None,
+        clock: Stopwatch | None = None,
+        foreground: Foreground | None = None,
     ) -> None:
         self.shape = (int(shape[0]), int(shape[1]))
         self._class_names, self._clock = tuple(class_names), clock or Stopwatch()
         self._band = BAND if band is None else band
+        self._foreground = foreground
+        self._spread = 0 if foreground is None else foreground.spread
         self._changed = threading.Condition()
         self._stopped: BaseException | None = None
         self._waiting: list[_Waiting] = []
@@ -107,7 +120,7 @@ class GrowingLabels:
             if centres >= self._taken_up + self._band:
                 self._take_up(centres)
                 open_rows = min([points, *(part.tops.min() for part in self._waiting)])
-                self._certain = _rows_above(open_rows, self.shape[0])
+                self._certain = _rows_above(open_rows, self.shape[0], self._spread)
             self._complete = centres == math.inf
             self._changed.notify_all()
 
@@ -128,7 +141,7 @@ class GrowingLabels:
         self._waiting = [rest for part in self._waiting if len((rest := part.below(row)).polygons)]
         polygons = self._joined(taken)
         if len(polygons):
-            self._bands.append(_Band(polygons.take(polygons.position_order()), self.shape, self._n_polygons))
+            self._bands.append(_Band(polygons.take(polygons.position_order()), self.shape, self._n_polygons, self._spread))
             self._n_polygons += len(polygons)
         self._taken_up = row
 
@@ -173,9 +186,9 @@ class GrowingLabels:
             if not found:
                 continue
             n = sum(len(rows) for _, rows in found)
-            drawn = _draw(found, np.arange(1, n + 1), self.shape, box)
-            y, x = np.nonzero(drawn)
-            local = drawn[y, x].astype(np.int64) - 1
+            labels = self._draw(found, np.arange(1, n + 1), box)
+            y, x = np.nonzero(labels)
+            local = labels[y, x].astype(np.int64) - 1
             areas = np.bincount(local, minlength=n)
             sums = np.stack([np.bincount(local, weights=at, minlength=n) for at in (y + box.y0, x + box.x0)])
             start = 0
@@ -237,7 +250,7 @@ class GrowingLabels:
         with self._changed:
             if self._whole is None:
                 ids = np.concatenate([np.empty(0, np.int64), *(band.ids for band in self._bands)])
-                self._whole = LazyLabels(self.polygons(), self.shape, np.maximum(ids, 1))
+                self._whole = LazyLabels(self.polygons(), self.shape, np.maximum(ids, 1), self._foreground)
             return self._whole
 
     def picture(self) -> Picture:
@@ -275,7 +288,14 @@ class GrowingLabels:
             return self.whole().region(box, step).astype(dtype, copy=False)
         found = [(band, rows[band.ids[rows] > 0]) for band, rows in _touching(bands, box)]
         ids = np.concatenate([np.empty(0, np.int64), *(band.ids[rows] for band, rows in found)])
-        return _draw(found, ids, self.shape, box).astype(dtype)
+        return self._draw(found, ids, box).astype(dtype)
+
+    def _draw(self, found: Sequence[tuple[_Band, NDArray[np.intp]]], ids: NDArray, box: Box) -> NDArray[np.uint32]:
+        """Draw polygons in a box, the best on top, and let them spread."""
+        if not found:
+            return np.zeros(box.shape, np.uint32)
+        polygons = StarPolygons.concatenate([band.polygons.take(rows) for band, rows in found])
+        return drawn(self._foreground, lambda wide: render_labels(polygons, self.shape, ids=ids, box=wide), box)
 
     def _listed(self, found: list[tuple[_Band, NDArray[np.intp]]]) -> tuple[StarPolygons, dict[str, Any]]:
         polygons = self._joined([band.polygons.take(rows) for band, rows in found])
@@ -328,12 +348,13 @@ class _Waiting:
 
 
 class _Band:
-    """Polygons that follow one another in position, and what is known of them by now."""
+    """Polygons that follow one another in position, with room to spread, and what is known of them by now."""
 
-    def __init__(self, polygons: StarPolygons, shape: tuple[int, int], start: int) -> None:
+    def __init__(self, polygons: StarPolygons, shape: tuple[int, int], start: int, spread: int) -> None:
         n = len(polygons)
         self.polygons, self.start = polygons, start
         low, high = extents(polygons, shape)
+        low, high = np.maximum(low - spread, 0), np.minimum(high + spread, shape)
         self.index = BoxIndex(low, high)
         self._tops, self._bottoms = low[:, 0], high[:, 0]
         self._rows = int(self._tops.min()), int(self._bottoms.max())
@@ -383,17 +404,9 @@ def _touching(bands: Sequence[_Band], box: Box) -> list[tuple[_Band, NDArray[np.
     return [(band, rows) for band, rows in found if len(rows)]
 
 
-def _draw(found: Sequence[tuple[_Band, NDArray[np.intp]]], ids: NDArray, shape: tuple[int, int], box: Box) -> NDArray[np.uint32]:
-    """Draw polygons, the best on top."""
-    if not found:
-        return np.zeros(box.shape, np.uint32)
-    polygons = StarPolygons.concatenate([band.polygons.take(rows) for band, rows in found])
-    return render_labels(polygons, shape, ids=ids, box=box)
-
-
-def _rows_above(row: float, height: int) -> int:
-    """Number of whole rows of an image that nothing reaches which begins at ``row``."""
-    return height if row == math.inf else min(max(0, math.floor(row) - _MARGIN), height)
+def _rows_above(row: float, height: int, spread: int) -> int:
+    """Number of whole rows of an image that nothing reaches which begins at ``row`` and spreads."""
+    return height if row == math.inf else min(max(0, math.floor(row) - _MARGIN - spread), height)
 
 
 def _n_leading(true: NDArray[np.bool_]) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import stat
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .errors import OutputError, StarpolyError
 from .io.atomic import atomic_path, beside
@@ -30,7 +32,7 @@ _RUN_FILE = "run.json"
 _HASH_BYTES = 32
 _NUMBERS = np.dtype("<i8")
 _VALUES = np.dtype("<f4")
-_HEADER = 4  # numbers: tile, candidates, kept polygons, pending polygons
+_HEADER = 6  # numbers: tile, candidates, kept polygons, pending polygons, height and width of the foreground
 _SHORT = 80  # characters of a name, or of two values, and number of names that are said in a message
 #: no larger file is read: run.json, a tile
 _LARGEST_RUN, _LARGEST_TILE = 1 << 20, 1 << 30
@@ -41,12 +43,13 @@ class TileResult:
     """What is left of a tile after suppression within it.
 
     ``kept`` is decided; ``pending`` may still conflict with what lies in other tiles. ``n_candidates``
-    is how many there were.
+    is how many there were. ``foreground`` says where the network sees objects in the tile's core, if masks are to follow that.
     """
 
     kept: StarPolygons
     pending: StarPolygons
     n_candidates: int
+    foreground: NDArray[np.bool_] | None = None
 
 
 class TileJournal:
@@ -147,23 +150,26 @@ class TileJournal:
         return hashlib.blake2b(content, key=self._key, digest_size=_HASH_BYTES).digest()
 
     def _pack(self, index: int, result: TileResult) -> bytes:
-        header = np.array([index, result.n_candidates, len(result.kept), len(result.pending)], _NUMBERS)
+        foreground = np.zeros((0, 0), np.bool_) if result.foreground is None else result.foreground
+        header = np.array([index, result.n_candidates, len(result.kept), len(result.pending), *foreground.shape], _NUMBERS)
         columns = [column.astype(_VALUES) for part in (result.kept, result.pending) for column in _columns(part)]
-        return b"".join([header.tobytes(), *(column.tobytes() for column in columns)])
+        return b"".join([header.tobytes(), *(column.tobytes() for column in columns), np.packbits(foreground).tobytes()])
 
     def _unpack(self, index: int, content: bytes) -> TileResult:
         """The result in a file's content; ValueError unless it is what this run's network can have found."""
         header = np.frombuffer(content, _NUMBERS, _HEADER)
-        found, n_candidates, n_kept, n_pending = header.tolist()
+        found, n_candidates, n_kept, n_pending, *shape = header.tolist()
         width = 2 + self._n_rays + 1 + self._n_class_columns
-        n_bytes = header.nbytes + (n_kept + n_pending) * width * _VALUES.itemsize
-        if found != index or min(n_kept, n_pending, n_candidates) < 0 or len(content) != n_bytes:
+        n_values, n_pixels = (n_kept + n_pending) * width, math.prod(shape)
+        bits_from = header.nbytes + n_values * _VALUES.itemsize
+        if found != index or min(n_kept, n_pending, n_candidates, *shape) < 0 or len(content) != bits_from + -(-n_pixels // 8):
             raise ValueError("another tile, or polygons of another kind")
-        values = np.frombuffer(content, _VALUES, offset=header.nbytes).astype(np.float32)
+        values = np.frombuffer(content, _VALUES, n_values, offset=header.nbytes).astype(np.float32)
         if not np.isfinite(values).all():
             raise ValueError("not numbers")
         kept, pending = (self._polygons(part) for part in np.split(values, [n_kept * width]))
-        return TileResult(kept, pending, n_candidates)
+        bits = np.unpackbits(np.frombuffer(content, np.uint8, offset=bits_from), count=n_pixels) if n_pixels else None
+        return TileResult(kept, pending, n_candidates, None if bits is None else bits.reshape(shape).astype(np.bool_))
 
     def _polygons(self, values: np.ndarray) -> StarPolygons:
         widths = np.array([2, self._n_rays, 1, self._n_class_columns])

@@ -26,6 +26,7 @@ from .io.sources.channels import match_channels
 from .journal import TileJournal
 from .kept import Collected, InImage, Kept
 from .maps import Maps, Network
+from .masks import Foreground
 from .measure import keep_visible
 from .memory import AT_REST, tile_size_beside, window_bytes
 from .normalize import Normalizer, fit_normalizer
@@ -150,6 +151,7 @@ class StarPoly2D:
         scale: float | None = None,
         diameter: float | None = None,
         min_confidence: float = 0.0,
+        spread: int = 0,
         tile_size: int | None = None,
         progress: bool = False,
     ) -> tuple[NDArray[np.int32], dict[str, Any]]:
@@ -172,6 +174,9 @@ class StarPoly2D:
             How wide objects are in this image, in pixels; in place of the first look.
         min_confidence : float
             Leave out objects that are right with less than this chance, as measured when the model was made.
+        spread : int
+            Let labels spread from the polygons over what the network takes for the foreground, so many pixels at most: for objects that
+            are not star-convex, such as bent ones (see :mod:`starpoly.masks`). Polygons stay as they are. Needs a model that tells the foreground.
         tile_size : int, optional
             Side of a network window in pixels; has no influence on the result but for rounding.
         progress : bool
@@ -193,8 +198,11 @@ class StarPoly2D:
         ------
         ImageError, ModelError
             If the image has another number of axes or channels than the model can take.
+        ConfigError
+            If labels are to spread and the model does not tell the foreground.
         """
         image = self._as_input(image)
+        foreground = Foreground((image.shape[0], image.shape[1]), spread) if spread else None
         found = self.detect(
             image,
             prob_threshold=prob_threshold,
@@ -205,10 +213,13 @@ class StarPoly2D:
             min_confidence=min_confidence,
             tile_size=tile_size,
             progress=progress,
+            foreground=foreground,
         )
         ids = np.arange(1, len(found.polygons) + 1)
         drawn = render_labels(found.polygons, image.shape[:2], ids=ids).astype(np.int32, copy=False)
         labels, polygons = keep_visible(drawn, found.polygons)
+        if foreground is not None:
+            labels = foreground.spread_over(labels)
         details: dict[str, Any] = {
             "coord": polygons.vertices(),
             "points": polygons.points,
@@ -240,6 +251,7 @@ class StarPoly2D:
         progress: bool = False,
         journal: TileJournal | None = None,
         kept: Kept | None = None,
+        foreground: Foreground | None = None,
     ) -> Detection:
         """Find the objects of an image as polygons, without drawing labels.
 
@@ -257,6 +269,8 @@ class StarPoly2D:
             Takes the result of each tile; tiles that are in it are not done again.
         kept : Kept, optional
             Takes the polygons, in pixels of the image, while the rest of it is worked on, from another thread.
+        foreground : Foreground, optional
+            Takes where the network sees objects.
         """
         image = self._as_input(image)
         thresholds = self.spec.thresholds.replace(
@@ -269,7 +283,7 @@ class StarPoly2D:
         ready = self._normalizer(image, normalizer)
         look = self._look(image, ready, scale, diameter)
         objects = InImage(Collected() if kept is None else kept, look.scale, min_confidence, self.spec.calibration)
-        as_sampled = thresholds == self.spec.thresholds and tile_size is None and journal is None and region is None
+        as_sampled = thresholds == self.spec.thresholds and all(part is None for part in (tile_size, journal, region, foreground))
         if look.found is not None and as_sampled:
             objects.add(look.found.polygons, math.inf, math.inf)
             found = replace(look.found, polygons=objects.polygons())
@@ -293,6 +307,7 @@ class StarPoly2D:
                 progress=progress,
                 journal=journal,
                 kept=objects,
+                foreground=foreground,
             )
         found = replace(found, scale=look.scale)
         self._look_at(found, thresholds.prob)

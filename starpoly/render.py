@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -9,6 +11,7 @@ from .errors import StarpolyError
 from .geometry.bins import BoxIndex
 from .geometry.rasterize import render_labels
 from .io.labels import label_dtype
+from .masks import Foreground, drawn
 from .polygons import StarPolygons
 from .tiling import Box, cut
 
@@ -31,6 +34,8 @@ class LazyLabels:
     ids : (n,) integers > 0, optional
         Label of each polygon, by position. Default: 1 for the best-scored up to ``n``; so if the polygons are sorted by
         score, polygon ``i`` becomes ``i + 1``.
+    foreground : Foreground, optional
+        Labels spread over it. Reduced pictures then cost what whole ones do.
 
     Attributes
     ----------
@@ -51,7 +56,9 @@ class LazyLabels:
 
     ndim = 2
 
-    def __init__(self, polygons: StarPolygons, shape: tuple[int, int], ids: ArrayLike | None = None) -> None:
+    def __init__(
+        self, polygons: StarPolygons, shape: tuple[int, int], ids: ArrayLike | None = None, foreground: Foreground | None = None
+    ) -> None:
         if len(shape) != 2 or min(shape) < 1:
             raise StarpolyError(f"labels: expected a positive height and width, got {shape}")
         _check_polygons(polygons)
@@ -63,6 +70,7 @@ class LazyLabels:
         self.ids = _check_ids(self._ranks + 1 if ids is None else np.asarray(ids), len(polygons))
         self.dtype = np.dtype(label_dtype(int(self.ids.max(initial=0))))
         self._index = BoxIndex(*extents(polygons, self.shape))
+        self._foreground = foreground
 
     def __getitem__(self, key: tuple[slice, slice]) -> NDArray:
         """``labels[y0:y1, x0:x1]``, with numpy's meaning of slices; a step > 0 must be the same along both axes."""
@@ -99,10 +107,13 @@ class LazyLabels:
             raise StarpolyError(f"labels: expected a box inside the image of shape {self.shape}, got {box}; use box.clip(shape)")
         if step < 1:
             raise StarpolyError(f"labels: expected a step of at least 1, got {step}")
-        if step & (step - 1) or box.y0 % step or box.x0 % step:
+        if step & (step - 1) or box.y0 % step or box.x0 % step or (step > 1 and self._foreground is not None):
             return self._stride(box, step)
+        return drawn(self._foreground, partial(self._polygons_in, step=step), box).astype(self.dtype, copy=False)
+
+    def _polygons_in(self, box: Box, step: int) -> NDArray[np.uint32]:
         rows = self.touching(box)
-        return self._draw(rows, self.ids[rows], box, step).astype(self.dtype, copy=False)
+        return self._draw(rows, self.ids[rows], box, step)
 
     def touching(self, box: Box) -> NDArray[np.intp]:
         """Positions of the polygons that may have pixels in a box, best score first."""

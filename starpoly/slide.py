@@ -25,6 +25,7 @@ from .io.sinks.rois import stream_rois
 from .io.sources import Source, open_source
 from .io.tables import stream_table
 from .journal import open_journal
+from .masks import Foreground
 from .measure import in_micrometres, with_confidence
 from .memory import give_back, share_heaps
 from .polygons import StarPolygons
@@ -93,6 +94,7 @@ def segment_slide(
     scale: float | None = None,
     diameter: float | None = None,
     min_confidence: float = 0.0,
+    spread: int = 0,
     tile_size: int | None = None,
     readers: int = 1,
     journal: Path | None = None,
@@ -119,8 +121,8 @@ def segment_slide(
         Leave empty glass out, see :func:`starpoly.tissue.find_tissue`.
     pixel_size : (float, float), optional
         Micrometres per pixel (y, x) of the level, in place of what the file says.
-    prob_threshold, nms_threshold, scale, diameter, min_confidence, tile_size
-        As for :meth:`StarPoly2D.predict_instances`.
+    prob_threshold, nms_threshold, scale, diameter, min_confidence, spread, tile_size
+        As for :meth:`StarPoly2D.predict_instances`; outlines are those of the polygons.
     readers : int
         Threads that read and decode the image; of no influence on the result.
     journal : Path, optional
@@ -154,6 +156,7 @@ def segment_slide(
             "scale": scale,
             "diameter": diameter,
             "min_confidence": min_confidence,
+            "spread": spread,
             "tile_size": tile_size,
         }
         identity = identify(image, source) if journal is not None or outputs.provenance is not None else {}
@@ -169,7 +172,8 @@ def segment_slide(
             state = stack.enter_context(open_journal(journal, run, **_kind(model)))
         give_back()
         share_heaps()  # of the threads that read and write
-        labels = GrowingLabels(source.shape[:2], model.spec.class_names, clock=clock)
+        foreground = Foreground(source.shape[:2], spread) if spread else None
+        labels = GrowingLabels(source.shape[:2], model.spec.class_names, clock=clock, foreground=foreground)
         with Writers(labels) as writers:
             _start(writers, outputs, labels, source.pixel_size, model.spec)
             found = model.detect(
@@ -185,6 +189,7 @@ def segment_slide(
                 progress=progress,
                 journal=state,
                 kept=labels,
+                foreground=foreground,
             )
             with clock.timing("writing"):
                 writers.wait(shown=progress)

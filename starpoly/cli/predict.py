@@ -77,6 +77,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                        help="numbers that the network computes in (default: bfloat16 where the CPU has it, for starpoly's own models)")
     model.add_argument("--no-refine", dest="refine", action="store_false",
                        help="outlines as the rays alone tell them, also where the model tells foreground and background pixel by pixel")
+    model.add_argument("--spread", type=positive_integer, default=0, metavar="PX",
+                       help="let labels spread from the polygons over the foreground that the network sees, PX pixels at most: for bent and other objects that are not star-convex")
     model.add_argument("--tta", choices=TTA, default="none",
                        help="average what the network says over mirror images (flips, 4 times the work) and quarter turns of them (all, 8 times)")
     results = parser.add_argument_group("further results")
@@ -236,6 +238,7 @@ def _predict_whole(models: Models, job: Job, args: argparse.Namespace, clock: St
             scale=args.scale,
             diameter=diameter,
             min_confidence=args.min_confidence,
+            spread=args.spread,
             tile_size=tile_size,
             progress=progress,
         )
@@ -297,6 +300,7 @@ def _predict_slide(models: Models, job: Job, args: argparse.Namespace, clock: St
             scale=args.scale,
             diameter=diameter,
             min_confidence=args.min_confidence,
+            spread=args.spread,
             tile_size=tile_size,
             readers=args.readers,
             journal=job.journal,
@@ -391,7 +395,7 @@ def _record(
     from ..io.sources import open_source
     from ..provenance import describe_run
 
-    asked = ("prob_threshold", "nms_threshold", "scale", "min_confidence", "tile_size")
+    asked = ("prob_threshold", "nms_threshold", "scale", "min_confidence", "spread", "tile_size")
     with open_source(image) as source:
         identity = identify(job.image, source)
     return describe_run(
