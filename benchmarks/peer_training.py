@@ -4,9 +4,9 @@
 
 ``--data`` (and ``--val``) hold images/ and labels/. As StarDist's examples have it: percentiles 1 and 99.8 of each channel, flips, quarter turns,
 brightness and noise at random, batches of four patches of 256 x 256, the weights of the lowest validation loss, thresholds by `optimize_thresholds`.
-Images smaller than a patch are continued by reflection. The rate is 3e-4, and a third of it in the last quarter. ``--init`` starts from the weights of another model; where
-that sees one channel and this one several, they share its first filters. ``--bfloat16`` lets TensorFlow compute convolutions with fewer bits, in half
-the time. `quality.py score MODELDIR` scores the result.
+Images smaller than a patch are continued by reflection. The rate is 3e-4, and a third of it in the last
+quarter. ``--init`` starts from the weights of another model; where that sees one channel and this one several, they share its first filters.
+``--bfloat16`` lets TensorFlow compute convolutions with fewer bits, in half the time. `quality.py score MODELDIR` scores the result.
 """
 
 from __future__ import annotations

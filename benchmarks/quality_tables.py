@@ -33,6 +33,22 @@ def quality(rows: list[Row]) -> list[str]:
     return lines
 
 
+def choices(rows: list[Row]) -> list[str]:
+    """What choices of network and training bring, in the mean over seeds, and how far the seeds are apart."""
+    lines = [
+        "| choice | AP at IoU .5 | .75 | .9 | mean | seeds, from lowest to highest mean | challenge F1 | GFLOP / megapixel |",
+        "|---|--:|--:|--:|--:|---|--:|--:|",
+    ]
+    for label in dict.fromkeys(row["label"] for row in rows):
+        mine = [row for row in rows if row["label"] == label]
+        shown = [np.mean([row["ap"][iou] for row in mine]) for iou in ("0.5", "0.75", "0.9")] + [np.mean([row["mean_ap"] for row in mine])]
+        means = sorted(row["mean_ap"] for row in mine)
+        seeds = f"{len(mine)}: {_part(means[0])} to {_part(means[-1])}" if len(mine) > 1 else "1"
+        f1 = np.mean([row["f1_mean"] for row in mine])
+        lines.append(f"| {label} | {' | '.join(map(_part, shown))} | {seeds} | {_part(f1)} | {mine[0]['gflop_per_megapixel']:.0f} |")
+    return lines
+
+
 def card(rows: list[Row], name: str) -> list[str]:
     """Scores of one model beside StarDist's, on the kinds of images that it is for."""
     own = [row["modality"] for row in rows if row["label"] == name]

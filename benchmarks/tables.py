@@ -2,7 +2,7 @@
 
     python benchmarks/tables.py [--slides FILE ...] [--slides-default FILE ...] [--exactness FILE ...] [--read-back FILE ...]
                                 [--quality FILE ...] [--quality-peer FILE ...] [--quality-sizes FILE ...]
-                                [--quality-worst FILE ...] [--check]
+                                [--quality-worst FILE ...] [--quality-bent FILE ...] [--choices FILE ...] [--check]
 
 First takes new figures into benchmarks/results: of `slides.py --json` those of the cases (a later file counts), of
 `slide_exactness.py --json` and `read_back.py --json` the lines; without commands, paths and what processes said. Then writes
@@ -181,6 +181,7 @@ def tables() -> dict[str, Callable[[], list[str]]]:
         "slides-short": lambda: short(cases), "comparison": lambda: comparison(cases),
         "seams": lambda: seams(cases), "exactness": lambda: checks("exactness"), "read-back": lambda: checks("read_back"),
         "quality": lambda: quality_tables.quality(scores), "quality-short": lambda: quality_tables.quality(short_scores),
+        "quality-bent": lambda: quality_tables.quality(result("quality_bent")),
         "worst": lambda: quality_tables.worst(result("quality_worst")),
         "quality-sizes": lambda: quality_tables.sizes(result("quality_sizes")), "models": lambda: quality_tables.models(scores, MODELS),
         **{f"card-{folder.name}": partial(quality_tables.card, scores, folder.name) for folder in MODELS},
@@ -206,6 +207,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quality-peer", type=Path, nargs="+", default=[], metavar="FILE", help="of StarDist itself")
     parser.add_argument("--quality-sizes", type=Path, nargs="+", default=[], metavar="FILE")
     parser.add_argument("--quality-worst", type=Path, nargs="+", default=[], metavar="FILE")
+    parser.add_argument("--quality-bent", type=Path, nargs="+", default=[], metavar="FILE")
+    parser.add_argument("--choices", type=Path, nargs="+", default=[], metavar="FILE")
     parser.add_argument("--check", action="store_true", help="write nothing, say whether the documents are up to date")
     args = parser.parse_args(arguments)
     if args.slides:
@@ -215,7 +218,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in ("exactness", "read_back"):
         if getattr(args, name):
             take_lines(name, getattr(args, name))
-    for name in ("quality", "quality_peer", "quality_sizes", "quality_worst"):
+    for name in ("quality", "quality_peer", "quality_sizes", "quality_worst", "quality_bent", "choices"):
         if getattr(args, name):
             _write(RESULTS / f"{name}.json", [row for file in getattr(args, name) for row in json.loads(file.read_text(encoding="utf-8"))])
     stale = []

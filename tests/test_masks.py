@@ -154,9 +154,10 @@ def test_a_stopped_run_goes_on_with_the_foreground_of_its_tiles(tmp_path, monkey
             raise KeyboardInterrupt
         return answer(self, batch)
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(type(network), "__call__", stop)
-        segment_slide(stopping, image, outputs, spread=9, tile_size=152, journal=tmp_path / "journal")
+        with pytest.raises(KeyboardInterrupt):
+            segment_slide(stopping, image, outputs, spread=9, tile_size=152, journal=tmp_path / "journal")
     again = PaintedModel(has_foreground=True)
     n_tiles = segment_slide(again, image, outputs, spread=9, tile_size=152, journal=tmp_path / "journal").n_tiles
     assert 0 < len(again._predictor.windows) < n_tiles

@@ -78,7 +78,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--no-refine", dest="refine", action="store_false",
                        help="outlines as the rays alone tell them, also where the model tells foreground and background pixel by pixel")
     model.add_argument("--spread", type=positive_integer, default=0, metavar="PX",
-                       help="let labels spread from the polygons over the foreground that the network sees, PX pixels at most: for bent and other objects that are not star-convex")
+                       help="let labels spread from the polygons over the foreground that the network sees, PX pixels at most: for bent and other objects "
+                            "that are no stars")
     model.add_argument("--tta", choices=TTA, default="none",
                        help="average what the network says over mirror images (flips, 4 times the work) and quarter turns of them (all, 8 times)")
     results = parser.add_argument_group("further results")

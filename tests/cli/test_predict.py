@@ -248,10 +248,10 @@ def test_summary_on_stdout_is_all_of_stdout(capsys):
 def test_thresholds_and_limits_are_handed_on(capsys):
     paint("a.png")
     options = ["--prob-threshold", "0.3", "--nms-threshold", "0.2", "--tile-size", "512", "--timings", "--model", "mine", "--no-refine", "--tta", "flips",
-               "--diameter", "30", "--min-score", "0.5"]
+               "--diameter", "30", "--min-score", "0.5", "--spread", "7"]
     assert main(["predict", "a.png", "-o", "out", *options]) == 0
     assert PaintedModel.calls == [
-        {"prob_threshold": 0.3, "nms_threshold": 0.2, "scale": None, "diameter": 30.0, "min_confidence": 0.5, "tile_size": 512, "progress": True}
+        {"prob_threshold": 0.3, "nms_threshold": 0.2, "scale": None, "diameter": 30.0, "min_confidence": 0.5, "spread": 7, "tile_size": 512, "progress": True}
     ]
     assert PaintedModel.loaded == [(Path("models/mine"), {"precision": "auto", "refine_outlines": False, "engine": "tensorflow", "tta": "flips"})]
     assert "0.250 s  detection: network" in capsys.readouterr().err
