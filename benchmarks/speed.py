@@ -305,6 +305,7 @@ def _product(dtype: str) -> float:
 
 def network(options: argparse.Namespace) -> Iterable[Row]:
     """Networks alone, per megapixel, against Keras's predict with the same network."""
+    from starpoly.network.engine import is_installed
     from starpoly.network.predictor import Predictor
     from starpoly.registry import find_model
 
@@ -318,7 +319,7 @@ def network(options: argparse.Namespace) -> Iterable[Row]:
         keras_model = Predictor.load(folder, "float32").model
         work = _operations(keras_model, side)
         by_keras = None
-        onnx = [("onnx", "float32")] if find_spec("onnxruntime") and find_spec("tf2onnx") else []
+        onnx = [("onnx", "float32")] if is_installed("onnx") else []
         for engine, precision in [*product(engines(), ("float32", "bfloat16")), *onnx]:
             predictor = Predictor.load(folder, precision, engine=engine)
             given = None if by_keras else (lambda model=keras_model: model.predict(window, verbose=0))
@@ -332,7 +333,9 @@ def network(options: argparse.Namespace) -> Iterable[Row]:
 
 def engines() -> list[str]:
     """Those that are installed and fast on CPUs, the fastest last."""
-    return ["tensorflow", *(["openvino"] if find_spec("openvino") else [])]
+    from starpoly.network.engine import is_installed
+
+    return ["tensorflow", *(["openvino"] if is_installed("openvino") else [])]
 
 
 def precision(options: argparse.Namespace) -> Iterable[Row]:

@@ -250,7 +250,7 @@ class _Gathering:
         self._warn_of_flood(len(candidates), tile)
         if self._journal is None:
             # what the tile decides by itself is decided with what is known around it
-            result = TileResult(candidates.take(slice(0)), candidates, len(candidates), foreground)
+            result = TileResult(StarPolygons.empty(self._network.n_rays, self._network.n_classes), candidates, len(candidates), foreground)
         else:
             result = suppress_within(candidates, tile, self._thresholds, self._network.max_distance, self._shape)
             result = replace(result, foreground=foreground)

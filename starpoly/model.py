@@ -556,9 +556,9 @@ class StarPoly2D:
             return
         sizes = self.spec.sizes
         known = sizes.target or self.spec.object_diameter[1]
+        smallest, largest = (sizes.smallest, sizes.largest) if sizes.target else (known, known)
         typical = found.scale * typical_diameter(found.polygons)
-        suits = 1 / UNUSUAL_SIZE < typical / known < UNUSUAL_SIZE if known else True
-        if not suits and not (sizes.target and sizes.smallest <= typical <= sizes.largest):
+        if known and not min(smallest, known / UNUSUAL_SIZE) <= typical <= max(largest, known * UNUSUAL_SIZE):
             warnings.warn(
                 f"the median object is {typical:.0f} px wide at {found.scale:.2g} times the image's size, those that the model knows "
                 f"{known:.0f} px; say how wide objects are (diameter) or choose the scale",

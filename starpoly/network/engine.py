@@ -31,6 +31,11 @@ _ENGINES = {
 ENGINES = tuple(_ENGINES)
 
 
+def is_installed(engine: str) -> bool:
+    """Whether the packages of an engine of this name are there."""
+    return all(find_spec(package) is not None for package in _ENGINES[engine].packages)
+
+
 def check_engine(wanted: str, precision: str = "auto") -> Engine:
     """The engine, if it is one, installed, and computes in the precision.
 
@@ -48,7 +53,7 @@ def check_engine(wanted: str, precision: str = "auto") -> Engine:
     if wanted not in _ENGINES:
         raise ConfigError(f"engine: expected one of {', '.join(ENGINES)}, got {wanted!r}")
     engine = _ENGINES[wanted]
-    if any(find_spec(package) is None for package in engine.packages):
+    if not is_installed(wanted):
         raise ConfigError(f"engine: expected {engine.title} to be installed, it is not; pip install 'starpoly[{engine.extra}]'")
     if precision == "bfloat16" and not engine.bfloat16:
         raise ConfigError(f"precision: expected float32 or auto, {engine.title} does not compute in bfloat16; or use another engine")
