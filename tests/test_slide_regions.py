@@ -175,7 +175,7 @@ def test_provenance_says_what_a_result_depends_on(slide, mask, tmp_path):
     )  # fmt: skip
     record = json.loads(files.provenance.read_text())
     assert record["model"] == {"name": "painted", "fingerprint": "painted", "precision": "float32", "engine": "tensorflow", "tta": "none"}
-    assert record["settings"] == {"prob_threshold": 0.35, "nms_threshold": 0.4, "tile_size": 24, "scale": 1, "min_confidence": 0.0}
+    assert record["settings"] == {"prob_threshold": 0.35, "nms_threshold": 0.4, "tile_size": 24, "scale": 1, "min_confidence": 0.0, "spread": 0}
     assert record["input"].items() >= {
         "file": str(path.resolve()), "name": path.name, "shape": [140, 120, 9], "dtype": "float32", "level": 0,
         "roi": [0, 0, 140, 120], "channels": list(range(9)), "pixel_size": [0.5, 0.5], "fraction": round(result.fraction, 4),
