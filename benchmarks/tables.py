@@ -182,6 +182,7 @@ def tables() -> dict[str, Callable[[], list[str]]]:
         "seams": lambda: seams(cases), "exactness": lambda: checks("exactness"), "read-back": lambda: checks("read_back"),
         "quality": lambda: quality_tables.quality(scores), "quality-short": lambda: quality_tables.quality(short_scores),
         "quality-bent": lambda: quality_tables.quality(result("quality_bent")),
+        "choices": lambda: quality_tables.choices(result("choices")),
         "worst": lambda: quality_tables.worst(result("quality_worst")),
         "quality-sizes": lambda: quality_tables.sizes(result("quality_sizes")), "models": lambda: quality_tables.models(scores, MODELS),
         **{f"card-{folder.name}": partial(quality_tables.card, scores, folder.name) for folder in MODELS},
