@@ -10,8 +10,6 @@ the foreground (`--spread`). A training that was stopped goes on, one that is fi
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -117,16 +115,8 @@ def main() -> int:
     make(args.work)
     config, model = args.work / "bent.toml", args.work / "model"
     config.write_text(SETTINGS, encoding="utf-8")
-    words = [sys.executable, "-m", "starpoly", "train", "--images", args.work / "train/images", "--masks", args.work / "train/labels"]
-    words += ["--val-images", args.work / "val/images", "--val-masks", args.work / "val/labels", "-o", model, "--config", config]
-    words += ["--epochs", args.steps // 100, "--steps", 100, "--seed", args.seed, "--resume", "--inspect-every", 0]
-    subprocess.run([str(word) for word in words], check=True)
-    scored = []
-    for row in rows(model, args.work):
-        quality.show(row)
-        scored.append(row)
-    if args.json:
-        args.json.write_text(json.dumps(scored, indent=1) + "\n", encoding="utf-8")
+    quality.run_training(args.work, model, config, args.steps, args.seed, "--inspect-every", "0")
+    quality.show_and_keep(rows(model, args.work), [], args.json)
     return 0
 
 

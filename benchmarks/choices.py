@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -21,7 +20,6 @@ from typing import Any
 import quality
 
 CHOICES = Path(__file__).with_suffix(".toml")
-STEPS_PER_EPOCH = 100
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,11 +46,7 @@ def train(name: str, settings: Mapping[str, Any], seed: int, args: argparse.Name
     folder.mkdir(parents=True, exist_ok=True)
     config = folder.with_suffix(".toml")
     config.write_text("\n".join(as_toml(settings)) + "\n", encoding="utf-8")
-    train_dir, val_dir = args.data / "train", args.data / "val"
-    words = [sys.executable, "-m", "starpoly", "train", "--images", train_dir / "images", "--masks", train_dir / "labels"]
-    words += ["--val-images", val_dir / "images", "--val-masks", val_dir / "labels", "-o", folder, "--config", config]
-    words += ["--epochs", args.steps // STEPS_PER_EPOCH, "--steps", STEPS_PER_EPOCH, "--seed", seed, "--inspect-every", 0, "--resume"]
-    subprocess.run([str(word) for word in words], check=True)
+    quality.run_training(args.data, folder, config, args.steps, seed, "--inspect-every", "0")
     args.label = name
     row = next(quality.scores_of(folder, args))
     history = (folder / "training.csv").read_text(encoding="utf-8").splitlines()
@@ -70,19 +64,20 @@ def main() -> int:
     parser.add_argument("--only", nargs="+")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--modality", action="append", default=["fluorescence"])
+    parser.add_argument("--modality", nargs=1, default=["fluorescence"])
     parser.set_defaults(every=1, no_refine=False, as_is=True, tta="none")
     args = parser.parse_args()
     described = tomllib.loads(CHOICES.read_text(encoding="utf-8"))
     rows = json.loads(args.json.read_text(encoding="utf-8")) if args.json.exists() else []
     done = {(row["label"], row["seed"]) for row in rows}
-    for seed in args.seeds:
-        for name, changes in described["choices"].items():
-            if (name, seed) in done or (args.only and name not in args.only):
-                continue
-            rows.append(train(name, merged(described["base"], changes), seed, args))
-            quality.show(rows[-1])
-            args.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    missing = [
+        (seed, name, changes)
+        for seed in args.seeds
+        for name, changes in described["choices"].items()
+        if (name, seed) not in done and (not args.only or name in args.only)
+    ]
+    found = (train(name, merged(described["base"], changes), seed, args) for seed, name, changes in missing)
+    quality.show_and_keep(found, rows, args.json)
     return 0
 
 

@@ -26,7 +26,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -164,15 +164,20 @@ def sizes(args: argparse.Namespace) -> Iterator[Row]:
 
 def train(args: argparse.Namespace) -> Iterator[Row]:
     """Train, then score; goes on where it was stopped."""
-    train_dir, val_dir = args.data / "train", args.data / "val"
-    words = [sys.executable, "-m", "starpoly", "train", "--images", train_dir / "images", "--masks", train_dir / "labels"]
-    words += ["--val-images", val_dir / "images", "--val-masks", val_dir / "labels", "-o", args.output, "--config", args.config]
-    words += ["--epochs", max(1, args.steps // 100), "--steps", 100, "--seed", args.seed, "--resume"]
-    subprocess.run([str(word) for word in words], check=True)
+    run_training(args.data, args.output, args.config, args.steps, args.seed)
     args.models = [args.output]
     for row in score(args):
         spec = load(args.output, args).spec
         yield {**row, "steps": args.steps, "seed": args.seed, "config": args.config.name, "best_epoch": spec.training["best_epoch"]}
+
+
+def run_training(data: Path, output: Path, config: Path, steps: int, seed: int, *more: str) -> None:
+    """Run `starpoly train` on train/ and val/ of a folder; goes on where it was stopped."""
+    train_dir, val_dir = data / "train", data / "val"
+    words = [sys.executable, "-m", "starpoly", "train", "--images", train_dir / "images", "--masks", train_dir / "labels"]
+    words += ["--val-images", val_dir / "images", "--val-masks", val_dir / "labels", "-o", output, "--config", config]
+    words += ["--epochs", max(1, steps // 100), "--steps", 100, "--seed", seed, "--resume", *more]
+    subprocess.run([str(word) for word in words], check=True)
 
 
 class Models:
@@ -254,6 +259,15 @@ def show(row: Row) -> None:
           + (f"  {row['gflop_per_megapixel']:.0f} GFLOP" if "gflop_per_megapixel" in row else ""), flush=True)  # fmt: skip
 
 
+def show_and_keep(found: Iterable[Row], rows: list[Row], file: Path | None) -> None:
+    """A line for each row as it comes, and all of them, those that are there before it too, in a file."""
+    for row in found:
+        show(row)
+        rows.append(row)
+        if file:
+            file.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
 def main() -> int:
     """Print a line per row, and write all of them to ``--json``."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -284,12 +298,7 @@ def main() -> int:
             command.add_argument("--most", type=int, default=20)
     args = parser.parse_args()
     warnings.simplefilter("ignore")
-    rows = []
-    for row in args.function(args):
-        show(row)
-        rows.append(row)
-        if args.json:
-            args.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    show_and_keep(args.function(args), [], args.json)
     return 0
 
 

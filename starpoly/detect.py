@@ -285,11 +285,11 @@ class _Gathering:
         )
 
 
-def foreground_of(maps: Maps, tile: Tile, grid: tuple[int, int]) -> NDArray[np.bool_]:
+def foreground_of(maps: Maps, tile: Tile, grid: tuple[int, int]) -> NDArray[np.bool_] | None:
     """Which pixels of a tile's core the network takes for the foreground, where outlines end, too (:mod:`starpoly.geometry.outline`)."""
     pixels, core = maps.foreground_pixels(grid), tile.core
     if pixels is None:
-        raise ConfigError("masks: expected a network that tells the foreground, got one that does not")
+        return None
     y, x = core.y0 - tile.read.y0, core.x0 - tile.read.x0
     return pixels[y : y + core.shape[0], x : x + core.shape[1]] > FOREGROUND
 

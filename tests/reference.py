@@ -457,9 +457,8 @@ def average_over_symmetries(network, batch: np.ndarray, n: int) -> dict[str, np.
 def spread_labels(labels: np.ndarray, foreground: np.ndarray, steps: int) -> np.ndarray:
     """Step by step, every pixel looks at its four neighbours."""
     for _ in range(steps):
-        before = np.pad(labels, 1)
+        before, labels = np.pad(labels, 1), labels.copy()
         for y, x in np.argwhere((labels == 0) & foreground):
             around = [before[y, x + 1], before[y + 2, x + 1], before[y + 1, x], before[y + 1, x + 2]]
-            labels = labels.copy()
             labels[y, x] = min((label for label in around if label), default=0)
     return labels

@@ -38,6 +38,21 @@ def in_parts(polygons: StarPolygons, n_parts: int, seed: int):
     yield polygons.take([]), math.inf, math.inf
 
 
+def fed_in_parts(growing: GrowingLabels, polygons: StarPolygons, n_parts: int, seed: int):
+    """The number of rows that can be drawn, after each part."""
+    for part in in_parts(polygons, n_parts, seed):
+        growing.add(*part)
+        growing.advance()
+        yield growing.n_drawable
+
+
+def in_order_if_shown(polygons: StarPolygons) -> StarPolygons:
+    """The polygons by position, of those that show."""
+    ordered = polygons.take(np.array(reference.by_position(polygons), np.intp))
+    shown = np.unique(render_labels(ordered, SHAPE, ids=np.arange(1, len(ordered) + 1)))
+    return ordered.take(shown[shown > 0].astype(np.intp) - 1)
+
+
 def grown(polygons: StarPolygons, shape=SHAPE, **settings) -> GrowingLabels:
     growing = GrowingLabels(shape, **settings)
     growing.add(polygons, math.inf, math.inf)
@@ -58,10 +73,7 @@ def everything(growing: GrowingLabels) -> np.ndarray:
 def test_what_can_be_drawn_is_final(polygons, n_parts, seed, band):
     expected = reference.numbered_labels(polygons, SHAPE)
     growing = GrowingLabels(SHAPE, band=band)
-    for part in in_parts(polygons, n_parts, seed):
-        growing.add(*part)
-        growing.advance()
-        rows = growing.n_drawable
+    for rows in fed_in_parts(growing, polygons, n_parts, seed):
         np.testing.assert_array_equal(growing.picture().region(Box(0, 0, rows, SHAPE[1])), expected[:rows])
     assert rows == SHAPE[0]
     assert growing.count() == expected.max()
@@ -70,13 +82,10 @@ def test_what_can_be_drawn_is_final(polygons, n_parts, seed, band):
 @given(polygon_sets(), st.integers(0, 5), st.integers(0, 99), st.sampled_from([1, 5, 30]))
 def test_table_is_that_of_the_final_picture(polygons, n_parts, seed, band):
     growing = GrowingLabels(SHAPE, band=band)
-    for part in in_parts(polygons, n_parts, seed):
-        growing.add(*part)
-        growing.advance()
-    ordered = polygons.take(np.array(reference.by_position(polygons), np.intp))
+    for _ in fed_in_parts(growing, polygons, n_parts, seed):
+        pass
     labels = reference.numbered_labels(polygons, SHAPE)
-    shows = [i for i in range(len(ordered)) if (render_labels(ordered, SHAPE, ids=np.arange(1, len(ordered) + 1)) == i + 1).any()]
-    expected, found = measure(labels, ordered.take(np.array(shows, np.intp))), columns_of(growing)
+    expected, found = measure(labels, in_order_if_shown(polygons)), columns_of(growing)
     assert list(found) == list(expected)
     for name in expected:
         np.testing.assert_array_equal(found[name], expected[name])

@@ -9,10 +9,9 @@ import pytest
 import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_growing import columns_of, in_parts
+from test_growing import columns_of, fed_in_parts, in_order_if_shown
 
 from starpoly.errors import ConfigError
-from starpoly.geometry.rasterize import render_labels
 from starpoly.growing import GrowingLabels
 from starpoly.masks import LARGEST_SPREAD, Foreground
 from starpoly.measure import measure
@@ -82,10 +81,7 @@ def test_what_can_be_drawn_is_final(polygons, n_parts, seed, band):
     foreground, pixels = random_foreground(seed)
     expected = reference.spread_labels(reference.numbered_labels(polygons, SHAPE), pixels, foreground.spread)
     growing = GrowingLabels(SHAPE, band=band, foreground=foreground)
-    for part in in_parts(polygons, n_parts, seed):
-        growing.add(*part)
-        growing.advance()
-        rows = growing.n_drawable
+    for rows in fed_in_parts(growing, polygons, n_parts, seed):
         np.testing.assert_array_equal(growing.picture().region(Box(0, 0, rows, SHAPE[1])), expected[:rows])
     assert rows == SHAPE[0]
     np.testing.assert_array_equal(growing.picture().region(Box(0, 0, *SHAPE), 2), expected[::2, ::2])
@@ -97,13 +93,10 @@ def test_what_can_be_drawn_is_final(polygons, n_parts, seed, band):
 def test_table_is_that_of_the_final_picture(polygons, n_parts, seed, band):
     foreground, pixels = random_foreground(seed)
     growing = GrowingLabels(SHAPE, band=band, foreground=foreground)
-    for part in in_parts(polygons, n_parts, seed):
-        growing.add(*part)
-        growing.advance()
-    ordered = polygons.take(np.array(reference.by_position(polygons), np.intp))
-    shows = np.unique(render_labels(ordered, SHAPE, ids=np.arange(1, len(ordered) + 1)))
+    for _ in fed_in_parts(growing, polygons, n_parts, seed):
+        pass
     labels = reference.spread_labels(reference.numbered_labels(polygons, SHAPE), pixels, foreground.spread)
-    expected, found = measure(labels, ordered.take(shows[shows > 0].astype(np.intp) - 1)), columns_of(growing)
+    expected, found = measure(labels, in_order_if_shown(polygons)), columns_of(growing)
     for name in expected:
         np.testing.assert_array_equal(found[name], expected[name])
 
