@@ -1,8 +1,9 @@
 """At which size an image is looked at, so that its objects are as large as the network knows them.
 
 The network's own answer says how large objects are: after a look at the middle of the image, and one at a quarter of its size for
-objects that are much larger than the network knows, the median diameter either lies where the network is at its best, or the image is
-rescaled so that it does, and looked at once more, since of objects that are much too small the larger ones alone may have been found.
+objects that are much larger than the network knows, or, where nothing was found, one at three times its size, the median diameter either lies
+where the network is at its best, or the image is rescaled so that it does, and looked at once more, since of objects that are much too small the
+larger ones alone may have been found.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from .config import SizeRange, Thresholds
@@ -29,6 +31,10 @@ _LEAST_SIDE = 32
 _AS_MANY = 0.5
 #: ... and so many times as much: number times area. Of objects that the network knows it shows fewer, or some together as one.
 _MORE = 1.5
+#: How much an image in which nothing was found is enlarged, for objects too small to be seen.
+_NEARBY = 3.0
+#: What is seen there counts if it differs from the ground by more than so many times the noise; an empty field is nothing but noise.
+_CONTRAST = 5.0
 #: An image is not enlarged more than this: there is nothing left to see.
 _LARGEST = 4.0
 
@@ -90,7 +96,7 @@ def find_scale(image: Any, network: Network, normalizer: Normalizer, thresholds:
             look = Look(look.scale, found)
         seen = typical_diameter(found.polygons)
         if n == 0:
-            seen = _from_afar(crop, found, network, normalizer, thresholds) or seen
+            seen = _from_afar(crop, found, network, normalizer, thresholds) or seen or _from_nearby(crop, network, normalizer, thresholds)
         if not seen or sizes.smallest <= seen <= sizes.largest:
             break
         scale = scale_for(seen / look.scale, sizes)
@@ -111,3 +117,20 @@ def _from_afar(crop: NDArray, found: Detection, network: Network, normalizer: No
     number_afar, area_afar = len(seen), float(polygon_areas(seen).sum()) / _AFAR**2
     counts = number_afar > _AS_MANY * number and number_afar * area_afar > _MORE * number * area
     return typical_diameter(seen) / _AFAR if counts else 0.0
+
+
+def _from_nearby(crop: NDArray, network: Network, normalizer: Normalizer, thresholds: Thresholds) -> float:
+    """The median diameter, in pixels of ``crop``, of what is seen in the middle of it, enlarged; 0 if nothing is that stands out."""
+    large = Rescaled(crop, _NEARBY)
+    view = large[middle(large.shape[:2]).slices]
+    seen = detect(view, network, normalizer, thresholds).polygons
+    return typical_diameter(seen) / _NEARBY if len(seen) and _contrast(view, seen) > _CONTRAST else 0.0
+
+
+def _contrast(image: NDArray, objects: StarPolygons) -> float:
+    """How far objects' middles are from the median intensity, in standard deviations by the median absolute deviation."""
+    grey = image.mean(axis=-1)
+    ground = np.median(grey)
+    y, x = np.clip(objects.points.round().astype(int), 0, np.array(grey.shape) - 1).T
+    noise = 1.4826 * np.median(np.abs(grey - ground))
+    return float(abs(np.median(grey[y, x]) - ground) / max(noise, np.finfo(np.float32).tiny))

@@ -91,7 +91,7 @@ def template(tmp_path_factory) -> Path:
             writer.write(pixels[::2, ::2], tile=(64, 64), subfiletype=1)
     tissue = np.ones((16, 16), np.uint8)
     tifffile.imwrite(folder / "tissue.tif", tissue)
-    for name in ("settings.toml", "challenge.toml", "first.toml", "second.toml", "third.toml", "fourth.toml", "small.toml", "tiny.toml"):
+    for name in ("settings.toml", "challenge.toml", "first.toml", "second.toml", "third.toml", "fourth.toml", "fifth.toml", "small.toml", "tiny.toml"):
         (folder / name).write_text(TINY)
     spec = ModelSpec("tiny", NetworkConfig(**tomllib.loads(TINY)["network"]), 20.0)
     for place in (TINY_MODEL, "models/my-model"):

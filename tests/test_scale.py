@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from starpoly.config import SizeRange, Thresholds
+from starpoly.detect import detect
 from starpoly.errors import ConfigError
 from starpoly.normalize import Normalizer
 from starpoly.polygons import StarPolygons
@@ -195,3 +196,31 @@ def test_a_crowd_that_looks_like_one_object_from_afar_is_a_crowd():
     look = find_scale(discs(12, 8, 256), Blurred(), Normalizer((0.0,), (1.0,)), Thresholds(0.3, 0.4), sizes)
     assert look.scale == 1
     assert len(look.found.polygons) == 64
+
+
+def test_objects_too_small_to_be_seen_are_looked_for_in_the_enlarged_image():
+    network, sizes = Knowing(), SizeRange(smallest=8, target=12, largest=20)
+    look = find_scale(discs(4, 8, 128), network, Normalizer((0.0,), (1.0,)), Thresholds(0.3, 0.4), sizes)
+    assert 8 <= look.scale * 4 <= 20
+    assert len(look.found.polygons) == 64
+
+
+@pytest.mark.parametrize(("signal", "noise", "enlarged"), [(0, 0.5, False), (1, 0.02, True)])
+def test_what_does_not_stand_out_from_the_noise_of_an_enlarged_image_is_no_object(signal, noise, enlarged):
+    class Eager(Knowing):
+        """Takes peaks of noise for objects, where they are large enough."""
+
+        def __call__(self, batch):
+            return super().__call__(np.where(batch > 0.4, 1, 0))
+
+    image = (signal * discs(4, 8, 128) + noise * RNG.random((128, 128, 1))).astype(np.float32)
+    eager, fields = Eager(), (Normalizer((0.0,), (1.0,)), Thresholds(0.3, 0.4))
+    assert len(detect(Rescaled(image, 3)[0:384, 0:384], eager, *fields).polygons) > 3
+    assert (find_scale(image, eager, *fields, SizeRange(smallest=8, target=12, largest=20)).scale > 1) == enlarged
+
+
+def test_no_look_at_an_empty_image_is_larger_than_the_first():
+    network, sizes = Knowing(), SizeRange(smallest=8, target=12, largest=20)
+    look = find_scale(np.zeros((1200, 90, 1), np.float32), network, Normalizer((0.0,), (1.0,)), Thresholds(0.3, 0.4), sizes)
+    assert look.scale == 1
+    assert max(window[1] for window in network.windows) == 1024
