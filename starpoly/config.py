@@ -291,8 +291,9 @@ class TrainingConfig(Config):
     """How a network is trained.
 
     ``foreground`` is the share of patches that must hold a piece of an object. ``object_balance`` weighs
-    the distance error of small against large objects: 0, every pixel alike; 1, every object alike. ``foreground_weight``
-    is the factor of the loss of the foreground.
+    the distance error of small against large objects: 0, every pixel alike; 1, every object alike. ``kind_balance`` says how evenly
+    kinds of images are drawn, where they are told: 0, every image alike; 1, every kind alike. ``foreground_weight`` is
+    the factor of the loss of the foreground.
     ``precision`` is "float32" or "bfloat16" (half the time where the processor has it; weights stay
     float32). ``ray_context`` and ``sizes`` go into the model, see :class:`ModelSpec`.
     An "epoch" is ``steps_per_epoch`` optimiser steps, after which a checkpoint is written. ``unlabelled`` counts only
@@ -311,6 +312,7 @@ class TrainingConfig(Config):
     seed: int = 0
     foreground: float = 0.9
     object_balance: float = 0.5
+    kind_balance: float = 0.5
     mae_weight: float = 0.3
     iou_weight: float = 1.0
     background_weight: float = 1e-4
@@ -332,6 +334,7 @@ class TrainingConfig(Config):
         _require(self.learning_rate > 0, f"learning_rate: expected a positive number, got {self.learning_rate}")
         _require(0 <= self.ema < 1, f"ema: expected 0 (off) to below 1, got {self.ema}")
         _require(self.precision in ("float32", "bfloat16"), f"precision: expected 'float32' or 'bfloat16', got {self.precision!r}")
-        _require(0 <= self.foreground <= 1, f"foreground: expected 0 to 1, got {self.foreground}")
+        for name in ("foreground", "kind_balance"):
+            _require(0 <= getattr(self, name) <= 1, f"{name}: expected 0 to 1, got {getattr(self, name)}")
         _require_fractions(self.ray_context)
         _require(self.seed >= 0, f"seed: expected 0 or more, got {self.seed}")

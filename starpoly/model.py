@@ -406,6 +406,7 @@ class StarPoly2D:
         normalization: NormalizationConfig | None = None,
         classes: Sequence[dict[int, int]] | None = None,
         class_names: Sequence[str] = (),
+        kinds: Sequence[str] = (),
         unlabelled: Sequence[NDArray] = (),
         init: str | Path | None = None,
         resume: bool = False,
@@ -430,6 +431,8 @@ class StarPoly2D:
             Class 1..n_classes of each object, per image.
         class_names : sequence of str, optional
             Names of the classes 1..n_classes.
+        kinds : sequence of str, optional
+            The kind of each image; rare ones are drawn more often, as ``training.kind_balance`` says.
         unlabelled : sequence of (Y, X[, C]) arrays
             More images, to learn from without masks; ``training.unlabelled`` says how.
         init : path, optional
@@ -475,6 +478,7 @@ class StarPoly2D:
             class_names=tuple(class_names),
             init=None if init is None else find_model(init),
             resume=resume,
+            kinds=tuple(kinds),
             unlabelled=Unlabelled(array_unlabelled(unlabelled), cls.of_network) if len(unlabelled) else None,
             after_epoch=after_each,
         )

@@ -27,8 +27,8 @@ _LOOKS = 2
 _AFAR = 0.25
 #: ... which is worth it from so many pixels a side.
 _LEAST_SIDE = 32
-#: It counts if it shows at least so many times as many objects ...
-_AS_MANY = 0.5
+#: It counts if it shows more than so many times as many objects ...
+_AS_MANY = 1 / 3
 #: ... and so many times as much: number times area. Of objects that the network knows it shows fewer, or some together as one.
 _MORE = 1.5
 #: How much an image in which nothing was found is enlarged, for objects too small to be seen.

@@ -91,6 +91,8 @@ def template(tmp_path_factory) -> Path:
             writer.write(pixels[::2, ::2], tile=(64, 64), subfiletype=1)
     tissue = np.ones((16, 16), np.uint8)
     tifffile.imwrite(folder / "tissue.tif", tissue)
+    table = [f"{path.stem},{'rare' if index else 'common'}" for index, path in enumerate(sorted((folder / "train" / "images").iterdir()))]
+    (folder / "kinds.csv").write_text("\n".join(["name,kind", *table]) + "\n")
     for name in ("settings.toml", "challenge.toml", "first.toml", "second.toml", "third.toml", "fourth.toml", "fifth.toml", "small.toml", "tiny.toml"):
         (folder / name).write_text(TINY)
     spec = ModelSpec("tiny", NetworkConfig(**tomllib.loads(TINY)["network"]), 20.0)

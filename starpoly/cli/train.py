@@ -25,6 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--images", type=Path, required=True, metavar="DIR", help="folder of training images")
     data.add_argument("--masks", type=Path, required=True, metavar="DIR", help="folder of label images, paired by name (suffixes such as _label are ignored)")
     data.add_argument("--classes", type=Path, metavar="DIR", help="folder of CSV tables NAME.csv with the columns label, class")
+    data.add_argument("--kinds", type=Path, metavar="FILE.csv",
+                      help="table with the columns name, kind; rare kinds of training images are drawn more often (training.kind_balance)")
     data.add_argument("--unlabelled", type=Path, metavar="DIR",
                       help="folder of more images, without masks, to learn from in the later epochs; those that have masks are passed over")
     data.add_argument("--val-images", type=Path, metavar="DIR", help="folder of validation images")
@@ -56,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, tune the thresholds, draw the losses."""
     settings = _settings(args)
     train_pairs, val_pairs = _pairs(args, settings["training"].seed)
+    kinds = _kinds(args, train_pairs)
     unlabelled = _unlabelled(args, [*train_pairs, *val_pairs])
 
     from ..network.quiet import quiet_import
@@ -82,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
         init=None if args.init is None else find_model(args.init),
         resume=args.resume,
         licence=args.licence,
+        kinds=kinds,
         unlabelled=Unlabelled(unlabelled, StarPoly2D.of_network) if unlabelled else None,
         after_epoch=inspection,
     )
@@ -154,6 +158,14 @@ def _pairs(args: argparse.Namespace, seed: int) -> tuple[list[Pair], list[Pair]]
     if args.val_images is not None:
         return pairs, find_pairs(args.val_images, args.val_masks, args.val_classes)
     return _split(pairs, args.val_fraction, seed)
+
+
+def _kinds(args: argparse.Namespace, pairs: list[Pair]) -> tuple[str, ...]:
+    if args.kinds is None:
+        return ()
+    from ..training.kinds import kinds_of, read_kinds
+
+    return kinds_of([pair.name for pair in pairs], read_kinds(args.kinds), str(args.kinds))
 
 
 def _unlabelled(args: argparse.Namespace, pairs: list[Pair]) -> list[UnlabelledImage]:
