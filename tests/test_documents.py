@@ -93,8 +93,8 @@ def template(tmp_path_factory) -> Path:
     tifffile.imwrite(folder / "tissue.tif", tissue)
     table = [f"{path.stem},{'rare' if index else 'common'}" for index, path in enumerate(sorted((folder / "train" / "images").iterdir()))]
     (folder / "kinds.csv").write_text("\n".join(["name,kind", *table]) + "\n")
-    for name in ("settings.toml", "challenge.toml", "first.toml", "second.toml", "third.toml", "fourth.toml", "fifth.toml", "small.toml", "tiny.toml"):
-        (folder / name).write_text(TINY)
+    for name in ("settings", "challenge", "first", "second", "third", "fourth", "fifth", "sixth", "small", "tiny"):
+        (folder / f"{name}.toml").write_text(TINY)
     spec = ModelSpec("tiny", NetworkConfig(**tomllib.loads(TINY)["network"]), 20.0)
     for place in (TINY_MODEL, "models/my-model"):
         (folder / place).mkdir(parents=True)

@@ -75,6 +75,21 @@ def test_tiles_do_not_show(fluo):
 
 
 @pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("field", ["dark", "bright", "photons", "shaded"])
+def test_an_empty_field_with_the_noise_of_a_camera_is_empty(name, field):
+    rng = np.random.default_rng(1)
+    noise = {
+        "dark": lambda: rng.normal(100, 10, (200, 220)),
+        "bright": lambda: rng.normal(2000, 40, (200, 220)),
+        "photons": lambda: rng.poisson(3, (200, 220)),
+        "shaded": lambda: rng.normal(150, 3, (200, 220)) + np.linspace(0, 40, 220),
+    }
+    labels, _ = StarPoly2D.from_pretrained(name).predict_instances(noise[field]().astype(np.uint16))
+    assert labels.max() <= 2
+
+
+@pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (3, 2), (17, 33)])
 def test_tiny_images_go_through(fluo, shape):
     image = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
