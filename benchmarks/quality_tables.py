@@ -11,7 +11,12 @@ import numpy as np
 Row = dict[str, Any]
 
 #: Networks of StarDist's, which stand beside every model.
-PEERS = ("StarDist's network in starpoly", "StarDist's network, all kinds, 16 400 steps", "StarDist")
+PEERS = (
+    "StarDist's network in starpoly",
+    "StarDist's network, all kinds, 16 400 steps",
+    "StarDist's network, kinds in balance, 25 400 steps",
+    "StarDist",
+)
 _IN_SHORT = ("0.5", "0.7", "0.9")
 _TRAININGS = {"supervised": "(a) labelled only", "unlabelled": "(b) and unlabelled"}
 
