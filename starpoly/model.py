@@ -470,7 +470,7 @@ class StarPoly2D:
 
         fit(
             folder,
-            array_pairs(images, masks, classes),
+            array_pairs(images, masks, classes, kinds),
             val_pairs,
             network=network,
             training=training or TrainingConfig(),
@@ -478,7 +478,6 @@ class StarPoly2D:
             class_names=tuple(class_names),
             init=None if init is None else find_model(init),
             resume=resume,
-            kinds=tuple(kinds),
             unlabelled=Unlabelled(array_unlabelled(unlabelled), cls.of_network) if len(unlabelled) else None,
             after_epoch=after_each,
         )

@@ -58,7 +58,6 @@ def run(args: argparse.Namespace) -> int:
     """Train, tune the thresholds, draw the losses."""
     settings = _settings(args)
     train_pairs, val_pairs = _pairs(args, settings["training"].seed)
-    kinds = _kinds(args, train_pairs)
     unlabelled = _unlabelled(args, [*train_pairs, *val_pairs])
 
     from ..network.quiet import quiet_import
@@ -85,7 +84,6 @@ def run(args: argparse.Namespace) -> int:
         init=None if args.init is None else find_model(args.init),
         resume=args.resume,
         licence=args.licence,
-        kinds=kinds,
         unlabelled=Unlabelled(unlabelled, StarPoly2D.of_network) if unlabelled else None,
         after_epoch=inspection,
     )
@@ -151,21 +149,18 @@ def _read_toml(path: Path) -> dict[str, dict[str, Any]]:
 
 def _pairs(args: argparse.Namespace, seed: int) -> tuple[list[Pair], list[Pair]]:
     from ..training.data import find_pairs
+    from ..training.kinds import read_kinds, with_kinds
 
     if (args.val_images is None) != (args.val_masks is None):
         raise DataError("expected both --val-images and --val-masks, or neither, got one of them")
     pairs = find_pairs(args.images, args.masks, args.classes)
     if args.val_images is not None:
-        return pairs, find_pairs(args.val_images, args.val_masks, args.val_classes)
-    return _split(pairs, args.val_fraction, seed)
-
-
-def _kinds(args: argparse.Namespace, pairs: list[Pair]) -> tuple[str, ...]:
-    if args.kinds is None:
-        return ()
-    from ..training.kinds import kinds_of, read_kinds
-
-    return kinds_of([pair.name for pair in pairs], read_kinds(args.kinds), str(args.kinds))
+        val_pairs = find_pairs(args.val_images, args.val_masks, args.val_classes)
+    else:
+        pairs, val_pairs = _split(pairs, args.val_fraction, seed)
+    if args.kinds is not None:
+        pairs = with_kinds(pairs, read_kinds(args.kinds), str(args.kinds))
+    return pairs, val_pairs
 
 
 def _unlabelled(args: argparse.Namespace, pairs: list[Pair]) -> list[UnlabelledImage]:

@@ -54,12 +54,13 @@ class Sample:
 
 @dataclass(frozen=True)
 class Pair:
-    """A named image and its label image, from files or from arrays, read when asked for."""
+    """A named image and its label image, from files or from arrays, read when asked for; and its kind, where that is told."""
 
     name: str
     read_image: Callable[[], NDArray]
     read_labels: Callable[[], NDArray]
     classes: dict[int, int] | None = None
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,9 @@ def find_pairs(images: Path, masks: Path, classes: Path | None = None) -> list[P
 
 
 def array_pairs(
-    images: Sequence[NDArray], masks: Sequence[NDArray], classes: Sequence[dict[int, int]] | None = None
+    images: Sequence[NDArray], masks: Sequence[NDArray], classes: Sequence[dict[int, int]] | None = None, kinds: Sequence[str] = ()
 ) -> list[Pair]:
-    """Pairs from arrays in memory: images (Y, X[, C]), label images (Y, X), optional {label: class}.
+    """Pairs from arrays in memory: images (Y, X[, C]), label images (Y, X), optional {label: class} and kinds.
 
     Raises
     ------
@@ -124,9 +125,11 @@ def array_pairs(
     """
     if len(images) != len(masks) or (classes is not None and len(classes) != len(images)):
         raise DataError(f"expected as many masks as images, got {len(images)} images and {len(masks)} masks")
+    if len(kinds) not in (0, len(images)):
+        raise DataError(f"kinds: expected one for each of the {len(images)} training images, got {len(kinds)}")
     return [
-        Pair(f"image {i}", partial(np.asarray, image), partial(np.asarray, mask), None if classes is None else classes[i])
-        for i, (image, mask) in enumerate(zip(images, masks, strict=True))
+        Pair(f"image {i}", partial(np.asarray, image), partial(np.asarray, mask), None if classes is None else classes[i], kind)
+        for i, (image, mask, kind) in enumerate(zip(images, masks, kinds if len(kinds) else [""] * len(images), strict=True))
     ]
 
 
@@ -182,6 +185,11 @@ class TrainingData:
     def name(self, index: int) -> str:
         """Name of a sample, for messages."""
         return self._pairs[index].name
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kind of each sample."""
+        return [pair.kind for pair in self._pairs]
 
     def __getitem__(self, index: int) -> Sample:
         with self._lock:

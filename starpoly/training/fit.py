@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from .. import __version__
 from ..config import ModelSpec, NetworkConfig, NormalizationConfig, SizeRange, TrainingConfig
-from ..errors import DataError, ModelError
+from ..errors import ModelError
 from ..network.folder import build_network, load_model, save_model
 from ..network.losses import class_loss, distance_loss, foreground_loss, probability_loss
 from ..network.transfer import transfer_weights
@@ -60,7 +60,6 @@ def fit(
     init: str | Path | None = None,
     resume: bool = False,
     licence: str = "",
-    kinds: Sequence[str] = (),
     unlabelled: Unlabelled | None = None,
     after_epoch: Callable[[int], None] | None = None,
 ) -> ModelSpec:
@@ -82,8 +81,6 @@ def fit(
         Go on from the checkpoint in ``folder``; without one, start anew.
     licence : str
         Licence of the data, kept in the model.
-    kinds : sequence of str
-        The kind of each training pair, or nothing; ``training.kind_balance`` says how evenly kinds are drawn.
     unlabelled : Unlabelled, optional
         Images to learn from without labels, see :mod:`starpoly.training.self_training`. May be added to a
         training, or changed, until it has labelled them for the first time.
@@ -103,8 +100,6 @@ def fit(
     DataError
         If the data cannot be used.
     """
-    if kinds and len(kinds) != len(train_pairs):
-        raise DataError(f"kinds: expected one for each of the {len(train_pairs)} training images, got {len(kinds)}")
     normalization = normalization or NormalizationConfig()
     state = read_state(folder)
     if state is not None and not resume:
@@ -127,7 +122,7 @@ def fit(
         for pairs in (train_pairs, val_pairs)
     )
     summary = data.summarize()
-    settings = _settings(network, training, data, kinds, unlabelled)
+    settings = _settings(network, training, data, unlabelled)
     spec = _describe(folder.name, spec, network, normalization, training, summary, class_names, licence, (data, val_data))
     if unlabelled is None:
         spec.training["settings"].pop("unlabelled")
@@ -140,7 +135,7 @@ def fit(
     if state is not None:
         restore_checkpoint(folder, model)
         progress = Progress(**state["progress"])
-    sampler = PatchSampler(data, summary.pixels, spec.network, training, kind_factors(kinds, training.kind_balance) if kinds else None)
+    sampler = PatchSampler(data, summary.pixels, spec.network, training, kind_factors(data.kinds, training.kind_balance))
     validation = validation_batches(val_data, spec.network, training)
     teaching = None if unlabelled is None else SelfTraining(folder, unlabelled, val_pairs, sampler, spec, training)
 
@@ -198,13 +193,13 @@ def _longest_distance(summary: DataSummary, start: ModelSpec | None, sizes: Size
 
 
 def _settings(
-    network: NetworkConfig, training: TrainingConfig, data: TrainingData, kinds: Sequence[str], unlabelled: Unlabelled | None
+    network: NetworkConfig, training: TrainingConfig, data: TrainingData, unlabelled: Unlabelled | None
 ) -> dict[str, Any]:
     """What a resumed training must share with the one that it continues, as JSON gives it back."""
     labelled = training.to_dict()
     settings = {"network": network.to_dict(), "training": labelled, "images": [data.name(index) for index in range(len(data))]}
-    if kinds:
-        settings["kinds"] = list(kinds)
+    if any(data.kinds):
+        settings["kinds"] = data.kinds
     of_unlabelled = labelled.pop("unlabelled")
     if unlabelled is not None:
         settings["unlabelled"] = {**of_unlabelled, "images": [image.name for image in unlabelled.images]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..io.pairing import EXTENSIONS, key
+from .data import Pair
 
 
 def read_kinds(path: Path) -> dict[str, str]:
@@ -37,17 +39,17 @@ def _key(name: str) -> str:
     return key(name) if Path(name).suffix.lower() in EXTENSIONS else name
 
 
-def kinds_of(names: Sequence[str], kinds: dict[str, str], where: str) -> tuple[str, ...]:
-    """The kind of each image in order.
+def with_kinds(pairs: Sequence[Pair], kinds: dict[str, str], where: str) -> list[Pair]:
+    """Pairs that know the kind of their image.
 
     Raises
     ------
     DataError
         If one is not there.
     """
-    if missing := [name for name in names if name not in kinds]:
+    if missing := [pair.name for pair in pairs if pair.name not in kinds]:
         raise DataError(f"{where}: expected a kind for each training image, got none for {len(missing)}: {', '.join(missing[:5])}; add their rows")
-    return tuple(kinds[name] for name in names)
+    return [replace(pair, kind=kinds[pair.name]) for pair in pairs]
 
 
 def kind_factors(kinds: Sequence[str], balance: float) -> NDArray[np.float64]:

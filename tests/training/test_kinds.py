@@ -7,10 +7,14 @@ import pytest
 
 from starpoly.config import AugmentConfig, NetworkConfig, TrainingConfig
 from starpoly.errors import ConfigError, DataError
-from starpoly.training.data import TrainingData, array_pairs
-from starpoly.training.fit import fit
-from starpoly.training.kinds import kind_factors, kinds_of, read_kinds
+from starpoly.training.data import Pair, TrainingData, array_pairs
+from starpoly.training.kinds import kind_factors, read_kinds, with_kinds
 from starpoly.training.patches import PatchSampler
+
+
+def kinds_of(names, kinds, where):
+    pairs = [Pair(name, lambda: np.eye(16), lambda: np.ones((16, 16), np.int32)) for name in names]
+    return TrainingData(with_kinds(pairs, kinds, where)).kinds
 
 
 def table(path, *rows: str):
@@ -38,7 +42,7 @@ def test_balanced_kinds_are_drawn_alike(balance, share):
 
 def test_names_in_the_table_may_have_their_extension(tmp_path):
     kinds = read_kinds(table(tmp_path / "kinds.csv", "a.tif,blood", "b,tissue", "b.5,tissue"))
-    assert kinds_of(["b", "a", "b.5"], kinds, "kinds.csv") == ("tissue", "blood", "tissue")
+    assert kinds_of(["b", "a", "b.5"], kinds, "kinds.csv") == ["tissue", "blood", "tissue"]
 
 
 @pytest.mark.parametrize(
@@ -56,9 +60,8 @@ def test_what_is_no_such_table(tmp_path, text):
         read_kinds(tmp_path / "kinds.csv")
 
 
-def test_as_many_kinds_as_images(tmp_path):
-    pairs = array_pairs([np.eye(16)], [np.ones((16, 16), np.int32)])
+def test_as_many_kinds_as_images():
     with pytest.raises(DataError, match="each of the 1 training images, got 2"):
-        fit(tmp_path / "m", pairs, pairs, training=TrainingConfig(), kinds=("a", "b"))
+        array_pairs([np.eye(16)], [np.ones((16, 16), np.int32)], kinds=("a", "b"))
     with pytest.raises(ConfigError, match="kind_balance: expected 0 to 1"):
         TrainingConfig(kind_balance=2)
