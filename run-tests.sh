@@ -16,6 +16,7 @@ check() {
 }
 
 check ruff check .
+check ruff format --check .
 check lint-imports
 check mypy
 # last, so that its summary is the last thing read

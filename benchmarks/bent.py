@@ -98,7 +98,9 @@ def rows(model: Path, work: Path) -> Iterator[dict[str, Any]]:
         "polygons": lambda image, labels: by_both.predict_instances(image)[0],
     }
     for pixels in SPREADS:
-        found[f"masks, --spread {pixels}"] = lambda image, labels, pixels=pixels: by_both.predict_instances(image, spread=pixels)[0]
+        found[f"masks, --spread {pixels}"] = lambda image, labels, pixels=pixels: by_both.predict_instances(
+            image, spread=pixels
+        )[0]
     for name, find in found.items():
         samples = [(pair.name, pair.read_labels(), find(pair.read_image(), pair.read_labels())) for pair in pairs]
         yield {"label": name, "modality": "made_rods", "short": False, **quality.row_of(samples)}

@@ -28,8 +28,8 @@ from process import machine, measure
 
 from starpoly.errors import StarpolyError
 from starpoly.evaluation.neurips import neurips_score
-from starpoly.io.images import read_header, read_labels
-from starpoly.io.pairing import key, pair_files
+from starpoly.io.files.pairing import key, pair_files
+from starpoly.io.readers.images import read_header, read_labels
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Seconds per million pixels that cost nothing, and the least of them.
@@ -68,7 +68,9 @@ def ranked(seconds: float, n_pixels: int) -> float:
     return max(0.0, seconds - TOLERANCE * max(1.0, n_pixels / 1e6))
 
 
-def find_tasks(images: Path, masks: Path, manifest: Path | None, *, split: str | None = None, per_modality: int | None = None) -> list[Task]:
+def find_tasks(
+    images: Path, masks: Path, manifest: Path | None, *, split: str | None = None, per_modality: int | None = None
+) -> list[Task]:
     """Images with masks, by name; of each modality at most so many, evenly spread."""
     known: dict[str, dict[str, str]] = {}
     if manifest is not None:
@@ -102,7 +104,18 @@ def command_for(args: argparse.Namespace, inputs: Path, outputs: Path) -> list[s
     """What is started for an image."""
     if args.replay is not None:
         script = str(ROOT / "scripts" / "replay_dockerfile.py")
-        return [sys.executable, script, "--work", str(args.replay), "--memory", args.memory, "run", "--timings", str(inputs), str(outputs)]
+        return [
+            sys.executable,
+            script,
+            "--work",
+            str(args.replay),
+            "--memory",
+            args.memory,
+            "run",
+            "--timings",
+            str(inputs),
+            str(outputs),
+        ]
     if args.image is not None:
         gpus = ["--gpus", args.gpus] if args.gpus else []
         binds = ["-v", f"{inputs}/:/workspace/inputs/", "-v", f"{outputs}/:/workspace/outputs/"]
@@ -165,7 +178,9 @@ def score(truth: Path, labels: Path) -> tuple[float, int, int, str]:
 def table(results: Sequence[Result]) -> str:
     """A line for each image, then for each modality and for all: F1 and times, mean and median."""
     width = max((len(row.name) for row in results), default=4)
-    lines = [f"{'image':{width}} {'size':>11} {'seconds':>8} {'ranked':>7} {'MB':>6} {'true':>5} {'found':>5} {'F1':>6}"]
+    lines = [
+        f"{'image':{width}} {'size':>11} {'seconds':>8} {'ranked':>7} {'MB':>6} {'true':>5} {'found':>5} {'F1':>6}"
+    ]
     for row in results:
         size = f"{row.shape[0]}x{row.shape[1]}"
         peak = "" if row.peak_mb is None else f"{row.peak_mb:.0f}"
@@ -173,7 +188,10 @@ def table(results: Sequence[Result]) -> str:
             f"{row.name:{width}} {size:>11} {row.seconds:8.2f} {row.ranked_seconds:7.2f} {peak:>6} {row.n_true:5} {row.n_pred:5} "
             f"{row.f1:6.4f} {row.problem}".rstrip()
         )
-    lines += ["", f"{'modality':24} {'images':>6} {'F1 mean':>8} {'median':>7} {'seconds mean':>12} {'median':>7} {'ranked mean':>11} {'median':>7}"]
+    lines += [
+        "",
+        f"{'modality':24} {'images':>6} {'F1 mean':>8} {'median':>7} {'seconds mean':>12} {'median':>7} {'ranked mean':>11} {'median':>7}",
+    ]
     for name, summary in summaries(results).items():
         f1, seconds, rank = summary["f1"], summary["seconds"], summary["ranked_seconds"]
         lines.append(
@@ -207,13 +225,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     results = []
     for number, task in enumerate(tasks, 1):
         results.append(run(task, args))
-        sys.stderr.write(f"{number}/{len(tasks)} {task.name}: {results[-1].seconds:.1f} s, F1 {results[-1].f1:.3f} {results[-1].problem}\n")
+        sys.stderr.write(
+            f"{number}/{len(tasks)} {task.name}: {results[-1].seconds:.1f} s, F1 {results[-1].f1:.3f} {results[-1].problem}\n"
+        )
     sys.stdout.write(table(results))
     if args.json is not None:
         command = [word.replace(f"{ROOT}/", "") for word in command_for(args, Path("INPUT"), Path("OUTPUT"))]
         facts = {"machine": machine(), "command": command}
         rows = [asdict(result) for result in results]
-        args.json.write_text(json.dumps(facts | {"summary": summaries(results), "images": rows}, indent=1) + "\n", encoding="utf-8")
+        args.json.write_text(
+            json.dumps(facts | {"summary": summaries(results), "images": rows}, indent=1) + "\n", encoding="utf-8"
+        )
     return int(any(result.problem for result in results))
 
 
@@ -223,7 +245,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("masks", type=Path, help="label images, named as the images, with or without _label")
     parser.add_argument("--manifest", type=Path, help="CSV with the columns name, modality, split")
     parser.add_argument("--split", help="only images of this split")
-    parser.add_argument("--per-modality", type=int, metavar="N", help="at most N images of each modality, evenly spread")
+    parser.add_argument(
+        "--per-modality", type=int, metavar="N", help="at most N images of each modality, evenly spread"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything as JSON")
     parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="keep the label images")
     where = parser.add_mutually_exclusive_group()
@@ -232,7 +256,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--docker", default=os.environ.get("DOCKER", "docker"), help="the program (default: docker)")
     parser.add_argument("--gpus", default="device=0", help="for --image; empty for none (default: %(default)s)")
     parser.add_argument("--memory", default="28G", help="for --image and --replay (default: %(default)s)")
-    parser.add_argument("--flags", nargs=argparse.REMAINDER, default=[], help="for predict.sh, where it runs without a container")
+    parser.add_argument(
+        "--flags", nargs=argparse.REMAINDER, default=[], help="for predict.sh, where it runs without a container"
+    )
     return parser
 
 

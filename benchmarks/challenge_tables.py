@@ -17,8 +17,12 @@ def startup(result: dict[str, Any]) -> list[str]:
     heads = [f"{side} x {side}{_mark(summary)} | of StarDist" for side, summary in sorted(sizes.items())]
     lines = [f"| | {' | '.join(heads)} | processor | memory |", "|---|" + "--:|" * (2 * len(sizes) + 2)]
     for tool, title in _TOOLS.items():
-        times = [f"{of[tool]['seconds'][0]:.1f} s | {of[tool]['seconds_ratio'][0]:.2f}" for _, of in sorted(sizes.items())]
-        lines.append(f"| {title} | {' | '.join(times)} | {largest[tool]['cpu_seconds'][0]:.1f} s | {largest[tool]['peak_mb'][0] / 1000:.1f} GB |")
+        times = [
+            f"{of[tool]['seconds'][0]:.1f} s | {of[tool]['seconds_ratio'][0]:.2f}" for _, of in sorted(sizes.items())
+        ]
+        lines.append(
+            f"| {title} | {' | '.join(times)} | {largest[tool]['cpu_seconds'][0]:.1f} s | {largest[tool]['peak_mb'][0] / 1000:.1f} GB |"
+        )
     return lines
 
 
@@ -34,5 +38,7 @@ def challenge(result: dict[str, Any]) -> list[str]:
     for kind, f1 in result["scores"]["f1"].items():
         seconds, ranked = (times[kind][part]["mean"] for part in ("seconds", "ranked_seconds"))
         values = [f"{f1[part]:.3f}".removeprefix("0") for part in ("mean", "median")]
-        lines.append(f"| {kind.replace('_', ' ')} | {f1['images']} | {' | '.join(values)} | {seconds:.1f} | {ranked:.1f} |")
+        lines.append(
+            f"| {kind.replace('_', ' ')} | {f1['images']} | {' | '.join(values)} | {seconds:.1f} | {ranked:.1f} |"
+        )
     return lines

@@ -70,7 +70,9 @@ class Mosaic:
         By default that of :func:`load_bank`.
     """
 
-    def __init__(self, side: int | tuple[int, int], kind: str = "grey", *, seed: int = 0, bank: Bank | None = None) -> None:
+    def __init__(
+        self, side: int | tuple[int, int], kind: str = "grey", *, seed: int = 0, bank: Bank | None = None
+    ) -> None:
         if kind not in ("grey", "rgb", "labels", "sparse"):
             raise ValueError(f"expected grey, rgb, labels or sparse, got {kind!r}")
         self.bank = load_bank() if bank is None else bank
@@ -78,7 +80,9 @@ class Mosaic:
         height, width = (side, side) if isinstance(side, int) else side
         self.shape = (height, width, 3) if kind == "rgb" else (height, width)
         self.ndim = len(self.shape)
-        self._pieces = self.bank.labels if kind == "labels" else _as_kind(self.bank.images, "grey" if kind == "sparse" else kind)
+        self._pieces = (
+            self.bank.labels if kind == "labels" else _as_kind(self.bank.images, "grey" if kind == "sparse" else kind)
+        )
         self.dtype = self._pieces.dtype
 
     def __getitem__(self, key: Any) -> NDArray:
@@ -92,7 +96,9 @@ class Mosaic:
                 top, left = row * PIECE, column * PIECE
                 rows = slice(max(y0, top), min(y1, top + PIECE))
                 columns = slice(max(x0, left), min(x1, left + PIECE))
-                piece = self._piece(row, column)[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+                piece = self._piece(row, column)[
+                    rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
+                ]
                 out[rows.start - y0 : rows.stop - y0, columns.start - x0 : columns.stop - x0] = piece
         out = out[::sy, ::sx]
         return out[(slice(None), slice(None), *keys[2:])] if len(keys) > 2 else out
@@ -204,7 +210,9 @@ def load_bank(folder: str | Path | None = None, *, modality: str = "fluorescence
             images.append(image)
             masks.append(labels)
     if not images:
-        raise SystemExit(f"mosaic: expected images of {modality}, {split} of at least {PIECE} pixels in {folder}, got none")
+        raise SystemExit(
+            f"mosaic: expected images of {modality}, {split} of at least {PIECE} pixels in {folder}, got none"
+        )
     pieces, labels = _cut_pieces(images, masks)
     return Bank(pieces, labels, f"{len(pieces)} pieces of {len(images)} real images ({modality}, {split})")
 
@@ -218,12 +226,15 @@ def default_images() -> Path | None:
 def _labelled_images(folder: Path, modality: str, split: str) -> Iterator[tuple[NDArray, NDArray]]:
     import tifffile
 
-    from starpoly.io.images import read_image
+    from starpoly.io.readers.images import read_image
 
     with open(folder / "manifest.csv", newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["modality"] == modality and row["split"] == split]
     for row in sorted(rows, key=lambda row: row["name"]):
-        yield read_image(folder / "images" / f"{row['name']}.png"), tifffile.imread(folder / "labels" / f"{row['name']}.tif")
+        yield (
+            read_image(folder / "images" / f"{row['name']}.png"),
+            tifffile.imread(folder / "labels" / f"{row['name']}.tif"),
+        )
 
 
 def _cut_pieces(images: list[NDArray], masks: list[NDArray]) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
@@ -300,7 +311,9 @@ def write_tiff(path: Path, image: Any) -> None:
 
     temporary = path.with_name(f".{path.name}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tifffile.TiffWriter(temporary, bigtiff=np.prod(image.shape, dtype=float) * image.dtype.itemsize > 2**31) as file:
+    with tifffile.TiffWriter(
+        temporary, bigtiff=np.prod(image.shape, dtype=float) * image.dtype.itemsize > 2**31
+    ) as file:
         file.write(
             _tiles(image),
             shape=image.shape,
@@ -353,7 +366,9 @@ def written_slide(folder: Path, side: int, kind: str, seed: int, *, bank: Bank |
 
 def add_mosaic_arguments(parser: argparse.ArgumentParser) -> None:
     """Options that choose what slides are made of."""
-    parser.add_argument("--images", type=Path, metavar="DIR", help="labelled set (default: ../shared/data, else blobs are drawn)")
+    parser.add_argument(
+        "--images", type=Path, metavar="DIR", help="labelled set (default: ../shared/data, else blobs are drawn)"
+    )
     parser.add_argument("--modality", default="fluorescence", help="images of the set to use (default: %(default)s)")
     parser.add_argument("--split", default="val", help="split of the set to use (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)

@@ -30,8 +30,8 @@ from numpy.typing import NDArray
 from starpoly.geometry.boundary import boundary_probability
 from starpoly.geometry.distances import ray_distances
 from starpoly.geometry.overlap import intersection_areas, polygon_areas
-from starpoly.nms import suppress
 from starpoly.polygons import StarPolygons
+from starpoly.suppression.streaming import suppress
 
 
 @dataclass

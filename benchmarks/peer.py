@@ -65,7 +65,9 @@ def percentile_normalizer(image: Any) -> Any:
     return Percentiles()
 
 
-def seams(model: Any, shape: tuple[int, int], block: int, min_overlap: int, context: int) -> tuple[list[int], list[int]]:
+def seams(
+    model: Any, shape: tuple[int, int], block: int, min_overlap: int, context: int
+) -> tuple[list[int], list[int]]:
     """Rows and columns at which the objects of one block end and those of the next begin."""
     from stardist.big import BlockND
 

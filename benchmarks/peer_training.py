@@ -31,7 +31,7 @@ def read(folder: Path, channels: int) -> tuple[list[NDArray], list[NDArray]]:
     from csbdeep.utils import normalize
     from stardist import fill_label_holes
 
-    from starpoly.io.images import as_channels
+    from starpoly.io.readers.images import as_channels
     from starpoly.training.data import find_pairs
 
     images, masks = [], []
@@ -104,7 +104,9 @@ def main() -> int:
     model = build(args.output, args)
     model.prepare_for_training()
     epochs = args.steps // STEPS_PER_EPOCH
-    model.callbacks.append(keras.callbacks.LearningRateScheduler(lambda epoch: RATE if epoch < (1 - LAST) * epochs else RATE / 3))
+    model.callbacks.append(
+        keras.callbacks.LearningRateScheduler(lambda epoch: RATE if epoch < (1 - LAST) * epochs else RATE / 3)
+    )
     model.keras_model.jit_compile = False
     train, val = read(args.data, args.channels), read(args.val, args.channels)
     model.train(*train, validation_data=val, augmenter=augment, seed=args.seed)

@@ -87,11 +87,14 @@ def peer(args: argparse.Namespace) -> Iterator[Row]:
     from csbdeep.utils import normalize
     from peer import stardist_model
 
-    from starpoly.io.images import as_channels
+    from starpoly.io.readers.images import as_channels
 
     for name in args.models:
         model = stardist_model(Path(name))
-        for row in scores(lambda image, model=model: model.predict_instances(normalize(as_channels(image, 1)[..., 0], 1, 99.8))[0], args):
+        for row in scores(
+            lambda image, model=model: model.predict_instances(normalize(as_channels(image, 1)[..., 0], 1, 99.8))[0],
+            args,
+        ):
             yield {"label": args.label or "StarDist", "short": True, **row}
 
 
@@ -122,7 +125,12 @@ def worst(args: argparse.Namespace) -> Iterator[Row]:
             for pair in pairs:
                 image, labels = pair.read_image(), pair.read_labels()
                 found, details = models.of(image).predict_instances(image)
-                one = {**label(name, args), "name": pair.name, "modality": modality, **row_of([(pair.name, labels, found)])}
+                one = {
+                    **label(name, args),
+                    "name": pair.name,
+                    "modality": modality,
+                    **row_of([(pair.name, labels, found)]),
+                }
                 one |= {"true": int(np.count_nonzero(np.bincount(labels[labels > 0]))), "found": int(found.max())}
                 rows.append(one | {"scale": round(details["detection"].scale, 2)})
                 if args.pictures:
@@ -156,7 +164,13 @@ def sizes(args: argparse.Namespace) -> Iterator[Row]:
                 for pair in pairs:
                     image, labels = pair.read_image(), pair.read_labels()
                     shape = tuple(max(8, round(factor * length)) for length in image.shape[:2])
-                    small = image if factor == 1 else resize(image, (*shape, *image.shape[2:]), order=1, anti_aliasing=factor < 1, preserve_range=True)
+                    small = (
+                        image
+                        if factor == 1
+                        else resize(
+                            image, (*shape, *image.shape[2:]), order=1, anti_aliasing=factor < 1, preserve_range=True
+                        )
+                    )
                     polygons = models.of(small).predict_instances(small)[1]["polygons"]
                     samples.append((pair.name, labels, render_labels(polygons.scale(1 / factor), labels.shape)))
                 yield {**label(name, args), "modality": modality, "factor": factor, **row_of(samples)}
@@ -168,13 +182,28 @@ def train(args: argparse.Namespace) -> Iterator[Row]:
     args.models = [args.output]
     for row in score(args):
         spec = load(args.output, args).spec
-        yield {**row, "steps": args.steps, "seed": args.seed, "config": args.config.name, "best_epoch": spec.training["best_epoch"]}
+        yield {
+            **row,
+            "steps": args.steps,
+            "seed": args.seed,
+            "config": args.config.name,
+            "best_epoch": spec.training["best_epoch"],
+        }
 
 
 def run_training(data: Path, output: Path, config: Path, steps: int, seed: int, *more: str) -> None:
     """Run `starpoly train` on train/ and val/ of a folder; goes on where it was stopped."""
     train_dir, val_dir = data / "train", data / "val"
-    words = [sys.executable, "-m", "starpoly", "train", "--images", train_dir / "images", "--masks", train_dir / "labels"]
+    words = [
+        sys.executable,
+        "-m",
+        "starpoly",
+        "train",
+        "--images",
+        train_dir / "images",
+        "--masks",
+        train_dir / "labels",
+    ]
     words += ["--val-images", val_dir / "images", "--val-masks", val_dir / "labels", "-o", output, "--config", config]
     words += ["--epochs", max(1, steps // 100), "--steps", 100, "--seed", seed, "--resume", *more]
     subprocess.run([str(word) for word in words], check=True)
@@ -188,7 +217,7 @@ class Models:
 
     def of(self, image: NDArray) -> Any:
         """The model for an image."""
-        from starpoly.choice import suitable_model
+        from starpoly.prediction.model_choice import suitable_model
 
         name = suitable_model(image) if self._name == "auto" else self._name
         if name not in self._loaded:
@@ -253,7 +282,9 @@ def label(name: str | Path, args: argparse.Namespace) -> Row:
 
 def show(row: Row) -> None:
     """One line."""
-    what = " ".join(f"{row[key]}" for key in ("label", "modality", "factor", "name", "true", "found", "scale") if key in row)
+    what = " ".join(
+        f"{row[key]}" for key in ("label", "modality", "factor", "name", "true", "found", "scale") if key in row
+    )
     print(f"{what:44} {row['images']:3}  " + " ".join(f"{value:.3f}" for value in row["ap"].values()) +
           f"  mean {row['mean_ap']:.3f}  PQ {row['pq']:.3f}  F1 {row['f1_mean']:.3f}/{row['f1_median']:.3f}"
           + (f"  {row['gflop_per_megapixel']:.0f} GFLOP" if "gflop_per_megapixel" in row else ""), flush=True)  # fmt: skip
@@ -294,7 +325,9 @@ def main() -> int:
         if function is sizes:
             command.add_argument("--factors", type=float, nargs="+", default=FACTORS)
         if function is worst:
-            command.add_argument("--pictures", type=Path, help="folder for pictures; they show images of others, mind their licences")
+            command.add_argument(
+                "--pictures", type=Path, help="folder for pictures; they show images of others, mind their licences"
+            )
             command.add_argument("--most", type=int, default=20)
     args = parser.parse_args()
     warnings.simplefilter("ignore")

@@ -34,7 +34,9 @@ def quality(rows: list[Row]) -> list[str]:
                 values = [*(row["ap"][iou] for iou in ious), row["mean_ap"], row["pq"]]
                 f1 = f"{_part(row['f1_mean'])} / {_part(row['f1_median'])}"
                 cost = f"{row['gflop_per_megapixel']:.0f}" if "gflop_per_megapixel" in row else ""
-                lines.append(f"| {kind.replace('_', ' ')} ({row['images']}) | {row['label']} | {' | '.join(map(_part, values))} | {f1} | {cost} |")
+                lines.append(
+                    f"| {kind.replace('_', ' ')} ({row['images']}) | {row['label']} | {' | '.join(map(_part, values))} | {f1} | {cost} |"
+                )
     return lines
 
 
@@ -46,11 +48,15 @@ def choices(rows: list[Row]) -> list[str]:
     ]
     for label in dict.fromkeys(row["label"] for row in rows):
         mine = [row for row in rows if row["label"] == label]
-        shown = [np.mean([row["ap"][iou] for row in mine]) for iou in ("0.5", "0.75", "0.9")] + [np.mean([row["mean_ap"] for row in mine])]
+        shown = [np.mean([row["ap"][iou] for row in mine]) for iou in ("0.5", "0.75", "0.9")] + [
+            np.mean([row["mean_ap"] for row in mine])
+        ]
         means = sorted(row["mean_ap"] for row in mine)
         seeds = f"{len(mine)}: {_part(means[0])} to {_part(means[-1])}" if len(mine) > 1 else "1"
         f1 = np.mean([row["f1_mean"] for row in mine])
-        lines.append(f"| {label} | {' | '.join(map(_part, shown))} | {seeds} | {_part(f1)} | {mine[0]['gflop_per_megapixel']:.0f} |")
+        lines.append(
+            f"| {label} | {' | '.join(map(_part, shown))} | {seeds} | {_part(f1)} | {mine[0]['gflop_per_megapixel']:.0f} |"
+        )
     return lines
 
 
@@ -62,7 +68,10 @@ def card(rows: list[Row], name: str) -> list[str]:
 
 def worst(rows: list[Row]) -> list[str]:
     """Images with the lowest AP: how many objects they have, how many were found, how many of these are right."""
-    lines = ["| | image | kind | true | found | AP at IoU .5 | .7 | .9 | looked at at |", "|--:|---|---|--:|--:|--:|--:|--:|--:|"]
+    lines = [
+        "| | image | kind | true | found | AP at IoU .5 | .7 | .9 | looked at at |",
+        "|--:|---|---|--:|--:|--:|--:|--:|--:|",
+    ]
     for rank, row in enumerate(rows, 1):
         values = " | ".join(_part(row["ap"][iou]) for iou in _IN_SHORT)
         lines.append(
@@ -74,22 +83,34 @@ def worst(rows: list[Row]) -> list[str]:
 def sizes(rows: list[Row]) -> list[str]:
     """AP at IoU 0.5 of images resized by a factor."""
     factors = sorted({row["factor"] for row in rows})
-    lines = ["| images | model | " + " | ".join(f"x {factor:g}" for factor in factors) + " |", "|---|---|" + "--:|" * len(factors)]
+    lines = [
+        "| images | model | " + " | ".join(f"x {factor:g}" for factor in factors) + " |",
+        "|---|---|" + "--:|" * len(factors),
+    ]
     for kind, label in dict.fromkeys((row["modality"], row["label"]) for row in rows):
         of = {row["factor"]: row["ap"]["0.5"] for row in rows if (row["modality"], row["label"]) == (kind, label)}
-        lines.append(f"| {kind.replace('_', ' ')} | {label} | " + " | ".join(_part(of[factor]) if factor in of else "" for factor in factors) + " |")
+        lines.append(
+            f"| {kind.replace('_', ' ')} | {label} | "
+            + " | ".join(_part(of[factor]) if factor in of else "" for factor in factors)
+            + " |"
+        )
     return lines
 
 
 def models(rows: list[Row], folders: list[Path]) -> list[str]:
     """The models that ship: what for, of which data, and their scores on fluorescence."""
-    lines = [f"| model | images | licence of its data | AP at IoU {' / '.join(iou.lstrip('0') for iou in _IN_SHORT)}, fluorescence |", "|---|---|---|---|"]
+    lines = [
+        f"| model | images | licence of its data | AP at IoU {' / '.join(iou.lstrip('0') for iou in _IN_SHORT)}, fluorescence |",
+        "|---|---|---|---|",
+    ]
     for folder in folders:
         spec = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         scores = [row["ap"] for row in rows if (row["label"], row["modality"]) == (folder.name, "fluorescence")]
         shown = " / ".join(_part(scores[0][iou]) for iou in _IN_SHORT) if scores else ""
         what = spec["description"].rstrip(".")
-        lines.append(f"| [`{folder.name}`](models/{folder.name}/README.md) | {what[0].lower()}{what[1:]} | {spec['licence']} | {shown} |")
+        lines.append(
+            f"| [`{folder.name}`](models/{folder.name}/README.md) | {what[0].lower()}{what[1:]} | {spec['licence']} | {shown} |"
+        )
     return lines
 
 

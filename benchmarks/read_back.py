@@ -95,7 +95,11 @@ def read_labels(path: Path) -> tuple[Pixels, list[Row]]:
         for y in range(0, low.shape[0], _ROWS)
     )
     return found, [
-        Row("label TIFF: ids 1..n without gaps", gaps == 0, f"{found.n} labels, {levels[0].dtype}, {shape[0]} x {shape[1]}, {gaps} gaps"),
+        Row(
+            "label TIFF: ids 1..n without gaps",
+            gaps == 0,
+            f"{found.n} labels, {levels[0].dtype}, {shape[0]} x {shape[1]}, {gaps} gaps",
+        ),
         Row("label TIFF: levels are pixels of the level before", strided, f"{len(levels)} levels"),
     ]
 
@@ -144,13 +148,19 @@ def check_geojson(path: Path, labels: Path, pixels: Pixels) -> Iterator[Row]:
     collection = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
     features = collection["features"]
     names = [int(feature["properties"]["name"]) for feature in features]
-    kinds = {(feature["type"], feature["geometry"]["type"], len(feature["geometry"]["coordinates"])) for feature in features}
+    kinds = {
+        (feature["type"], feature["geometry"]["type"], len(feature["geometry"]["coordinates"])) for feature in features
+    }
     distinct = len({feature["id"] for feature in features})
     right = (
         collection["type"] == "FeatureCollection" and kinds <= {("Feature", "Polygon", 1)}
         and sorted(names) == list(range(1, pixels.n + 1)) and distinct == len(features)
     )  # fmt: skip
-    yield Row("GeoJSON: a Feature for each label", right, f"{len(features)} Features, {distinct} ids, {path.stat().st_size / 1e6:.1f} MB")
+    yield Row(
+        "GeoJSON: a Feature for each label",
+        right,
+        f"{len(features)} Features, {distinct} ids, {path.stat().st_size / 1e6:.1f} MB",
+    )
     rings = [np.array(feature["geometry"]["coordinates"][0]) for feature in features]
     height, width = pixels.shape
     inside = sum(bool((ring >= 0).all() and (ring <= (width, height)).all()) for ring in rings)
@@ -162,7 +172,11 @@ def check_geojson(path: Path, labels: Path, pixels: Pixels) -> Iterator[Row]:
     differ = int((areas != pixels.areas[np.array(names, int) - 1]).sum())
     yield Row("GeoJSON: areas are numbers of pixels", differ == 0, f"{differ} differ")
     share = _n_inside(dict(zip(names, rings, strict=True)), labels) / max(1, int(pixels.areas.sum()))
-    yield Row("GeoJSON: pixels of a label lie in its ring", share >= LEAST_INSIDE, f"{100 * share:.4f} % of {int(pixels.areas.sum())} pixels")
+    yield Row(
+        "GeoJSON: pixels of a label lie in its ring",
+        share >= LEAST_INSIDE,
+        f"{100 * share:.4f} % of {int(pixels.areas.sum())} pixels",
+    )
 
 
 def _area(ring: NDArray) -> float:
@@ -198,7 +212,9 @@ def check_table(path: Path, pixels: Pixels) -> Iterator[Row]:
     with open(path, newline="", encoding="utf-8") as file:
         rows = sorted(csv.DictReader(file), key=lambda row: int(row["label"]))
     names = [int(row["label"]) for row in rows] == list(range(1, pixels.n + 1))
-    yield Row("table: a row for each label", names, f"{len(rows)} rows, columns {', '.join(rows[0]) if rows else 'none'}")
+    yield Row(
+        "table: a row for each label", names, f"{len(rows)} rows, columns {', '.join(rows[0]) if rows else 'none'}"
+    )
     if not names:
         return
     areas = np.array([float(row["area"]) for row in rows])
@@ -211,7 +227,20 @@ def check_table(path: Path, pixels: Pixels) -> Iterator[Row]:
 
 def predict(slide: Path, folder: Path, extra: list[str]) -> float:
     """Run the command; the seconds that it took."""
-    words = [sys.executable, "-m", "starpoly", "predict", slide, "-o", folder, "--format", "geojson,zarr", "--table", "--provenance", *extra]
+    words = [
+        sys.executable,
+        "-m",
+        "starpoly",
+        "predict",
+        slide,
+        "-o",
+        folder,
+        "--format",
+        "geojson,zarr",
+        "--table",
+        "--provenance",
+        *extra,
+    ]
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     start = time.perf_counter()
     subprocess.run([str(word) for word in words], check=True, env={**os.environ, "PYTHONPATH": path})
@@ -223,9 +252,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--side", type=int, default=10_000, help="of the slide in pixels (default: %(default)s)")
     parser.add_argument("--kind", choices=("grey", "rgb"), default="grey")
-    parser.add_argument("--results", type=Path, metavar="DIR", help="read what is there; NAME_label.tiff and its siblings")
-    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "starpoly-read-back", help="folder (default: %(default)s)")
-    parser.add_argument("--extra", type=str.split, default=[], metavar="'OPTION ...'", help="further options for starpoly predict")
+    parser.add_argument(
+        "--results", type=Path, metavar="DIR", help="read what is there; NAME_label.tiff and its siblings"
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "starpoly-read-back",
+        help="folder (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--extra", type=str.split, default=[], metavar="'OPTION ...'", help="further options for starpoly predict"
+    )
     parser.add_argument("--json", type=Path, help="also write the lines to this file")
     add_mosaic_arguments(parser)
     args = parser.parse_args(arguments)

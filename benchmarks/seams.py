@@ -70,9 +70,9 @@ class StarPoly:
 
     def __init__(self, slide: NDArray, model: str, scale: int, tile_size: int | None) -> None:
         from starpoly import StarPoly2D
+        from starpoly.images.normalization import fit_normalizer
+        from starpoly.model_zoo import find_model
         from starpoly.network.predictor import Predictor
-        from starpoly.normalize import fit_normalizer
-        from starpoly.registry import find_model
 
         self._predictor = Predictor.load(find_model(model))
         self._model = StarPoly2D(self._predictor.spec, self._predictor)
@@ -80,7 +80,7 @@ class StarPoly:
         self._shape, self._scale, self._tile_size = slide.shape[:2], scale, tile_size
 
     def lines(self) -> tuple[list[int], list[int]]:
-        from starpoly.detect import plan_for
+        from starpoly.detection.pipeline import plan_for
 
         shape = (self._scale * self._shape[0], self._scale * self._shape[1])
         cores = [tile.core for tile in plan_for(self._predictor, shape, self._tile_size)]
@@ -253,7 +253,9 @@ def read_labels(path: Path) -> NDArray:
     return tifffile.imread(path, key=0)
 
 
-def count(tool: Tool, slide: NDArray, labels: NDArray, rings: list[NDArray], truth: Any, *, windows: int, seed: int = 0) -> dict:
+def count(
+    tool: Tool, slide: NDArray, labels: NDArray, rings: list[NDArray], truth: Any, *, windows: int, seed: int = 0
+) -> dict:
     """All counts at seams and half-way between them; ``truth`` is a Mosaic of labels or None."""
     shape = (slide.shape[0], slide.shape[1])
     rows, columns = tool.lines()
@@ -282,7 +284,9 @@ def main() -> int:
     parser.add_argument("labels", type=Path)
     parser.add_argument("outlines", type=Path)
     parser.add_argument("--model", required=True)
-    parser.add_argument("--windows", type=int, default=60, help="how many windows to look at again (default: %(default)s)")
+    parser.add_argument(
+        "--windows", type=int, default=60, help="how many windows to look at again (default: %(default)s)"
+    )
     parser.add_argument("--truth", action="store_true", help="the slide is one of mosaic.py's: use its true nuclei")
     parser.add_argument("--scale", type=int, default=1)
     parser.add_argument("--tile-size", type=int)
@@ -303,7 +307,9 @@ def main() -> int:
     else:
         tool = StarPoly(slide, args.model, args.scale, args.tile_size)
     truth = Mosaic(slide.shape[:2], "labels", seed=args.seed, bank=bank_of(args)) if args.truth else None
-    result = count(tool, slide, read_labels(args.labels), read_rings(args.outlines), truth, windows=args.windows, seed=args.seed)
+    result = count(
+        tool, slide, read_labels(args.labels), read_rings(args.outlines), truth, windows=args.windows, seed=args.seed
+    )
     text = json.dumps(result, indent=2) + "\n"
     if args.json is None:
         print(text, end="")

@@ -52,7 +52,7 @@ class Ready:
         self.spec, self.polygons = ModelSpec("ready", NetworkConfig(n_channels=3), max_distance=60.0), polygons
 
     def detect(self, *_: Any, kept: Any, **__: Any) -> Any:
-        from starpoly.detect import Detection
+        from starpoly.detection.pipeline import Detection
 
         kept.add(self.polygons, math.inf, math.inf)
         return Detection(self.polygons, len(self.polygons), 1)
@@ -75,7 +75,7 @@ def write(sink: str, side: int, folder: Path) -> dict[str, float]:
 
 def write_results(sink: str, found: Any, side: int, folder: Path) -> float:
     """Seconds that it takes."""
-    from starpoly.slide import SlideOutputs, segment_slide
+    from starpoly.prediction.slide import SlideOutputs, segment_slide
 
     wanted = NAMES if sink == "all" else {sink: NAMES[sink]} if sink in NAMES else {}
     start = time.perf_counter()

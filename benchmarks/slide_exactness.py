@@ -98,7 +98,7 @@ def _segmented(model: Any, image: Any, args: argparse.Namespace, readers: int, o
     """Hashes of what a run writes, in a folder of its own."""
     import tifffile
 
-    from starpoly.slide import SlideOutputs, segment_slide
+    from starpoly.prediction.slide import SlideOutputs, segment_slide
 
     with tempfile.TemporaryDirectory(dir=args.work) as folder, _reading_with(model, readers), _tiles_shuffled(order):
         labels, outlines = Path(folder) / "labels.tiff", Path(folder) / "labels.geojson"
@@ -126,7 +126,7 @@ def _reading_with(model: Any, readers: int) -> Iterator[None]:
 @contextmanager
 def _tiles_shuffled(seed: int | None) -> Iterator[None]:
     """Let the pipeline go through the tiles in a random order."""
-    from starpoly import detect
+    from starpoly.detection import pipeline as detect
 
     plan_for = detect.plan_for
 
@@ -210,7 +210,19 @@ class _Command:
     """`starpoly predict` of a slide into a folder."""
 
     def __init__(self, args: argparse.Namespace, slide: Path, folder: Path) -> None:
-        words: list[Any] = [sys.executable, "-m", "starpoly", "predict", slide, "-o", folder, "--format", "geojson", "--scale", args.scale]
+        words: list[Any] = [
+            sys.executable,
+            "-m",
+            "starpoly",
+            "predict",
+            slide,
+            "-o",
+            folder,
+            "--format",
+            "geojson",
+            "--scale",
+            args.scale,
+        ]
         words += ["--model", args.model] if args.model else []
         words += ["--tile-size", args.tile_size] if args.tile_size else []
         self.folder = folder
@@ -277,7 +289,9 @@ def untiled(args: argparse.Namespace, slide: Path) -> Iterator[Row]:
     if taken.status:
         yield Row("untiled: one pass", False, f"status {taken.status}: {taken.stderr.strip()[-300:]}")
         return
-    yield Row("untiled: one pass", True, f"{side} x {side}, {taken.seconds:.0f} s, {taken.peak_mb / 1000:.1f} GB{detail}")
+    yield Row(
+        "untiled: one pass", True, f"{side} x {side}, {taken.seconds:.0f} s, {taken.peak_mb / 1000:.1f} GB{detail}"
+    )
     yield from _compare_with_untiled(args, slide, folder, side)
 
 
@@ -297,12 +311,27 @@ def _fitting_side(args: argparse.Namespace, slide: Path, folder: Path) -> tuple[
 
 def _untiled_pass(args: argparse.Namespace, slide: Path, folder: Path, side: int) -> Any:
     shutil.rmtree(folder, ignore_errors=True)
-    words: list[Any] = [sys.executable, Path(__file__).resolve(), "--worker", slide, folder, "--side", side, "--scale", args.scale]
+    words: list[Any] = [
+        sys.executable,
+        Path(__file__).resolve(),
+        "--worker",
+        slide,
+        folder,
+        "--side",
+        side,
+        "--scale",
+        args.scale,
+    ]
     words += ["--model", args.model] if args.model else []
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     # an allowance above the limit that the side is chosen by: the estimate is one
     limit = 1100 * args.memory
-    return measure([str(word) for word in words], folder, environment={"PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}, memory_limit_mb=limit)
+    return measure(
+        [str(word) for word in words],
+        folder,
+        environment={"PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        memory_limit_mb=limit,
+    )
 
 
 class _Wrapped:
@@ -342,11 +371,14 @@ class _Comparing(_Wrapped):
         self.largest = {"probability": 0.0, "distance": 0.0}
 
     def __call__(self, batch: NDArray) -> Any:
-        from starpoly.maps import core_on_grid
+        from starpoly.network.dense_output import core_on_grid
 
         output = self._network(batch)
         inside, place = core_on_grid(next(self._tiles), self._network.grid)
-        pairs = (("probability", output.probability, self._probability), ("distance", output.distances, self._distances))
+        pairs = (
+            ("probability", output.probability, self._probability),
+            ("distance", output.distances, self._distances),
+        )
         for name, here, there in pairs:
             self.largest[name] = max(self.largest[name], float(np.abs(here[0][inside] - there[place]).max(initial=0)))
         return output
@@ -354,11 +386,11 @@ class _Comparing(_Wrapped):
 
 def _setting(args: argparse.Namespace, slide: Path, side: int) -> tuple[Any, Any, Any, Any]:
     """Network, image, normaliser and thresholds for a corner of the slide."""
-    from starpoly.io.sources import open_source
+    from starpoly.images.normalization import fit_normalizer
+    from starpoly.images.rescaling import Rescaled
+    from starpoly.io.readers.opening import open_source
+    from starpoly.model_zoo import default_model, find_model
     from starpoly.network.predictor import Predictor
-    from starpoly.normalize import fit_normalizer
-    from starpoly.registry import default_model, find_model
-    from starpoly.scale import Rescaled
     from starpoly.tiling import Box
 
     predictor = Predictor.load(find_model(args.model or default_model()))
@@ -369,7 +401,7 @@ def _setting(args: argparse.Namespace, slide: Path, side: int) -> tuple[Any, Any
 
 def worker(args: argparse.Namespace) -> int:
     """One pass over a corner of the slide; its answers and polygons into a folder."""
-    from starpoly.detect import detect
+    from starpoly.detection.pipeline import detect
 
     slide, folder = args.worker
     predictor, image, normalizer, thresholds = _setting(args, slide, args.side)
@@ -377,12 +409,17 @@ def worker(args: argparse.Namespace) -> int:
     # room for the rounding to the network's stride
     found = detect(image, recording, normalizer, thresholds, tile_size=max(image.shape[:2]) + 64)
     polygons = found.polygons
-    np.savez(folder / "polygons.npz", points=polygons.points, distances=polygons.distances, probabilities=polygons.probabilities)
+    np.savez(
+        folder / "polygons.npz",
+        points=polygons.points,
+        distances=polygons.distances,
+        probabilities=polygons.probabilities,
+    )
     return 0
 
 
 def _compare_with_untiled(args: argparse.Namespace, slide: Path, folder: Path, side: int) -> Iterator[Row]:
-    from starpoly.detect import detect, plan_for
+    from starpoly.detection.pipeline import detect, plan_for
     from starpoly.evaluation.matching import matching
     from starpoly.geometry.rasterize import render_labels
     from starpoly.polygons import StarPolygons
@@ -397,14 +434,18 @@ def _compare_with_untiled(args: argparse.Namespace, slide: Path, folder: Path, s
     largest = comparing.largest
     text = ", ".join(f"{name} {value:.2e}" for name, value in largest.items())
     is_rounding = all(largest[name] <= most for name, most in _ROUNDING.items())
-    yield Row("untiled: largest difference of the network's answers", is_rounding, f"{text} px; {len(plan)} tiles against 1")
+    yield Row(
+        "untiled: largest difference of the network's answers", is_rounding, f"{text} px; {len(plan)} tiles against 1"
+    )
     scores = matching(render_labels(whole, shape), render_labels(tiled, shape), thresh=IOU)
     detail = f"{scores.accuracy:.6f}; {len(whole)} objects untiled, {len(tiled)} tiled, {scores.fn} and {scores.fp} without a partner"
     yield Row(f"untiled: AP at IoU {IOU} at least {LEAST_AP}", scores.accuracy >= LEAST_AP, detail)
     reasons, shift = explain(tiled, whole, folder, predictor.grid, thresholds, largest["probability"])
     told = ", ".join(f"{n} {reason}" for reason, n in reasons.items()) or "no object differs"
     passed = not reasons["unexplained"]
-    yield Row("untiled: what differs is rounding", passed, f"{told}; distances of the others differ by at most {shift:.1e} px")
+    yield Row(
+        "untiled: what differs is rounding", passed, f"{told}; distances of the others differ by at most {shift:.1e} px"
+    )
 
 
 def explain(
@@ -421,7 +462,9 @@ def explain(
     probability = np.load(folder / "probability.npy", mmap_mode="r")
     centres = [{tuple(point): index for index, point in enumerate(side.points.tolist())} for side in (tiled, whole)]
     both = sorted(centres[0].keys() & centres[1].keys())
-    first, second = (side.distances[[where[centre] for centre in both]] for side, where in zip((tiled, whole), centres, strict=True))
+    first, second = (
+        side.distances[[where[centre] for centre in both]] for side, where in zip((tiled, whole), centres, strict=True)
+    )
     shift = float(np.abs(first - second).max(initial=0))
     alone = [side.take(np.array([i for c, i in where.items() if c not in other], np.intp))
              for side, where, other in ((tiled, *centres), (whole, centres[1], centres[0]))]  # fmt: skip
@@ -431,7 +474,9 @@ def explain(
         for index in range(len(mine)):
             one = mine.take(np.array([index]))
             y, x = (round(value / step) for value, step in zip(one.points[0], grid, strict=True))
-            near = np.flatnonzero(np.linalg.norm(theirs.points - one.points, axis=1) < theirs.outer_radii + one.outer_radii)
+            near = np.flatnonzero(
+                np.linalg.norm(theirs.points - one.points, axis=1) < theirs.outer_radii + one.outer_radii
+            )
             overlap = intersection_areas(one, theirs.take(near)) / np.minimum(areas[index], their_areas[near])
             gap = np.abs(theirs.probabilities[near] - one.probabilities[0])
             rivals = overlap > thresholds.nms - _OVERLAP_ROUNDING
@@ -466,10 +511,22 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--model", help="default: starpoly's default")
     out.add_argument("--scale", type=int, choices=(1, 2), default=1)
     out.add_argument("--tile-size", type=int)
-    out.add_argument("--kills", type=int, default=6, help="among the tiles, beside one at the start and two after the last (default: %(default)s)")
-    out.add_argument("--memory", type=float, default=20, metavar="GB", help="for the untiled pass (default: %(default)s)")
+    out.add_argument(
+        "--kills",
+        type=int,
+        default=6,
+        help="among the tiles, beside one at the start and two after the last (default: %(default)s)",
+    )
+    out.add_argument(
+        "--memory", type=float, default=20, metavar="GB", help="for the untiled pass (default: %(default)s)"
+    )
     out.add_argument("--only", default=",".join(PARTS), help="parts to run (default: %(default)s)")
-    out.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "starpoly-exactness", help="folder (default: %(default)s)")
+    out.add_argument(
+        "--work",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "starpoly-exactness",
+        help="folder (default: %(default)s)",
+    )
     out.add_argument("--json", type=Path, help="also write the table to this file")
     out.add_argument("--worker", type=Path, nargs=2, help=argparse.SUPPRESS)
     add_mosaic_arguments(out)

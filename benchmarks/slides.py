@@ -102,7 +102,10 @@ class Bench:
                 return runs[-1]
         middle = statistics.median_low([run["seconds"] for run in runs])
         chosen = next(run for run in runs if run["seconds"] == middle)
-        return chosen | {"peak_mb": max(run["peak_mb"] for run in runs), "all_seconds": [run["seconds"] for run in runs]}
+        return chosen | {
+            "peak_mb": max(run["peak_mb"] for run in runs),
+            "all_seconds": [run["seconds"] for run in runs],
+        }
 
     def _measure(self, case: Case, slide: Path, folder: Path) -> dict[str, Any]:
         # what an earlier run has left must not be gone on from
@@ -119,15 +122,38 @@ class Bench:
             return figures | {"stderr": taken.stderr[-2000:]}
         if case.tool in STARDIST:
             summary = json.loads((folder / "summary.json").read_text())
-            return figures | {"objects": summary["objects"], "stages": summary["seconds"], "stage_peaks": summary["peak_mb"]}
+            return figures | {
+                "objects": summary["objects"],
+                "stages": summary["seconds"],
+                "stage_peaks": summary["peak_mb"],
+            }
         summary = json.loads((folder / "summary.json").read_text())
         stages = {name: float(seconds) for seconds, name in _STAGE.findall(taken.stderr)}
-        return figures | {"objects": summary["images"][0]["objects"], "stages": stages, "tiles": summary["images"][0].get("tiles")}
+        return figures | {
+            "objects": summary["images"][0]["objects"],
+            "stages": stages,
+            "tiles": summary["images"][0].get("tiles"),
+        }
 
     def _starpoly(self, case: Case, slide: Path, folder: Path) -> list[str]:
         args = self.args
-        command = [sys.executable, "-m", "starpoly", "predict", slide, "-o", folder, "--timings", "--json", folder / "summary.json"]
-        command += ["--model", args.peer if case.tool == "imported" else args.model] if case.tool == "imported" or args.model else []
+        command = [
+            sys.executable,
+            "-m",
+            "starpoly",
+            "predict",
+            slide,
+            "-o",
+            folder,
+            "--timings",
+            "--json",
+            folder / "summary.json",
+        ]
+        command += (
+            ["--model", args.peer if case.tool == "imported" else args.model]
+            if case.tool == "imported" or args.model
+            else []
+        )
         command += ["--format", args.formats] if args.formats else []
         command += ["--scale", args.scale] if args.scale else []
         command += ["--tile-size", args.tile_size] if args.tile_size else []
@@ -135,7 +161,15 @@ class Bench:
         return [str(word) for word in command + args.extra]
 
     def _stardist(self, case: Case, slide: Path, folder: Path) -> list[str]:
-        words = [sys.executable, ROOT / "benchmarks" / "peer.py", slide, folder, "--model", self.args.peer, *self._blocks()]
+        words = [
+            sys.executable,
+            ROOT / "benchmarks" / "peer.py",
+            slide,
+            folder,
+            "--model",
+            self.args.peer,
+            *self._blocks(),
+        ]
         return [str(word) for word in words + (["--lean"] if case.tool == "stardist-lean" else [])]
 
     def _blocks(self) -> list[Any]:
@@ -147,7 +181,10 @@ class Bench:
         args, folder, slide = self.args, self.folder(case), self.slide(case.side, case.kind)
         labels, outlines = self._results(case.tool, folder, slide)
         if not labels.exists() or not outlines.exists():
-            return {"status": 1, "said": f"expected the results of {case.tool}/{case.kind}/{case.side} in {folder}; run it first"}
+            return {
+                "status": 1,
+                "said": f"expected the results of {case.tool}/{case.kind}/{case.side} in {folder}; run it first",
+            }
         target = folder / "seams.json"
         command = [
             sys.executable, ROOT / "benchmarks" / "seams.py", "stardist" if case.tool in STARDIST else "starpoly",
@@ -196,7 +233,7 @@ def series_table(cases: dict[str, Any], kind: str) -> list[str]:
     first = next((row for row in rows if megapixels(row) >= FLAT_FROM), rows[0])
     base = own_seconds(first) / megapixels(first)
     lines = [
-        f"starpoly, {kind}, by size (ratios to {first['side']} x {first['side']}; \"without start\": less imports and loading the model)",
+        f'starpoly, {kind}, by size (ratios to {first["side"]} x {first["side"]}; "without start": less imports and loading the model)',
         "",
         "| side | objects | seconds | s/Mpx | s/Mpx without start | ratio | peak MB | ratio | network s | geometry s | reading s | writing s | network busy |",
         "|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
@@ -251,7 +288,11 @@ def seam_table(cases: dict[str, Any], side: int) -> list[str]:
             row = cases[f"seams/{tool}/grey/{side}"][where]
             again, double, true = row["looked_at_again"], row["doubled"], row["true_nuclei"]
             wrong = again["changed"] + again["lost"] + again["extra"]
-            found = "" if true is None else f"{true['nuclei']} | {100 * true['found'] / max(1, true['nuclei']):.1f} % | {true['in_pieces']}"
+            found = (
+                ""
+                if true is None
+                else f"{true['nuclei']} | {100 * true['found'] / max(1, true['nuclei']):.1f} % | {true['in_pieces']}"
+            )
             lines.append(
                 f"| {_title(tool)} | {where} | {row['length_px']} | {again['objects']} | {again['changed']} | {again['lost']} | {again['extra']} | "
                 f"{double['pairs']} of {double['objects']} | {1000 * wrong / max(1, again['objects']):.1f} | {found or ' | | '} |"
@@ -282,7 +323,9 @@ def targets(cases: dict[str, Any], kinds: list[str]) -> list[tuple[str, bool]]:
             checks.append((f"{kind}: peak memory at 10 000 x 10 000 {peak:.0f} MB (below {PEAK_MB})", peak < PEAK_MB))
         if 10_000 in rows and 20_000 in rows:
             growth = rows[20_000]["peak_mb"] / rows[10_000]["peak_mb"]
-            checks.append((f"{kind}: peak memory from 10 000 to 20 000 squared x {growth:.3f} (below {GROWTH})", growth < GROWTH))
+            checks.append(
+                (f"{kind}: peak memory from 10 000 to 20 000 squared x {growth:.3f} (below {GROWTH})", growth < GROWTH)
+            )
         rates = [own_seconds(row) / megapixels(row) for row in rows.values() if FLAT_FROM <= megapixels(row) <= FLAT_TO]
         if len(rates) > 1:
             spread = max(rates) / min(rates)
@@ -309,25 +352,67 @@ def default_peer() -> Path | None:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     out = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    out.add_argument("--sizes", type=_list_of(int), default=[2000, 5000, 10_000, 20_000], help="sides in pixels (default: 2000,5000,10000,20000)")
-    out.add_argument("--kind", type=_list_of(str), default=["grey"], help="some of grey, rgb, sparse, for the sizes (default: grey)")
-    out.add_argument("--compare", type=int, default=10_240, metavar="SIDE", help="side at which tools are compared, 0 for none (default: %(default)s)")
-    out.add_argument("--only", type=_list_of(str), default=[], metavar="PATTERN,...", help="run only these cases, e.g. 'own/*,seams/*'")
+    out.add_argument(
+        "--sizes",
+        type=_list_of(int),
+        default=[2000, 5000, 10_000, 20_000],
+        help="sides in pixels (default: 2000,5000,10000,20000)",
+    )
+    out.add_argument(
+        "--kind", type=_list_of(str), default=["grey"], help="some of grey, rgb, sparse, for the sizes (default: grey)"
+    )
+    out.add_argument(
+        "--compare",
+        type=int,
+        default=10_240,
+        metavar="SIDE",
+        help="side at which tools are compared, 0 for none (default: %(default)s)",
+    )
+    out.add_argument(
+        "--only",
+        type=_list_of(str),
+        default=[],
+        metavar="PATTERN,...",
+        help="run only these cases, e.g. 'own/*,seams/*'",
+    )
     out.add_argument("--again", action="store_true", help="run cases again that are in the file already")
     out.add_argument("--list", action="store_true", help="list the cases and end")
-    out.add_argument("--json", type=Path, default=Path("slides.json"), help="file of the figures (default: %(default)s)")
-    out.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "starpoly-slides", help="folder for slides and results (default: %(default)s)")
-    out.add_argument("--repeats", type=int, default=1, help="runs per case; the median time and the largest memory count")
-    out.add_argument("--formats", default="geojson", help="further sinks: geojson, zarr, rois, or '' (default: %(default)s)")
+    out.add_argument(
+        "--json", type=Path, default=Path("slides.json"), help="file of the figures (default: %(default)s)"
+    )
+    out.add_argument(
+        "--work",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "starpoly-slides",
+        help="folder for slides and results (default: %(default)s)",
+    )
+    out.add_argument(
+        "--repeats", type=int, default=1, help="runs per case; the median time and the largest memory count"
+    )
+    out.add_argument(
+        "--formats", default="geojson", help="further sinks: geojson, zarr, rois, or '' (default: %(default)s)"
+    )
     out.add_argument("--model", help="starpoly's model (default: its default)")
     out.add_argument("--scale", type=int, default=1, help="0 lets the model decide (default: 1, so that sizes compare)")
     out.add_argument("--tile-size", type=int)
-    out.add_argument("--extra", type=str.split, default=[], metavar="'OPTION ...'", help="further options for starpoly predict")
-    out.add_argument("--peer", type=Path, default=default_peer(), help="StarDist's model folder (default: ../shared/peer/stardist-fluo)")
+    out.add_argument(
+        "--extra", type=str.split, default=[], metavar="'OPTION ...'", help="further options for starpoly predict"
+    )
+    out.add_argument(
+        "--peer",
+        type=Path,
+        default=default_peer(),
+        help="StarDist's model folder (default: ../shared/peer/stardist-fluo)",
+    )
     out.add_argument("--block", type=int, default=2048, help="StarDist's block_size (default: %(default)s)")
     out.add_argument("--min-overlap", type=int, default=128, help="StarDist's min_overlap (default: %(default)s)")
     out.add_argument("--context", type=int, default=128, help="StarDist's context (default: %(default)s)")
-    out.add_argument("--windows", type=int, default=60, help="windows looked at again at seams, and as many between (default: %(default)s)")
+    out.add_argument(
+        "--windows",
+        type=int,
+        default=60,
+        help="windows looked at again at seams, and as many between (default: %(default)s)",
+    )
     add_mosaic_arguments(out)
     return out
 
@@ -351,7 +436,9 @@ def main(arguments: list[str] | None = None) -> int:
     checks = targets(done, args.kind)
     for text, reached in checks:
         print(f"{'PASS' if reached else 'FAIL'}  {text}")
-    shared = [f"{name} ({figures['others']:.1f} cores)" for name, figures in done.items() if figures.get("others", 0) > OTHERS]
+    shared = [
+        f"{name} ({figures['others']:.1f} cores)" for name, figures in done.items() if figures.get("others", 0) > OTHERS
+    ]
     if shared:
         print(f"\nothers were at work, so these times are no figures: {', '.join(shared)}")
     return 0 if all(ran) and all(reached for _, reached in checks) else 1

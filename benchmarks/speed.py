@@ -115,7 +115,7 @@ def _bandwidth() -> float:
     def copy() -> None:
         in_parts(lambda start, stop: np.copyto(out[start:stop], given[start:stop]), len(out), n_threads())
 
-    from starpoly.geometry.threads import in_parts, n_threads
+    from starpoly.parallel import in_parts, n_threads
 
     (seconds,) = in_turns(copy)
     return 2 * given.nbytes / seconds
@@ -123,7 +123,7 @@ def _bandwidth() -> float:
 
 def suppression(options: argparse.Namespace) -> Iterable[Row]:
     """The same candidates, both in score order."""
-    from starpoly.nms import suppress
+    from starpoly.suppression.streaming import suppress
 
     def row(given: Any, case: str, goal: float | None = 8, note: str = "", **how: Any) -> Row:
         theirs = None
@@ -160,7 +160,12 @@ def suppression(options: argparse.Namespace) -> Iterable[Row]:
         distances = radius * (1 + 0.05 * rng.standard_normal((len(y), 32)))
         flood = type(given)(np.stack([y, x], 1), distances, rng.random(len(y)))
         (seconds,) = in_turns(lambda flood=flood: suppress(flood, NMS_THRESHOLD), runs=1, warm=True)
-        yield Row("suppression", f"every pixel of 400 x 400 a star of radius {radius}", seconds, note=f"{1e6 * seconds / len(y):.2f} µs per candidate")
+        yield Row(
+            "suppression",
+            f"every pixel of 400 x 400 a star of radius {radius}",
+            seconds,
+            note=f"{1e6 * seconds / len(y):.2f} µs per candidate",
+        )
 
 
 def distances(options: argparse.Namespace) -> Iterable[Row]:
@@ -186,9 +191,9 @@ def distances(options: argparse.Namespace) -> Iterable[Row]:
 
 
 def rendering(options: argparse.Namespace) -> Iterable[Row]:
-    """Kept polygons to a label image."""
+    """PolygonReceiver polygons to a label image."""
     from starpoly.geometry.rasterize import render_labels
-    from starpoly.nms import suppress
+    from starpoly.suppression.streaming import suppress
 
     side = 512 if options.quick else 2048
     kept, shape, theirs = suppress(candidates(side), NMS_THRESHOLD), (side, side), None
@@ -240,7 +245,10 @@ def training(options: argparse.Namespace) -> Iterable[Row]:
     n = 8 if options.quick else 40
     pictures, masks_of = (np.asarray(Mosaic((480, 480 * n), kind)[:, : 480 * n]) for kind in ("grey", "labels"))
     images = list(pictures.reshape(480, n, 480).swapaxes(0, 1).copy())
-    labels = [np.unique(part, return_inverse=True)[1].reshape(480, 480) for part in masks_of.reshape(480, n, 480).swapaxes(0, 1)]
+    labels = [
+        np.unique(part, return_inverse=True)[1].reshape(480, 480)
+        for part in masks_of.reshape(480, n, 480).swapaxes(0, 1)
+    ]
     sampler = PatchSampler(
         TrainingData(array_pairs(images, labels), n_channels=1), np.full(n, 480 * 480), NetworkConfig(n_rays=32, grid=(2, 2)),
         TrainingConfig(batch_size=4, patch_size=(256, 256)),
@@ -274,7 +282,14 @@ def training(options: argparse.Namespace) -> Iterable[Row]:
 
     seconds, peer = in_turns(ours, theirs, runs=5)
     note = "starpoly's with rotation and scaling of every second patch, blur, gamma, noise and foreground; StarDist's with flips, quarter turns and noise"
-    yield Row("training data", "4 patches of 256 x 256, one thread", seconds / 10, None if peer is None else peer / 10, 5, note)
+    yield Row(
+        "training data",
+        "4 patches of 256 x 256, one thread",
+        seconds / 10,
+        None if peer is None else peer / 10,
+        5,
+        note,
+    )
 
 
 def _operations(model: Any, side: int) -> float:
@@ -286,7 +301,9 @@ def _operations(model: Any, side: int) -> float:
     total = 0.0
     for operation in graph.get_operations():
         if operation.type == "Conv2D":
-            total += 2.0 * np.prod(operation.inputs[1].shape.as_list()) * np.prod(operation.outputs[0].shape.as_list()[1:3])
+            total += (
+                2.0 * np.prod(operation.inputs[1].shape.as_list()) * np.prod(operation.outputs[0].shape.as_list()[1:3])
+            )
     return total
 
 
@@ -305,9 +322,9 @@ def _product(dtype: str) -> float:
 
 def network(options: argparse.Namespace) -> Iterable[Row]:
     """Networks alone, per megapixel, against Keras's predict with the same network."""
-    from starpoly.network.engine import is_installed
+    from starpoly.model_zoo import find_model
+    from starpoly.network.engines.choice import is_installed
     from starpoly.network.predictor import Predictor
-    from starpoly.registry import find_model
 
     side = 1024
     window = np.random.default_rng(0).random((1, side, side, 1), np.float32)
@@ -328,12 +345,19 @@ def network(options: argparse.Namespace) -> Iterable[Row]:
             share = work / seconds / 1e9
             megapixels = side * side / 1e6
             note = f"{share:.0f} GFLOP/s, {100 * share / products[precision]:.0f} % of a matrix product in {precision}"
-            yield Row("network", f"{name}, {engine}, {precision}, per megapixel", seconds / megapixels, by_keras / megapixels, None, note)
+            yield Row(
+                "network",
+                f"{name}, {engine}, {precision}, per megapixel",
+                seconds / megapixels,
+                by_keras / megapixels,
+                None,
+                note,
+            )
 
 
 def engines() -> list[str]:
     """Those that are installed and fast on CPUs, the fastest last."""
-    from starpoly.network.engine import is_installed
+    from starpoly.network.engines.choice import is_installed
 
     return ["tensorflow", *(["openvino"] if is_installed("openvino") else [])]
 
@@ -359,7 +383,9 @@ def precision(options: argparse.Namespace) -> Iterable[Row]:
             mean = float(np.mean(list(scores.values())))
             plain = plain or (scores["0.50"], mean)
             note = f"AP {scores['0.50']:.4f} at IoU 0.5 ({scores['0.50'] - plain[0]:+.4f}), mean 0.5 to 0.95 {mean:.4f} ({mean - plain[1]:+.4f})"
-            yield Row("precision", f"{options.model}, {len(data)} validation images, {engine}, {numbers}", None, note=note)
+            yield Row(
+                "precision", f"{options.model}, {len(data)} validation images, {engine}, {numbers}", None, note=note
+            )
 
 
 def _stardist(folder: Path) -> Callable[[Path, Path, tuple[int, int] | None], NDArray]:
@@ -372,7 +398,9 @@ def _stardist(folder: Path) -> Callable[[Path, Path, tuple[int, int] | None], ND
     model = stardist_model(folder)
 
     def run(given: Path, result: Path, n_tiles: tuple[int, int] | None) -> NDArray:
-        labels, _ = model.predict_instances(normalize(imread(given), 1, 99.8), n_tiles=n_tiles, show_tile_progress=False)
+        labels, _ = model.predict_instances(
+            normalize(imread(given), 1, 99.8), n_tiles=n_tiles, show_tile_progress=False
+        )
         save_tiff_imagej_compatible(str(result), labels, axes="YX")
         return labels
 
@@ -382,8 +410,8 @@ def _stardist(folder: Path) -> Callable[[Path, Path, tuple[int, int] | None], ND
 def _starpoly(folder: str | Path, **how: str) -> Callable[..., NDArray]:
     """File to label file; the seconds of each stage go into a dictionary, where one is given."""
     from starpoly import StarPoly2D
-    from starpoly.io.images import read_image
-    from starpoly.io.labels import write_labels
+    from starpoly.io.readers.images import read_image
+    from starpoly.io.writers.labels import write_labels
 
     how = dict(how)
     scale = int(how.pop("scale", 0)) or None
@@ -403,7 +431,12 @@ def _ways(options: argparse.Namespace) -> list[tuple[str, Any, dict[str, str], f
     """Which model is run how, and what is aimed at; the last one looks at images at the size that it chooses."""
     best = engines()[-1]
     ways: list[tuple[str, Any, dict[str, str], float | None]] = [
-        (options.model, options.model, {"engine": engine, "precision": "auto", "scale": "1"}, 5 if engine == best else None)
+        (
+            options.model,
+            options.model,
+            {"engine": engine, "precision": "auto", "scale": "1"},
+            5 if engine == best else None,
+        )
         for engine in engines()
     ]
     if options.peer_model:
@@ -416,7 +449,13 @@ def _ways(options: argparse.Namespace) -> list[tuple[str, Any, dict[str, str], f
 
 
 def _case(options: argparse.Namespace, name: str, how: dict[str, str]) -> str:
-    size = "" if name != options.model else ", at the size it is" if "scale" in how else ", at the size that suits the model"
+    size = (
+        ""
+        if name != options.model
+        else ", at the size it is"
+        if "scale" in how
+        else ", at the size that suits the model"
+    )
     return f"{name}, {how['engine']}, {how['precision']}{size}"
 
 
@@ -437,13 +476,17 @@ def pipeline(options: argparse.Namespace) -> Iterable[Row]:
             run = _stardist(options.peer_model)
             ap = score(truth, run(given, result, (2, 2)), 0.5).accuracy
             for name, n_tiles in (("StarDist in 2 x 2 tiles", (2, 2)), ("StarDist untiled", None)):
-                (theirs[name],) = in_turns(lambda n_tiles=n_tiles: run(given, result, n_tiles), runs=2, budget=10, warm=True)
+                (theirs[name],) = in_turns(
+                    lambda n_tiles=n_tiles: run(given, result, n_tiles), runs=2, budget=10, warm=True
+                )
                 yield Row("pipeline", f"{side} x {side}, {name}", theirs[name], note=f"AP {ap:.3f} at IoU 0.5")
         for name, model, how, goal in _ways(options):
             ours = _starpoly(model, **how)
             ap = score(truth, ours(given, result), 0.5).accuracy
             stages: dict[str, float] = {}
-            (seconds,) = in_turns(lambda ours=ours, stages=stages: ours(given, result, stages), runs=2, budget=5, warm=True)
+            (seconds,) = in_turns(
+                lambda ours=ours, stages=stages: ours(given, result, stages), runs=2, budget=5, warm=True
+            )
             peer = min((value for value in theirs.values() if value), default=None)
             untiled = theirs.get("StarDist untiled")
             note = f"AP {ap:.3f}; the network works {100 * stages['network'] / seconds:.0f} % of the time"
@@ -499,7 +542,9 @@ def slide(options: argparse.Namespace) -> Iterable[Row]:
         seconds = time.perf_counter() - begin
         stages = json.loads(next(Path(folder, "out").glob("*_provenance.json")).read_text(encoding="utf-8"))["seconds"]
     network = next(value for name, value in stages.items() if name.rpartition(": ")[2] == "network")
-    note = f"the network works {100 * network / seconds:.0f} % of it; {seconds / (side * side / 1e6):.3f} s per megapixel"
+    note = (
+        f"the network works {100 * network / seconds:.0f} % of it; {seconds / (side * side / 1e6):.3f} s per megapixel"
+    )
     yield Row("slide", f"{side} x {side}, {options.model}, start of the process to files", seconds, note=note)
 
 
@@ -562,16 +607,32 @@ def main(arguments: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", default=",".join(PARTS), help=f"parts to measure, of {', '.join(PARTS)}")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+    )
     shared = Path(os.environ.get("STARPOLY_SHARED", Path(__file__).resolve().parents[2] / "shared"))
     default = shared / "peer" / "stardist-fluo"
-    parser.add_argument("--peer-model", type=Path, default=default if default.is_dir() else None, help="StarDist model folder")
+    parser.add_argument(
+        "--peer-model", type=Path, default=default if default.is_dir() else None, help="StarDist model folder"
+    )
     parser.add_argument("--side", type=int, default=4096, help="side of the pipeline's image (default: %(default)s)")
-    parser.add_argument("--model", default=_fast_model(), help="starpoly's own model, by name or folder (default: %(default)s)")
-    parser.add_argument("--quick", action="store_true", help="small arrays, to see whether a part still does what it should")
-    parser.add_argument("--files", type=int, default=100, help="files of the folder, at most 100 (default: %(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows; parts that are in FILE and not measured now stay")
-    parser.add_argument("--from", type=Path, dest="source", metavar="FILE", help="measure nothing, take the rows of FILE")
+    parser.add_argument(
+        "--model", default=_fast_model(), help="starpoly's own model, by name or folder (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="small arrays, to see whether a part still does what it should"
+    )
+    parser.add_argument(
+        "--files", type=int, default=100, help="files of the folder, at most 100 (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the rows; parts that are in FILE and not measured now stay"
+    )
+    parser.add_argument(
+        "--from", type=Path, dest="source", metavar="FILE", help="measure nothing, take the rows of FILE"
+    )
     parser.add_argument("--docs", type=Path, metavar="FILE", help="put the table into this document")
     options = parser.parse_args(arguments)
     parts = options.only.split(",")
@@ -609,7 +670,11 @@ def _measure(parts: list[str], options: argparse.Namespace) -> dict[str, Any]:
             continue
         rows[part], begin = [], time.perf_counter()
         for row in PARTS[part](options):
-            print(f"{row.part}: {row.case}: {_seconds(row.starpoly)}, {_seconds(row.peer)}; {row.note}", file=sys.stderr, flush=True)
+            print(
+                f"{row.part}: {row.case}: {_seconds(row.starpoly)}, {_seconds(row.peer)}; {row.note}",
+                file=sys.stderr,
+                flush=True,
+            )
             rows[part].append(asdict(row))
         print(f"{part}: {time.perf_counter() - begin:.0f} s", file=sys.stderr, flush=True)
         _keep(rows, options)
@@ -632,7 +697,15 @@ def _alone(part: str, options: argparse.Namespace) -> list[dict[str, Any]]:
     """Measure a part in a process of its own, which is told the number of threads when it starts."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "rows.json")
-        command = [sys.executable, __file__, "--only", part, "--json", str(path), *(["--quick"] if options.quick else [])]
+        command = [
+            sys.executable,
+            __file__,
+            "--only",
+            part,
+            "--json",
+            str(path),
+            *(["--quick"] if options.quick else []),
+        ]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         return json.loads(path.read_text(encoding="utf-8"))["rows"]
 

@@ -44,7 +44,7 @@ def compare(model_folder: Path, images: list[Path]) -> dict[str, float]:
     from stardist.models import StarDist2D
 
     from starpoly import StarPoly2D
-    from starpoly.io.images import read_image
+    from starpoly.io.readers.images import read_image
 
     theirs = StarDist2D(None, name=model_folder.name, basedir=str(model_folder.parent))
     ours = StarPoly2D.from_pretrained(model_folder)
@@ -81,7 +81,7 @@ def main() -> int:
     parser.add_argument("--limit", type=int, help="use only the first N images")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     args = parser.parse_args()
-    from starpoly.io.find import find_images
+    from starpoly.io.files.find import find_images
 
     images = [found.path for found in find_images(args.images).images][: args.limit]
     figures = compare(args.model, images)

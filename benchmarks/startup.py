@@ -92,10 +92,14 @@ def summarize(rows: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, Any]
     peer = rows.get(PEER)
     summary: dict[str, dict[str, Any]] = {}
     for name, taken in rows.items():
-        entry: dict[str, Any] = {key: _three([row[key] for row in taken]) for key in ("seconds", "cpu_seconds", "peak_mb")}
+        entry: dict[str, Any] = {
+            key: _three([row[key] for row in taken]) for key in ("seconds", "cpu_seconds", "peak_mb")
+        }
         if peer:
             for key in ("seconds", "peak_mb"):
-                entry[f"{key}_ratio"] = _three([ours[key] / theirs[key] for ours, theirs in zip(taken, peer, strict=True)])
+                entry[f"{key}_ratio"] = _three(
+                    [ours[key] / theirs[key] for ours, theirs in zip(taken, peer, strict=True)]
+                )
         stages = dict.fromkeys(stage for row in taken for stage in row["stages"])
         entry["stages"] = {stage: median(row["stages"].get(stage, 0.0) for row in taken) for stage in stages}
         entry["others"] = max(row["others"] for row in taken)
@@ -139,10 +143,20 @@ def default_peer() -> Path | None:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     out = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    out.add_argument("--sizes", type=lambda text: [int(part) for part in text.split(",")], default=[512, 1000], help="sides in pixels (default: 512,1000)")
+    out.add_argument(
+        "--sizes",
+        type=lambda text: [int(part) for part in text.split(",")],
+        default=[512, 1000],
+        help="sides in pixels (default: 512,1000)",
+    )
     out.add_argument("--runs", type=int, default=5, help="runs of each that count (default: %(default)s)")
     out.add_argument("--model", help="starpoly's model (default: its default)")
-    out.add_argument("--peer", type=Path, default=default_peer(), help="StarDist's model folder (default: ../shared/peer/stardist-fluo)")
+    out.add_argument(
+        "--peer",
+        type=Path,
+        default=default_peer(),
+        help="StarDist's model folder (default: ../shared/peer/stardist-fluo)",
+    )
     out.add_argument("--only", type=lambda text: text.split(";"), help="some of the ways, divided by semicolons")
     out.add_argument("--json", type=Path, metavar="FILE", help="write everything as JSON")
     add_mosaic_arguments(out)
@@ -168,7 +182,9 @@ def main(arguments: list[str] | None = None) -> int:
             sys.stdout.flush()
             ratio = summary.get("own", {}).get("seconds_ratio")
             reached = reached and ratio is not None and ratio[0] <= GOAL
-    sys.stdout.write(f"{'PASS' if reached else 'FAIL'}  own at most {GOAL} of StarDist's time, from process start to written labels\n")
+    sys.stdout.write(
+        f"{'PASS' if reached else 'FAIL'}  own at most {GOAL} of StarDist's time, from process start to written labels\n"
+    )
     if args.json is not None:
         args.json.write_text(json.dumps(facts, indent=1).replace(f"{_SCRIPTS}{os.sep}", "") + "\n", encoding="utf-8")
     return int(not reached)

@@ -99,7 +99,9 @@ def short(cases: Cases) -> list[str]:
     lines = ["| slide | objects | seconds | peak memory |", "|---|--:|--:|--:|"]
     for case in _own(cases):
         if case["side"] >= 5000:
-            lines.append(f"| {_size(case)} | {_count(case['objects'])} | {_seconds(case)} | {case['peak_mb'] / 1000:.2f} GB |")
+            lines.append(
+                f"| {_size(case)} | {_count(case['objects'])} | {_seconds(case)} | {case['peak_mb'] / 1000:.2f} GB |"
+            )
     return lines
 
 
@@ -201,7 +203,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Take figures, write tables; with --check, 1 if a table is out of date."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--slides", type=Path, nargs="+", default=[], metavar="FILE")
-    parser.add_argument("--slides-default", type=Path, nargs="+", default=[], metavar="FILE", help="with the default model")
+    parser.add_argument(
+        "--slides-default", type=Path, nargs="+", default=[], metavar="FILE", help="with the default model"
+    )
     parser.add_argument("--exactness", type=Path, nargs="+", default=[], metavar="FILE")
     parser.add_argument("--read-back", type=Path, nargs="+", default=[], metavar="FILE")
     parser.add_argument("--quality", type=Path, nargs="+", default=[], metavar="FILE")
@@ -221,7 +225,10 @@ def main(arguments: list[str] | None = None) -> int:
             take_lines(name, getattr(args, name))
     for name in ("quality", "quality_peer", "quality_sizes", "quality_worst", "quality_bent", "choices"):
         if getattr(args, name):
-            _write(RESULTS / f"{name}.json", [row for file in getattr(args, name) for row in json.loads(file.read_text(encoding="utf-8"))])
+            _write(
+                RESULTS / f"{name}.json",
+                [row for file in getattr(args, name) for row in json.loads(file.read_text(encoding="utf-8"))],
+            )
     stale = []
     for document in DOCUMENTS:
         text = document.read_text(encoding="utf-8")

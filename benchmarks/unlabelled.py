@@ -154,7 +154,13 @@ def table(output: Path) -> list[dict[str, Any]]:
     """The results that are there."""
     rows = []
     for path in sorted(output.glob(f"seed*/*/{RESULT}")):
-        rows.append({"seed": int(path.parts[-3].removeprefix("seed")), "training": path.parts[-2], **json.loads(path.read_text())})
+        rows.append(
+            {
+                "seed": int(path.parts[-3].removeprefix("seed")),
+                "training": path.parts[-2],
+                **json.loads(path.read_text()),
+            }
+        )
     (output / TABLE).write_text(json.dumps(rows, indent=1) + "\n")
     return rows
 
@@ -174,12 +180,18 @@ def show(rows: list[dict[str, Any]]) -> None:
 def main() -> int:
     """Run what is not there yet, and show what is."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder with train/ and val/, each with images/ and labels/")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with train/ and val/, each with images/ and labels/"
+    )
     parser.add_argument("--manifest", type=Path, required=True, help="CSV with the columns name and group")
     parser.add_argument("--output", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--epochs", type=int, default=24, help="epochs of 100 steps in all, half of them before the unlabelled images")
-    parser.add_argument("--only", choices=(SUPERVISED, "unlabelled", "table"), help="one of the two trainings, or what is there")
+    parser.add_argument(
+        "--epochs", type=int, default=24, help="epochs of 100 steps in all, half of them before the unlabelled images"
+    )
+    parser.add_argument(
+        "--only", choices=(SUPERVISED, "unlabelled", "table"), help="one of the two trainings, or what is there"
+    )
     parser.add_argument("--name", default="unlabelled", help="name of training (b)")
     parser.add_argument("--settings", type=json.loads, default={}, help="settings of [training.unlabelled], JSON")
     args = parser.parse_args()

@@ -63,7 +63,7 @@ def draw_report(path: Path) -> None:
     import numpy as np
     import tifffile
 
-    from starpoly.samples import generate_nuclei
+    from starpoly.training.samples import generate_nuclei
 
     browser = next((found for name in _BROWSERS if (found := shutil.which(name))), None)
     if browser is None:
@@ -73,9 +73,24 @@ def draw_report(path: Path) -> None:
         images, results = Path(folder) / "images", Path(folder) / "results"
         images.mkdir()
         for seed in range(6):
-            tifffile.imwrite(images / f"well_{'ABC'[seed // 2]}{seed % 2 + 1}.tif", generate_nuclei(seed, n_objects=20 + 8 * seed).image)
+            tifffile.imwrite(
+                images / f"well_{'ABC'[seed // 2]}{seed % 2 + 1}.tif",
+                generate_nuclei(seed, n_objects=20 + 8 * seed).image,
+            )
         tifffile.imwrite(images / "well_D1.tif", np.full((256, 256), 100, np.uint16))
-        words = [sys.executable, "-m", "starpoly", "predict", images, "-o", results, "--table", "--report", "--model", "nuclei-fluo"]
+        words = [
+            sys.executable,
+            "-m",
+            "starpoly",
+            "predict",
+            images,
+            "-o",
+            results,
+            "--table",
+            "--report",
+            "--model",
+            "nuclei-fluo",
+        ]
         subprocess.run([str(word) for word in words], check=False, capture_output=True)
         shot = Path(folder) / "report.png"
         flags = ["--headless", "--disable-gpu", "--hide-scrollbars", "--window-size=1150,1000", f"--screenshot={shot}"]

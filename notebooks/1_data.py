@@ -28,9 +28,9 @@ import tifffile
 
 from starpoly import plot
 from starpoly.evaluation.reconstruction import reconstruct
-from starpoly.samples import generate_nuclei
 from starpoly.training.advice import advise
 from starpoly.training.data import TrainingData, find_pairs
+from starpoly.training.samples import generate_nuclei
 
 SMALL = bool(os.environ.get("STARPOLY_SMALL"))  # as continuous integration runs it
 

@@ -29,11 +29,11 @@ import tifffile
 import zarr
 
 from starpoly import StarPoly2D, StarpolyError, plot
-from starpoly.io.sources import open_source
-from starpoly.io.sources.thumbnail import every
-from starpoly.samples import generate_nuclei
-from starpoly.slide import SlideOutputs, segment_slide
+from starpoly.io.readers.opening import open_source
+from starpoly.io.readers.thumbnail import every
+from starpoly.prediction.slide import SlideOutputs, segment_slide
 from starpoly.tiling import Box
+from starpoly.training.samples import generate_nuclei
 
 SMALL = bool(os.environ.get("STARPOLY_SMALL"))  # as continuous integration runs it
 work = Path(tempfile.mkdtemp())

@@ -31,9 +31,9 @@ from PIL import Image
 
 from starpoly import plot, read_image
 from starpoly.evaluation.neurips import neurips_score
-from starpoly.io.images import read_labels
-from starpoly.io.labels import write_labels
-from starpoly.samples import generate_nuclei
+from starpoly.io.readers.images import read_labels
+from starpoly.io.writers.labels import write_labels
+from starpoly.training.samples import generate_nuclei
 
 SMALL = bool(os.environ.get("STARPOLY_SMALL"))  # as continuous integration runs it
 repository = next(folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "predict.sh").exists())

@@ -30,7 +30,7 @@ from starpoly import NetworkConfig, StarPoly2D, TrainingConfig, matching, plot
 from starpoly.config import UnlabelledConfig
 from starpoly.evaluation.assignment import assign
 from starpoly.evaluation.overlaps import overlaps
-from starpoly.samples import generate_nuclei
+from starpoly.training.samples import generate_nuclei
 
 SMALL = bool(os.environ.get("STARPOLY_SMALL"))  # as continuous integration runs it
 folder = Path(tempfile.mkdtemp()) / "two-kinds"

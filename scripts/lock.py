@@ -25,13 +25,20 @@ def resolve() -> dict[str, str]:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-"]
     done = subprocess.run([*command, "tensorflow[and-cuda]", str(ROOT)], stdout=subprocess.PIPE, text=True, check=True)
     found = [package["metadata"] for package in json.loads(done.stdout)["install"]]
-    return {package["name"].lower().replace("_", "-"): package["version"] for package in found if package["name"] != "starpoly"}
+    return {
+        package["name"].lower().replace("_", "-"): package["version"]
+        for package in found
+        if package["name"] != "starpoly"
+    }
 
 
 def write(path: Path, versions: dict[str, str], what: str) -> None:
     """One pinned package a line, in the order of the alphabet."""
     made_with = f"Python {platform.python_version().rpartition('.')[0]}, {platform.system()} {platform.machine()}"
-    lines = [f"# {what}; written by scripts/lock.py ({made_with})", *(f"{name}=={versions[name]}" for name in sorted(versions))]
+    lines = [
+        f"# {what}; written by scripts/lock.py ({made_with})",
+        *(f"{name}=={versions[name]}" for name in sorted(versions)),
+    ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     sys.stdout.write(f"{path.relative_to(ROOT)}: {len(versions)} packages\n")
 

@@ -38,7 +38,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     work.mkdir(parents=True, exist_ok=True)
     os.umask(0o022)
     try:
-        image = Builder(ROOT, work, {"DEVICE": args.device, "MODEL": args.model}, on_this_machine=on_this_machine, quiet=args.action == "run").build()
+        image = Builder(
+            ROOT,
+            work,
+            {"DEVICE": args.device, "MODEL": args.model},
+            on_this_machine=on_this_machine,
+            quiet=args.action == "run",
+        ).build()
     except DockerfileError as error:
         say(f"replay: {error}")
         return 1
@@ -81,9 +87,18 @@ def _shell(engine: container.Engine, args: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, default=ROOT / "build" / "replay", help="folder for layers (default: build/replay)")
-    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="the Dockerfile's argument; gpu downloads 3 GB more")
-    parser.add_argument("--model", default="", metavar="NAME", help="the Dockerfile's argument: a folder in models/ (default: starpoly's)")
+    parser.add_argument(
+        "--work", type=Path, default=ROOT / "build" / "replay", help="folder for layers (default: build/replay)"
+    )
+    parser.add_argument(
+        "--device", choices=("cpu", "gpu"), default="cpu", help="the Dockerfile's argument; gpu downloads 3 GB more"
+    )
+    parser.add_argument(
+        "--model",
+        default="",
+        metavar="NAME",
+        help="the Dockerfile's argument: a folder in models/ (default: starpoly's)",
+    )
     parser.add_argument("--base", choices=("debian", "host"), help="default: debian where it can be made")
     parser.add_argument("--memory", type=_size, default=_size("20G"), help="limit, such as 28G (default: 20G)")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .config import ModelSpec, NetworkConfig, TrainingConfig
     from .errors import StarpolyError, StarpolyWarning
     from .evaluation.matching import matching
-    from .io.images import read_image
+    from .io.readers.images import read_image
     from .model import StarPoly2D
     from .polygons import StarPolygons
 
@@ -29,7 +29,7 @@ _HOMES = {
     "StarpolyWarning": "errors",
     "TrainingConfig": "config",
     "matching": "evaluation.matching",
-    "read_image": "io.images",
+    "read_image": "io.readers.images",
 }
 
 __all__ = [

@@ -126,13 +126,25 @@ class NetworkConfig(Config):
         _require(self.n_classes >= 0, f"n_classes: expected 0 (none) or more, got {self.n_classes}")
         _require(1 <= self.depth <= 8, f"depth: expected 1 to 8, got {self.depth}")
         _require(self.kernel_size % 2 == 1, f"kernel_size: expected an odd number, got {self.kernel_size}")
-        _require(min(self.base_filters, self.max_filters, self.convolutions_per_level) >= 1, "network: expected positive numbers of filters and convolutions")
+        _require(
+            min(self.base_filters, self.max_filters, self.convolutions_per_level) >= 1,
+            "network: expected positive numbers of filters and convolutions",
+        )
         _require(self.head_filters >= 0, f"head_filters: expected 0 (no head) or more, got {self.head_filters}")
-        _require(self.foreground_filters >= 0, f"foreground_filters: expected 0 (no such branch) or more, got {self.foreground_filters}")
+        _require(
+            self.foreground_filters >= 0,
+            f"foreground_filters: expected 0 (no such branch) or more, got {self.foreground_filters}",
+        )
         _require(self.stem in ("patch", "conv"), f"stem: expected 'patch' or 'conv', got {self.stem!r}")
         # a normalisation that looks at the whole window would let the tiles show in the result
-        _require(self.normalization in ("batch", "none"), f"normalization: expected 'batch' or 'none', got {self.normalization!r}")
-        _require(self.distance_activation in ("linear", "softplus"), f"distance_activation: expected 'linear' or 'softplus', got {self.distance_activation!r}")
+        _require(
+            self.normalization in ("batch", "none"),
+            f"normalization: expected 'batch' or 'none', got {self.normalization!r}",
+        )
+        _require(
+            self.distance_activation in ("linear", "softplus"),
+            f"distance_activation: expected 'linear' or 'softplus', got {self.distance_activation!r}",
+        )
         _require(self.distance_scale > 0, f"distance_scale: expected a positive number, got {self.distance_scale}")
 
     @property
@@ -149,7 +161,10 @@ class NormalizationConfig(Config):
     high: float = 99.8
 
     def __post_init__(self) -> None:
-        _require(0 <= self.low < self.high <= 100, f"normalization: expected 0 <= low < high <= 100, got {self.low} and {self.high}")
+        _require(
+            0 <= self.low < self.high <= 100,
+            f"normalization: expected 0 <= low < high <= 100, got {self.low} and {self.high}",
+        )
 
 
 @dataclass(frozen=True)
@@ -160,7 +175,10 @@ class Thresholds(Config):
     nms: float = 0.4
 
     def __post_init__(self) -> None:
-        _require(0 <= self.prob <= 1 and 0 <= self.nms <= 1, f"thresholds: expected numbers from 0 to 1, got {self.prob} and {self.nms}")
+        _require(
+            0 <= self.prob <= 1 and 0 <= self.nms <= 1,
+            f"thresholds: expected numbers from 0 to 1, got {self.prob} and {self.nms}",
+        )
 
 
 @dataclass(frozen=True)
@@ -168,7 +186,7 @@ class SizeRange(Config):
     """Median diameters, in pixels, at which a network is at its best.
 
     An image whose median object is less than ``smallest`` or more than ``largest`` pixels wide is rescaled so that it becomes
-    ``target`` wide, see :mod:`starpoly.sizing`. A ``target`` of 0: images are looked at as they are.
+    ``target`` wide, see :mod:`starpoly.detection.object_size`. A ``target`` of 0: images are looked at as they are.
     """
 
     smallest: float = 0.0
@@ -177,7 +195,10 @@ class SizeRange(Config):
 
     def __post_init__(self) -> None:
         known = not self.target or self.smallest <= self.target <= self.largest
-        _require(self.smallest >= 0 and known, f"sizes: expected 0 <= smallest <= target <= largest, got {self.smallest}, {self.target} and {self.largest}")
+        _require(
+            self.smallest >= 0 and known,
+            f"sizes: expected 0 <= smallest <= target <= largest, got {self.smallest}, {self.target} and {self.largest}",
+        )
 
 
 def _require_fractions(ray_context: tuple[float, ...]) -> None:
@@ -191,10 +212,10 @@ class ModelSpec(Config):
     ``max_distance`` (pixels) bounds every predicted distance. ``object_diameter`` holds the 5th,
     50th and 95th percentile of the diameters met in training, in pixels (zeros if unknown).
     ``ray_context`` says where along the rays distances are estimated again (see
-    :mod:`starpoly.geometry.context`); empty for nowhere. ``sizes`` are the diameters that the
+    :mod:`starpoly.geometry.ray_context`); empty for nowhere. ``sizes`` are the diameters that the
     network knows well; other images are rescaled. With ``refine_outlines`` the ends of the rays
-    are moved to where the network sees the foreground end (see :mod:`starpoly.geometry.outline`), if it says that.
-    ``calibration`` is pairs of a score and the chance that an object of it is right (see :mod:`starpoly.confidence`),
+    are moved to where the network sees the foreground end (see :mod:`starpoly.geometry.outline_refinement`), if it says that.
+    ``calibration`` is pairs of a score and the chance that an object of it is right (see :mod:`starpoly.labels.confidence`),
     ascending; empty if not measured.
     ``stardist`` is empty for our own network; for one imported from StarDist it holds the settings
     from which that is built, and ``network`` says no more than channels, rays, grid and classes.
@@ -221,7 +242,9 @@ class ModelSpec(Config):
         _require_fractions(self.ray_context)
         rising = all(a[0] <= b[0] and a[1] <= b[1] for a, b in itertools.pairwise(self.calibration))
         chances = all(0 <= chance <= 1 for _, chance in self.calibration)
-        _require(rising and chances, f"calibration: expected ascending pairs of score and chance, got {self.calibration}")
+        _require(
+            rising and chances, f"calibration: expected ascending pairs of score and chance, got {self.calibration}"
+        )
 
 
 @dataclass(frozen=True)
@@ -255,7 +278,10 @@ class AugmentConfig(Config):
             low, high = getattr(self, name)
             _require(0 < low <= high, f"{name}: expected 0 < low <= high, got {low} and {high}")
         _require(0 <= self.invert <= 1, f"invert: expected 0 to 1, got {self.invert}")
-        _require(min(self.shift, self.blur, self.noise, self.tint) >= 0, "augment: expected shift, blur, noise and tint of at least 0")
+        _require(
+            min(self.shift, self.blur, self.noise, self.tint) >= 0,
+            "augment: expected shift, blur, noise and tint of at least 0",
+        )
 
 
 @dataclass(frozen=True)
@@ -281,9 +307,14 @@ class UnlabelledConfig(Config):
     def __post_init__(self) -> None:
         _require(0 < self.start < 1, f"unlabelled.start: expected more than 0 and less than 1, got {self.start}")
         _require(self.rounds >= 1, f"unlabelled.rounds: expected at least 1, got {self.rounds}")
-        _require(self.largest_side >= 64, f"unlabelled.largest_side: expected at least 64 pixels, got {self.largest_side}")
+        _require(
+            self.largest_side >= 64, f"unlabelled.largest_side: expected at least 64 pixels, got {self.largest_side}"
+        )
         for name in ("share", "confidence", "background"):
-            _require(0 < getattr(self, name) < 1, f"unlabelled.{name}: expected more than 0 and less than 1, got {getattr(self, name)}")
+            _require(
+                0 < getattr(self, name) < 1,
+                f"unlabelled.{name}: expected more than 0 and less than 1, got {getattr(self, name)}",
+            )
 
 
 @dataclass(frozen=True)
@@ -333,7 +364,10 @@ class TrainingConfig(Config):
         _require(min(self.patch_size) >= 16, f"patch_size: expected at least 16 pixels, got {self.patch_size}")
         _require(self.learning_rate > 0, f"learning_rate: expected a positive number, got {self.learning_rate}")
         _require(0 <= self.ema < 1, f"ema: expected 0 (off) to below 1, got {self.ema}")
-        _require(self.precision in ("float32", "bfloat16"), f"precision: expected 'float32' or 'bfloat16', got {self.precision!r}")
+        _require(
+            self.precision in ("float32", "bfloat16"),
+            f"precision: expected 'float32' or 'bfloat16', got {self.precision!r}",
+        )
         for name in ("foreground", "kind_balance"):
             _require(0 <= getattr(self, name) <= 1, f"{name}: expected 0 to 1, got {getattr(self, name)}")
         _require_fractions(self.ray_context)

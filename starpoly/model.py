@@ -15,27 +15,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .confidence import confidence
 from .config import ModelSpec, NetworkConfig, NormalizationConfig, Thresholds, TrainingConfig
-from .detect import Detection, Region, detect, find_candidates, halo_for, plan_for, predict_map
+from .detection.journal import TileJournal
+from .detection.object_size import ScaleEstimate, find_scale, scale_for
+from .detection.pipeline import Detection, Region, detect, find_candidates, halo_for, plan_for, predict_map
+from .detection.receivers import PolygonList, PolygonReceiver, RescalingReceiver
+from .detection.test_time import Averaged, symmetries
 from .errors import ConfigError, ImageError, StarpolyWarning
 from .geometry.rasterize import render_labels
-from .io.images import as_channels
-from .io.sources.base import Source
-from .io.sources.channels import match_channels
-from .journal import TileJournal
-from .kept import Collected, InImage, Kept
-from .maps import Maps, Network
-from .masks import Foreground
-from .measure import keep_visible
-from .memory import AT_REST, tile_size_beside, window_bytes
-from .normalize import Normalizer, fit_normalizer
+from .images.normalization import Normalizer, fit_normalizer
+from .images.rescaling import UNUSUAL_SIZE, check_diameter, check_scale, typical_diameter
+from .io.readers.channels import match_channels
+from .io.readers.images import as_channels
+from .io.readers.source import Source
+from .labels.confidence import confidence
+from .labels.mask_growth import ForegroundMask
+from .labels.measurements import keep_visible
+from .model_zoo import default_model, find_model
+from .network.dense_output import Maps, Network
+from .network.memory import BASELINE_BYTES, tile_size_beside, window_bytes
 from .polygons import StarPolygons
-from .registry import default_model, find_model
-from .scale import UNUSUAL_SIZE, check_diameter, check_scale, typical_diameter
-from .sizing import Look, find_scale, scale_for
 from .tiling import TilePlan
-from .tta import Averaged, symmetries
 
 if TYPE_CHECKING:
     import keras
@@ -94,7 +94,7 @@ class StarPoly2D:
             ``pip install 'starpoly[onnx]'``.
         tta : {"none", "flips", "all"}
             Test-time augmentation: what the network says is averaged over the image and its mirror images (4 times the work)
-            and these turned by a quarter (8 times), see :mod:`starpoly.tta`.
+            and these turned by a quarter (8 times), see :mod:`starpoly.detection.test_time`.
 
         Raises
         ------
@@ -112,7 +112,7 @@ class StarPoly2D:
 
     @classmethod
     def of_network(cls, spec: ModelSpec, network: keras.Model, *, precision: str = "float32") -> StarPoly2D:
-        """The model of a network that is at hand, see :func:`starpoly.network.folder.build_network`."""
+        """The model of a network that is at hand, see :func:`starpoly.network.storage.folder.build_network`."""
         from .network.predictor import Predictor
 
         return cls(spec, Predictor(spec, network, precision))
@@ -169,14 +169,14 @@ class StarPoly2D:
         scale : float, optional
             Look at the image at so many times its size. Without it, the size of the objects decides: where the model says so,
             it is estimated in a first look at the middle of the image, and the image rescaled if the model would not know objects
-            of that size (see :mod:`starpoly.sizing`). Results are in pixels of the image as it is.
+            of that size (see :mod:`starpoly.detection.object_size`). Results are in pixels of the image as it is.
         diameter : float, optional
             How wide objects are in this image, in pixels; in place of the first look.
         min_confidence : float
             Leave out objects that are right with less than this chance, as measured when the model was made.
         spread : int
             Let labels spread from the polygons over what the network takes for the foreground, so many pixels at most: for objects that
-            are not star-convex, such as bent ones (see :mod:`starpoly.masks`). Polygons stay as they are. Needs a model that tells the foreground.
+            are not star-convex, such as bent ones (see :mod:`starpoly.labels.mask_growth`). Polygons stay as they are. Needs a model that tells the foreground.
         tile_size : int, optional
             Side of a network window in pixels; has no influence on the result but for rounding.
         progress : bool
@@ -202,7 +202,7 @@ class StarPoly2D:
             If labels are to spread and the model does not tell the foreground.
         """
         image = self._as_input(image)
-        foreground = Foreground((image.shape[0], image.shape[1]), spread) if spread else None
+        foreground = ForegroundMask((image.shape[0], image.shape[1]), spread) if spread else None
         found = self.detect(
             image,
             prob_threshold=prob_threshold,
@@ -250,26 +250,26 @@ class StarPoly2D:
         readers: int = 1,
         progress: bool = False,
         journal: TileJournal | None = None,
-        kept: Kept | None = None,
-        foreground: Foreground | None = None,
+        kept: PolygonReceiver | None = None,
+        foreground: ForegroundMask | None = None,
     ) -> Detection:
         """Find the objects of an image as polygons, without drawing labels.
 
         Parameters
         ----------
         image : array or Source
-            A :class:`~starpoly.io.sources.Source` is read tile by tile.
+            A :class:`~starpoly.io.readers.opening.Source` is read tile by tile.
         prob_threshold, nms_threshold, normalizer, scale, diameter, min_confidence, tile_size, progress
             As for :meth:`predict_instances`. With ``progress`` the plan is logged, too.
         region : Region, optional
-            The part to look at, such as :class:`~starpoly.tissue.Tissue`; objects with a centre outside are not found.
+            The part to look at, such as :class:`~starpoly.prediction.tissue.Tissue`; objects with a centre outside are not found.
         readers : int
             Threads that read the image; of no influence on the result.
         journal : TileJournal, optional
             Takes the result of each tile; tiles that are in it are not done again.
-        kept : Kept, optional
+        kept : PolygonReceiver, optional
             Takes the polygons, in pixels of the image, while the rest of it is worked on, from another thread.
-        foreground : Foreground, optional
+        foreground : ForegroundMask, optional
             Takes where the network sees objects.
         """
         image = self._as_input(image)
@@ -282,8 +282,12 @@ class StarPoly2D:
         )
         ready = self._normalizer(image, normalizer)
         look = self._look(image, ready, scale, diameter)
-        objects = InImage(Collected() if kept is None else kept, look.scale, min_confidence, self.spec.calibration)
-        as_sampled = thresholds == self.spec.thresholds and all(part is None for part in (tile_size, journal, region, foreground))
+        objects = RescalingReceiver(
+            PolygonList() if kept is None else kept, look.scale, min_confidence, self.spec.calibration
+        )
+        as_sampled = thresholds == self.spec.thresholds and all(
+            part is None for part in (tile_size, journal, region, foreground)
+        )
         if look.found is not None and as_sampled:
             objects.add(look.found.polygons, math.inf, math.inf)
             found = replace(look.found, polygons=objects.polygons())
@@ -313,19 +317,21 @@ class StarPoly2D:
         self._look_at(found, thresholds.prob)
         return found
 
-    def _look(self, image: Any, normalizer: Normalizer, scale: float | None, diameter: float | None) -> Look:
+    def _look(self, image: Any, normalizer: Normalizer, scale: float | None, diameter: float | None) -> ScaleEstimate:
         """The scale that is wanted, or that fits the objects of the image."""
         sizes = self.spec.sizes
         if scale is not None and diameter is not None:
             raise ConfigError(f"expected a scale or a diameter, got both, {scale:g} and {diameter:g}; choose one")
         if scale is not None:
-            return Look(check_scale(scale))
+            return ScaleEstimate(check_scale(scale))
         if diameter is not None:
             if not sizes.target:
-                raise ConfigError(f"{self.spec.name}: expected a model that knows which sizes it is good at, got none; give the scale instead")
-            return Look(scale_for(check_diameter(diameter), sizes))
+                raise ConfigError(
+                    f"{self.spec.name}: expected a model that knows which sizes it is good at, got none; give the scale instead"
+                )
+            return ScaleEstimate(scale_for(check_diameter(diameter), sizes))
         if not sizes.target:
-            return Look(1.0)
+            return ScaleEstimate(1.0)
         return find_scale(image, self._network, normalizer, self.spec.thresholds, sizes)
 
     def plan(self, shape: tuple[int, int], tile_size: int | None = None) -> TilePlan:
@@ -516,13 +522,15 @@ class StarPoly2D:
 
     def save(self, folder: str | Path, *, half_precision: bool = False) -> None:
         """Write the model as a folder of ``model.json`` and ``weights.h5``."""
-        from .network.folder import save_model
+        from .network.storage.folder import save_model
 
         save_model(Path(folder), self.spec, self._predictor.model, half_precision=half_precision)
 
     def _as_input(self, image: Any) -> Any:
         if image.ndim not in (2, 3) or 0 in image.shape:
-            raise ImageError(f"expected an image with axes YX or YXC, got shape {image.shape}; pass one plane at a time")
+            raise ImageError(
+                f"expected an image with axes YX or YXC, got shape {image.shape}; pass one plane at a time"
+            )
         n_channels = self.spec.network.n_channels
         return as_channels(image, n_channels) if isinstance(image, np.ndarray) else match_channels(image, n_channels)
 
@@ -538,7 +546,7 @@ class StarPoly2D:
         """Say how an image of several tiles is gone through."""
         plan = self.plan(shape, tile_size)
         if len(plan) > 1:
-            need = AT_REST + window_bytes(self.spec.network, plan.window, self.precision)
+            need = BASELINE_BYTES + window_bytes(self.spec.network, plan.window, self.precision)
             _log.info(
                 "%d x %d px in %d tiles of %d x %d, halo %d px; about %.1f GB of memory",
                 *shape, len(plan), *plan.window, max(halo_for(self._network)), need / 1e9,

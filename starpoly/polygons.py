@@ -50,7 +50,9 @@ class StarPolygons:
         if self.probabilities.shape != (n,):
             raise StarpolyError(f"polygons: expected {n} probabilities, got shape {self.probabilities.shape}")
         if self.class_probabilities is not None and len(self.class_probabilities) != n:
-            raise StarpolyError(f"polygons: expected {n} rows of class probabilities, got {len(self.class_probabilities)}")
+            raise StarpolyError(
+                f"polygons: expected {n} rows of class probabilities, got {len(self.class_probabilities)}"
+            )
 
     @classmethod
     def empty(cls, n_rays: int, n_classes: int = 0) -> StarPolygons:

@@ -159,14 +159,14 @@ def plan_tiles(
     """
     sizes = (tile_size, tile_size) if isinstance(tile_size, int) else tile_size
     if min(*shape, *stride, *sizes) < 1 or min(halo) < 0:
-        raise ConfigError(f"tiling: expected positive lengths, got shape {shape}, stride {stride}, halo {halo}, tile size {sizes}")
+        raise ConfigError(
+            f"tiling: expected positive lengths, got shape {shape}, stride {stride}, halo {halo}, tile size {sizes}"
+        )
     vertical, horizontal = (_Axis.of(*along) for along in zip(shape, stride, halo, strict=True))
     height, width = _windows(vertical, horizontal, sizes[0] * sizes[1])
     rows, columns = vertical.tiles(height, shape[0]), horizontal.tiles(width, shape[1])
     boxes = [
-        (Box(y, x, y + height, x + width), Box(cy0, cx0, cy1, cx1))
-        for y, cy0, cy1 in rows
-        for x, cx0, cx1 in columns
+        (Box(y, x, y + height, x + width), Box(cy0, cx0, cy1, cx1)) for y, cy0, cy1 in rows for x, cx0, cx1 in columns
     ]
     tiles = tuple(Tile(index, read, core) for index, (read, core) in enumerate(boxes))
     return TilePlan((shape[0], shape[1]), (height, width), tiles)
@@ -210,7 +210,9 @@ def cut_along(
         If a size is not positive.
     """
     if min(*shape, *block, most) < 1:
-        raise ConfigError(f"tiling: expected positive sizes, got shape {shape}, block {block} and at most {most} pixels")
+        raise ConfigError(
+            f"tiling: expected positive sizes, got shape {shape}, block {block} and at most {most} pixels"
+        )
     (height, width), (rows, columns) = shape, block
     wide = max(1, most // (rows * columns)) * columns
     if wide < width:

@@ -200,9 +200,7 @@ def render_labels(polygons, shape: tuple[int, int]) -> np.ndarray:
     from skimage.draw import polygon
 
     labels = np.zeros(shape, np.uint32)
-    order = sorted(
-        range(len(polygons)), key=lambda i: (-polygons.probabilities[i], *polygons.points[i].tolist(), i)
-    )
+    order = sorted(range(len(polygons)), key=lambda i: (-polygons.probabilities[i], *polygons.points[i].tolist(), i))
     for rank, i in reversed(list(enumerate(order, start=1))):
         labels[polygon(*polygons.vertices()[i], shape)] = rank
     return labels
@@ -255,7 +253,9 @@ def foreground_cells(labels: np.ndarray, grid: tuple[int, int], reach: int, near
     return out
 
 
-def warp(image: np.ndarray, labels: np.ndarray, first, matrix: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def warp(
+    image: np.ndarray, labels: np.ndarray, first, matrix: np.ndarray, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
     """Image and labels in a wide mirrored frame, looked up by scipy pixel by pixel."""
     from scipy.ndimage import map_coordinates
 
@@ -306,7 +306,9 @@ def greedy_suppression(polygons, nms_threshold: float) -> list[int]:
     return kept
 
 
-def decided_suppression(polygons, nms_threshold: float, max_distance: float, unseen: list) -> tuple[list[int], list[int]]:
+def decided_suppression(
+    polygons, nms_threshold: float, max_distance: float, unseen: list
+) -> tuple[list[int], list[int]]:
     """Indices kept for sure and indices pending, as long as any polygon may yet appear in the ``unseen`` boxes."""
     table = overlaps(polygons)
     kept, pending = [], []
@@ -330,7 +332,12 @@ def decided_suppression(polygons, nms_threshold: float, max_distance: float, uns
 
 
 def refine_outlines(
-    distances: np.ndarray, rows: np.ndarray, columns: np.ndarray, foreground: np.ndarray, search: tuple[float, float], reach: float
+    distances: np.ndarray,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    foreground: np.ndarray,
+    search: tuple[float, float],
+    reach: float,
 ) -> np.ndarray:
     """Ray by ray: of all falls below one half on a list of points half a pixel apart, the nearest to the predicted end."""
     from scipy.ndimage import map_coordinates
@@ -345,12 +352,10 @@ def refine_outlines(
                 continue
             r = start + 0.5 * np.arange(-np.ceil(2 * window), np.ceil(2 * window) + 1)
             r = r[r >= 0]
-            f = map_coordinates(foreground, [row + r * np.sin(angle), column + r * np.cos(angle)], order=1, mode="nearest")
-            ends = [
-                r[j] + 0.5 * (f[j] - 0.5) / (f[j] - f[j + 1])
-                for j in range(len(r) - 1)
-                if f[j] >= 0.5 > f[j + 1]
-            ]
+            f = map_coordinates(
+                foreground, [row + r * np.sin(angle), column + r * np.cos(angle)], order=1, mode="nearest"
+            )
+            ends = [r[j] + 0.5 * (f[j] - 0.5) / (f[j] - f[j + 1]) for j in range(len(r) - 1) if f[j] >= 0.5 > f[j + 1]]
             ends = [end for end in ends if abs(end - start) <= window]
             if ends:
                 out[i, k] = min(ends, key=lambda end: abs(end - start))
@@ -384,7 +389,9 @@ def fewest_pixels_read(shape, stride, halo, most):
     for length in (-(-n // stride) * stride for n in shape):
         # every window that can be: the whole axis, or two halos and a core
         windows = [length, *range(2 * halo + stride, length, stride)]
-        sides.append([(window, 1 if window == length else -(-(length - 2 * halo) // (window - 2 * halo))) for window in windows])
+        sides.append(
+            [(window, 1 if window == length else -(-(length - 2 * halo) // (window - 2 * halo))) for window in windows]
+        )
     costs = [n * m * h * w for h, n in sides[0] for w, m in sides[1] if h * w <= most]
     return min(costs, default=None)
 
@@ -410,7 +417,9 @@ def rescaled(image: np.ndarray, factor: float) -> np.ndarray:
 
 def average_over_symmetries(network, batch: np.ndarray, n: int) -> dict[str, np.ndarray]:
     """What a network says of windows and their ``n`` symmetries, pixel by pixel and ray by ray, averaged where it says something."""
-    choices = [(False, fy, fx) for fy in (False, True) for fx in (False, True)] + [(True, fy, fx) for fy in (False, True) for fx in (False, True)]
+    choices = [(False, fy, fx) for fy in (False, True) for fx in (False, True)] + [
+        (True, fy, fx) for fy in (False, True) for fx in (False, True)
+    ]
     (gy, gx), phi = network.grid, 2 * np.pi * np.arange(network.n_rays) / network.n_rays
     n_windows, height, width = batch.shape[:3]
     fields = {name: np.zeros(getattr(network(batch), name).shape) for name in ("probability", "distances", "classes")}
@@ -418,7 +427,9 @@ def average_over_symmetries(network, batch: np.ndarray, n: int) -> dict[str, np.
     for transposed, fy, fx in choices[:n]:
         tall, wide = (width, height) if transposed else (height, width)
 
-        def seen_at(y, x, transposed=transposed, fy=fy, fx=fx, tall=tall, wide=wide):  # a pixel's place in the symmetric image
+        def seen_at(
+            y, x, transposed=transposed, fy=fy, fx=fx, tall=tall, wide=wide
+        ):  # a pixel's place in the symmetric image
             y, x = (x, y) if transposed else (y, x)
             return (tall - gy - y if fy else y), (wide - gx - x if fx else x)
 
@@ -447,7 +458,13 @@ def average_over_symmetries(network, batch: np.ndarray, n: int) -> dict[str, np.
                     pixels[:, y, x] += answer.foreground[:, v // gy, u // gx, (v % gy) * gx + u % gx]
                     counts[y, x] += 1
     mean = pixels / counts
-    cells = [[[[one[y + dy, x + dx] for dy in range(gy) for dx in range(gx)] for x in range(0, width, gx)] for y in range(0, height, gy)] for one in mean]
+    cells = [
+        [
+            [[one[y + dy, x + dx] for dy in range(gy) for dx in range(gx)] for x in range(0, width, gx)]
+            for y in range(0, height, gy)
+        ]
+        for one in mean
+    ]
     return fields | {"foreground": np.array(cells)}
 
 

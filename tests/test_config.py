@@ -19,7 +19,9 @@ SPEC = ModelSpec(
 )
 
 
-@pytest.mark.parametrize("config", [SPEC, TrainingConfig(class_weights=(1.0, 2.0)), AugmentConfig(), NormalizationConfig()])
+@pytest.mark.parametrize(
+    "config", [SPEC, TrainingConfig(class_weights=(1.0, 2.0)), AugmentConfig(), NormalizationConfig()]
+)
 def test_round_trip_through_json(config):
     assert type(config).from_dict(json.loads(json.dumps(config.to_dict()))) == config
 

@@ -11,7 +11,7 @@ from starpoly.config import ModelSpec, NetworkConfig, SizeRange, Thresholds
 from starpoly.errors import ConfigError, ImageError, StarpolyWarning
 from starpoly.model import StarPoly2D
 
-from painted import N_RAYS, Painted, disks, identity, paint
+from support.painted import N_RAYS, Painted, disks, identity, paint
 
 
 def model(n_classes: int = 0, **settings) -> StarPoly2D:

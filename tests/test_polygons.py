@@ -85,6 +85,8 @@ def test_score_order_is_that_of_its_three_keys(seed, n, sorted_by_place):
     rng = np.random.default_rng(seed)
     points = rng.integers(0, 4, (n, 2)).astype(np.float32)
     points = points[np.lexsort((points[:, 1], points[:, 0]))] if sorted_by_place else points
-    probabilities = rng.choice(np.array([-0.0, 0.0, 1e-40, 0.25, 0.5, 1.0, np.nan], np.float32)[: rng.integers(1, 8)], n)
+    probabilities = rng.choice(
+        np.array([-0.0, 0.0, 1e-40, 0.25, 0.5, 1.0, np.nan], np.float32)[: rng.integers(1, 8)], n
+    )
     expected = np.lexsort((points[:, 1], points[:, 0], -probabilities))
     np.testing.assert_array_equal(rank_by_score(probabilities, points), expected)

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from starpoly import registry
+from starpoly import model_zoo as registry
 from starpoly.evaluation.matching import matching, matching_dataset
-from starpoly.io.images import read_image, read_labels
+from starpoly.io.readers.images import read_image, read_labels
 from starpoly.model import StarPoly2D
-from starpoly.network.folder import load_spec
+from starpoly.network.storage.folder import load_spec
 
-from valsplit import val_pairs
+from support.valsplit import val_pairs
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 NAMES = registry.available()

@@ -18,7 +18,18 @@ _PYTHON = re.compile(r"python:(?P<version>3\.\d+)-slim-(?P<suite>[a-z]+)")
 _SUITES = {"bookworm": "3.11", "trixie": "3.13"}
 _FOLDERS = ("dev", "proc", "sys", "run", "mnt", "opt", "root", "srv", "tmp", "var/tmp", "etc")
 #: what programs look for in /etc, none of it secret
-_ETC = ("passwd", "group", "nsswitch.conf", "ld.so.cache", "hosts", "resolv.conf", "alternatives", "ssl", "localtime", "pip.conf")
+_ETC = (
+    "passwd",
+    "group",
+    "nsswitch.conf",
+    "ld.so.cache",
+    "hosts",
+    "resolv.conf",
+    "alternatives",
+    "ssl",
+    "localtime",
+    "pip.conf",
+)
 #: settings of pip that name files of this machine; what is installed is pinned, so nothing depends on them
 _PLACES_HERE = ("PIP_FIND_LINKS", "PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT", "PIP_REQUIREMENT")
 
@@ -96,7 +107,9 @@ def build_network() -> tuple[dict[str, str], list[tuple[Path, str, bool]]]:
 
     Nothing of it gets into a layer: /run is no part of the image.
     """
-    variables = {name: value for name, value in os.environ.items() if name.startswith("PIP_") or name.lower().endswith("_proxy")}
+    variables = {
+        name: value for name, value in os.environ.items() if name.startswith("PIP_") or name.lower().endswith("_proxy")
+    }
     variables |= _pip_settings() | {"PIP_QUIET": "1"}
     for name in _PLACES_HERE:
         variables.pop(name, None)

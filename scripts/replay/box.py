@@ -72,7 +72,9 @@ class Done:
     output: str = field(default="", repr=False)
 
 
-def run(box: Box, command: Sequence[str], environment: Mapping[str, str], cwd: str = "/", *, quiet: bool = False) -> Done:
+def run(
+    box: Box, command: Sequence[str], environment: Mapping[str, str], cwd: str = "/", *, quiet: bool = False
+) -> Done:
     """Run a command in a box to its end; what it says is passed on, or returned if ``quiet``."""
     box.changes.mkdir(parents=True, exist_ok=True)
     work = box.changes.with_name(f"{box.changes.name}.work")

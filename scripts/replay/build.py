@@ -73,13 +73,17 @@ class Builder:
             For what cannot be followed here, or a RUN that fails.
         """
         instructions = parse((self._context / "Dockerfile").read_text(encoding="utf-8"))
-        unknown = self._arguments.keys() - {entry.rest.partition("=")[0] for entry in instructions if entry.word == "ARG"}
+        unknown = self._arguments.keys() - {
+            entry.rest.partition("=")[0] for entry in instructions if entry.word == "ARG"
+        }
         if unknown:
             raise DockerfileError(f"expected build arguments that the Dockerfile has, got {', '.join(sorted(unknown))}")
         image = Image()
         for entry in instructions:
             image = getattr(self, f"_{entry.word.lower()}")(image, entry)
-            image = replace(image, key=_digest(image.key, entry.word, entry.rest, repr(sorted(image.variables.items()))))
+            image = replace(
+                image, key=_digest(image.key, entry.word, entry.rest, repr(sorted(image.variables.items())))
+            )
         return image
 
     # --- instructions

@@ -69,7 +69,13 @@ class Engine:
         with tempfile.TemporaryDirectory(dir=self.work / "containers") as folder:
             changes = Path(folder, "changes")
             box = Box(
-                image.layers, changes, image.borrowed, binds, user=user or ids(image.user), read_only=read_only, memory=self.memory
+                image.layers,
+                changes,
+                image.borrowed,
+                binds,
+                user=user or ids(image.user),
+                read_only=read_only,
+                memory=self.memory,
             )
             done = run(box, words, variables, image.cwd, quiet=quiet)
             return Ended(done, tuple(_files(changes)))

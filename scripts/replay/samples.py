@@ -1,9 +1,9 @@
 """Images for trying a container, and a look at what it made of them. Runs inside the image, with the image's own Python.
 
-    python samples.py write FOLDER           images of many kinds, and files that are none
-    python samples.py check INPUTS OUTPUTS   whether the labels of those are there, and as they should be
-    python samples.py slide FILE H W         one large RGB image
-    python samples.py describe OUTPUTS       what is in label images, as JSON
+python samples.py write FOLDER           images of many kinds, and files that are none
+python samples.py check INPUTS OUTPUTS   whether the labels of those are there, and as they should be
+python samples.py slide FILE H W         one large RGB image
+python samples.py describe OUTPUTS       what is in label images, as JSON
 """
 
 from __future__ import annotations
@@ -99,7 +99,9 @@ def check(inputs: Path, outputs: Path) -> list[str]:
 def describe(labels: np.ndarray) -> dict[str, object]:
     """Number of objects, dtype, and whether ids are 1..n, each of them one object."""
     ids = np.unique(labels[labels > 0])
-    sides = [max(part.stop - part.start for part in box) for box in ndimage.find_objects(labels.astype(np.int32)) if box]
+    sides = [
+        max(part.stop - part.start for part in box) for box in ndimage.find_objects(labels.astype(np.int32)) if box
+    ]
     return {
         "shape": list(labels.shape),
         "dtype": str(labels.dtype),

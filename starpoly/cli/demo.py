@@ -15,7 +15,9 @@ HELP = "segment a few real images that scikit-image brings along (no download)"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("-o", "--output", type=Path, default=Path("outputs"), help="folder for the results (default: %(default)s)")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("outputs"), help="folder for the results (default: %(default)s)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -65,7 +67,7 @@ def write_demo_images(folder: Path) -> list[Path]:
     from PIL import Image
 
     from ..errors import ImageError
-    from ..io.atomic import atomic_path
+    from ..io.files.atomic import atomic_path
 
     paths = []
     try:

@@ -14,7 +14,7 @@ from ..errors import DataError, StarpolyError, StarpolyWarning
 
 if TYPE_CHECKING:
     from ..evaluation.report import Report, Row, Sample
-    from ..io.pairing import Pairs
+    from ..io.files.pairing import Pairs
 
 HELP = "score predicted label images against true ones"
 
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Score, print and write; 1 if an image has an error (the others are scored), else 0."""
     from ..evaluation.report import check_output, evaluate
-    from ..io.pairing import pair_files
+    from ..io.files.pairing import pair_files
 
     thresholds = parse_thresholds(args.iou or _DEFAULT_IOU[args.protocol])
     if args.output is not None:
@@ -170,7 +170,7 @@ def _samples(pairs: Pairs) -> Iterator[Sample]:
     """Read the label images, one pair at a time, in the order of their keys."""
     from tqdm import tqdm
 
-    from ..io.pairing import key
+    from ..io.files.pairing import key
 
     files: Iterable[tuple[Path, Path | None]] = [*pairs.pairs, *((path, None) for path in pairs.only_first)]
     files = sorted(files, key=lambda pair: key(pair[0]))
@@ -180,8 +180,8 @@ def _samples(pairs: Pairs) -> Iterator[Sample]:
 
 def _read(true: Path, pred: Path | None) -> Sample:
     from ..evaluation.report import Sample
-    from ..io.images import read_labels
-    from ..io.pairing import key
+    from ..io.files.pairing import key
+    from ..io.readers.images import read_labels
 
     name = key(true)
     try:

@@ -11,7 +11,18 @@ from importlib import metadata
 
 HELP = "show versions, backend and devices"
 
-_PACKAGES = ("starpoly", "keras", "tensorflow", "jax", "numpy", "numba", "scikit-image", "tifffile", "imagecodecs", "pillow")
+_PACKAGES = (
+    "starpoly",
+    "keras",
+    "tensorflow",
+    "jax",
+    "numpy",
+    "numba",
+    "scikit-image",
+    "tifffile",
+    "imagecodecs",
+    "pillow",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
 def collect() -> dict[str, str]:
     """Versions and devices, by name; importing the backend takes seconds."""
-    from .. import registry
+    from .. import model_zoo as registry
 
     facts = {"python": platform.python_version(), "platform": platform.platform(), "cpus": str(os.cpu_count())}
     facts |= {name: _version(name) for name in _PACKAGES}
@@ -59,4 +70,7 @@ def _backend() -> dict[str, str]:
         keras = quiet_import()
         return {"backend": keras.backend.backend(), "devices": ", ".join(keras.distribution.list_devices()) or "none"}
     except Exception as error:  # a broken installation is what this command is for
-        return {"backend": f"cannot be imported ({type(error).__name__}: {' '.join(str(error).split())})", "devices": "unknown"}
+        return {
+            "backend": f"cannot be imported ({type(error).__name__}: {' '.join(str(error).split())})",
+            "devices": "unknown",
+        }

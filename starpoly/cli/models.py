@@ -33,15 +33,22 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from ..network.folder import load_spec
-    from ..registry import available, default_model, find_model, fluorescence_model
+    from ..model_zoo import available, default_model, find_model, fluorescence_model
+    from ..network.storage.folder import load_spec
 
     chosen = (default_model(), fluorescence_model())
     rows: list[dict[str, Any]] = []
     for name in available():
         try:
             spec = load_spec(find_model(name))
-            rows.append({"name": name, "default": name in chosen, "channels": spec.network.n_channels, "description": spec.description})
+            rows.append(
+                {
+                    "name": name,
+                    "default": name in chosen,
+                    "channels": spec.network.n_channels,
+                    "description": spec.description,
+                }
+            )
         except StarpolyError as error:  # one broken folder does not hide the others
             rows.append({"name": name, "default": False, "channels": None, "description": f"cannot be read: {error}"})
     if args.json:
@@ -51,13 +58,17 @@ def _list(args: argparse.Namespace) -> int:
         mark = "*" if row["default"] else " "
         channels = {None: "?", 1: "grey", 3: "RGB"}.get(row["channels"], f"{row['channels']} channels")
         sys.stdout.write(f"{mark} {row['name']}  ({channels})  {row['description']}".rstrip() + "\n")
-    sys.stdout.write("* chosen by the look of the image, unless --model names one\n" if rows else "no models ship with this installation\n")
+    sys.stdout.write(
+        "* chosen by the look of the image, unless --model names one\n"
+        if rows
+        else "no models ship with this installation\n"
+    )
     return 0
 
 
 def _info(args: argparse.Namespace) -> int:
-    from ..network.folder import load_spec
-    from ..registry import find_model
+    from ..model_zoo import find_model
+    from ..network.storage.folder import load_spec
 
     folder = find_model(args.model)
     spec = load_spec(folder)

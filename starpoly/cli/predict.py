@@ -15,27 +15,27 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import TTA
 from ..errors import ImageError, StarpolyError, StarpolyWarning, TooLargeError
-from ..io.pairing import EXTENSIONS
-from ..network.engine import ENGINES
+from ..io.files.pairing import EXTENSIONS
+from ..network.engines.choice import ENGINES
 from ..network.precision import PRECISIONS
+from ..prediction.outputs import FORMATS
 from ..tiling import Box
 from ..timing import seconds_of_process
 from .common import about, byte_size, format_size, fraction, positive_float, positive_integer, say, say_error
-from .outputs import FORMATS
 from .throughput import Throughput
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..config import ModelSpec
-    from ..io.find import FoundImages
-    from ..io.header import Header
-    from ..io.sources.pixel_size import PixelSize
+    from ..images.rescaling import Diameter
+    from ..io.files.find import FoundImages
+    from ..io.readers.header import Header
+    from ..io.readers.pixel_size import PixelSize
     from ..model import StarPoly2D
-    from ..scale import Diameter
+    from ..prediction.models import Models
+    from ..prediction.outputs import Job
     from ..timing import Stopwatch
-    from .choosing import Models
-    from .outputs import Job
 
 HELP = "find the objects in images and write label images"
 
@@ -54,65 +54,159 @@ _SAID = {"exists": "left out", "blank": "damaged or of no use", "unreadable": "n
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("input", nargs="+", metavar="INPUT", help="image files, folders, or patterns such as 'data/*.tif'")
+    parser.add_argument(
+        "input", nargs="+", metavar="INPUT", help="image files, folders, or patterns such as 'data/*.tif'"
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder for NAME_label.tiff")
     parser.add_argument("--recursive", action="store_true", help="look into sub-folders, and make the same ones in OUT")
-    parser.add_argument("--skip-existing", action="store_true", help="leave out images whose results are in OUT already")
+    parser.add_argument(
+        "--skip-existing", action="store_true", help="leave out images whose results are in OUT already"
+    )
     parser.add_argument("--tolerant", action="store_true", help=_TOLERANT)
     parser.add_argument("--dry-run", action="store_true", help="say what would be written, and write nothing")
     model = parser.add_argument_group("model")
-    model.add_argument("--model", metavar="MODEL", help="name or folder, see `starpoly models list` (default: for each image the one that suits it)")
-    model.add_argument("--prob-threshold", type=fraction, metavar="P", help="least probability of an object (default: the model's)")
-    model.add_argument("--nms-threshold", type=fraction, metavar="T", help="overlap above which the weaker object goes (default: the model's)")
+    model.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="name or folder, see `starpoly models list` (default: for each image the one that suits it)",
+    )
+    model.add_argument(
+        "--prob-threshold", type=fraction, metavar="P", help="least probability of an object (default: the model's)"
+    )
+    model.add_argument(
+        "--nms-threshold",
+        type=fraction,
+        metavar="T",
+        help="overlap above which the weaker object goes (default: the model's)",
+    )
     size = model.add_mutually_exclusive_group()
-    size.add_argument("--diameter", type=_diameter, metavar="PX|NUMum|auto",
-                      help="how wide objects are in these images, in pixels, or as 12um in micrometres; images are rescaled to the size that the model knows "
-                           "(default: auto, estimated for each image where the model can)")
-    size.add_argument("--scale", type=positive_float, metavar="F", help="look at images at F times their size; 1 as they are")
-    model.add_argument("--min-confidence", "--min-score", type=fraction, default=0.0, metavar="P",
-                       help="leave out objects that are right with a chance below P")
-    model.add_argument("--engine", choices=ENGINES, default="tensorflow",
-                       help="what runs the network: openvino is faster on CPUs and comes with pip install 'starpoly[fast]', onnx with 'starpoly[onnx]'")
-    model.add_argument("--precision", choices=PRECISIONS, default="auto",
-                       help="numbers that the network computes in (default: bfloat16 where the CPU has it, for starpoly's own models)")
-    model.add_argument("--no-refine", dest="refine", action="store_false",
-                       help="outlines as the rays alone tell them, also where the model tells foreground and background pixel by pixel")
-    model.add_argument("--spread", type=positive_integer, default=0, metavar="PX",
-                       help="let labels spread from the polygons over the foreground that the network sees, PX pixels at most: for bent and other objects "
-                            "that are no stars")
-    model.add_argument("--tta", choices=TTA, default="none",
-                       help="average what the network says over mirror images (flips, 4 times the work) and quarter turns of them (all, 8 times)")
+    size.add_argument(
+        "--diameter",
+        type=_diameter,
+        metavar="PX|NUMum|auto",
+        help="how wide objects are in these images, in pixels, or as 12um in micrometres; images are rescaled to the size that the model knows "
+        "(default: auto, estimated for each image where the model can)",
+    )
+    size.add_argument(
+        "--scale", type=positive_float, metavar="F", help="look at images at F times their size; 1 as they are"
+    )
+    model.add_argument(
+        "--min-confidence",
+        "--min-score",
+        type=fraction,
+        default=0.0,
+        metavar="P",
+        help="leave out objects that are right with a chance below P",
+    )
+    model.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default="tensorflow",
+        help="what runs the network: openvino is faster on CPUs and comes with pip install 'starpoly[fast]', onnx with 'starpoly[onnx]'",
+    )
+    model.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="auto",
+        help="numbers that the network computes in (default: bfloat16 where the CPU has it, for starpoly's own models)",
+    )
+    model.add_argument(
+        "--no-refine",
+        dest="refine",
+        action="store_false",
+        help="outlines as the rays alone tell them, also where the model tells foreground and background pixel by pixel",
+    )
+    model.add_argument(
+        "--spread",
+        type=positive_integer,
+        default=0,
+        metavar="PX",
+        help="let labels spread from the polygons over the foreground that the network sees, PX pixels at most: for bent and other objects "
+        "that are no stars",
+    )
+    model.add_argument(
+        "--tta",
+        choices=TTA,
+        default="none",
+        help="average what the network says over mirror images (flips, 4 times the work) and quarter turns of them (all, 8 times)",
+    )
     results = parser.add_argument_group("further results")
     results.add_argument("--overlay", action="store_true", help="write NAME_overlay.png, the outlines over the image")
-    results.add_argument("--table", action="store_true", help="write NAME_table.csv: label, centre, area, diameter, score, class")
-    results.add_argument("--report", action="store_true", help="write report.html, a page about all images to look through them; and the tables")
-    results.add_argument("--json", nargs="?", const="-", metavar="FILE", help="write a summary as JSON; to stdout without FILE")
-    results.add_argument("--format", type=_formats, default=(), metavar="F,...",
-                         help="further formats: zarr (OME-Zarr labels), geojson (QuPath), rois (ImageJ)")
-    results.add_argument("--provenance", action="store_true", help="write NAME_provenance.json: model, settings, input, versions, timings")
-    results.add_argument("--pixel-size", type=_pixel_size, metavar="UM",
-                         help="micrometres per pixel of the level, or Y,X (default: as the file says); for labels, tables and --diameter 12um")
+    results.add_argument(
+        "--table", action="store_true", help="write NAME_table.csv: label, centre, area, diameter, score, class"
+    )
+    results.add_argument(
+        "--report",
+        action="store_true",
+        help="write report.html, a page about all images to look through them; and the tables",
+    )
+    results.add_argument(
+        "--json", nargs="?", const="-", metavar="FILE", help="write a summary as JSON; to stdout without FILE"
+    )
+    results.add_argument(
+        "--format",
+        type=_formats,
+        default=(),
+        metavar="F,...",
+        help="further formats: zarr (OME-Zarr labels), geojson (QuPath), rois (ImageJ)",
+    )
+    results.add_argument(
+        "--provenance",
+        action="store_true",
+        help="write NAME_provenance.json: model, settings, input, versions, timings",
+    )
+    results.add_argument(
+        "--pixel-size",
+        type=_pixel_size,
+        metavar="UM",
+        help="micrometres per pixel of the level, or Y,X (default: as the file says); for labels, tables and --diameter 12um",
+    )
     results.add_argument("--timings", action="store_true", help="say where the time went")
-    slides = parser.add_argument_group("slides", "files of any size are read and written piece by piece; a stopped run goes on when its command is repeated")
+    slides = parser.add_argument_group(
+        "slides",
+        "files of any size are read and written piece by piece; a stopped run goes on when its command is repeated",
+    )
     slides.add_argument("--level", type=int, default=0, metavar="N", help="level of a pyramid (default: 0, the finest)")
     slides.add_argument("--channels", type=_integers, metavar="I,...", help="channels to use, counted from 0")
-    slides.add_argument("--roi", type=_roi, metavar="Y0,X0,Y1,X1", help="look at this region only, in pixels of the level; results start at its corner")
+    slides.add_argument(
+        "--roi",
+        type=_roi,
+        metavar="Y0,X0,Y1,X1",
+        help="look at this region only, in pixels of the level; results start at its corner",
+    )
     where = slides.add_mutually_exclusive_group()
-    where.add_argument("--mask", type=Path, metavar="FILE",
-                       help="look only where this image of any size is not zero; for several images a folder of masks of the same names")
+    where.add_argument(
+        "--mask",
+        type=Path,
+        metavar="FILE",
+        help="look only where this image of any size is not zero; for several images a folder of masks of the same names",
+    )
     where.add_argument("--tissue", choices=("auto",), help="leave out empty glass")
-    slides.add_argument("--readers", type=positive_integer, default=1, metavar="N", help="threads that read and decode the image (default: 1)")
+    slides.add_argument(
+        "--readers",
+        type=positive_integer,
+        default=1,
+        metavar="N",
+        help="threads that read and decode the image (default: 1)",
+    )
     limits = parser.add_argument_group("limits")
-    limits.add_argument("--tile-size", type=positive_integer, metavar="N", help="side of the network's window in pixels")
-    limits.add_argument("--memory", type=byte_size, metavar="SIZE", help="work within about this much, such as 8G: by the size of windows, and piece by piece")
+    limits.add_argument(
+        "--tile-size", type=positive_integer, metavar="N", help="side of the network's window in pixels"
+    )
+    limits.add_argument(
+        "--memory",
+        type=byte_size,
+        metavar="SIZE",
+        help="work within about this much, such as 8G: by the size of windows, and piece by piece",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Predict; 0 if all images were done, 1 if some failed."""
-    from ..io.find import find_images
+    from ..io.files.find import find_images
+    from ..prediction.models import Models
+    from ..prediction.outputs import check_writable, plan_jobs
     from ..timing import Stopwatch
-    from .choosing import Models
-    from .outputs import check_writable, plan_jobs
 
     clock = Stopwatch()
     found = find_images(args.input, recursive=args.recursive, exclude=[args.output])
@@ -120,7 +214,14 @@ def run(args: argparse.Namespace) -> int:
         raise ImageError(_nothing_found(found))
     for path in found.passed_over:
         say(f"starpoly: {path}: looks like a result and is passed over; give it alone to segment it")
-    jobs = plan_jobs(found.images, args.output, overlay=args.overlay, table=args.table or args.report, formats=args.format, provenance=args.provenance)
+    jobs = plan_jobs(
+        found.images,
+        args.output,
+        overlay=args.overlay,
+        table=args.table or args.report,
+        formats=args.format,
+        provenance=args.provenance,
+    )
     _check_mask(args.mask, jobs)
     models = Models(args.model, lambda folder: _load(folder, args, clock), quiet=getattr(args, "quiet", False))
     _check_summary(args.json)
@@ -144,7 +245,9 @@ def run(args: argparse.Namespace) -> int:
     return int(any(row["status"] == "error" for row in rows))
 
 
-def _predict_all(jobs: list[Job], models: Models, args: argparse.Namespace, clock: Stopwatch, rows: list[dict[str, Any]]) -> None:
+def _predict_all(
+    jobs: list[Job], models: Models, args: argparse.Namespace, clock: Stopwatch, rows: list[dict[str, Any]]
+) -> None:
     """Do the jobs one after the other; a row for each is appended to ``rows``."""
     todo = []
     for job in jobs:
@@ -155,7 +258,7 @@ def _predict_all(jobs: list[Job], models: Models, args: argparse.Namespace, cloc
     if not todo:
         return
     with clock.timing("imports"):
-        from ..kernels import load_kernels_beside
+        from ..detection.kernels import load_kernels_beside
 
         load_kernels_beside(clock)
     from tqdm import tqdm
@@ -174,7 +277,7 @@ def _predict_all(jobs: list[Job], models: Models, args: argparse.Namespace, cloc
 
 def _write_report(rows: list[dict[str, Any]], models: Models, args: argparse.Namespace) -> bool:
     """Write the page about all images; whether that went well."""
-    from ..network.folder import load_spec
+    from ..network.storage.folder import load_spec
     from ..report.page import FILE_NAME
     from .report import entries_of, write_report
 
@@ -189,7 +292,7 @@ def _write_report(rows: list[dict[str, Any]], models: Models, args: argparse.Nam
 
 def _settle(job: Job, error: Exception, args: argparse.Namespace) -> dict[str, Any]:
     """What becomes of an image that was not done."""
-    from .tolerant import is_to_blame, tolerate
+    from ..prediction.tolerance import is_to_blame, tolerate
 
     whole = not (args.level or args.channels or args.roi or args.mask)  # else it may be these that do not fit the image
     if args.tolerant and whole and isinstance(error, ImageError) and is_to_blame(error):
@@ -204,10 +307,14 @@ def _load(folder: Path, args: argparse.Namespace, clock: Stopwatch) -> StarPoly2
     with clock.timing("imports"):
         from ..model import StarPoly2D
     with clock.timing("model"):
-        return StarPoly2D.from_pretrained(folder, precision=args.precision, refine_outlines=args.refine, engine=args.engine, tta=args.tta)
+        return StarPoly2D.from_pretrained(
+            folder, precision=args.precision, refine_outlines=args.refine, engine=args.engine, tta=args.tta
+        )
 
 
-def _predict_one(models: Models, job: Job, args: argparse.Namespace, clock: Stopwatch, *, progress: bool) -> dict[str, Any]:
+def _predict_one(
+    models: Models, job: Job, args: argparse.Namespace, clock: Stopwatch, *, progress: bool
+) -> dict[str, Any]:
     """Read, predict and write one image; what is said about it in the summary."""
     if _is_slide(job, args):
         return _predict_slide(models, job, args, clock)
@@ -219,11 +326,13 @@ def _predict_one(models: Models, job: Job, args: argparse.Namespace, clock: Stop
     return _predict_slide(models, job, args, clock)  # here, where what was held is let go
 
 
-def _predict_whole(models: Models, job: Job, args: argparse.Namespace, clock: Stopwatch, *, progress: bool) -> dict[str, Any]:
+def _predict_whole(
+    models: Models, job: Job, args: argparse.Namespace, clock: Stopwatch, *, progress: bool
+) -> dict[str, Any]:
     """An image that is held in memory."""
-    from ..io.images import read_image
-    from ..io.sources import read_pixel_size
-    from .tolerant import with_channels
+    from ..io.readers.images import read_image
+    from ..io.readers.opening import read_pixel_size
+    from ..prediction.tolerance import with_channels
 
     with clock.timing("reading"):
         image = read_image(job.image)
@@ -255,9 +364,17 @@ def _predict_whole(models: Models, job: Job, args: argparse.Namespace, clock: St
 
 def _is_slide(job: Job, args: argparse.Namespace) -> bool:
     """Whether an image is to be worked on and written piece by piece."""
-    from ..io.images import read_header
+    from ..io.readers.images import read_header
 
-    if args.level or args.channels or args.roi or args.mask or args.tissue or args.format or job.image.suffix.lower() not in EXTENSIONS:
+    if (
+        args.level
+        or args.channels
+        or args.roi
+        or args.mask
+        or args.tissue
+        or args.format
+        or job.image.suffix.lower() not in EXTENSIONS
+    ):
         return True
     try:
         header = read_header(job.image)
@@ -272,15 +389,17 @@ def _is_slide(job: Job, args: argparse.Namespace) -> bool:
 
 def _predict_slide(models: Models, job: Job, args: argparse.Namespace, clock: Stopwatch) -> dict[str, Any]:
     """The same for an image of any size, in bounded memory."""
-    from ..io.sources import open_source
-    from ..slide import SlideOutputs, segment_slide
+    from ..io.readers.opening import open_source
+    from ..prediction.slide import SlideOutputs, segment_slide
 
     looked_at = args.model is None or (args.diameter is not None and args.diameter.physical)
     with ExitStack() as stack:
         source = None
         if looked_at:  # some files are decoded whole when they are opened: not twice without need
             source = stack.enter_context(
-                open_source(job.image, level=args.level, channels=args.channels, roi=args.roi, pixel_size=args.pixel_size)
+                open_source(
+                    job.image, level=args.level, channels=args.channels, roi=args.roi, pixel_size=args.pixel_size
+                )
             )
         name, model = models.suited_to(source, job.image)
         diameter = args.diameter and args.diameter.in_pixels(source.pixel_size if source else None)
@@ -319,16 +438,18 @@ def _predict_slide(models: Models, job: Job, args: argparse.Namespace, clock: St
 
 
 def _check_mask(mask: Path | None, jobs: list[Job]) -> None:
-    from ..io.find import is_zarr
+    from ..io.files.find import is_zarr
 
     if mask is not None and len(jobs) > 1 and not (mask.is_dir() and not is_zarr(mask)):
-        raise ImageError(f"--mask: expected a folder of masks for {len(jobs)} images, got {mask}; give the images one by one")
+        raise ImageError(
+            f"--mask: expected a folder of masks for {len(jobs)} images, got {mask}; give the images one by one"
+        )
 
 
 def _mask_of(job: Job, mask: Path) -> Path:
     """The mask of an image: the one that was given, or that of the same name in a folder."""
-    from ..io.find import is_zarr
-    from ..io.pairing import image_files, key
+    from ..io.files.find import is_zarr
+    from ..io.files.pairing import image_files, key
 
     if not mask.is_dir() or is_zarr(mask):
         return mask
@@ -343,14 +464,14 @@ def _tile_size(model: StarPoly2D, args: argparse.Namespace) -> int | None:
     """Side of the windows that the user's words allow; None leaves it to the model."""
     if args.memory is None:
         return args.tile_size
-    from ..memory import tile_size_within
+    from ..network.memory import tile_size_within
 
     return tile_size_within(args.memory, model.spec.network, args.tile_size, precision=model.precision)
 
 
 def _diameter(text: str) -> Diameter | None:
     """A number of pixels, or of micrometres; None for auto."""
-    from ..scale import Diameter
+    from ..images.rescaling import Diameter
 
     number = text.removesuffix("um").removesuffix("µm")
     return None if text == "auto" else Diameter(positive_float(number), physical=number != text)
@@ -389,12 +510,17 @@ def _roi(text: str) -> Box:
 
 
 def _record(
-    model: StarPoly2D, job: Job, image: NDArray, details: dict[str, Any], pixel_size: PixelSize | None, args: argparse.Namespace
+    model: StarPoly2D,
+    job: Job,
+    image: NDArray,
+    details: dict[str, Any],
+    pixel_size: PixelSize | None,
+    args: argparse.Namespace,
 ) -> dict[str, Any]:
     """What the provenance of an image says that was held in memory."""
-    from ..io.identity import identify
-    from ..io.sources import open_source
-    from ..provenance import describe_run
+    from ..io.files.identity import identify
+    from ..io.readers.opening import open_source
+    from ..prediction.provenance import describe_run
 
     asked = ("prob_threshold", "nms_threshold", "scale", "min_confidence", "spread", "tile_size")
     with open_source(image) as source:
@@ -420,24 +546,24 @@ def _write(
     record: dict[str, Any] | None,
 ) -> None:
     """Write the results of an image, the labels last: where they are, all is done."""
-    from ..io.labels import write_labels
-    from .outputs import make_folder
+    from ..io.writers.labels import write_labels
+    from ..prediction.outputs import make_folder
 
     make_folder(job.labels.parent)
     if len(job.outputs) > 1:
         job.labels.unlink(missing_ok=True)  # those of an earlier run must not stand for what comes now
     if job.overlay is not None:
-        from ..io.overlay import write_overlay
+        from ..io.writers.overlay import write_overlay
 
         write_overlay(job.overlay, image, labels)
     if job.table is not None:
-        from ..io.tables import write_table
-        from ..measure import in_micrometres, measure, with_confidence
+        from ..io.writers.table import write_table
+        from ..labels.measurements import in_micrometres, measure, with_confidence
 
         columns = with_confidence(measure(labels, polygons, spec.class_names), spec.calibration)
         write_table(job.table, in_micrometres(columns, pixel_size))
     if job.provenance is not None and record is not None:
-        from ..provenance import write_provenance
+        from ..prediction.provenance import write_provenance
 
         write_provenance(job.provenance, record)
     write_labels(job.labels, labels, pixel_size=pixel_size)
@@ -501,13 +627,15 @@ def _write_summary(summary: dict[str, Any], target: str | None) -> None:
     if target == "-":
         sys.stdout.write(text)
         return
-    from ..io.atomic import atomic_path
+    from ..io.files.atomic import atomic_path
 
     try:
         with atomic_path(target) as temporary:
             temporary.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ImageError(f"{target}: cannot be written ({error.strerror or error}); name another file with --json") from error
+        raise ImageError(
+            f"{target}: cannot be written ({error.strerror or error}); name another file with --json"
+        ) from error
 
 
 def _say_result(rows: list[dict[str, Any]], args: argparse.Namespace, clock: Stopwatch) -> None:

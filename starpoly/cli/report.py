@@ -17,12 +17,23 @@ HELP = "write one HTML page about the results in a folder, to look through them"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("output", metavar="OUT", type=Path, help="folder that `starpoly predict -o` wrote; its sub-folders, too")
-    parser.add_argument("--images", metavar="DIR", type=Path,
-                        help="folder of the images (default: where the provenance says; else overlays or outlines alone are shown)")
-    parser.add_argument("--model", metavar="MODEL",
-                        help="name or folder of the model: sizes are compared with its training data (default: as the provenance says)")
-    parser.add_argument("-o", "--page", metavar="FILE.html", type=Path, help="where to write the page (default: OUT/report.html)")
+    parser.add_argument(
+        "output", metavar="OUT", type=Path, help="folder that `starpoly predict -o` wrote; its sub-folders, too"
+    )
+    parser.add_argument(
+        "--images",
+        metavar="DIR",
+        type=Path,
+        help="folder of the images (default: where the provenance says; else overlays or outlines alone are shown)",
+    )
+    parser.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="name or folder of the model: sizes are compared with its training data (default: as the provenance says)",
+    )
+    parser.add_argument(
+        "-o", "--page", metavar="FILE.html", type=Path, help="where to write the page (default: OUT/report.html)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -56,8 +67,8 @@ def write_report(page: Path, entries: list[Entry], specs: dict[str, ModelSpec], 
 
 def specs_of(entries: list[Entry], asked: str | None) -> dict[str, ModelSpec]:
     """The model that was asked for, or those that made the entries, as far as they are known."""
-    from ..network.folder import load_spec
-    from ..registry import available, find_model
+    from ..model_zoo import available, find_model
+    from ..network.storage.folder import load_spec
 
     if asked is not None:
         return {asked: load_spec(find_model(asked))}

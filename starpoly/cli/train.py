@@ -23,24 +23,55 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``starpoly train``."""
     data = parser.add_argument_group("data")
     data.add_argument("--images", type=Path, required=True, metavar="DIR", help="folder of training images")
-    data.add_argument("--masks", type=Path, required=True, metavar="DIR", help="folder of label images, paired by name (suffixes such as _label are ignored)")
-    data.add_argument("--classes", type=Path, metavar="DIR", help="folder of CSV tables NAME.csv with the columns label, class")
-    data.add_argument("--kinds", type=Path, metavar="FILE.csv",
-                      help="table with the columns name, kind; rare kinds of training images are drawn more often (training.kind_balance)")
-    data.add_argument("--unlabelled", type=Path, metavar="DIR",
-                      help="folder of more images, without masks, to learn from in the later epochs; those that have masks are passed over")
+    data.add_argument(
+        "--masks",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder of label images, paired by name (suffixes such as _label are ignored)",
+    )
+    data.add_argument(
+        "--classes", type=Path, metavar="DIR", help="folder of CSV tables NAME.csv with the columns label, class"
+    )
+    data.add_argument(
+        "--kinds",
+        type=Path,
+        metavar="FILE.csv",
+        help="table with the columns name, kind; rare kinds of training images are drawn more often (training.kind_balance)",
+    )
+    data.add_argument(
+        "--unlabelled",
+        type=Path,
+        metavar="DIR",
+        help="folder of more images, without masks, to learn from in the later epochs; those that have masks are passed over",
+    )
     data.add_argument("--val-images", type=Path, metavar="DIR", help="folder of validation images")
     data.add_argument("--val-masks", type=Path, metavar="DIR", help="folder of validation masks")
     data.add_argument("--val-classes", type=Path, metavar="DIR", help="folder of validation class tables")
-    data.add_argument("--val-fraction", type=float, default=0.15, metavar="F",
-                      help="share of the pairs set aside for validation where no folders are given (default: 0.15)")
+    data.add_argument(
+        "--val-fraction",
+        type=float,
+        default=0.15,
+        metavar="F",
+        help="share of the pairs set aside for validation where no folders are given (default: 0.15)",
+    )
     data.add_argument("--licence", default="", help="licence of the data, kept in the model")
     model = parser.add_argument_group("model")
     model.add_argument("-o", "--output", type=Path, required=True, metavar="MODELDIR", help="model folder to write")
-    model.add_argument("--init", metavar="MODEL", help="start from the weights of this model (name or folder); with [network] settings, from what fits")
-    model.add_argument("--config", type=Path, metavar="FILE.toml",
-                       help="settings in the tables [network], [training], [training.augment], [training.unlabelled], [normalization]")
-    model.add_argument("--class-names", nargs="+", default=[], metavar="NAME", help="names of the classes 1, 2, ...; sets their number")
+    model.add_argument(
+        "--init",
+        metavar="MODEL",
+        help="start from the weights of this model (name or folder); with [network] settings, from what fits",
+    )
+    model.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE.toml",
+        help="settings in the tables [network], [training], [training.augment], [training.unlabelled], [normalization]",
+    )
+    model.add_argument(
+        "--class-names", nargs="+", default=[], metavar="NAME", help="names of the classes 1, 2, ...; sets their number"
+    )
     run = parser.add_argument_group("training")
     run.add_argument("--epochs", type=int, metavar="N", help="number of epochs")
     run.add_argument("--steps", type=int, metavar="N", help="optimiser steps per epoch")
@@ -49,8 +80,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     run.add_argument("--learning-rate", type=float, metavar="R", help="highest learning rate")
     run.add_argument("--precision", choices=("float32", "bfloat16"), help="arithmetic of the network in training")
     run.add_argument("--seed", type=int, metavar="N", help="seed of everything random")
-    run.add_argument("--inspect-every", type=int, default=10, metavar="N",
-                     help="epochs between two pictures of validation images with what the model finds; 0 for none (default: %(default)s)")
+    run.add_argument(
+        "--inspect-every",
+        type=int,
+        default=10,
+        metavar="N",
+        help="epochs between two pictures of validation images with what the model finds; 0 for none (default: %(default)s)",
+    )
     run.add_argument("--resume", action="store_true", help="go on from the checkpoint in MODELDIR, to the same result")
 
 
@@ -64,14 +100,18 @@ def run(args: argparse.Namespace) -> int:
 
     quiet_import()
     from ..model import StarPoly2D
-    from ..registry import find_model
+    from ..model_zoo import find_model
     from ..training.fit import fit
     from ..training.history import FILE_NAME
     from ..training.inspection import Inspection
     from ..training.self_training import Unlabelled
     from ..training.thresholds import tune
 
-    _say(args, f"{len(train_pairs)} training and {len(val_pairs)} validation pairs" + (f", {len(unlabelled)} unlabelled images" if unlabelled else ""))
+    _say(
+        args,
+        f"{len(train_pairs)} training and {len(val_pairs)} validation pairs"
+        + (f", {len(unlabelled)} unlabelled images" if unlabelled else ""),
+    )
     inspection = Inspection(args.output, val_pairs, StarPoly2D.from_pretrained, args.inspect_every)
     fit(
         args.output,
@@ -94,7 +134,10 @@ def run(args: argparse.Namespace) -> int:
     _draw_losses(args.output / FILE_NAME, args.output / "losses.png")
     inspection.finish()
     thresholds = model.spec.thresholds
-    _say(args, f"{args.output}: best epoch {model.spec.training['best_epoch']}, thresholds prob {thresholds.prob}, nms {thresholds.nms}")
+    _say(
+        args,
+        f"{args.output}: best epoch {model.spec.training['best_epoch']}, thresholds prob {thresholds.prob}, nms {thresholds.nms}",
+    )
     return 0
 
 
@@ -122,7 +165,9 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
     if args.init is not None:
         configs["network"] = _network_of(args.init, tables["network"])
     elif args.classes is not None and not configs["network"].n_classes:
-        raise ConfigError("--classes: expected --class-names NAME NAME ... (or n_classes in --config) with it, got neither")
+        raise ConfigError(
+            "--classes: expected --class-names NAME NAME ... (or n_classes in --config) with it, got neither"
+        )
     return configs
 
 
@@ -130,8 +175,8 @@ def _network_of(init: str, changes: dict[str, Any]) -> NetworkConfig | None:
     """The network of the initial model with the settings that are asked for; None where none is."""
     if not changes:
         return None
-    from ..network.folder import load_spec
-    from ..registry import find_model
+    from ..model_zoo import find_model
+    from ..network.storage.folder import load_spec
 
     return load_spec(find_model(init)).network.replace(**changes)
 
@@ -149,7 +194,7 @@ def _read_toml(path: Path) -> dict[str, dict[str, Any]]:
 
 def _pairs(args: argparse.Namespace, seed: int) -> tuple[list[Pair], list[Pair]]:
     from ..training.data import find_pairs
-    from ..training.kinds import read_kinds, with_kinds
+    from ..training.groups import read_kinds, with_kinds
 
     if (args.val_images is None) != (args.val_masks is None):
         raise DataError("expected both --val-images and --val-masks, or neither, got one of them")

@@ -13,7 +13,7 @@ from ..errors import DataError
 from ..geometry.distances import ray_distances
 from ..geometry.rasterize import render_labels
 from ..polygons import StarPolygons
-from ..targets import boundary_probability
+from ..training.targets import boundary_probability
 from .matching import DatasetMatching, matching_dataset
 
 
@@ -65,7 +65,9 @@ class Reconstruction:
 
 
 def reconstruction_scores(
-    masks: Iterable[NDArray], n_rays: Sequence[int] = (8, 16, 32, 64), thresholds: Sequence[float] = (0.5, 0.7, 0.8, 0.9)
+    masks: Iterable[NDArray],
+    n_rays: Sequence[int] = (8, 16, 32, 64),
+    thresholds: Sequence[float] = (0.5, 0.7, 0.8, 0.9),
 ) -> list[Reconstruction]:
     """Score the reconstruction of label images by the number of rays: what no star-convex model can exceed.
 
@@ -85,5 +87,6 @@ def reconstruction_scores(
     if not any(mask.any() for mask in masks):
         raise DataError("expected masks with objects in them, got background alone in every mask")
     return [
-        Reconstruction(n, matching_dataset(masks, [reconstruct(mask, n)[0] for mask in masks], thresholds)) for n in n_rays
+        Reconstruction(n, matching_dataset(masks, [reconstruct(mask, n)[0] for mask in masks], thresholds))
+        for n in n_rays
     ]

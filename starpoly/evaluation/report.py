@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..io.atomic import atomic_path
+from ..io.files.atomic import atomic_path
 from .matching import Matching, matching, pool
 from .neurips import neurips_score
 

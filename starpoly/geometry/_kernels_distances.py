@@ -34,9 +34,17 @@ def same_as_neighbours(labels, grid_y, grid_x, spare, planes):
         above, row, below = labels[y - 1], labels[y], labels[y + 1]
         for x in range(1, width - 1):
             value = row[x]
-            upper = np.uint8(above[x - 1] == value) | np.uint8(above[x] == value) << 1 | np.uint8(above[x + 1] == value) << 2
+            upper = (
+                np.uint8(above[x - 1] == value)
+                | np.uint8(above[x] == value) << 1
+                | np.uint8(above[x + 1] == value) << 2
+            )
             middle = np.uint8(row[x - 1] == value) << 3 | np.uint8(row[x + 1] == value) << 4
-            lower = np.uint8(below[x - 1] == value) << 5 | np.uint8(below[x] == value) << 6 | np.uint8(below[x + 1] == value) << 7
+            lower = (
+                np.uint8(below[x - 1] == value) << 5
+                | np.uint8(below[x] == value) << 6
+                | np.uint8(below[x + 1] == value) << 7
+            )
             bits[x] = np.uint8(upper | middle | lower)
         for phase in range(grid_x):
             at = spare + ((y % grid_y * grid_x + phase) * n_rows + y // grid_y) * n_columns
@@ -179,7 +187,9 @@ def ray_distances(
                 if ended > 0 or move >= n_padded:
                     break
                 state[1] = 0
-                ended = _go_together(same, LANES + block, state, move, min(move + _COUNTED, n_padded), offsets[k], bits[k])
+                ended = _go_together(
+                    same, LANES + block, state, move, min(move + _COUNTED, n_padded), offsets[k], bits[k]
+                )
             for index in range(n):
                 if made[index] < last:
                     flat[at[index] + ray] = table[made[index]]

@@ -171,7 +171,9 @@ def _trim(dy, dx, d1, sin, cos, radius1):
         k = 0 if turn > 0 else n_rays - 1
         for _ in range(n_rays + n_rays // 2):
             following = k + turn
-            following = following - n_rays if following >= n_rays else following + n_rays if following < 0 else following
+            following = (
+                following - n_rays if following >= n_rays else following + n_rays if following < 0 else following
+            )
             if trimmed[following] > trimmed[k]:
                 y, x = dy + trimmed[k] * sin[k], dx + trimmed[k] * cos[k]
                 at_centre = turn * (x * dy - y * dx)
@@ -438,7 +440,9 @@ def judge_among(points, distances, rows, state, unseen, max_distance, threshold,
             order[n_left] = k
             n_left += 1
     judged = np.ones(n_left, np.bool_)
-    judge(near_points, near_distances, features, order[:n_left], judged, states, unseen, max_distance, threshold, sin, cos)
+    judge(
+        near_points, near_distances, features, order[:n_left], judged, states, unseen, max_distance, threshold, sin, cos
+    )
     for k in range(n):
         # what another thread has decided meanwhile is not undone
         if states[k] != PENDING:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError, StarpolyError
-from .threads import in_parts, n_threads
+from ..parallel import in_parts, n_threads
 
 # pixels of background around the image, so that no ray has to be held against the image's border: some moves are made at once
 _MARGIN = 8
@@ -140,7 +140,9 @@ def _moves(n_rays: int, shape: tuple[int, int], grid: tuple[int, int]) -> _Moves
     n_moves = moving.sum(axis=1)
     behind = np.arange(dy.shape[1]) >= n_moves[:, None]
     padding = ((0, 0), (0, 8))
-    sorted_offsets, sorted_bits, ends = (np.take_along_axis(values, order, axis=1) for values in (offsets, bits, lengths))
+    sorted_offsets, sorted_bits, ends = (
+        np.take_along_axis(values, order, axis=1) for values in (offsets, bits, lengths)
+    )
     sorted_bits[behind] = 0
     # what is read behind the last move counts for nothing, but has to be there
     last = np.take_along_axis(sorted_offsets, np.maximum(n_moves - 1, 0)[:, None], axis=1)

@@ -22,7 +22,11 @@ def mirrored(index: NDArray[np.integer], length: int) -> NDArray[np.int64]:
 
 
 def copy(
-    image: NDArray[np.float32], labels: NDArray[np.int32], rows: NDArray[np.int64], columns: NDArray[np.int64], transposed: bool
+    image: NDArray[np.float32],
+    labels: NDArray[np.int32],
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    transposed: bool,
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Some rows and columns of an image (Y, X, C) and its labels (Y, X), or the transpose of that."""
     from . import _kernels_patch as kernels
@@ -33,7 +37,11 @@ def copy(
 
 
 def warp(
-    image: NDArray[np.float32], labels: NDArray[np.int32], first: NDArray[np.float64], matrix: NDArray[np.float64], size: tuple[int, int]
+    image: NDArray[np.float32],
+    labels: NDArray[np.int32],
+    first: NDArray[np.float64],
+    matrix: NDArray[np.float64],
+    size: tuple[int, int],
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """A patch whose pixel (i, j) lies at ``first + matrix @ (i, j)`` of an image, mirrored beyond its border.
 

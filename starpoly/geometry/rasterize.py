@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import StarpolyError
+from ..parallel import in_parts, n_threads
 from ..polygons import StarPolygons
 from ..tiling import Box
 from .rays import ray_directions
-from .threads import in_parts, n_threads
 
 _THREADS_FROM = 1 << 20  # pixels
 
@@ -66,7 +66,9 @@ def render_labels(
     labels = ids.astype(out.dtype)
 
     def draw(start: int, stop: int) -> None:
-        fill_polygons(polygons.points, polygons.distances, order, labels, *directions, box.y0 + start, box.x0, out[start:stop])
+        fill_polygons(
+            polygons.points, polygons.distances, order, labels, *directions, box.y0 + start, box.x0, out[start:stop]
+        )
 
     threads = n_threads() if out.size > _THREADS_FROM else 1
     in_parts(draw, len(out), threads, parts=2 * threads)

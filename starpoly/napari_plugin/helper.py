@@ -25,7 +25,9 @@ def _pool() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(1, mp_context=get_context("spawn"))
 
 
-def run(function: Callable[..., Any], *args: Any, log: Path | None = None, **settings: Any) -> Generator[int, None, Any]:
+def run(
+    function: Callable[..., Any], *args: Any, log: Path | None = None, **settings: Any
+) -> Generator[int, None, Any]:
     """Call a function in the helper process.
 
     Parameters

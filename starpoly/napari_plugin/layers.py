@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
-from ..io.sources import Source, open_source
-from ..io.sources.thumbnail import every
+from ..io.readers.opening import Source, open_source
+from ..io.readers.thumbnail import every
 
 if TYPE_CHECKING:
     import napari
@@ -25,7 +25,7 @@ def show(image: str | Path, labels: str | Path) -> napari.Viewer:
     Parameters
     ----------
     image, labels : path
-        Anything that :func:`starpoly.io.sources.open_source` opens, of one size.
+        Anything that :func:`starpoly.io.readers.opening.open_source` opens, of one size.
 
     Raises
     ------
@@ -63,9 +63,13 @@ def check_pair(image: Source, labels: Source) -> None:
         Naming both shapes.
     """
     if image.shape[:2] != labels.shape[:2]:
-        raise ImageError(f"{labels.name}: expected labels of the image's size {image.shape[:2]}, got {labels.shape[:2]}")
+        raise ImageError(
+            f"{labels.name}: expected labels of the image's size {image.shape[:2]}, got {labels.shape[:2]}"
+        )
     if labels.shape[2] != 1 or labels.dtype.kind not in "bui":
-        raise ImageError(f"{labels.name}: expected a label image of integers, got {labels.dtype} of shape {labels.shape}")
+        raise ImageError(
+            f"{labels.name}: expected a label image of integers, got {labels.dtype} of shape {labels.shape}"
+        )
 
 
 def step_for(*sources: Source) -> int:

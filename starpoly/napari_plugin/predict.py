@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..choice import suitable_model
 from ..errors import ImageError
-from ..measure import measure
-from ..registry import available, find_model
+from ..labels.measurements import measure
+from ..model_zoo import available, find_model
+from ..prediction.model_choice import suitable_model
 from .helper import start
 from .layers import pixels_of
 
@@ -26,7 +26,12 @@ BY_LOOK = "by the look of the image"
 
 
 def find_objects(
-    image: NDArray, model: str | Path | None = None, *, rgb: bool = False, prob_threshold: float | None = None, nms_threshold: float | None = None
+    image: NDArray,
+    model: str | Path | None = None,
+    *,
+    rgb: bool = False,
+    prob_threshold: float | None = None,
+    nms_threshold: float | None = None,
 ) -> tuple[NDArray[np.int32], dict[str, NDArray]]:
     """Find the objects of an image, or of each plane of a stack.
 
@@ -45,7 +50,7 @@ def find_objects(
     labels : (..., Y, X) int32
         Ids count on from plane to plane.
     features : dict of columns
-        A row per object as :func:`starpoly.measure.measure` gives it, with ``index``, the object's id.
+        A row per object as :func:`starpoly.labels.measurements.measure` gives it, with ``index``, the object's id.
 
     Raises
     ------
@@ -62,7 +67,10 @@ def find_objects(
     first = 0
     for plane, out in zip(planes, labels, strict=True):
         found, details = ready.predict_instances(plane, prob_threshold=prob_threshold, nms_threshold=nms_threshold)
-        table = {name: np.asarray(column) for name, column in measure(found, details["polygons"], ready.spec.class_names).items()}
+        table = {
+            name: np.asarray(column)
+            for name, column in measure(found, details["polygons"], ready.spec.class_names).items()
+        }
         out[...] = np.where(found > 0, found + first, 0)
         tables.append(table | {"label": table["label"] + first})
         first += len(table["label"])
@@ -117,6 +125,15 @@ def make_widget() -> Container:
         chosen = None if chosen == BY_LOOK else chosen
         thresholds: dict[str, Any] = {} if own.value else {"prob_threshold": prob.value, "nms_threshold": nms.value}
         status.value = "looking ..."
-        start(button, status, find_objects, pixels_of(layer), chosen, done=lambda result: show(result, layer), rgb=layer.rgb, **thresholds)
+        start(
+            button,
+            status,
+            find_objects,
+            pixels_of(layer),
+            chosen,
+            done=lambda result: show(result, layer),
+            rgb=layer.rgb,
+            **thresholds,
+        )
 
     return widget

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from ..config import NetworkConfig, TrainingConfig
 from ..errors import DataError
-from ..registry import available, find_model
+from ..model_zoo import available, find_model
 from .helper import start
 from .layers import pixels_of
 
@@ -40,7 +40,9 @@ class LabelledPlanes:
         return int(np.clip(side // 32 * 32, _SMALLEST_PATCH, _LARGEST_PATCH))
 
 
-def split_planes(image: NDArray, labels: NDArray, *, rgb: bool = False, crop: bool = True, val_fraction: float = 0.25) -> LabelledPlanes:
+def split_planes(
+    image: NDArray, labels: NDArray, *, rgb: bool = False, crop: bool = True, val_fraction: float = 0.25
+) -> LabelledPlanes:
     """Turn two layers into pairs for training and validation.
 
     Of a stack, planes with objects are the pairs, the last of them for validation. One plane is cut in two across its
@@ -65,7 +67,9 @@ def split_planes(image: NDArray, labels: NDArray, *, rgb: bool = False, crop: bo
     """
     shape = image.shape[: image.ndim - 1] if rgb else image.shape
     if shape != labels.shape or labels.ndim < 2:
-        raise DataError(f"expected labels of the image's shape {shape}, got {labels.shape}; choose the layers that belong together")
+        raise DataError(
+            f"expected labels of the image's shape {shape}, got {labels.shape}; choose the layers that belong together"
+        )
     images = image.reshape(-1, *image.shape[labels.ndim - 2 :])
     pairs = [
         _cropped(plane, mask) if crop else (plane, mask)
@@ -81,7 +85,9 @@ def split_planes(image: NDArray, labels: NDArray, *, rgb: bool = False, crop: bo
         n_val = min(max(1, round(val_fraction * len(pairs))), len(pairs) - 1)
         train, val = pairs[:-n_val], pairs[-n_val:]
     if not all(any((mask > 0).any() for _, mask in part) for part in (train, val)):
-        raise DataError("expected objects in both parts of the image, for training and for validation; label objects all over it")
+        raise DataError(
+            "expected objects in both parts of the image, for training and for validation; label objects all over it"
+        )
     return LabelledPlanes(*(list(column) for part in (train, val) for column in zip(*part, strict=True)))
 
 
@@ -180,6 +186,8 @@ def make_widget() -> Container:
             "steps": steps.value,
         }
         status.value = "training ..."
-        start(button, status, train_model, planes, done=done, log=Path(folder.value) / LOG, after_epoch=tell, **settings)
+        start(
+            button, status, train_model, planes, done=done, log=Path(folder.value) / LOG, after_epoch=tell, **settings
+        )
 
     return widget

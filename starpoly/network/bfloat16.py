@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..config import ModelSpec
-from .folder import build_network
+from .storage.folder import build_network
 
 if TYPE_CHECKING:
     import keras

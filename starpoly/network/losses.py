@@ -46,9 +46,7 @@ def foreground_loss(factor: float) -> Loss:
     return loss
 
 
-def distance_loss(
-    n_rays: int, *, mae_weight: float, iou_weight: float, background_weight: float, scale: float
-) -> Loss:
+def distance_loss(n_rays: int, *, mae_weight: float, iou_weight: float, background_weight: float, scale: float) -> Loss:
     """Loss of the ray distances, weighted by the target probability.
 
     The sum of three terms: the mean absolute error in units of ``scale`` pixels (Schmidt et al.

@@ -12,14 +12,14 @@ import numpy as np
 
 from ..config import ModelSpec
 from ..errors import ModelError
-from ..memory import usual_tile_size
-from . import graph_cache
-from .engine import check_engine
-from .folder import find_weights, load_model, sha256_of
-from .frozen import Freezable, FrozenNetwork, NetworkGeometry
+from .engines import graph_cache
+from .engines.cached import find_frozen
+from .engines.choice import check_engine
+from .engines.frozen_graph import Freezable, FrozenNetwork, NetworkGeometry
+from .memory import usual_tile_size
 from .precision import choose_precision, cpu_has_bfloat16
 from .quiet import quiet_import
-from .serving import find_frozen
+from .storage.folder import find_weights, load_model, sha256_of
 
 if TYPE_CHECKING:
     import keras
@@ -57,7 +57,7 @@ class Predictor:
     spec : ModelSpec
         What the model is.
     model : keras.Model
-        Its network, see :func:`starpoly.network.folder.load_model`.
+        Its network, see :func:`starpoly.network.storage.folder.load_model`.
     precision : {"auto", "float32", "bfloat16"}
         In which numbers convolutions are computed. "auto": bfloat16 for starpoly's own models on a CPU that has it,
         under TensorFlow and without a GPU; float32 otherwise, and always for models of StarDist.
@@ -118,11 +118,11 @@ class Predictor:
     def load(
         cls, folder: str | Path, precision: str = "auto", *, refine_outlines: bool = True, engine: str = "tensorflow"
     ) -> Predictor:
-        """The predictor of a model folder, with or without refinement; errors as :func:`starpoly.network.folder.load_model`.
+        """The predictor of a model folder, with or without refinement; errors as :func:`starpoly.network.storage.folder.load_model`.
 
         A network that was loaded before is found as a frozen graph in the cache, and neither Keras nor TensorFlow is imported for
-        it (see :mod:`starpoly.network.serving`). Its answers are the same bits. Another ``engine`` than TensorFlow runs the
-        frozen graph (see :func:`starpoly.network.engine.check_engine`).
+        it (see :mod:`starpoly.network.engines.cached`). Its answers are the same bits. Another ``engine`` than TensorFlow runs the
+        frozen graph (see :func:`starpoly.network.engines.choice.check_engine`).
         """
         spec, weights = find_weights(folder)
         spec = spec.replace(refine_outlines=spec.refine_outlines and refine_outlines)
@@ -138,7 +138,9 @@ class Predictor:
         return cls._of_frozen(spec, weights, frozen.network, frozen.precision, frozen)
 
     @classmethod
-    def _of_frozen(cls, spec: ModelSpec, weights: Path, network: FrozenNetwork, precision: str, serve: Serve) -> Predictor:
+    def _of_frozen(
+        cls, spec: ModelSpec, weights: Path, network: FrozenNetwork, precision: str, serve: Serve
+    ) -> Predictor:
         predictor = cls.__new__(cls)
         predictor._take(spec, network.geometry, precision, serve)
         predictor._model = None
@@ -156,7 +158,7 @@ class Predictor:
         if network is None:
             network = cls._freeze(spec, weights)
             if about.form == "onnx":
-                from .onnx_graph import to_onnx
+                from .engines.onnx_graph import to_onnx
 
                 network = replace(network, graph=to_onnx(network.graph))
                 graph_cache.keep(key, network)
@@ -172,7 +174,9 @@ class Predictor:
             quiet_import()
             network = cls(spec, load_model(weights.parent)[1], "float32")._keep(weights)
         if network is None:
-            raise ModelError("engine: expected a network that TensorFlow can freeze for another engine, it cannot; use tensorflow")
+            raise ModelError(
+                "engine: expected a network that TensorFlow can freeze for another engine, it cannot; use tensorflow"
+            )
         return network
 
     @property
@@ -245,7 +249,7 @@ def _bfloat16_is_fast() -> bool:
 
     if keras.backend.backend() != "tensorflow" or not cpu_has_bfloat16():
         return False
-    from .serving_tensorflow import has_gpu
+    from .engines.tensorflow import has_gpu
 
     return not has_gpu()
 
@@ -253,10 +257,10 @@ def _bfloat16_is_fast() -> bool:
 def _serving_by(engine: str, network: FrozenNetwork, precision: str) -> Serve:
     """A frozen network run by another engine than TensorFlow."""
     if engine == "onnx":
-        from .serving_onnx import OnnxNetwork
+        from .engines.onnx import OnnxNetwork
 
         return OnnxNetwork(network.graph)
-    from .serving_openvino import OpenVinoNetwork
+    from .engines.openvino import OpenVinoNetwork
 
     return OpenVinoNetwork(network.graph, precision)
 
@@ -280,7 +284,7 @@ def _serving(model: keras.Model, spec: ModelSpec) -> Serve:
         return outputs
 
     if keras.backend.backend() == "tensorflow":
-        from .serving_tensorflow import freeze
+        from .engines.tensorflow import freeze
 
         return freeze(run, spec.network.n_channels)
     return lambda batch: {name: keras.ops.convert_to_numpy(value) for name, value in run(batch).items()}

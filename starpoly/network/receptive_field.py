@@ -22,7 +22,7 @@ import numpy as np
 from keras import layers
 
 from ..errors import ModelError
-from .frozen import NetworkGeometry
+from .engines.frozen_graph import NetworkGeometry
 
 # one output position depends on the same position of the input alone
 _POINTWISE = (

@@ -4,7 +4,7 @@ None of them opens a window or touches matplotlib's global state; :func:`save_fi
 without a display.
 """
 
-from ..io.overlay import label_colors
+from ..io.writers.overlay import label_colors
 from .calibration import plot_precision_recall, plot_reliability
 from .candidates import plot_candidates, plot_rays
 from .figure import figure_png, save_figure

@@ -25,7 +25,9 @@ def explain_colors(axes: Axes, colors: Mapping[str, str]) -> None:
     from matplotlib.lines import Line2D
 
     lines = [Line2D([], [], color=color, label=meaning) for meaning, color in colors.items()]
-    axes.legend(handles=lines, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(lines), frameon=False, fontsize="small")
+    axes.legend(
+        handles=lines, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(lines), frameon=False, fontsize="small"
+    )
 
 
 def label_logarithmic(axis: Axis) -> None:

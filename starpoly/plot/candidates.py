@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..io.overlay import label_colors
+from ..io.writers.overlay import label_colors
 from ..polygons import StarPolygons
 from .axes import explain_colors
 from .outlines import plot_image
@@ -40,7 +40,8 @@ def plot_rays(axes: Axes, image: NDArray[Any], polygons: StarPolygons, title: st
     centres = np.broadcast_to(polygons.points[:, None, ::-1], rings.shape)
     rays = np.stack([centres, rings], axis=2).reshape(-1, 2, 2)
     axes.add_collection(
-        LineCollection(list(rays), colors=np.repeat(colors, polygons.n_rays, axis=0), linewidths=0.4, alpha=0.7), autolim=False
+        LineCollection(list(rays), colors=np.repeat(colors, polygons.n_rays, axis=0), linewidths=0.4, alpha=0.7),
+        autolim=False,
     )
     _add_rings(axes, rings, colors, 1.0)
     axes.scatter(polygons.points[:, 1], polygons.points[:, 0], s=4, c=colors, zorder=3)
@@ -82,4 +83,6 @@ def _rings(polygons: StarPolygons) -> NDArray[np.float64]:
 def _add_rings(axes: Axes, rings: NDArray[np.float64], color: Any, width: float) -> None:
     from matplotlib.collections import PolyCollection
 
-    axes.add_collection(PolyCollection(list(rings), facecolors="none", edgecolors=color, linewidths=width), autolim=False)
+    axes.add_collection(
+        PolyCollection(list(rings), facecolors="none", edgecolors=color, linewidths=width), autolim=False
+    )

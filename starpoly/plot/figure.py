@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ImageError
-from ..io.atomic import atomic_path
+from ..io.files.atomic import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def plot_sizes(axes: Axes, diameters: ArrayLike, known: tuple[float, float, float] | None = None, unit: str = "px") -> None:
+def plot_sizes(
+    axes: Axes, diameters: ArrayLike, known: tuple[float, float, float] | None = None, unit: str = "px"
+) -> None:
     """Draw a histogram of the objects' diameters, of equal bins on a logarithmic scale.
 
     Parameters
@@ -21,7 +23,7 @@ def plot_sizes(axes: Axes, diameters: ArrayLike, known: tuple[float, float, floa
     axes : matplotlib axes
         Where to draw.
     diameters : (n,) numbers
-        Column ``diameter`` of :func:`starpoly.measure.measure`. Those that are not above 0 are left out.
+        Column ``diameter`` of :func:`starpoly.labels.measurements.measure`. Those that are not above 0 are left out.
     known : (float, float, float), optional
         5th, 50th and 95th percentile of the objects that a model was trained on (``spec.object_diameter``): a band and
         a line. Zeros are unknown.

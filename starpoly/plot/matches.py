@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from ..errors import ImageError
 from ..evaluation.assignment import assign
 from ..evaluation.overlaps import overlaps
-from ..io.display import to_display
-from ..io.overlay import inner_outlines
+from ..images.display import to_display
+from ..io.writers.overlay import inner_outlines
 from .axes import explain_colors, show_picture
 
 if TYPE_CHECKING:
@@ -45,7 +45,9 @@ def draw_matches(
     from matplotlib.colors import to_rgb
 
     if not image.shape[:2] == y_true.shape == y_pred.shape:
-        raise ImageError(f"matches: expected image and labels of one size, got {image.shape[:2]}, {y_true.shape} and {y_pred.shape}")
+        raise ImageError(
+            f"matches: expected image and labels of one size, got {image.shape[:2]}, {y_true.shape} and {y_pred.shape}"
+        )
     y_true = np.maximum(y_true, 0)
     table = overlaps(y_true, y_pred)
     pairs = assign(table.true_index, table.pred_index, table.scores("iou").astype(np.float32), thresh)

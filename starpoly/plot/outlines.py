@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..io.display import to_display
-from ..io.overlay import draw_overlay
+from ..images.display import to_display
+from ..io.writers.overlay import draw_overlay
 from .axes import show_picture
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def outlines_on_image(image: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.u
     Returns
     -------
     (height, width, 3) uint8
-        As :func:`starpoly.io.overlay.draw_overlay`, never reduced.
+        As :func:`starpoly.io.writers.overlay.draw_overlay`, never reduced.
 
     Raises
     ------

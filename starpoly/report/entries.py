@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from ..io.find import is_zarr
-from ..io.pairing import image_files, key
+from ..io.files.find import is_zarr
+from ..io.files.pairing import image_files, key
 from ..tiling import Box
 
 _LABELS = "_label.tiff"

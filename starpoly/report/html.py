@@ -12,7 +12,7 @@ from string import Template
 from typing import Any
 from urllib.parse import quote
 
-from ..io.atomic import new_file
+from ..io.files.atomic import new_file
 
 
 def write_html(path: Path, title: str, body: str, style: str, script: str, data: Any) -> None:
@@ -38,7 +38,9 @@ def write_html(path: Path, title: str, body: str, style: str, script: str, data:
     """
     parts = {"style": _asset(style), "script": _asset(script)}
     hashes = {f"{name}_hash": _hash(text) for name, text in parts.items()}
-    page = Template(_asset("frame.html")).substitute(**parts, **hashes, title=title, body=_asset(body).strip(), data=_as_data(data))
+    page = Template(_asset("frame.html")).substitute(
+        **parts, **hashes, title=title, body=_asset(body).strip(), data=_as_data(data)
+    )
     with new_file(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
@@ -46,7 +48,9 @@ def write_html(path: Path, title: str, body: str, style: str, script: str, data:
 def printable(text: str) -> str:
     """The text with all that is not to be seen written as an escape: control characters, turns of the reading direction,
     bytes of a file name that are no text."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode("ascii") for char in text)
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode("ascii") for char in text
+    )
 
 
 def link_to(path: Path, folder: Path) -> str | None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, ImageError
-from ..io.sources import Source
+from ..io.readers.opening import Source
 from ..tiling import cut_along
 
 _AT_ONCE = 1 << 22  # pixels
@@ -88,5 +88,7 @@ def _areas(labels: Source) -> NDArray[np.int64]:
 def _shape(labels: Source) -> tuple[int, int]:
     height, width, n_channels = labels.shape
     if n_channels != 1 or labels.dtype.kind not in "bui":
-        raise ImageError(f"{labels.name}: expected a label image of integers, got {labels.dtype} of shape {labels.shape}")
+        raise ImageError(
+            f"{labels.name}: expected a label image of integers, got {labels.dtype} of shape {labels.shape}"
+        )
     return height, width

@@ -51,7 +51,9 @@ def _describe(folder: Path, examined: Sequence[Examined], specs: Mapping[str, Mo
     in_micrometres = all(one.objects.micrometres is not None for one in examined if one.objects is not None) and any(
         one.objects is not None for one in examined
     )
-    names = sorted({one.entry.model for one in examined if one.entry.model}) or sorted(spec.name for spec in used.values())
+    names = sorted({one.entry.model for one in examined if one.entry.model}) or sorted(
+        spec.name for spec in used.values()
+    )
     unit = "µm" if in_micrometres else "px"
     n_failed = sum(one.flags[:1] == ["failed"] for one in examined)
     return {
@@ -92,7 +94,9 @@ def _row(one: Examined, folder: Path, in_micrometres: bool) -> dict[str, Any]:
         "low": facts.low,
         "shape": one.shape,
         "thumbnail": data_uri("jpeg", one.thumbnail) if one.thumbnail else "",
-        "links": [[kind, link] for kind, path in files_there.items() if path is not None and (link := link_to(path, folder))],
+        "links": [
+            [kind, link] for kind, path in files_there.items() if path is not None and (link := link_to(path, folder))
+        ],
     }
 
 
@@ -101,7 +105,9 @@ def _figures(examined: Sequence[Examined], spec: ModelSpec | None, unit: str) ->
     objects = [one.objects for one in examined if one.objects is not None and len(one.objects)]
     if not objects:
         return []
-    sizes = np.concatenate([part.diameters if unit == "px" or part.micrometres is None else part.micrometres for part in objects])
+    sizes = np.concatenate(
+        [part.diameters if unit == "px" or part.micrometres is None else part.micrometres for part in objects]
+    )
     scores = [part.scores for part in objects if part.scores is not None]
 
     def draw_sizes(axes: Axes) -> None:

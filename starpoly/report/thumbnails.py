@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import StarpolyError
-from ..io.overlay import draw_overlay
-from ..io.sources import Source, open_source
-from ..io.sources.thumbnail import every
+from ..io.readers.opening import Source, open_source
+from ..io.readers.thumbnail import every
+from ..io.writers.overlay import draw_overlay
 
 if TYPE_CHECKING:
     from .entries import Entry

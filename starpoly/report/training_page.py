@@ -11,8 +11,8 @@ from typing import Any
 from .._version import __version__
 from ..config import ModelSpec
 from ..errors import ImageError, StarpolyError
-from ..io.images import read_image
-from ..network.folder import load_spec
+from ..io.readers.images import read_image
+from ..network.storage.folder import load_spec
 from ..plot import figure_png, plot_losses
 from .html import data_uri, printable, write_html
 
@@ -43,7 +43,12 @@ def write_training_page(folder: Path) -> None:
     spec = load_spec(folder)
     log = folder / LOG
     curves = [
-        ("losses", figure_png(lambda axes: plot_losses(axes, log, ["loss", "val_loss"] if _has_validation(log) else None), (5, 3), 160)),
+        (
+            "losses",
+            figure_png(
+                lambda axes: plot_losses(axes, log, ["loss", "val_loss"] if _has_validation(log) else None), (5, 3), 160
+            ),
+        ),
         ("all parts of the loss", figure_png(lambda axes: plot_losses(axes, log), (5, 3), 160)),
     ]
     data = {
@@ -75,7 +80,9 @@ def _facts(spec: ModelSpec) -> list[list[str]]:
         "grid": " x ".join(map(str, spec.network.grid)),
         "classes": ", ".join(spec.class_names) or spec.network.n_classes or None,
         "best epoch": training.get("best_epoch"),
-        "validation loss": f"{training['validation_loss']:.4g}" if isinstance(training.get("validation_loss"), int | float) else None,
+        "validation loss": f"{training['validation_loss']:.4g}"
+        if isinstance(training.get("validation_loss"), int | float)
+        else None,
         "probability threshold": f"{spec.thresholds.prob:g}",
         "overlap threshold": f"{spec.thresholds.nms:g}",
     }
@@ -84,7 +91,11 @@ def _facts(spec: ModelSpec) -> list[list[str]]:
 
 def _pictures(folder: Path) -> list[list[str]]:
     """Title and picture of each model that was looked at."""
-    found = sorted(path for path in folder.glob("epoch_*.png") if re.fullmatch(r"epoch_\d+", path.stem)) if folder.is_dir() else []
+    found = (
+        sorted(path for path in folder.glob("epoch_*.png") if re.fullmatch(r"epoch_\d+", path.stem))
+        if folder.is_dir()
+        else []
+    )
     step = max(1, -(-len(found) // _MOST_PICTURES))
     shown = found[::-1][::step][::-1]  # the last one in any case
     pictures = []

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from ..errors import ModelError
-from ..io.atomic import atomic_path
+from ..io.files.atomic import atomic_path
 
 FILE_NAME = "checkpoint.npz"
 
@@ -38,7 +38,9 @@ def read_state(folder: Path) -> dict[str, Any] | None:
         with np.load(path, allow_pickle=False) as file:
             return json.loads(str(file["state"]))
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{path}: expected a checkpoint of a training, got an unreadable file ({error}); delete it to start anew") from error
+        raise ModelError(
+            f"{path}: expected a checkpoint of a training, got an unreadable file ({error}); delete it to start anew"
+        ) from error
 
 
 def restore_checkpoint(folder: Path, model: keras.Model) -> None:
@@ -53,7 +55,9 @@ def restore_checkpoint(folder: Path, model: keras.Model) -> None:
     with np.load(folder / FILE_NAME, allow_pickle=False) as file:
         arrays = [file[f"variable_{i}"] for i in range(len(file.files) - 1)]
     if [a.shape for a in arrays] != [tuple(v.shape) for v in variables]:
-        raise ModelError(f"{folder / FILE_NAME}: expected the variables of this network, got those of another; delete it to start anew")
+        raise ModelError(
+            f"{folder / FILE_NAME}: expected the variables of this network, got those of another; delete it to start anew"
+        )
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)
 

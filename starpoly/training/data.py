@@ -18,9 +18,9 @@ from tqdm import tqdm
 
 from ..config import NormalizationConfig
 from ..errors import DataError, StarpolyWarning
-from ..io.images import as_channels, read_image, read_labels
-from ..io.pairing import key, pair_files
-from ..normalize import fit_normalizer
+from ..images.normalization import fit_normalizer
+from ..io.files.pairing import key, pair_files
+from ..io.readers.images import as_channels, read_image, read_labels
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,9 @@ def find_pairs(images: Path, masks: Path, classes: Path | None = None) -> list[P
     for files, other in ((found.only_first, masks), (found.only_second, images)):
         if files:
             names = ", ".join(path.name for path in files[:5]) + (", ..." if len(files) > 5 else "")
-            warnings.warn(f"{len(files)} file(s) without a partner in {other}, left out: {names}", StarpolyWarning, stacklevel=2)
+            warnings.warn(
+                f"{len(files)} file(s) without a partner in {other}, left out: {names}", StarpolyWarning, stacklevel=2
+            )
     if not found.pairs:
         raise DataError(
             f"no image of {images} pairs with a mask of {masks}: expected equal names, "
@@ -114,7 +116,10 @@ def find_pairs(images: Path, masks: Path, classes: Path | None = None) -> list[P
 
 
 def array_pairs(
-    images: Sequence[NDArray], masks: Sequence[NDArray], classes: Sequence[dict[int, int]] | None = None, kinds: Sequence[str] = ()
+    images: Sequence[NDArray],
+    masks: Sequence[NDArray],
+    classes: Sequence[dict[int, int]] | None = None,
+    kinds: Sequence[str] = (),
 ) -> list[Pair]:
     """Pairs from arrays in memory: images (Y, X[, C]), label images (Y, X), optional {label: class} and kinds.
 
@@ -128,8 +133,16 @@ def array_pairs(
     if len(kinds) not in (0, len(images)):
         raise DataError(f"kinds: expected one for each of the {len(images)} training images, got {len(kinds)}")
     return [
-        Pair(f"image {i}", partial(np.asarray, image), partial(np.asarray, mask), None if classes is None else classes[i], kind)
-        for i, (image, mask, kind) in enumerate(zip(images, masks, kinds if len(kinds) else [""] * len(images), strict=True))
+        Pair(
+            f"image {i}",
+            partial(np.asarray, image),
+            partial(np.asarray, mask),
+            None if classes is None else classes[i],
+            kind,
+        )
+        for i, (image, mask, kind) in enumerate(
+            zip(images, masks, kinds if len(kinds) else [""] * len(images), strict=True)
+        )
     ]
 
 
@@ -138,7 +151,9 @@ def _read_classes(path: Path) -> dict[int, int]:
         with path.open(newline="", encoding="utf-8") as file:
             return {int(row["label"]): int(row["class"]) for row in csv.DictReader(file)}
     except (OSError, KeyError, ValueError, TypeError) as error:
-        raise DataError(f"{path}: expected a CSV table with the columns label and class (integers), got {error!r}") from error
+        raise DataError(
+            f"{path}: expected a CSV table with the columns label and class (integers), got {error!r}"
+        ) from error
 
 
 class TrainingData:
@@ -241,7 +256,9 @@ def _check_labels(pair: Pair, n_classes: int) -> tuple[NDArray[np.int32], NDArra
     """The label image relabelled to 1..n (negative: -1), and the class of each label."""
     labels = pair.read_labels()
     if labels.ndim != 2 or labels.dtype.kind not in "iub":
-        raise DataError(f"{pair.name}: expected a 2D mask of integers, got shape {labels.shape} and type {labels.dtype}")
+        raise DataError(
+            f"{pair.name}: expected a 2D mask of integers, got shape {labels.shape} and type {labels.dtype}"
+        )
     ids, flat = np.unique(labels, return_inverse=True)
     positive = ids > 0
     new_ids = np.where(positive, np.cumsum(positive), np.where(ids < 0, -1, 0)).astype(np.int32)
@@ -253,7 +270,9 @@ def _check_labels(pair: Pair, n_classes: int) -> tuple[NDArray[np.int32], NDArra
         return labels, None
     classes = np.array([0, *(pair.classes.get(int(old), 0) for old in ids[positive])], dtype=np.int64)
     if classes.min() < 0 or classes.max() > n_classes:
-        raise DataError(f"{pair.name}: expected classes from 0 (unknown) to {n_classes}, got {classes.min()} to {classes.max()}")
+        raise DataError(
+            f"{pair.name}: expected classes from 0 (unknown) to {n_classes}, got {classes.min()} to {classes.max()}"
+        )
     return labels, classes
 
 

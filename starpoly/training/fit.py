@@ -17,14 +17,14 @@ from tqdm import tqdm
 from .. import __version__
 from ..config import ModelSpec, NetworkConfig, NormalizationConfig, SizeRange, TrainingConfig
 from ..errors import ModelError
-from ..network.folder import build_network, load_model, save_model
 from ..network.losses import class_loss, distance_loss, foreground_loss, probability_loss
+from ..network.storage.folder import build_network, load_model, save_model
 from ..network.transfer import transfer_weights
 from .average import averaged_weights
 from .checkpoint import read_state, restore_checkpoint, save_checkpoint
 from .data import DataSummary, Pair, TrainingData
+from .groups import kind_factors
 from .history import TensorBoardLog, write_history
-from .kinds import kind_factors
 from .patches import Batch, PatchSampler, Sampler, stream, validation_batches
 from .self_training import SelfTraining, Unlabelled
 from .unlabelled import labelling_epochs
@@ -103,7 +103,9 @@ def fit(
     normalization = normalization or NormalizationConfig()
     state = read_state(folder)
     if state is not None and not resume:
-        raise ModelError(f"{folder}: holds an unfinished or finished training; go on with --resume, or choose another folder")
+        raise ModelError(
+            f"{folder}: holds an unfinished or finished training; go on with --resume, or choose another folder"
+        )
     spec = start = None
     if init is not None:
         spec, start = load_model(init)
@@ -123,11 +125,15 @@ def fit(
     )
     summary = data.summarize()
     settings = _settings(network, training, data, unlabelled)
-    spec = _describe(folder.name, spec, network, normalization, training, summary, class_names, licence, (data, val_data))
+    spec = _describe(
+        folder.name, spec, network, normalization, training, summary, class_names, licence, (data, val_data)
+    )
     if unlabelled is None:
         spec.training["settings"].pop("unlabelled")
     if state is not None and (changed := _changed(state, settings, training)):
-        raise ModelError(f"{folder}: the checkpoint was made with other settings ({', '.join(changed)}); resume with the same, or choose another folder")
+        raise ModelError(
+            f"{folder}: the checkpoint was made with other settings ({', '.join(changed)}); resume with the same, or choose another folder"
+        )
 
     model = _compile(spec, training, start)
     progress = Progress()
@@ -135,7 +141,9 @@ def fit(
     if state is not None:
         restore_checkpoint(folder, model)
         progress = Progress(**state["progress"])
-    sampler = PatchSampler(data, summary.pixels, spec.network, training, kind_factors(data.kinds, training.kind_balance))
+    sampler = PatchSampler(
+        data, summary.pixels, spec.network, training, kind_factors(data.kinds, training.kind_balance)
+    )
     validation = validation_batches(val_data, spec.network, training)
     teaching = None if unlabelled is None else SelfTraining(folder, unlabelled, val_pairs, sampler, spec, training)
 
@@ -197,7 +205,11 @@ def _settings(
 ) -> dict[str, Any]:
     """What a resumed training must share with the one that it continues, as JSON gives it back."""
     labelled = training.to_dict()
-    settings = {"network": network.to_dict(), "training": labelled, "images": [data.name(index) for index in range(len(data))]}
+    settings = {
+        "network": network.to_dict(),
+        "training": labelled,
+        "images": [data.name(index) for index in range(len(data))],
+    }
     if any(data.kinds):
         settings["kinds"] = data.kinds
     of_unlabelled = labelled.pop("unlabelled")
@@ -210,7 +222,9 @@ def _changed(state: dict[str, Any], settings: dict[str, Any], training: Training
     """Which settings of a checkpoint are not those of now. Before the first labelling it is open what will be labelled."""
     before = state["settings"]
     names = set(before) | set(settings)
-    if not state["progress"].get("rounds") and ("unlabelled" not in settings or state["progress"]["epoch"] <= labelling_epochs(training)[0]):
+    if not state["progress"].get("rounds") and (
+        "unlabelled" not in settings or state["progress"]["epoch"] <= labelling_epochs(training)[0]
+    ):
         names -= {"unlabelled"}
     return sorted(name for name in names if before.get(name) != settings.get(name))
 
@@ -224,7 +238,11 @@ def _compile(spec: ModelSpec, training: TrainingConfig, start: keras.Model | Non
     steps = training.epochs * training.steps_per_epoch
     warmup = min(training.warmup_steps, steps // 2)
     rate = keras.optimizers.schedules.CosineDecay(
-        training.learning_rate / 50, max(1, steps - warmup), 0.01, warmup_target=training.learning_rate, warmup_steps=max(1, warmup)
+        training.learning_rate / 50,
+        max(1, steps - warmup),
+        0.01,
+        warmup_target=training.learning_rate,
+        warmup_steps=max(1, warmup),
     )
     optimizer = keras.optimizers.AdamW(
         rate,
@@ -318,4 +336,6 @@ class _Bar(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self._bar.update()
         if not self._bar.disable and logs:
-            self._bar.set_postfix({name.removesuffix("_loss"): f"{value:.3f}" for name, value in logs.items()}, refresh=False)
+            self._bar.set_postfix(
+                {name.removesuffix("_loss"): f"{value:.3f}" for name, value in logs.items()}, refresh=False
+            )

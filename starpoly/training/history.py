@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from ..io.atomic import atomic_path
+from ..io.files.atomic import atomic_path
 
 FILE_NAME = "training.csv"
 TENSORBOARD_FOLDER = "tensorboard"

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, StarpolyError, StarpolyWarning
-from ..io.atomic import new_file
-from ..network.folder import load_spec
+from ..io.files.atomic import new_file
+from ..network.storage.folder import load_spec
 from ..plot import draw_matches, outlines_on_image
 from ..report.training_page import PICTURES, write_training_page
 from .data import Pair, array_pairs
@@ -48,7 +48,9 @@ class Inspection:
         Epochs between two looks; 0 for none.
     """
 
-    def __init__(self, folder: Path, pairs: Sequence[Pair], as_model: Callable[[Path], StarPoly2D], every: int = 10) -> None:
+    def __init__(
+        self, folder: Path, pairs: Sequence[Pair], as_model: Callable[[Path], StarPoly2D], every: int = 10
+    ) -> None:
         self._folder, self._as_model, self._every = folder, as_model, every
         step = max(1, len(pairs) // N_IMAGES)
         self._pairs = list(pairs)[::step][:N_IMAGES] if every else []
@@ -84,7 +86,9 @@ class Inspection:
         path.parent.mkdir(exist_ok=True)
         with new_file(path) as temporary:
             temporary.write_bytes(png)
-        TensorBoardLog(self._folder, PICTURES).add_picture("validation", png, picture.shape[:2], int(path.stem.rpartition("_")[2]))
+        TensorBoardLog(self._folder, PICTURES).add_picture(
+            "validation", png, picture.shape[:2], int(path.stem.rpartition("_")[2])
+        )
 
 
 def _window(pair: Pair) -> tuple[NDArray, NDArray]:
@@ -92,7 +96,9 @@ def _window(pair: Pair) -> tuple[NDArray, NDArray]:
     image, labels = pair.read_image(), pair.read_labels()
     y, x = np.nonzero(labels > 0)
     middle = (np.median(y), np.median(x)) if len(y) else (labels.shape[0] / 2, labels.shape[1] / 2)
-    start = [int(np.clip(at - SIDE // 2, 0, max(0, length - SIDE))) for at, length in zip(middle, labels.shape, strict=True)]
+    start = [
+        int(np.clip(at - SIDE // 2, 0, max(0, length - SIDE))) for at, length in zip(middle, labels.shape, strict=True)
+    ]
     inside = tuple(slice(begin, begin + SIDE) for begin in start)
     return image[inside], np.maximum(labels[inside], 0)
 

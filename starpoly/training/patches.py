@@ -14,10 +14,10 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from ..augment import change_intensity, cut_patch, random_view
 from ..config import NetworkConfig, TrainingConfig
-from ..targets import make_targets
+from .augment import change_intensity, cut_patch, random_view
 from .data import Sample, TrainingData
+from .targets import make_targets
 
 Batch = tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]
 Patch = tuple[NDArray[np.float32], NDArray, NDArray | None]
@@ -137,7 +137,10 @@ def validation_batches(data: TrainingData, network: NetworkConfig, config: Train
     patches = []
     for index in np.linspace(0, len(data) - 1, config.validation_patches).round().astype(int):
         sample = data[int(index)]
-        centre = [rng.uniform(min(s, n) / 2, max(n - s / 2, n / 2)) for s, n in zip(config.patch_size, sample.labels.shape, strict=True)]
+        centre = [
+            rng.uniform(min(s, n) / 2, max(n - s / 2, n / 2))
+            for s, n in zip(config.patch_size, sample.labels.shape, strict=True)
+        ]
         image, labels = cut_patch(sample.image, sample.labels, (centre[0], centre[1]), config.patch_size)
         patches.append((image, labels, sample.classes))
     full = [patches[i : i + config.batch_size] for i in range(0, len(patches), config.batch_size)]
@@ -165,7 +168,10 @@ def pack(patches: list[Patch], network: NetworkConfig, config: TrainingConfig) -
         )
         for index, (_, labels, classes) in enumerate(patches)
     ]
-    packed = {"probability": np.stack([np.stack([t.probability, t.weight], -1) for t in targets]), "distances": distances}
+    packed = {
+        "probability": np.stack([np.stack([t.probability, t.weight], -1) for t in targets]),
+        "distances": distances,
+    }
     if foreground is not None:
         packed["foreground"] = foreground
     if network.n_classes:

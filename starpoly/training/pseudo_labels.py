@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..geometry.rasterize import render_labels
-from ..nms import suppress
 from ..polygons import StarPolygons
+from ..suppression.streaming import suppress
 
 if TYPE_CHECKING:
     from ..model import StarPoly2D

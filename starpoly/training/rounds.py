@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ..errors import ModelError, StarpolyError, StarpolyWarning
-from ..io.atomic import atomic_path
+from ..io.files.atomic import atomic_path
 from .data import Pair
 from .pseudo_labels import PseudoLabels, pseudo_labels
 from .unlabelled import UnlabelledImage
@@ -135,7 +135,9 @@ def read_round(folder: Path, digest: str | None = None) -> Round:
         content = path.read_bytes()
         rows = tuple(LabelledImage(**row) for row in json.loads(content))
     except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise ModelError(f"{path}: expected the labels of the unlabelled images, got an unreadable table ({error}); {_ANEW}") from error
+        raise ModelError(
+            f"{path}: expected the labels of the unlabelled images, got an unreadable table ({error}); {_ANEW}"
+        ) from error
     found = hashlib.sha256(content).hexdigest()
     if digest is not None and found != digest:
         raise ModelError(f"{path}: expected the table that the training wrote, got another one; {_ANEW}")
@@ -165,7 +167,11 @@ def _label(
         n_objects=found.n_objects,
         n_doubtful=found.n_doubtful,
     )
-    arrays: dict[str, Any] = {"labels": found.labels, "made_by": np.array(made_by), "row": np.array(json.dumps(asdict(row)))}
+    arrays: dict[str, Any] = {
+        "labels": found.labels,
+        "made_by": np.array(made_by),
+        "row": np.array(json.dumps(asdict(row))),
+    }
     if found.classes is not None:
         arrays["classes"] = found.classes
     with atomic_path(path) as temporary, temporary.open("wb") as file:
@@ -205,7 +211,9 @@ def _read_labels(path: Path, digest: str) -> PseudoLabels:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ModelError(f"{path}: expected the labels of an unlabelled image, got: {error.strerror or error}; {_ANEW}") from error
+        raise ModelError(
+            f"{path}: expected the labels of an unlabelled image, got: {error.strerror or error}; {_ANEW}"
+        ) from error
     if hashlib.sha256(content).hexdigest() != digest:
         raise ModelError(f"{path}: expected the labels that the training wrote, got a changed file; {_ANEW}")
     with np.load(io.BytesIO(content), allow_pickle=False) as file:

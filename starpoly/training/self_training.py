@@ -20,7 +20,7 @@ import numpy as np
 
 from ..config import ModelSpec, TrainingConfig
 from ..errors import DataError, StarpolyWarning
-from ..network.folder import build_network
+from ..network.storage.folder import build_network
 from .average import averaged_weights
 from .data import Pair, TrainingData
 from .patches import MixedSampler, PatchSampler, Sampler
@@ -104,7 +104,11 @@ class SelfTraining:
                 rounds.append({"epoch": epoch, **row})
                 self._forget(number - 1)
             else:
-                found = read_round(self._round(number), rounds[-1]["labels_sha256"]) if rounds[-1]["labels_sha256"] else None
+                found = (
+                    read_round(self._round(number), rounds[-1]["labels_sha256"])
+                    if rounds[-1]["labels_sha256"]
+                    else None
+                )
             self._current = number, self._mixed(found)
         return self._current[1]
 
@@ -151,7 +155,11 @@ class SelfTraining:
     def _mixed(self, found: Round | None) -> Sampler:
         if found is None or not found.usable:
             if found is not None:
-                warnings.warn("no unlabelled image holds an object that the model is sure of; they are not used", StarpolyWarning, stacklevel=4)
+                warnings.warn(
+                    "no unlabelled image holds an object that the model is sure of; they are not used",
+                    StarpolyWarning,
+                    stacklevel=4,
+                )
             return self._labelled
         network, training = self._spec.network, self._training
         data = TrainingData(

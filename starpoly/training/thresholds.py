@@ -20,7 +20,7 @@ from tqdm import tqdm
 from ..config import Thresholds
 from ..errors import DataError
 from ..evaluation.scored import ScoredMatches, match_scored
-from ..nms import suppress
+from ..suppression.streaming import suppress
 from .calibration import fit_calibration
 from .data import Pair
 
@@ -36,9 +36,7 @@ NMS_THRESHOLDS = (0.3, 0.4, 0.5)
 LOWEST_PROBABILITY = 0.15
 
 
-def best_probability(
-    matches: ScoredMatches, iou_thresholds: Sequence[float] = IOU_THRESHOLDS
-) -> tuple[float, float]:
+def best_probability(matches: ScoredMatches, iou_thresholds: Sequence[float] = IOU_THRESHOLDS) -> tuple[float, float]:
     """The probability threshold with the best mean average precision, and that precision.
 
     Average precision is TP / (TP + FP + FN), as StarDist's ``accuracy``; it is evaluated at every
@@ -112,14 +110,19 @@ def score_objects(model: StarPoly2D, pairs: Sequence[Pair], *, progress: bool = 
             matches.append(match_scored(suppress(candidates, threshold), y_true))
     pooled = {threshold: ScoredMatches.concatenate(matches) for threshold, matches in found.items()}
     if not pooled[NMS_THRESHOLDS[0]].n_true or not len(pooled[NMS_THRESHOLDS[0]].scores):
-        raise DataError("tuning thresholds: expected images with objects that the model finds, got none; train longer or check the masks")
+        raise DataError(
+            "tuning thresholds: expected images with objects that the model finds, got none; train longer or check the masks"
+        )
     return pooled
 
 
 def best_thresholds(scored: dict[float, ScoredMatches]) -> Thresholds:
     """The thresholds with the best mean average precision over :data:`IOU_THRESHOLDS`."""
     best = {threshold: best_probability(matches) for threshold, matches in scored.items()}
-    log.info("average precision by overlap threshold: %s", ", ".join(f"{nms:g}: {score:.3f}" for nms, (_, score) in best.items()))
+    log.info(
+        "average precision by overlap threshold: %s",
+        ", ".join(f"{nms:g}: {score:.3f}" for nms, (_, score) in best.items()),
+    )
     nms = max(best, key=lambda threshold: best[threshold][1])
     return Thresholds(prob=round(best[nms][0], 4), nms=nms)
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ..config import TrainingConfig
 from ..errors import ConfigError, DataError
-from ..io.images import read_image
-from ..io.pairing import image_files, key
+from ..io.files.pairing import image_files, key
+from ..io.readers.images import read_image
 
 # no training step is that late: the windows of large images are drawn apart from the patches
 _WINDOWS = 1 << 33
@@ -41,7 +41,11 @@ def find_unlabelled(folder: Path, exclude: Collection[str] = ()) -> list[Unlabel
     DataError
         If the folder cannot be listed or holds no image.
     """
-    found = [UnlabelledImage(path.name, partial(read_image, path)) for path in image_files(folder) if key(path) not in exclude]
+    found = [
+        UnlabelledImage(path.name, partial(read_image, path))
+        for path in image_files(folder)
+        if key(path) not in exclude
+    ]
     if not found:
         raise DataError(f"{folder}: expected unlabelled images, got none; check the folder, or leave it out")
     return found
@@ -74,6 +78,8 @@ def labelling_epochs(training: TrainingConfig) -> list[int]:
     """
     settings, total = training.unlabelled, training.epochs
     if total < 2:
-        raise ConfigError(f"epochs: expected at least 2 to learn from unlabelled images, got {total}; take more epochs of fewer steps")
+        raise ConfigError(
+            f"epochs: expected at least 2 to learn from unlabelled images, got {total}; take more epochs of fewer steps"
+        )
     first = min(max(1, round(settings.start * total)), total - 1)
     return sorted({first + (total - first) * i // settings.rounds for i in range(settings.rounds)})

@@ -24,7 +24,7 @@ from scipy import ndimage
 from starpoly.cli.main import main
 from starpoly.model import StarPoly2D
 
-from painted import BrightModel
+from support.painted import BrightModel
 
 SHAPE = (44, 60)
 SQUARES = np.zeros(SHAPE, bool)

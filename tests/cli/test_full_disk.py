@@ -13,11 +13,11 @@ import pytest
 import tifffile
 
 from starpoly.cli.main import main
-from starpoly.io.sinks import label_tiff, ome_zarr
+from starpoly.io.writers import label_tiff, ome_zarr
 from starpoly.model import StarPoly2D
 
-from painted import PaintedModel, disks, paint
-from sinks import file_size_limit
+from support.painted import PaintedModel, disks, paint
+from support.sinks import file_size_limit
 
 ALL = ("--format", "zarr,geojson,rois", "--table", "--overlay")
 
@@ -51,7 +51,9 @@ def contents(out: Path) -> dict[str, bytes]:
 def small_disk(folder: Path, n_bytes: int) -> Iterator[None]:
     """A file system of its own, with more room afterwards."""
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={n_bytes}", "tmpfs", str(folder)], capture_output=True, check=False)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={n_bytes}", "tmpfs", str(folder)], capture_output=True, check=False
+    )
     if mounted.returncode:
         pytest.skip("file systems cannot be mounted")
     yield

@@ -10,7 +10,8 @@ import warnings
 
 import pytest
 
-from starpoly import __version__, registry
+from starpoly import __version__
+from starpoly import model_zoo as registry
 from starpoly.cli import info
 from starpoly.cli.common import byte_size, describe, format_size, warnings_as_lines
 from starpoly.cli.main import COMMANDS, main
@@ -45,7 +46,9 @@ def two_models(monkeypatch, tmp_path):
     spec = ModelSpec("good", NetworkConfig(), 60.0, description="Nuclei.", object_diameter=(8, 20, 40))
     for name in ("good", "torn"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "model.json").write_text("{" if name == "torn" else json.dumps({"format": 1, **spec.to_dict()}))
+        (tmp_path / name / "model.json").write_text(
+            "{" if name == "torn" else json.dumps({"format": 1, **spec.to_dict()})
+        )
     monkeypatch.setattr(registry, "available", lambda: ["good", "torn"])
     monkeypatch.setattr(registry, "default_model", lambda: "good")
     monkeypatch.setattr(registry, "find_model", lambda name: tmp_path / name)
@@ -107,7 +110,9 @@ def test_errors_become_one_line():
     assert describe(KeyError("x")) == "unexpected KeyError: 'x'; run with -v for the traceback"
 
 
-@pytest.mark.parametrize(("text", "size"), [("8G", 8 << 30), ("2.5 GiB", 5 << 29), ("500M", 500 << 20), ("1kb", 1024), ("77", 77)])
+@pytest.mark.parametrize(
+    ("text", "size"), [("8G", 8 << 30), ("2.5 GiB", 5 << 29), ("500M", 500 << 20), ("1kb", 1024), ("77", 77)]
+)
 def test_sizes(text, size):
     assert byte_size(text) == size
 

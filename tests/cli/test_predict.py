@@ -16,13 +16,13 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from starpoly import registry
+from starpoly import model_zoo as registry
 from starpoly.cli.main import main
 from starpoly.config import ModelSpec, NetworkConfig
 from starpoly.errors import ModelError, StarpolyWarning
-from starpoly.io.images import as_channels, read_image, read_labels
+from starpoly.images.normalization import fit_normalizer
+from starpoly.io.readers.images import as_channels, read_image, read_labels
 from starpoly.network import quiet
-from starpoly.normalize import fit_normalizer
 from starpoly.polygons import StarPolygons
 
 
@@ -106,7 +106,15 @@ def test_overlay_and_table(capsys):
     with open("out/a_table.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["label"] for row in rows] == ["1", "2"]
-    assert rows[0] == {"label": "1", "y": "8.5", "x": "6.5", "area": "64", "diameter": "9.027", "score": "0.9", "class": "blob"}
+    assert rows[0] == {
+        "label": "1",
+        "y": "8.5",
+        "x": "6.5",
+        "area": "64",
+        "diameter": "9.027",
+        "score": "0.9",
+        "class": "blob",
+    }
 
 
 def test_recursive_mirrors_the_folders():
@@ -247,13 +255,42 @@ def test_summary_on_stdout_is_all_of_stdout(capsys):
 
 def test_thresholds_and_limits_are_handed_on(capsys):
     paint("a.png")
-    options = ["--prob-threshold", "0.3", "--nms-threshold", "0.2", "--tile-size", "512", "--timings", "--model", "mine", "--no-refine", "--tta", "flips",
-               "--diameter", "30", "--min-score", "0.5", "--spread", "7"]
+    options = [
+        "--prob-threshold",
+        "0.3",
+        "--nms-threshold",
+        "0.2",
+        "--tile-size",
+        "512",
+        "--timings",
+        "--model",
+        "mine",
+        "--no-refine",
+        "--tta",
+        "flips",
+        "--diameter",
+        "30",
+        "--min-score",
+        "0.5",
+        "--spread",
+        "7",
+    ]
     assert main(["predict", "a.png", "-o", "out", *options]) == 0
     assert PaintedModel.calls == [
-        {"prob_threshold": 0.3, "nms_threshold": 0.2, "scale": None, "diameter": 30.0, "min_confidence": 0.5, "spread": 7, "tile_size": 512, "progress": True}
+        {
+            "prob_threshold": 0.3,
+            "nms_threshold": 0.2,
+            "scale": None,
+            "diameter": 30.0,
+            "min_confidence": 0.5,
+            "spread": 7,
+            "tile_size": 512,
+            "progress": True,
+        }
     ]
-    assert PaintedModel.loaded == [(Path("models/mine"), {"precision": "auto", "refine_outlines": False, "engine": "tensorflow", "tta": "flips"})]
+    assert PaintedModel.loaded == [
+        (Path("models/mine"), {"precision": "auto", "refine_outlines": False, "engine": "tensorflow", "tta": "flips"})
+    ]
     assert "0.250 s  detection: network" in capsys.readouterr().err
 
 
@@ -354,7 +391,10 @@ def test_each_image_gets_the_model_that_suits_it(capsys):
     paint("in/b.png", 2)
     Image.fromarray(255 - read_image(paint("in/c.png", 1))).save("in/c.png")
     assert main(["predict", "in", "-o", "out", "--json", "s.json"]) == 0
-    assert [folder for folder, _ in PaintedModel.loaded] == [Path("models/nuclei-fluo"), Path("models/cells-generalist")]
+    assert [folder for folder, _ in PaintedModel.loaded] == [
+        Path("models/nuclei-fluo"),
+        Path("models/cells-generalist"),
+    ]
     summary = json.loads(Path("s.json").read_text())
     assert [row["model"] for row in summary["images"]] == ["nuclei-fluo", "nuclei-fluo", "cells-generalist"]
     assert summary["model"] == "chosen for each image"

@@ -11,10 +11,10 @@ import tifffile
 from PIL import Image
 
 from starpoly.cli.main import main
-from starpoly.io.sources import read_pixel_size
+from starpoly.io.readers.opening import read_pixel_size
 from starpoly.model import StarPoly2D
 
-from painted import BrightModel, disks
+from support.painted import BrightModel, disks
 
 SHAPE = (150, 130)
 
@@ -35,7 +35,12 @@ def images(tmp_path):
     folder = tmp_path / "images"
     folder.mkdir()
     for seed, name in enumerate(("a", "b")):
-        tifffile.imwrite(folder / f"{name}.ome.tif", grey(seed), tile=(64, 64), metadata={"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.25})
+        tifffile.imwrite(
+            folder / f"{name}.ome.tif",
+            grey(seed),
+            tile=(64, 64),
+            metadata={"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.25},
+        )
     return folder
 
 
@@ -56,7 +61,10 @@ def centres(tmp_path, name: str) -> np.ndarray:
 
 def test_a_mask_for_one_image(images, tmp_path, capsys):
     save_mask(tmp_path / "m.png", 5)
-    assert predict(tmp_path, images / "a.ome.tif", "--mask", tmp_path / "m.png", "--table", "--json", tmp_path / "s.json") == 0
+    assert (
+        predict(tmp_path, images / "a.ome.tif", "--mask", tmp_path / "m.png", "--table", "--json", tmp_path / "s.json")
+        == 0
+    )
     assert "mask: 38.5 % of the slide is looked at" in capsys.readouterr().err
     assert len(centres(tmp_path, "a"))
     assert centres(tmp_path, "a")[:, 1].max() < 50 + 3
@@ -108,7 +116,9 @@ def test_empty_glass_is_left_out(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("route", [[], ["--format", "geojson"]])
-@pytest.mark.parametrize(("more", "size"), [([], (0.25, 0.5)), (["--pixel-size", "2"], (2, 2)), (["--pixel-size", "2,3"], (2, 3))])
+@pytest.mark.parametrize(
+    ("more", "size"), [([], (0.25, 0.5)), (["--pixel-size", "2"], (2, 2)), (["--pixel-size", "2,3"], (2, 3))]
+)
 def test_micrometres_in_labels_and_tables(images, tmp_path, route, more, size):
     assert predict(tmp_path, images / "a.ome.tif", "--table", *more, *route) == 0
     assert read_pixel_size(tmp_path / "out" / "a_label.tiff") == pytest.approx(size)
@@ -139,7 +149,9 @@ def test_provenance_is_the_same_by_both_ways(images, tmp_path):
     assert whole["objects"] > 0
 
 
-@pytest.mark.parametrize("more", [["--pixel-size", "0"], ["--pixel-size", "1,2,3"], ["--tissue", "x"], ["--mask", "m", "--tissue", "auto"]])
+@pytest.mark.parametrize(
+    "more", [["--pixel-size", "0"], ["--pixel-size", "1,2,3"], ["--tissue", "x"], ["--mask", "m", "--tissue", "auto"]]
+)
 def test_wrong_flags_are_refused(images, tmp_path, more):
     with pytest.raises(SystemExit) as stop:
         predict(tmp_path, images, *more)

@@ -17,13 +17,13 @@ import tifffile
 from starpoly.cli.main import main
 from starpoly.model import StarPoly2D
 
-from painted import PaintedModel, disks, paint
+from support.painted import PaintedModel, disks, paint
 
 ROOT = Path(__file__).resolve().parents[2]
 SLOW = """
 import sys, time
 sys.path[:0] = {paths}
-import painted
+from support import painted
 from starpoly.cli.main import main
 from starpoly.model import StarPoly2D
 from starpoly.network import quiet
@@ -104,7 +104,9 @@ def test_wrong_flags_are_refused(slide, tmp_path, more):
 def test_zarr_is_one_image(tmp_path):
     zarr = pytest.importorskip("zarr")
     image = paint(disks((60, 50), seed=1)).astype(np.float32)
-    array = zarr.create_array(str(tmp_path / "image.zarr"), shape=image.shape, chunks=(20, 20, 9), dtype="f4", dimension_names=("y", "x", "c"))
+    array = zarr.create_array(
+        str(tmp_path / "image.zarr"), shape=image.shape, chunks=(20, 20, 9), dtype="f4", dimension_names=("y", "x", "c")
+    )
     array[:] = image
     argv = arguments(tmp_path / "image.zarr", tmp_path / "out")
     assert main(argv) == 0

@@ -12,7 +12,7 @@ from PIL import Image
 from starpoly.cli.main import main
 from starpoly.model import StarPoly2D
 
-from painted import BrightModel
+from support.painted import BrightModel
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from starpoly.cli import info
 from starpoly.cli.main import main
 from starpoly.cli.stopping import Terminated, stoppable
 
-from painted import disks, paint
+from support.painted import disks, paint
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
@@ -27,12 +27,12 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are POS
 PROGRAM = """
 import signal, sys, time
 from pathlib import Path
-import painted
-from starpoly import detect
+from support import painted
+from starpoly.detection import pipeline as detect
 from starpoly.cli.main import main
 from starpoly.model import StarPoly2D
 from starpoly.network import quiet
-from starpoly.growing import GrowingLabels
+from starpoly.labels.streaming import StreamingLabels
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background ignores it, and so would this
 seconds, slow, begun = float(sys.argv.pop(1)), sys.argv.pop(1), Path(sys.argv.pop(1))
@@ -45,7 +45,7 @@ def delayed(owner, name):
         return call(*args, **settings)
     setattr(owner, name, wait)
 
-delayed(*{"network": (painted.Painted, "__call__"), "reading": (detect, "read_window"), "writing": (GrowingLabels, "region"),
+delayed(*{"network": (painted.Painted, "__call__"), "reading": (detect, "read_window"), "writing": (StreamingLabels, "region"),
           "geometry": (detect, "suppress_within")}[slow])
 StarPoly2D.from_pretrained = staticmethod(lambda folder, **settings: painted.PaintedModel())
 quiet.quiet_import = lambda: None  # a painted network needs no TensorFlow
@@ -68,7 +68,18 @@ class Run:
 
     def __init__(self, slide: Path, out: Path, slow: str, seconds: float) -> None:
         self.out, self.begun = out, out.with_suffix(".begun")
-        argv = ["predict", slide, "-o", out, "--model", slide.parent / "model", "--tile-size", "24", "--format", "zarr,geojson"]
+        argv = [
+            "predict",
+            slide,
+            "-o",
+            out,
+            "--model",
+            slide.parent / "model",
+            "--tile-size",
+            "24",
+            "--format",
+            "zarr,geojson",
+        ]
         path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
         self.process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, str(seconds), slow, str(self.begun), *map(str, argv)],

@@ -19,6 +19,8 @@ def test_rates_are_of_the_images_that_were_done():
     assert str(throughput) == "1 images/s, 1 megapixels/s (2 megapixels in 2 s)"
 
 
-@pytest.mark.parametrize("rows", [[], [{"status": "error", "seconds": 1.0}], [{"status": "done", "shape": [1, 1], "seconds": 0.0}]])
+@pytest.mark.parametrize(
+    "rows", [[], [{"status": "error", "seconds": 1.0}], [{"status": "done", "shape": [1, 1], "seconds": 0.0}]]
+)
 def test_nothing_done_is_no_division_by_zero(rows):
     assert Throughput.of(rows).images_per_second == 0

@@ -65,7 +65,17 @@ def test_model_folder_holds_model_log_and_picture(trained):
 
 def test_trained_model_predicts_and_its_result_is_evaluated(trained, tmp_path, capsys):
     labels, scores = tmp_path / "labels", tmp_path / "scores.csv"
-    argv = ["predict", trained / "images", "-o", labels, "--model", trained / "model", "--table", "--prob-threshold", "0.3"]
+    argv = [
+        "predict",
+        trained / "images",
+        "-o",
+        labels,
+        "--model",
+        trained / "model",
+        "--table",
+        "--prob-threshold",
+        "0.3",
+    ]
     assert main([str(a) for a in argv]) == 0
     assert main(["evaluate", str(labels), str(trained / "masks"), "--iou", "0.5", "-o", str(scores)]) == 0
     assert "4 images, 16 true objects" in capsys.readouterr().out
@@ -96,7 +106,16 @@ def test_resuming_a_finished_training_changes_nothing(trained, capsys):
     ],
 )
 def test_what_is_wrong_is_one_line_and_exit_status_2(trained, tmp_path, capsys, extra, message):
-    argv = ["train", "--images", str(trained / "images"), "--masks", str(trained / "masks"), "-o", str(tmp_path / "m"), *extra]
+    argv = [
+        "train",
+        "--images",
+        str(trained / "images"),
+        "--masks",
+        str(trained / "masks"),
+        "-o",
+        str(tmp_path / "m"),
+        *extra,
+    ]
     assert main(argv) == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if line]
     assert message in lines[-1]
@@ -105,7 +124,17 @@ def test_what_is_wrong_is_one_line_and_exit_status_2(trained, tmp_path, capsys, 
 
 def test_unknown_setting_in_the_file_names_the_nearest(trained, tmp_path, capsys):
     (tmp_path / "bad.toml").write_text("[training]\nepoch = 3\n")
-    argv = ["train", "--images", trained / "images", "--masks", trained / "masks", "-o", tmp_path / "m", "--config", tmp_path / "bad.toml"]
+    argv = [
+        "train",
+        "--images",
+        trained / "images",
+        "--masks",
+        trained / "masks",
+        "-o",
+        tmp_path / "m",
+        "--config",
+        tmp_path / "bad.toml",
+    ]
     assert main([str(a) for a in argv]) == 2
     assert "did you mean 'epochs'" in capsys.readouterr().err
 
@@ -129,9 +158,21 @@ def test_objects_with_classes(tmp_path, capsys):
 
 def test_another_network_starts_from_what_fits_of_the_initial_model(trained, tmp_path):
     (tmp_path / "settings.toml").write_text("[network]\nn_channels = 3\n" + CONFIG[CONFIG.index("[training]") :])
-    argv = ["train", "--images", trained / "images", "--masks", trained / "masks", "-o", tmp_path / "colour", "--init", trained / "model"]
+    argv = [
+        "train",
+        "--images",
+        trained / "images",
+        "--masks",
+        trained / "masks",
+        "-o",
+        tmp_path / "colour",
+        "--init",
+        trained / "model",
+    ]
     assert main([str(a) for a in [*argv, "--config", tmp_path / "settings.toml", *SHORT]]) == 0
-    grey, colour = (json.loads((folder / "model.json").read_text()) for folder in (trained / "model", tmp_path / "colour"))
+    grey, colour = (
+        json.loads((folder / "model.json").read_text()) for folder in (trained / "model", tmp_path / "colour")
+    )
     assert colour["network"] == grey["network"] | {"n_channels": 3}
     assert colour["training"]["initial_model"] == "model"
 
@@ -143,7 +184,15 @@ def test_unlabelled_images_of_a_folder(tmp_path, capsys):
     (tmp_path / "images" / "broken.tif").write_bytes(b"")
     (tmp_path / "settings.toml").write_text(CONFIG + "\n[training.unlabelled]\nconfidence = 0.05\nrounds = 1\n")
     argv = ["train", "--images", tmp_path / "images", "--masks", tmp_path / "masks", "-o", tmp_path / "model"]
-    argv += ["--config", tmp_path / "settings.toml", "--val-fraction", "0.5", "--unlabelled", tmp_path / "images", *SHORT]
+    argv += [
+        "--config",
+        tmp_path / "settings.toml",
+        "--val-fraction",
+        "0.5",
+        "--unlabelled",
+        tmp_path / "images",
+        *SHORT,
+    ]
     argv += ["--steps", "60"]  # enough that there is something to be sure of, whatever the processor's rounding
     assert main([str(a) for a in argv]) == 0
     err = capsys.readouterr().err

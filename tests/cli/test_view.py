@@ -8,11 +8,11 @@ from PIL import Image
 
 from starpoly.cli import view
 from starpoly.cli.main import main
-from starpoly.io.images import read_image
-from starpoly.io.labels import write_labels
-from starpoly.io.overlay import draw_overlay
+from starpoly.io.readers.images import read_image
+from starpoly.io.writers.labels import write_labels
+from starpoly.io.writers.overlay import draw_overlay
 
-from examples import with_discs
+from support.examples import with_discs
 
 LABELS = with_discs((40, 50), (10, 10, 5), (20, 30, 7))
 IMAGE = np.random.default_rng(0).integers(0, 255, (40, 50)).astype(np.uint8)

@@ -9,7 +9,7 @@ from starpoly.errors import DataError
 from starpoly.evaluation.reconstruction import reconstruct, reconstruction_scores
 from starpoly.training.advice import advise
 
-from examples import LABELS, with_discs
+from support.examples import LABELS, with_discs
 
 
 def test_discs_are_held_well_and_better_by_more_rays():

@@ -10,8 +10,8 @@ from hypothesis.extra import numpy as hnp
 
 from starpoly.geometry.boundary import boundary_probability
 
-import examples
 import reference
+from support import examples
 
 shapes = hnp.array_shapes(min_dims=2, max_dims=2, max_side=12)
 small_labels = hnp.arrays(np.int32, shapes, elements=st.integers(-1, 3))
@@ -33,7 +33,9 @@ def test_random_labels_equal_each_object_alone(labels, tall, wide):
 @given(small_labels, st.integers(1, 4), st.tuples(st.integers(1, 4), st.integers(1, 3)))
 def test_grid_picks_from_the_whole(labels, wide, grid):
     labels = np.kron(labels, np.ones((3, wide), np.int32))
-    np.testing.assert_array_equal(boundary_probability(labels, grid), boundary_probability(labels)[:: grid[0], :: grid[1]])
+    np.testing.assert_array_equal(
+        boundary_probability(labels, grid), boundary_probability(labels)[:: grid[0], :: grid[1]]
+    )
 
 
 def test_ids_of_any_size_are_told_apart():

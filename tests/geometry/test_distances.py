@@ -11,8 +11,8 @@ from hypothesis.extra import numpy as hnp
 from starpoly.errors import DataError, StarpolyError
 from starpoly.geometry.distances import fill_ray_distances, ray_distances
 
-import examples
 import reference
+from support import examples
 
 small_labels = hnp.arrays(np.int32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=9), elements=st.integers(0, 2))
 blobs = pytest.mark.parametrize("name", ["touching", "ring", "border_cut", "crowd", "larger_than_a_tile"])

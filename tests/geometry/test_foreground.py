@@ -10,8 +10,8 @@ from hypothesis.extra import numpy as hnp
 
 from starpoly.geometry.foreground import foreground_cells, label_areas
 
-import examples
 import reference
+from support import examples
 
 small_labels = hnp.arrays(np.int32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12), elements=st.integers(-1, 3))
 grids = st.tuples(st.integers(1, 3), st.integers(1, 4))
@@ -20,7 +20,9 @@ grids = st.tuples(st.integers(1, 3), st.integers(1, 4))
 @given(small_labels, st.integers(1, 3), grids, st.integers(0, 4))
 def test_random_labels_equal_the_slow_twin(labels, wide, grid, reach):
     labels = np.kron(labels, np.ones((1, wide), np.int32))
-    np.testing.assert_array_equal(foreground_cells(labels, grid, reach, 4), reference.foreground_cells(labels, grid, reach, 4))
+    np.testing.assert_array_equal(
+        foreground_cells(labels, grid, reach, 4), reference.foreground_cells(labels, grid, reach, 4)
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint32, np.int64])

@@ -13,8 +13,8 @@ from starpoly.geometry.overlap import intersection_areas, overlap, polygon_areas
 from starpoly.geometry.rays import ray_directions
 from starpoly.polygons import StarPolygons
 
-import examples
 import reference
+from support import examples
 
 # coordinates on a coarse lattice: shared vertices and edges, collinear edges, zeros
 coarse = st.integers(0, 4).map(float)

@@ -45,7 +45,9 @@ def test_random_places_equal_the_slow_twin(height, width, size, first, scale, an
 def test_blur_is_a_gaussian(sigma, shape):
     image = picture(*shape[:2], shape[2])[0]
     # scipy's "mirror" is the reflection about border pixels
-    expected = ndimage.gaussian_filter(image, (sigma, sigma, 0), mode="mirror", radius=(max(1, int(np.ceil(3 * sigma))),) * 2 + (0,))
+    expected = ndimage.gaussian_filter(
+        image, (sigma, sigma, 0), mode="mirror", radius=(max(1, int(np.ceil(3 * sigma))),) * 2 + (0,)
+    )
     np.testing.assert_allclose(blur(image, sigma), expected, atol=1e-5)
 
 
@@ -53,7 +55,9 @@ def test_brightness_without_noise_is_a_formula():
     image = np.linspace(-1, 2, 60, dtype=np.float32).reshape(5, 4, 3)
     gains = np.array([2, 0.5, -1])
     expected = np.sign(image) * np.abs(image) ** 1.3 * gains + 0.25
-    np.testing.assert_allclose(change_brightness(np.random.default_rng(0), image, 1.3, gains, 0.25, 0), expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        change_brightness(np.random.default_rng(0), image, 1.3, gains, 0.25, 0), expected, rtol=1e-5
+    )
 
 
 def test_noise_is_normal_and_its_own_in_each_pixel():

@@ -13,8 +13,8 @@ from starpoly.geometry.rasterize import render_labels
 from starpoly.polygons import StarPolygons
 from starpoly.tiling import Box
 
-import examples
 import reference
+from support import examples
 
 SHAPE = (32, 35)
 every_example = pytest.mark.parametrize("name", examples.POLYGONS)

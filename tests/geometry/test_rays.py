@@ -8,7 +8,7 @@ import pytest
 from starpoly.errors import StarpolyError
 from starpoly.geometry.rays import ray_directions
 
-import examples
+from support import examples
 
 
 def test_unit_vectors_from_the_x_axis_towards_y():

@@ -16,7 +16,7 @@ from starpoly.geometry.overlap import intersection_areas, overlap
 from starpoly.geometry.patch import blur, change_brightness, warp
 from starpoly.geometry.rasterize import render_labels
 
-import examples
+from support import examples
 
 
 def compute() -> dict[str, np.ndarray]:
@@ -32,7 +32,9 @@ def compute() -> dict[str, np.ndarray]:
         "foreground": foreground_cells(examples.LABELS["touching"], (2, 2), 2, 4),
         "blurred": blur(image, 0.8),
         "changed": change_brightness(np.random.default_rng(0), image, 1.2, np.array([1.5]), 0.1, 0.05),
-        "warped": np.stack(warp(image, image[..., 0].astype(np.int32), np.zeros(2), np.array([[0.8, 0.3], [-0.3, 0.8]]), (9, 9))[1:]),
+        "warped": np.stack(
+            warp(image, image[..., 0].astype(np.int32), np.zeros(2), np.array([[0.8, 0.3], [-0.3, 0.8]]), (9, 9))[1:]
+        ),
         "intersections": np.concatenate([intersection_areas(a, b) for a, b in pairs]),
         "overlaps": np.concatenate([overlap(a, b) for a, b in pairs]),
         "labels": np.stack([render_labels(polygons[name], (20, 24)) for name in ("spiky", "half", "border_cut")]),

@@ -9,9 +9,9 @@ import sys
 import numpy as np
 import pytest
 
-from starpoly.io.labels import write_labels
+from starpoly.io.writers.labels import write_labels
 
-from examples import with_discs
+from support.examples import with_discs
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 napari = pytest.importorskip("napari", reason='napari is not installed; pip install -e ".[napari]"')
@@ -26,7 +26,9 @@ def opengl():
     """Whether this machine can draw at all is tried in another process, which may die of it."""
     code = "import napari; napari.Viewer(show=False).close()"
     if subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode:
-        pytest.skip("napari cannot open a window here: no OpenGL; on a machine without a display start the tests with xvfb-run")
+        pytest.skip(
+            "napari cannot open a window here: no OpenGL; on a machine without a display start the tests with xvfb-run"
+        )
 
 
 @pytest.fixture
@@ -105,5 +107,3 @@ def test_files_are_shown(opengl, tmp_path):
     assert viewer.layers["cells"].rgb
     np.testing.assert_array_equal(viewer.layers["cells_label"].data, LABELS)
     viewer.close()
-
-

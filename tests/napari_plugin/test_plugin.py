@@ -17,8 +17,8 @@ from starpoly.napari_plugin.helper import run
 from starpoly.napari_plugin.predict import find_objects
 from starpoly.napari_plugin.train import split_planes, train_model
 
-from examples import with_discs
-from painted import BrightModel
+from support.examples import with_discs
+from support.painted import BrightModel
 
 MANIFEST = Path(predict.__file__).with_name("napari.yaml")
 
@@ -31,7 +31,10 @@ def bright(monkeypatch):
 def test_manifest_is_valid_and_what_it_names_can_be_imported():
     manifest = PluginManifest.from_file(MANIFEST)
     manifest.validate_imports()
-    assert [widget.display_name for widget in manifest.contributions.widgets] == ["Find cells and nuclei", "Train from labels"]
+    assert [widget.display_name for widget in manifest.contributions.widgets] == [
+        "Find cells and nuclei",
+        "Train from labels",
+    ]
 
 
 def test_manifest_is_found_through_its_entry_point():

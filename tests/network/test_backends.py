@@ -22,10 +22,10 @@ import keras
 import numpy as np
 
 from starpoly.config import ModelSpec, NetworkConfig
-from starpoly.network.folder import save_model
+from starpoly.network.storage.folder import save_model
 from starpoly.network.losses import class_loss, distance_loss, probability_loss
 from starpoly.network.predictor import Predictor
-from starpoly.network.unet import build_unet
+from starpoly.network.architectures.unet import build_unet
 
 own, image, *others = map(Path, sys.argv[1:])
 assert keras.backend.backend() == own.name, keras.backend.backend()

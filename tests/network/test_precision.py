@@ -39,7 +39,9 @@ def test_processors_with_bfloat16(flags, monkeypatch):
 
 def test_flags_are_read_as_linux_writes_them(tmp_path):
     file = tmp_path / "cpuinfo"
-    file.write_text("processor\t: 0\nbugs\t\t: none\nflags\t\t: fpu sse avx512_bf16\n\nprocessor\t: 1\nflags\t: other\n")
+    file.write_text(
+        "processor\t: 0\nbugs\t\t: none\nflags\t\t: fpu sse avx512_bf16\n\nprocessor\t: 1\nflags\t: other\n"
+    )
     assert cpu_flags(file) == {"fpu", "sse", "avx512_bf16"}
     file.write_bytes(b"Features : neon\xff\n")
     assert cpu_flags(file) == set()

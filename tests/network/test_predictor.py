@@ -9,9 +9,9 @@ import pytest
 
 from starpoly.config import ModelSpec, NetworkConfig
 from starpoly.errors import ModelError
+from starpoly.network.architectures.unet import build_unet
 from starpoly.network.predictor import MIN_DISTANCE, Predictor
 from starpoly.network.receptive_field import receptive_field
-from starpoly.network.unet import build_unet
 
 CONFIG = NetworkConfig(
     n_channels=2,
@@ -114,7 +114,7 @@ def test_bfloat16_of_a_trained_normalization(predictor, rng):
 
 
 def test_bfloat16_of_a_stardist_network(rng):
-    from starpoly.network.folder import build_network
+    from starpoly.network.storage.folder import build_network
 
     settings = {"n_rays": 6, "depth": 1, "base_filters": 4, "features": 4}
     network = NetworkConfig(n_rays=6, depth=1, base_filters=4, head_filters=4, foreground_filters=0, grid=(1, 1))

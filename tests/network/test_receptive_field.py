@@ -9,9 +9,9 @@ from keras import layers
 
 from starpoly.config import NetworkConfig
 from starpoly.errors import ModelError
+from starpoly.network.architectures.unet import build_unet
 from starpoly.network.receptive_field import network_geometry, receptive_field
-from starpoly.network.stardist import build_stardist
-from starpoly.network.unet import build_unet
+from starpoly.network.storage.stardist import build_stardist
 
 NARROW = {
     "base_filters": 1,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from starpoly.config import NetworkConfig
+from starpoly.network.architectures.unet import build_unet
 from starpoly.network.transfer import transfer_weights
-from starpoly.network.unet import build_unet
 
 GREY = NetworkConfig(n_rays=6, depth=1, base_filters=4, head_filters=4, foreground_filters=0)
 
@@ -40,4 +40,6 @@ def test_layers_that_are_new_or_of_another_shape_start_fresh():
     first, second = build_unet(GREY), build_unet(GREY.replace(n_rays=8, foreground_filters=3, n_classes=2))
     fresh = transfer_weights(first, second)
     assert set(fresh) == {"distance_rays", "foreground_features", "foreground_features_norm", "foreground", "classes"}
-    np.testing.assert_array_equal(first.get_layer("bottom_0").get_weights()[0], second.get_layer("bottom_0").get_weights()[0])
+    np.testing.assert_array_equal(
+        first.get_layer("bottom_0").get_weights()[0], second.get_layer("bottom_0").get_weights()[0]
+    )

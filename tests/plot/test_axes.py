@@ -31,7 +31,10 @@ def test_colors_are_explained_in_order(axes):
     assert [line.get_color() for line in legend.get_lines()] == ["red", "blue"]
 
 
-@pytest.mark.parametrize(("low", "high", "some"), [(0.4, 1.3, {"0.4", "0.6", "1"}), (0.97, 1.9, {"1", "1.4"}), (3, 500, {"5", "10", "20", "100"})])
+@pytest.mark.parametrize(
+    ("low", "high", "some"),
+    [(0.4, 1.3, {"0.4", "0.6", "1"}), (0.97, 1.9, {"1", "1.4"}), (3, 500, {"5", "10", "20", "100"})],
+)
 def test_there_are_plain_numbers_on_short_and_long_axes(axes, low, high, some):
     axes.plot([0, 1], [low, high])
     axes.set_yscale("log")

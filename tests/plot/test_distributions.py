@@ -62,7 +62,9 @@ def test_precision_over_recall(axes):
 
 
 def test_precision_over_recall_of_several(axes):
-    plot.plot_precision_recall(axes, {"a": matches([0.9], [0.7], 1), "nothing found": matches([], [], 1)}, threshold=0.5)
+    plot.plot_precision_recall(
+        axes, {"a": matches([0.9], [0.7], 1), "nothing found": matches([], [], 1)}, threshold=0.5
+    )
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "nothing found"]
     with pytest.raises(DataError, match="one true object"):
         plot.plot_precision_recall(axes, matches([0.9], [0.0], 0))

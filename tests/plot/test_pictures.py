@@ -12,9 +12,9 @@ from skimage.segmentation import find_boundaries
 
 from starpoly import matching, plot
 from starpoly.errors import ImageError
-from starpoly.io.overlay import draw_overlay, inner_outlines
+from starpoly.io.writers.overlay import draw_overlay, inner_outlines
 
-from examples import LABELS, POLYGONS, picture, stars, with_discs
+from support.examples import LABELS, POLYGONS, picture, stars, with_discs
 
 GREY = np.linspace(0, 1000, 20 * 24).reshape(20, 24)
 
@@ -142,7 +142,9 @@ def test_matches_are_those_of_matching(axes, thresh):
     rng = np.random.default_rng(3)
     discs = [(y + 8, x + 8, 6) for y in range(0, 60, 15) for x in range(0, 60, 15)]
     true = with_discs((70, 70), *discs)
-    pred = with_discs((70, 70), *[(y + rng.normal(0, 2), x, r + rng.normal(0, 1)) for y, x, r in discs[2:]], (66, 66, 3))
+    pred = with_discs(
+        (70, 70), *[(y + rng.normal(0, 2), x, r + rng.normal(0, 1)) for y, x, r in discs[2:]], (66, 66, 3)
+    )
     ids = plot.plot_matches(axes, np.zeros(true.shape), true, pred, thresh)
     stats = matching(true, pred, thresh)
     assert tuple(map(len, ids.values())) == (stats.tp, stats.fp, stats.fn)

@@ -9,15 +9,15 @@ import pytest
 from PIL import Image
 
 from starpoly.errors import DataError
-from starpoly.io.labels import write_labels
-from starpoly.io.overlay import write_overlay
-from starpoly.io.sources import open_source
+from starpoly.io.readers.opening import open_source
+from starpoly.io.writers.labels import write_labels
+from starpoly.io.writers.overlay import write_overlay
 from starpoly.report.entries import Entry, find_entries
 from starpoly.report.examine import examine
 from starpoly.report.objects import read_objects
 from starpoly.tiling import Box
 
-from examples import with_discs
+from support.examples import with_discs
 
 LABELS = with_discs((40, 50), (10, 10, 5), (20, 30, 7), (0, 40, 4), (39, 0, 3))
 

@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 
 from starpoly.config import ModelSpec, NetworkConfig, Thresholds
-from starpoly.io.images import read_image
-from starpoly.io.labels import write_labels
-from starpoly.io.tables import write_table
-from starpoly.measure import measure
+from starpoly.io.readers.images import read_image
+from starpoly.io.writers.labels import write_labels
+from starpoly.io.writers.table import write_table
+from starpoly.labels.measurements import measure
 from starpoly.report.entries import Entry
 from starpoly.report.examine import examine_all
 from starpoly.report.html import link_to, printable
 from starpoly.report.page import write_page
 
-from examples import with_discs
+from support.examples import with_discs
 
 SPEC = ModelSpec("known", NetworkConfig(), 99.0, Thresholds(0.5, 0.4), object_diameter=(5.0, 10.0, 20.0))
 HOSTILE = "</script><img src=x onerror=alert(1)>&\"' \u202egnp\n"
@@ -177,20 +177,35 @@ def test_links_stay_in_the_folder(tmp_path, name, link):
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 def test_browser_shows_every_row_and_runs_nothing_foreign(tmp_path):
     labels = with_discs((60, 60), (30, 30, 5))
-    write(tmp_path, [make_entry(tmp_path, HOSTILE, labels, [0.9]), *(make_entry(tmp_path, f"image {k}", labels) for k in range(3))])
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+    write(
+        tmp_path,
+        [make_entry(tmp_path, HOSTILE, labels, [0.9]), *(make_entry(tmp_path, f"image {k}", labels) for k in range(3))],
+    )
+    flags = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+    ]
     flags += ["--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
     url = (tmp_path / "report.html").as_uri()
-    done = subprocess.run([CHROMIUM, *flags, url], capture_output=True, text=True, check=True, env={**os.environ, "HOME": str(tmp_path)})
+    done = subprocess.run(
+        [CHROMIUM, *flags, url], capture_output=True, text=True, check=True, env={**os.environ, "HOME": str(tmp_path)}
+    )
     body = done.stdout[done.stdout.index("<tbody>") : done.stdout.index("</tbody>")]
     assert body.count("<tr>") == 4
     assert "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;" in body
-    assert not re.search("<img(?! alt=\"\" src=\"data:)", body)
+    assert not re.search('<img(?! alt="" src="data:)', body)
     assert "4 of 4 images" in done.stdout
 
 
 def test_models_are_told_apart_where_there_are_several(tmp_path):
-    entries = [make_entry(tmp_path, name, with_discs((60, 60), (30, 30, 5)), model=model) for name, model in (("a", "one"), ("b", "two"))]
+    entries = [
+        make_entry(tmp_path, name, with_discs((60, 60), (30, 30, 5)), model=model)
+        for name, model in (("a", "one"), ("b", "two"))
+    ]
     page = write(tmp_path, entries).page
     assert page["several_models"]
     assert {row["name"]: row["model"] for row in page["rows"]} == {"a": "one", "b": "two"}

@@ -9,7 +9,7 @@ import pytest
 
 from starpoly.config import AugmentConfig, NetworkConfig, SizeRange, TrainingConfig
 from starpoly.errors import ModelError
-from starpoly.network.folder import load_model
+from starpoly.network.storage.folder import load_model
 from starpoly.training import fit as fit_module
 from starpoly.training.data import array_pairs
 from starpoly.training.fit import fit

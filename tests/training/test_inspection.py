@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from starpoly.config import ModelSpec, NetworkConfig, Thresholds
-from starpoly.io.images import read_image
+from starpoly.io.readers.images import read_image
 from starpoly.plot import MATCH_COLORS
 from starpoly.report.training_page import write_training_page
 from starpoly.training import inspection as inspection_module
@@ -18,7 +18,7 @@ from starpoly.training.data import array_pairs
 from starpoly.training.history import TENSORBOARD_FOLDER
 from starpoly.training.inspection import SIDE, Inspection
 
-from examples import with_discs
+from support.examples import with_discs
 
 LABELS = with_discs((300, 400), (150, 200, 9), (150, 240, 9), (10, 10, 5))
 
@@ -39,7 +39,9 @@ class Best:
         self.looks = []
 
     def spec(self, _=None):
-        return ModelSpec("mine", NetworkConfig(), 9.0, training={"best_epoch": self.epoch, "images": 3, "validation_loss": 0.5})
+        return ModelSpec(
+            "mine", NetworkConfig(), 9.0, training={"best_epoch": self.epoch, "images": 3, "validation_loss": 0.5}
+        )
 
     def load(self, folder):
         self.looks.append(self.epoch)

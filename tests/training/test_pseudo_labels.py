@@ -7,8 +7,8 @@ import numpy as np
 from starpoly.polygons import StarPolygons
 from starpoly.training.pseudo_labels import pseudo_labels
 
-from examples import stars
-from painted import model_that_finds
+from support.examples import stars
+from support.painted import model_that_finds
 
 SHAPE = (30, 40)
 

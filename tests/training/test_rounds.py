@@ -12,8 +12,8 @@ from starpoly.polygons import StarPolygons
 from starpoly.training.rounds import label_images, read_round
 from starpoly.training.unlabelled import UnlabelledImage, array_unlabelled
 
-from examples import stars
-from painted import model_that_finds
+from support.examples import stars
+from support.painted import model_that_finds
 
 SHAPE = (30, 40)
 TWO = stars((8, 8, 5), (20, 30, 5), probabilities=[0.9, 0.3])

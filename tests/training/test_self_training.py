@@ -8,7 +8,7 @@ import pytest
 from starpoly.config import AugmentConfig, NetworkConfig, TrainingConfig
 from starpoly.errors import ConfigError, ModelError, StarpolyWarning
 from starpoly.model import StarPoly2D
-from starpoly.network.folder import load_model
+from starpoly.network.storage.folder import load_model
 from starpoly.training import rounds as rounds_module
 from starpoly.training.data import array_pairs
 from starpoly.training.fit import fit
@@ -128,7 +128,9 @@ def test_without_unlabelled_images_nothing_is_said_of_them(tmp_path):
 
 
 def test_a_teacher_that_is_sure_of_nothing_teaches_nothing(tmp_path):
-    lazy = TRAINING.replace(epochs=2, steps_per_epoch=1, unlabelled={**TRAINING.unlabelled.to_dict(), "confidence": 0.999})
+    lazy = TRAINING.replace(
+        epochs=2, steps_per_epoch=1, unlabelled={**TRAINING.unlabelled.to_dict(), "confidence": 0.999}
+    )
     with pytest.warns(StarpolyWarning, match="unlabelled images are not used"):
         spec = run(tmp_path / "model", lazy)
     assert spec.training["unlabelled"][0]["images_used"] == 0

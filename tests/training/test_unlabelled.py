@@ -60,7 +60,9 @@ def test_one_epoch_is_too_short():
         labelling_epochs(training(epochs=1))
 
 
-@pytest.mark.parametrize("settings", [{"start": 1.0}, {"rounds": 0}, {"share": 0}, {"confidence": 2}, {"largest_side": 3}, {"round": 1}])
+@pytest.mark.parametrize(
+    "settings", [{"start": 1.0}, {"rounds": 0}, {"share": 0}, {"confidence": 2}, {"largest_side": 3}, {"round": 1}]
+)
 def test_settings_are_checked(settings):
     with pytest.raises(ConfigError, match="unlabelled"):
         training(unlabelled=settings)

@@ -1,0 +1,287 @@
+"""What the finished tiles of a run have found, on disk, so that a run that was stopped goes on from there.
+
+A folder holds ``run.json``, which says what the run is and that it is not finished, and a file per finished tile. Each
+file appears whole or not at all. A tile's file ends with a hash of its contents that is keyed with what the run is, so
+one that is damaged or of another run counts as not finished. Nothing in it executes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import shutil
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import OutputError, StarpolyError
+from ..io.files.atomic import atomic_path, beside
+from ..io.files.lock import locked
+from ..polygons import StarPolygons
+from ..tiling import Box
+
+_RUN_FILE = "run.json"
+_HASH_BYTES = 32
+_NUMBERS = np.dtype("<i8")
+_VALUES = np.dtype("<f4")
+_HEADER = 6  # numbers: tile, candidates, kept polygons, pending polygons, height and width of the foreground
+_SHORT = 80  # characters of a name, or of two values, and number of names that are said in a message
+#: no larger file is read: run.json, a tile
+_LARGEST_RUN, _LARGEST_TILE = 1 << 20, 1 << 30
+
+
+@dataclass(frozen=True)
+class TileResult:
+    """What is left of a tile after suppression within it.
+
+    ``kept`` is decided; ``pending`` may still conflict with what lies in other tiles. ``n_candidates``
+    is how many there were. ``foreground`` says where the network sees objects in the tile's core, if masks are to follow that.
+    """
+
+    kept: StarPolygons
+    pending: StarPolygons
+    n_candidates: int
+    foreground: NDArray[np.bool_] | None = None
+
+
+class TileJournal:
+    """The tiles of one run in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if missing.
+    run : mapping of JSON types
+        All that the result depends on: model, input, settings. A journal of another run is refused.
+    n_rays, n_classes : int
+        Of the polygons.
+    max_distance : float
+        Bound of their distances.
+
+    Raises
+    ------
+    StarpolyError
+        If the folder holds the journal of another run, or cannot be written.
+    """
+
+    def __init__(
+        self, folder: Path, run: Mapping[str, Any], *, n_rays: int, n_classes: int = 0, max_distance: float = np.inf
+    ) -> None:
+        self.folder = Path(folder)
+        self._n_rays, self._max_distance = n_rays, np.float32(max_distance)
+        self._n_class_columns = n_classes + 1 if n_classes else 0
+        text = json.dumps(run, indent=1, sort_keys=True)
+        self._key = hashlib.blake2b(text.encode(), digest_size=_HASH_BYTES).digest()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._begin(text)
+        except OSError as error:
+            raise _not_written(self.folder, error) from error
+
+    def _begin(self, text: str) -> None:
+        """Go on with the run in the folder if it is this one; else begin."""
+        found = _read(self.folder / _RUN_FILE, _LARGEST_RUN)
+        if found is None:  # what else is there is of a run that is finished
+            for left in [*self.folder.glob("tile_*"), *self.folder.glob(".*.part")]:
+                left.unlink()
+        elif found == text.encode():
+            return
+        else:
+            changed = _differences(_parse(found), json.loads(text))
+            if changed:
+                raise StarpolyError(
+                    f"{self.folder}: holds the unfinished run of another {', '.join(changed[:_SHORT])}; "
+                    "repeat that run's command to finish it, or delete the folder to start anew"
+                )
+        with atomic_path(self.folder / _RUN_FILE) as path:
+            path.write_text(text, encoding="utf-8")
+
+    def load(self, index: int, core: Box | None = None) -> TileResult | None:
+        """The result of a tile, or None if it is not finished.
+
+        Parameters
+        ----------
+        index : int
+        core : Box, optional
+            Of the tile; the centres of its polygons lie in it.
+        """
+        content = _read(self._path(index), _LARGEST_TILE)
+        if (
+            content is None
+            or len(content) < _HASH_BYTES
+            or self._hash(content[:-_HASH_BYTES]) != content[-_HASH_BYTES:]
+        ):
+            return None
+        try:
+            result = self._unpack(index, content[:-_HASH_BYTES])
+        except ValueError:
+            return None
+        return (
+            result
+            if core is None or all(_lie_in(core, part.points) for part in (result.kept, result.pending))
+            else None
+        )
+
+    def store(self, index: int, result: TileResult) -> None:
+        """Write the result of a tile.
+
+        Raises
+        ------
+        StarpolyError
+            If it cannot be written, for lack of space say; the finished tiles stay.
+        """
+        content = self._pack(index, result)
+        try:
+            # whether the disk has it is seen from its hash when it is read
+            with atomic_path(self._path(index), sync=False) as path:
+                path.write_bytes(content + self._hash(content))
+        except OSError as error:
+            raise _not_written(self.folder, error) from error
+
+    def remove(self) -> None:
+        """Delete the journal; the run is finished."""
+        (self.folder / _RUN_FILE).unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _path(self, index: int) -> Path:
+        return self.folder / f"tile_{index:07d}"
+
+    def _hash(self, content: bytes) -> bytes:
+        return hashlib.blake2b(content, key=self._key, digest_size=_HASH_BYTES).digest()
+
+    def _pack(self, index: int, result: TileResult) -> bytes:
+        foreground = np.zeros((0, 0), np.bool_) if result.foreground is None else result.foreground
+        header = np.array(
+            [index, result.n_candidates, len(result.kept), len(result.pending), *foreground.shape], _NUMBERS
+        )
+        columns = [column.astype(_VALUES) for part in (result.kept, result.pending) for column in _columns(part)]
+        return b"".join(
+            [header.tobytes(), *(column.tobytes() for column in columns), np.packbits(foreground).tobytes()]
+        )
+
+    def _unpack(self, index: int, content: bytes) -> TileResult:
+        """The result in a file's content; ValueError unless it is what this run's network can have found."""
+        header = np.frombuffer(content, _NUMBERS, _HEADER)
+        found, n_candidates, n_kept, n_pending, *shape = header.tolist()
+        width = 2 + self._n_rays + 1 + self._n_class_columns
+        n_values, n_pixels = (n_kept + n_pending) * width, math.prod(shape)
+        bits_from = header.nbytes + n_values * _VALUES.itemsize
+        if (
+            found != index
+            or min(n_kept, n_pending, n_candidates, *shape) < 0
+            or len(content) != bits_from + -(-n_pixels // 8)
+        ):
+            raise ValueError("another tile, or polygons of another kind")
+        values = np.frombuffer(content, _VALUES, n_values, offset=header.nbytes).astype(np.float32)
+        if not np.isfinite(values).all():
+            raise ValueError("not numbers")
+        kept, pending = (self._polygons(part) for part in np.split(values, [n_kept * width]))
+        bits = np.unpackbits(np.frombuffer(content, np.uint8, offset=bits_from), count=n_pixels) if n_pixels else None
+        return TileResult(kept, pending, n_candidates, None if bits is None else bits.reshape(shape).astype(np.bool_))
+
+    def _polygons(self, values: np.ndarray) -> StarPolygons:
+        widths = np.array([2, self._n_rays, 1, self._n_class_columns])
+        n = len(values) // widths.sum()
+        points, distances, probabilities, classes = np.split(values, np.cumsum(n * widths[:-1]))
+        if min(part.min(initial=0) for part in (points, distances, probabilities)) < 0:
+            raise ValueError("negative")
+        if distances.max(initial=0) > self._max_distance:
+            raise ValueError("too large")
+        return StarPolygons(
+            points.reshape(n, 2),
+            distances.reshape(n, self._n_rays),
+            probabilities,
+            classes.reshape(n, self._n_class_columns) if self._n_class_columns else None,
+        )
+
+
+@contextmanager
+def open_journal(folder: Path, run: Mapping[str, Any], **kind: Any) -> Iterator[TileJournal]:
+    """A :class:`TileJournal` that no other process works on at the same time; arguments as there.
+
+    Raises
+    ------
+    StarpolyError
+        If another process does, and as :class:`TileJournal`.
+    """
+    folder = Path(folder)
+    with ExitStack() as stack:
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(beside(folder, "lock")))
+        except BlockingIOError as error:
+            message = (
+                f"{folder}: expected a run that was stopped, got one that another process works on; wait until it ends"
+            )
+            raise StarpolyError(message) from error
+        except OSError as error:
+            raise _not_written(folder, error) from error
+        yield TileJournal(folder, run, **kind)
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Whether the folder holds the journal of a run that was not finished."""
+    return (folder / _RUN_FILE).exists()
+
+
+def _not_written(folder: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"{folder}: cannot be written ({error.strerror or error}); "
+        "make room and repeat the command, it continues from the finished tiles"
+    )
+
+
+def _lie_in(box: Box, points: np.ndarray) -> bool:
+    return bool(((points >= (box.y0, box.x0)) & (points < (box.y1, box.x1))).all())
+
+
+def _columns(polygons: StarPolygons) -> tuple[np.ndarray, ...]:
+    columns = polygons.points, polygons.distances, polygons.probabilities
+    return columns if polygons.class_probabilities is None else (*columns, polygons.class_probabilities)
+
+
+def _read(path: Path, most: int) -> bytes | None:
+    """The bytes of a plain file of at most so many; None if it is missing or something else."""
+    try:
+        # a pipe must not be waited for, a link not be followed
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        with open(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            return file.read() if stat.S_ISREG(status.st_mode) and status.st_size <= most else None
+    except OSError:
+        return None
+
+
+def _parse(content: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _differences(found: dict[str, Any] | None, wanted: dict[str, Any]) -> list[str]:
+    """Names of what differs, with both values where they are short; nothing if what was found is no run's."""
+    if found is None:
+        return []
+    changed = []
+    for name in sorted(found.keys() | wanted.keys()):
+        old, new = found.get(name), wanted.get(name)
+        if old == new:
+            continue
+        if isinstance(old, dict) and isinstance(new, dict):
+            changed += [f"{name} {part}" for part in _differences(old, new)]
+            continue
+        values = f" ({old}, now {new})"
+        # the file may be anybody's, and a terminal obeys some characters
+        shown = values if len(values) <= _SHORT and values.isprintable() else ""
+        changed.append(ascii(name)[1:-1][:_SHORT] + shown)
+    return changed

@@ -1,0 +1,85 @@
+"""A network window that the device's memory does not hold is done in parts."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import StarpolyError, StarpolyWarning
+from ..network.dense_output import Maps, Network, core_on_grid
+from ..tiling import TilePlan, plan_tiles
+
+
+class SplitOnOutOfMemory:
+    """Calls a network on windows; after a MemoryError on windows of half the size, and so on.
+
+    The parts overlap by the network's receptive field, so what is put together is the answer for the whole window, but
+    for rounding. The size that fitted is kept for later windows.
+
+    Parameters
+    ----------
+    network : Network
+        Raises MemoryError where the memory does not suffice.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._side: int | None = None
+
+    def __call__(self, window: NDArray[np.float32]) -> Maps:
+        """The network's answer for one window.
+
+        Parameters
+        ----------
+        window : (Y, X, C) float32
+            Sides are multiples of the network's stride.
+
+        Returns
+        -------
+        Maps
+            On the grid of the whole window.
+
+        Raises
+        ------
+        StarpolyError
+            If the memory does not suffice for the smallest window either.
+        """
+        while True:
+            plan = self._plan(window.shape[:2])
+            try:
+                return self._in_parts(window, plan)
+            except MemoryError as error:
+                self._halve(plan, error)
+
+    def _plan(self, shape: tuple[int, ...]) -> TilePlan:
+        height, width = shape
+        side = max(height, width) if self._side is None else self._side
+        return plan_tiles((height, width), stride=self._network.stride, halo=self._network.halo, tile_size=side)
+
+    def _in_parts(self, window: NDArray[np.float32], plan: TilePlan) -> Maps:
+        if len(plan) == 1:
+            return Maps.of_one(self._network(window[None]))
+        whole = Maps.empty(plan.shape, self._network)
+        for tile in plan:
+            part = Maps.of_one(self._network(window[tile.read.slices][None]))
+            whole.put(part, *core_on_grid(tile, self._network.grid))
+        return whole
+
+    def _halve(self, plan: TilePlan, error: MemoryError) -> None:
+        height, width = plan.window
+        self._side = max(1, math.isqrt(height * width) // 2)
+        smaller = self._plan(plan.shape).window
+        if smaller == plan.window:
+            raise StarpolyError(
+                f"expected memory for a network window of {height} x {width} pixels, the smallest that is possible, and there "
+                "is none; free memory on the device, or run without it (CUDA_VISIBLE_DEVICES=-1)"
+            ) from error
+        warnings.warn(
+            f"the device's memory does not hold a window of {height} x {width} pixels; "
+            f"going on with {smaller[0]} x {smaller[1]}",
+            StarpolyWarning,
+            stacklevel=2,
+        )

@@ -1,0 +1,54 @@
+"""Any image as 8-bit RGB, to look at."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..config import NormalizationConfig
+from ..errors import StarpolyWarning
+from .normalization import fit_normalizer
+
+_AT_ONCE = 1 << 18  # pixels
+_PERCENTILES = NormalizationConfig(low=0.5, high=99.8)
+
+
+def to_display(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """Stretch an image between percentiles.
+
+    Parameters
+    ----------
+    image : (Y, X) or (Y, X, C) array
+        Raw intensities of any real dtype. The first three channels are red, green and blue, stretched alike; of
+        two, the third colour stays dark; one is grey.
+
+    Returns
+    -------
+    (Y, X, 3) uint8
+    """
+    image = (image if image.ndim == 3 else image[..., None])[..., :3]
+    height, width, n_channels = image.shape
+    # one stretch for all channels of RGB keeps the colours
+    alike = image.reshape(height, 3 * width) if n_channels == 3 else image
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", StarpolyWarning)  # said when the image was normalised for the network
+        normalizer = fit_normalizer(alike, _PERCENTILES)
+    picture = np.zeros((height, width, 3), np.uint8)
+    for rows in bands((height, width)):
+        stretched = normalizer(alike[rows])
+        np.clip(stretched, 0, 1, out=stretched)
+        stretched *= 255
+        shown = np.rint(stretched, out=stretched).astype(np.uint8).reshape(-1, width, n_channels)
+        picture[rows, :, : 3 if n_channels == 1 else n_channels] = shown
+    return picture
+
+
+def bands(shape: tuple[int, int]) -> Iterator[slice]:
+    """Rows that are worked on at once, so that the copies of them stay small."""
+    n = max(1, _AT_ONCE // shape[1])
+    for start in range(0, shape[0], n):
+        yield slice(start, min(start + n, shape[0]))

@@ -1,0 +1,99 @@
+"""What tells an image from another, without reading all of it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...tiling import Box
+from ..readers.opening import Source
+
+_WHOLE = 1 << 24  # bytes that are looked at in full
+_SAMPLES = 256  # of a larger file, at even distances
+_SAMPLE_BYTES = 1 << 16
+_SAMPLE_SIDE = 128  # pixels of the samples of a larger array
+_METADATA = (".json", ".zarray", ".zgroup", ".zattrs")
+
+
+def identify(image: Any, source: Source) -> dict[str, Any]:
+    """Marks of an image that differ from those of any other that it might be taken for.
+
+    Parameters
+    ----------
+    image : path, Source or array-like
+        As it was given.
+    source : Source
+        What was opened of it.
+
+    Returns
+    -------
+    dict of JSON types
+        ``shape`` and ``dtype``; of a file also ``name``, ``size``, ``date`` and ``content``, a hash of samples that are
+        spread over it; of a zarr ``name`` and ``content``, a hash of its metadata and of the names, sizes and dates of
+        its chunks; of an array ``content``, a hash of samples of its pixels.
+    """
+    marks: dict[str, Any] = {"shape": list(source.shape), "dtype": str(source.dtype)}
+    if not isinstance(image, str | Path):
+        return marks | {"content": _hash(_pixels(source))}
+    path = Path(image).resolve()
+    if path.is_dir():
+        return marks | {"name": path.name, "content": _hash(_listing(path))}
+    status = path.stat()
+    parts = path.with_suffix("")  # the folder of a MIRAX slide
+    content = [*_samples(path, status.st_size), *(_listing(parts) if parts != path and parts.is_dir() else ())]
+    return marks | {
+        "name": path.name,
+        "size": status.st_size,
+        "date": _date(status.st_mtime_ns),
+        "content": _hash(content),
+    }
+
+
+def _date(nanoseconds: int) -> str:
+    seconds, rest = divmod(nanoseconds, 10**9)
+    return f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(seconds))}.{rest:09} UTC"
+
+
+def _hash(parts: Any) -> str:
+    digest = hashlib.blake2b(digest_size=32)
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _samples(path: Path, size: int) -> Iterator[bytes]:
+    with open(path, "rb") as file:
+        if size <= _WHOLE:
+            yield file.read()
+            return
+        for start in np.linspace(0, size - _SAMPLE_BYTES, _SAMPLES).astype(np.int64).tolist():
+            file.seek(start)
+            yield file.read(_SAMPLE_BYTES)
+
+
+def _listing(folder: Path) -> Iterator[bytes]:
+    for place, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            path = Path(place, name)
+            status = path.stat()
+            yield repr((path.relative_to(folder).as_posix(), status.st_size, status.st_mtime_ns)).encode()
+            if name.endswith(_METADATA):
+                yield path.read_bytes()
+
+
+def _pixels(source: Source) -> Iterator[bytes]:
+    height, width = source.shape[:2]
+    if source.nbytes <= _WHOLE:
+        yield source[:, :].tobytes()
+        return
+    side = round(_SAMPLES**0.5)
+    for y in np.linspace(0, max(0, height - _SAMPLE_SIDE), side).astype(int).tolist():
+        for x in np.linspace(0, max(0, width - _SAMPLE_SIDE), side).astype(int).tolist():
+            yield source[Box(y, x, y + _SAMPLE_SIDE, x + _SAMPLE_SIDE).clip((height, width)).slices].tobytes()

@@ -1,0 +1,59 @@
+"""Arrays in memory, and whatever looks like one: zarr, dask, h5py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ImageError
+from ...tiling import Box
+from .source import Source
+from .untrusted import decoding
+
+
+class ArraySource(Source):
+    """Anything with ``shape``, ``dtype`` and slicing.
+
+    Parameters
+    ----------
+    array : array-like (Y, X) or (Y, X, C)
+        What a slice gives is passed to ``numpy.asarray``. It must be safe to slice in threads.
+    name : str
+        For messages.
+    read_warning : str, optional
+        See :class:`Source`.
+
+    Raises
+    ------
+    ImageError
+        If it has another number of axes, is empty, or does not hold real numbers.
+    """
+
+    def __init__(self, array: Any, name: object = "array", read_warning: str | None = None) -> None:
+        if not (hasattr(array, "shape") and hasattr(array, "dtype") and hasattr(array, "__getitem__")):
+            raise ImageError(
+                f"{name}: expected a path or an array with shape, dtype and slicing, got {type(array).__name__}"
+            )
+        if len(array.shape) not in (2, 3):
+            raise ImageError(f"{name}: expected an image with axes YX or YXC, got shape {tuple(array.shape)}")
+        super().__init__(name, (*array.shape, 1)[:3], array.dtype, block=_block(array), read_warning=read_warning)
+        self._array = array
+
+    def read(self, box: Box, channels: Sequence[int]) -> NDArray:
+        """See :meth:`Source.read`."""
+        with decoding(self.name, f"pixels of {box}"):
+            pixels = np.asarray(self._array[box.slices])
+        pixels = pixels if pixels.ndim == 3 else pixels[..., None]
+        if pixels.shape != (*box.shape, self.shape[2]):
+            raise ImageError(f"{self.name}: expected {(*box.shape, self.shape[2])} pixels of {box}, got {pixels.shape}")
+        return pixels if tuple(channels) == tuple(range(self.shape[2])) else pixels[..., list(channels)]
+
+
+def _block(array: Any) -> tuple[int, int]:
+    """Chunks of zarr and h5py (lengths), of dask (lengths of every chunk); a pixel where there are none."""
+    chunks = getattr(array, "chunks", None) or (1, 1)
+    rows, columns = (max(length) if isinstance(length, tuple) else length for length in chunks[:2])
+    return int(rows), int(columns)

@@ -1,0 +1,103 @@
+"""Which axis of a stored array is which: everything becomes YX or YXC."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from numpy.typing import NDArray
+
+from ...errors import ImageError, StarpolyWarning
+
+MAX_UNNAMED_CHANNELS = 4
+"""A stack whose axis has no name holds channels if it has at most this many planes; else it is taken for a z-stack."""
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """How the axes of a stored array become YX or YXC.
+
+    ``order`` holds the stored axes of Y, X and, if there are any, the channels; all other axes have length 1.
+    ``names`` is ``YX``, or ``YX`` with S (samples of a pixel), C (channels) or Q (unnamed) for the third.
+    """
+
+    order: tuple[int, ...]
+    names: str
+    ndim: int
+
+    def __call__(self, array: NDArray) -> NDArray:
+        """The array with axes YX or YXC; a view."""
+        kept = sorted(self.order)
+        squeezed = array[tuple(slice(None) if axis in kept else 0 for axis in range(self.ndim))]
+        return squeezed.transpose([kept.index(axis) for axis in self.order])
+
+    def lengths(self, shape: tuple[int, ...]) -> tuple[int, int, int]:
+        """Rows, columns and channels of a stored array of ``shape``."""
+        y, x, *channel = (int(shape[axis]) for axis in self.order)
+        return y, x, channel[0] if channel else 1
+
+
+def arrange_axes(shape: tuple[int, ...], axes: str, path: Path) -> Arrangement:
+    """Find rows, columns and channels among the axes of a stored array.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the stored array.
+    axes : str
+        A letter per axis as in OME: Y, X, C, S (samples), Z, T, others unnamed. Of the wrong length it is ignored.
+    path : Path
+        For messages.
+
+    Raises
+    ------
+    ImageError
+        For a stack along z, time or an unnamed axis that is too long for channels.
+
+    Warns
+    -----
+    StarpolyWarning
+        If a short axis without name is taken for channels.
+    """
+    if len(shape) != len(axes):  # metadata and data disagree
+        axes = "Q" * (len(shape) - 2) + "YX"
+    kept = [axis for axis, name in enumerate(axes) if name in "YX" or shape[axis] != 1]
+    names = "".join(axes[axis] for axis in kept)
+    lengths = tuple(shape[axis] for axis in kept)
+    if sorted(names) == ["X", "Y"]:
+        return Arrangement((kept[names.index("Y")], kept[names.index("X")]), "YX", len(shape))
+    if len(names) != 3 or "Y" not in names or "X" not in names:
+        raise _stack_error(lengths, names, path)
+    channel = next(axis for axis, name in enumerate(names) if name not in "YX")
+    if names[channel] in "SC":
+        order = (names.index("Y"), names.index("X"), channel)
+        return Arrangement(tuple(kept[axis] for axis in order), f"YX{names[channel]}", len(shape))
+    channel = _unnamed_channel_axis(lengths, names, path)
+    rows_first = [axis for axis in range(3) if axis != channel]
+    return Arrangement(tuple(kept[axis] for axis in (*rows_first, channel)), "YXQ", len(shape))
+
+
+def guess_axes(shape: tuple[int, ...]) -> str:
+    """Axes of an array that comes without names, as :func:`arrange_axes` takes them."""
+    last_is_short = len(shape) == 3 and shape[2] <= MAX_UNNAMED_CHANNELS < min(shape[:2])
+    return "YXC" if last_is_short else "Q" * (len(shape) - 2) + "YX"
+
+
+def _unnamed_channel_axis(shape: tuple[int, ...], axes: str, path: Path) -> int:
+    """Which axis of a stack without axis names holds the channels, by its length."""
+    if not set(axes) & set("ZT"):
+        for axis in (0, 2):
+            others = [length for other, length in enumerate(shape) if other != axis]
+            if shape[axis] <= MAX_UNNAMED_CHANNELS < min(others):
+                message = f"{path}: expected axes YX or YXC, got shape {shape}; its axis {axis} is taken for channels"
+                warnings.warn(message, StarpolyWarning, stacklevel=6)
+                return axis
+    raise _stack_error(shape, axes, path)
+
+
+def _stack_error(shape: tuple[int, ...], axes: str, path: Path) -> ImageError:
+    return ImageError(
+        f"{path}: expected one image with axes YX or YXC, got a stack with axes {axes} and shape {shape}; "
+        "save its planes as single files, or a projection of it"
+    )

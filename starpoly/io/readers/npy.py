@@ -1,0 +1,46 @@
+"""Arrays in ``.npy`` files, mapped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...tiling import Box
+from .axes import arrange_axes, guess_axes
+from .mapped import MappedPlanes
+from .source import Source
+from .untrusted import decoding
+
+NPY_START = b"\x93NUMPY"
+
+
+class NpySource(Source):
+    """An ``.npy`` file (Y, X), (Y, X, C) or, with up to four channels, (C, Y, X).
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    ImageError
+        If the file is damaged or holds Python objects or a stack.
+    """
+
+    def __init__(self, path: Path) -> None:
+        with decoding(path, "a whole .npy file"):
+            # no objects: those are pickled, and unpickling can run anything
+            header = np.load(path, mmap_mode="r", allow_pickle=False)
+            shape, dtype, offset = header.shape, header.dtype, header.offset
+            order = "C" if header.flags.c_contiguous else "F"
+            del header
+            arrangement = arrange_axes(shape, guess_axes(shape), path)
+            self._pixels = MappedPlanes(path, [offset], shape, dtype, arrangement, order)  # type: ignore[arg-type]
+        super().__init__(path, self._pixels.shape, dtype)
+
+    def read(self, box: Box, channels: Sequence[int]) -> NDArray:
+        """See :meth:`Source.read`."""
+        return self._pixels.read(box, channels)

@@ -1,0 +1,108 @@
+"""MIRAX, Hamamatsu VMS, DICOM and other slides through the optional OpenSlide."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ImageError
+from ...tiling import Box
+from .blocks import BlockGrid
+from .pixel_size import in_micrometres, scaled
+from .source import Source, check_level
+from .untrusted import decoding
+
+SUFFIXES = (".mrxs", ".vms", ".vmu", ".dcm", ".svslide", ".czi")
+"""Names of slides that are no TIFF files."""
+
+_BLOCK_LENGTH = 512
+
+
+class OpenSlideSource(Source):
+    """A level of a slide, RGB; where the scanner saw nothing it has the slide's background colour.
+
+    Parameters
+    ----------
+    path : Path
+    level : int
+        0 is full resolution.
+
+    Raises
+    ------
+    ImageError
+        If OpenSlide is not installed, does not know the file, or there is no such level.
+    """
+
+    def __init__(self, path: Path, level: int = 0) -> None:
+        openslide = _import_openslide(path)
+        with decoding(path, "a slide"):
+            self._slide = openslide.OpenSlide(path)
+        try:
+            levels = [(height, width) for width, height in self._slide.level_dimensions]
+            check_level(path, level, levels)
+            properties = self._slide.properties
+            size = in_micrometres(properties.get("openslide.mpp-y"), properties.get("openslide.mpp-x"), "um")
+            self._background = _colour(properties.get("openslide.background-color"))
+            self._lock = threading.Lock()
+            self._open = True
+            # blocks lie on a grid: at low levels OpenSlide's pixels depend a little on where a region starts
+            block = (_BLOCK_LENGTH, _BLOCK_LENGTH)
+            self._pixels = BlockGrid(
+                str(path), (*levels[level], 3), np.dtype(np.uint8), block, 3, self._decode, kind="region"
+            )
+        except BaseException:
+            self._slide.close()
+            raise
+        self._downsample = self._slide.level_downsamples[level]
+        super().__init__(
+            path,
+            self._pixels.shape,
+            np.uint8,
+            pixel_size=scaled(size, levels[0], levels[level]),
+            level=level,
+            levels=levels,
+            block=self._pixels.block,
+        )
+
+    def read(self, box: Box, channels: Sequence[int]) -> NDArray:
+        """See :meth:`Source.read`."""
+        return self._pixels.read(box, channels)
+
+    def close(self) -> None:
+        """Close the slide."""
+        with self._lock:
+            self._open = False
+            self._slide.close()
+        self._pixels.clear()
+
+    def _decode(self, plane: int, row: int, column: int) -> NDArray:
+        height, width = self._pixels.block
+        corner = round(column * width * self._downsample), round(row * height * self._downsample)
+        with self._lock:
+            if not self._open:
+                raise ValueError("the file is closed")
+            picture = np.asarray(self._slide.read_region(corner, self.level, (width, height)), np.uint16)
+        alpha = picture[..., 3:]
+        return ((picture[..., :3] * alpha + self._background * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+def _import_openslide(path: Path):  # type: ignore[no-untyped-def]
+    """The optional library; looked for when a slide needs it."""
+    try:
+        import openslide
+    except (ImportError, OSError) as error:
+        message = f"{path}: expected OpenSlide to read {path.suffix} slides, got none; pip install 'starpoly[wsi]'"
+        raise ImageError(message) from error
+    return openslide
+
+
+def _colour(stated: str | None) -> NDArray[np.uint16]:
+    """A colour RRGGBB; white where none is stated."""
+    try:
+        return np.frombuffer(bytes.fromhex(stated or "ffffff"), np.uint8)[:3].astype(np.uint16).reshape(3)
+    except ValueError:
+        return np.full(3, 255, np.uint16)

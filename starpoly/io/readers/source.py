@@ -1,0 +1,169 @@
+"""What a source is: an image that is read by region."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from ...errors import ImageError
+from ...tiling import Box
+
+
+class Source(ABC):
+    """An image with axes (Y, X, C) of which regions are read when they are asked for.
+
+    ``source[y0:y1, x0:x1]`` is an array (y, x, C) in native byte order; a third index picks channels as in numpy.
+    Slices are clipped to the image and have no step. Reading is thread-safe. A source is a context manager, which
+    closes the file.
+
+    Attributes
+    ----------
+    name : str
+        The file, for messages.
+    shape : (int, int, int)
+        Rows, columns and channels.
+    dtype : numpy.dtype
+        bool, integers or floats.
+    pixel_size : (float, float) or None
+        Micrometres per pixel (y, x), None where the file does not say.
+    level, levels : int, tuple of (int, int)
+        Which level of the pyramid this is, and rows and columns of all.
+    offset : (int, int)
+        The first pixel (y, x) in the whole image of this level.
+    block : (int, int)
+        Rows and columns that are decoded at once; regions along its multiples cost least.
+    read_warning : str or None
+        What is dear about reading it by region, None where nothing is.
+    """
+
+    def __init__(
+        self,
+        name: object,
+        shape: Sequence[int],
+        dtype: DTypeLike,
+        *,
+        pixel_size: tuple[float, float] | None = None,
+        level: int = 0,
+        levels: Sequence[tuple[int, int]] = (),
+        offset: tuple[int, int] = (0, 0),
+        block: tuple[int, int] = (1, 1),
+        read_warning: str | None = None,
+    ) -> None:
+        self.name = str(name)
+        self.shape = check_shape(name, shape)
+        self.dtype = check_dtype(name, np.dtype(dtype))
+        self.pixel_size = pixel_size
+        self.level = level
+        self.levels = tuple((int(y), int(x)) for y, x in levels) or (self.shape[:2],)
+        self.offset = offset
+        self.block = block
+        self.read_warning = read_warning
+
+    @abstractmethod
+    def read(self, box: Box, channels: Sequence[int]) -> NDArray:
+        """The pixels of a box inside the image, (y, x, len(channels)), in any byte order; thread-safe."""
+
+    def close(self) -> None:  # noqa: B027  # not abstract: most have nothing to let go of
+        """Let go of the file; the source cannot be read any more."""
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes: three."""
+        return 3
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the whole image would take in memory."""
+        return int(np.prod(self.shape, dtype=object)) * self.dtype.itemsize
+
+    def __getitem__(self, key: Any) -> NDArray:
+        keys = key if isinstance(key, tuple) else (key,)
+        if len(keys) > 3 or not all(isinstance(index, slice) and index.step in (None, 1) for index in keys[:2]):
+            raise ImageError(f"{self.name}: expected slices of rows and columns without step, got {key}")
+        rows, columns = (
+            index.indices(length)[:2]
+            for index, length in zip((*keys[:2], slice(None))[:2], self.shape[:2], strict=True)
+        )
+        box = Box(rows[0], columns[0], max(rows), max(columns))
+        channels = np.arange(self.shape[2])[keys[2]] if len(keys) == 3 else np.arange(self.shape[2])
+        if 0 in box.shape or channels.size == 0:
+            return np.empty((*box.shape, *channels.shape), self.dtype)
+        pixels = self.read(box, tuple(int(channel) for channel in channels.ravel()))
+        pixels = np.asarray(pixels, dtype=self.dtype)
+        return pixels[..., 0] if channels.ndim == 0 else pixels
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray:
+        """The whole image in memory."""
+        whole = self[:, :]
+        return whole if dtype is None else whole.astype(dtype, copy=False)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name} {self.shape} {self.dtype}>"
+
+
+class DerivedSource(Source):
+    """A source made of another one: says of itself what that one says, and closes it.
+
+    Parameters
+    ----------
+    source : Source
+        The other one.
+    shape, dtype
+        As for :class:`Source`; by default as the other one's.
+    changes
+        Any of the attributes that :class:`Source` takes by name, where they differ.
+    """
+
+    def __init__(
+        self, source: Source, shape: Sequence[int] | None = None, dtype: DTypeLike | None = None, **changes: Any
+    ) -> None:
+        kept = {
+            name: getattr(source, name) for name in ("pixel_size", "level", "levels", "offset", "block", "read_warning")
+        }
+        super().__init__(
+            source.name,
+            source.shape if shape is None else shape,
+            source.dtype if dtype is None else dtype,
+            **kept | changes,
+        )
+        self._source = source
+
+    def close(self) -> None:
+        """Close the other one."""
+        self._source.close()
+
+
+def check_shape(name: object, shape: Sequence[int]) -> tuple[int, int, int]:
+    """Rows, columns and channels, all positive."""
+    if len(shape) != 3 or min(shape) < 1:
+        raise ImageError(f"{name}: expected an image with axes YX or YXC, got shape {tuple(shape)}")
+    return int(shape[0]), int(shape[1]), int(shape[2])
+
+
+def check_dtype(name: object, dtype: np.dtype) -> np.dtype:
+    """The dtype in native byte order, if it is one of real numbers."""
+    if dtype.kind not in "buif":
+        raise ImageError(f"{name}: expected real numbers, got {dtype}; save real parts or magnitudes")
+    return dtype.newbyteorder("=")
+
+
+def check_level(name: object, level: int, levels: Sequence[object]) -> int:
+    """A level of a pyramid that exists."""
+    if not 0 <= level < len(levels):
+        raise ImageError(
+            f"{name}: expected a level from 0 to {len(levels) - 1}, got {level}; the levels are {list(levels)}"
+        )
+    return level

@@ -1,0 +1,33 @@
+"""Whatever a decoder raises on bytes from outside becomes an error of one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ...errors import ImageError, TooLargeError
+
+
+@contextmanager
+def decoding(name: object, what: str = "a whole image file") -> Iterator[None]:
+    """Turn any error inside the block into an :class:`ImageError` about ``name``, a TooLargeError where memory ends.
+
+    Parameters
+    ----------
+    name : str or Path
+        The file, with which the message starts.
+    what : str
+        What is decoded.
+    """
+    try:
+        yield
+    except ImageError:
+        raise
+    except MemoryError as error:
+        message = f"{name}: expected an image that fits into memory, got one too large; crop it or free memory"
+        raise TooLargeError(message) from error
+    except Exception as error:
+        detail = " ".join(str(error).split())[:120] or type(error).__name__
+        raise ImageError(
+            f"{name}: expected {what}, got one that cannot be decoded ({detail}); copy or export it again"
+        ) from error

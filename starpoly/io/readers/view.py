@@ -1,0 +1,63 @@
+"""A part of a source: a region, some channels, or both; or a source whose pixels have another size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ...errors import ImageError
+from ...tiling import Box
+from .pixel_size import PixelSize
+from .source import DerivedSource, Source
+
+
+class SourceView(DerivedSource):
+    """Region ``roi`` and ``channels`` of another source, which it closes when it is closed.
+
+    Parameters
+    ----------
+    source : Source
+    roi : Box, optional
+        In pixels of ``source``; must lie inside of it.
+    channels : sequence of int, optional
+        Indices of channels, in the wanted order; from 0.
+
+    pixel_size : (float, float), optional
+        Micrometres per pixel (y, x), in place of what the other source says.
+
+    Raises
+    ------
+    ImageError
+        If the region is empty or reaches beyond the image, or a channel does not exist.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        roi: Box | None = None,
+        channels: Sequence[int] | None = None,
+        pixel_size: PixelSize | None = None,
+    ) -> None:
+        height, width, n_channels = source.shape
+        roi = roi or Box(0, 0, height, width)
+        if roi.clip((height, width)) != roi or min(roi.shape) < 1:
+            raise ImageError(
+                f"{source.name}: expected a region y0,x0,y1,x1 inside the image of {height} x {width} pixels, "
+                f"got {roi.y0},{roi.x0},{roi.y1},{roi.x1}"
+            )
+        channels = tuple(range(n_channels) if channels is None else channels)
+        if not channels or not all(0 <= channel < n_channels for channel in channels):
+            raise ImageError(f"{source.name}: expected channels from 0 to {n_channels - 1}, got {list(channels)}")
+        changes: dict[str, Any] = {"offset": (source.offset[0] + roi.y0, source.offset[1] + roi.x0)}
+        if pixel_size is not None:
+            changes["pixel_size"] = pixel_size
+        super().__init__(source, (*roi.shape, len(channels)), **changes)
+        self._roi, self._channels = roi, channels
+
+    def read(self, box: Box, channels: Sequence[int]) -> NDArray:
+        """See :meth:`Source.read`."""
+        y, x = self._roi.y0, self._roi.x0
+        there = Box(box.y0 + y, box.x0 + x, box.y1 + y, box.x1 + x)
+        return self._source.read(there, tuple(self._channels[channel] for channel in channels))

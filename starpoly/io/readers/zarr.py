@@ -1,0 +1,208 @@
+"""OME-Zarr 0.4 and 0.5, and plain zarr arrays of version 2 and 3."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ImageError, StarpolyWarning
+from ...tiling import Box
+from .axes import Arrangement, arrange_axes, guess_axes
+from .blocks import BlockGrid
+from .pixel_size import PixelSize, in_micrometres
+from .source import Source, check_dtype, check_level
+from .untrusted import decoding
+
+_BLOCK_LENGTH = 512
+"""Smaller chunks are read several at a time, up to about this many pixels a side: each read has its overhead."""
+
+
+class ZarrSource(Source):
+    """A level of an OME-Zarr image, or a zarr array.
+
+    Parameters
+    ----------
+    path : Path
+        The folder of an image (a group with ``multiscales``) or of an array. An array's axes are taken from its
+        dimension names where it has them, else from its shape as for ``.npy``.
+    level : int
+        Index among the datasets of the pyramid.
+
+    Raises
+    ------
+    ImageError
+        If it is no such folder, holds a stack along z or time, is a plate of many images, or has no such level.
+    """
+
+    def __init__(self, path: Path, level: int = 0) -> None:
+        import zarr
+        import zarr.storage
+
+        with decoding(path, "a zarr image"):
+            node = zarr.open(store=zarr.storage.LocalStore(path, read_only=True), mode="r")
+            if isinstance(node, zarr.Array):
+                image = _Multiscale([node], _axes_of_array(node), [None])
+            else:
+                image = _read_multiscale(node, path)
+            arrangements = [arrange_axes(array.shape, image.axes, path) for array in image.arrays]
+            lengths = [arrange.lengths(array.shape) for arrange, array in zip(arrangements, image.arrays, strict=True)]
+            check_level(path, level, [length[:2] for length in lengths])
+            self._pixels = _grid(image.arrays[level], arrangements[level], path)
+        super().__init__(
+            path,
+            self._pixels.shape,
+            self._pixels.dtype,
+            pixel_size=image.sizes[level],
+            level=level,
+            levels=[length[:2] for length in lengths],
+            block=self._pixels.block,
+            read_warning=self._pixels.read_warning,
+        )
+
+    def read(self, box: Box, channels: Sequence[int]) -> NDArray:
+        """See :meth:`Source.read`."""
+        return self._pixels.read(box, channels)
+
+
+class _Multiscale:
+    """Arrays of a pyramid, the letters of their axes, and the pixel size of each."""
+
+    def __init__(self, arrays: list[Any], axes: str, sizes: Sequence[PixelSize | None]) -> None:
+        self.arrays, self.axes, self.sizes = arrays, axes, sizes
+
+
+def _grid(array: Any, arrangement: Arrangement, path: Path) -> BlockGrid:
+    height, width, n_channels = arrangement.lengths(array.shape)
+    y, x, samples = arrangement.lengths(array.chunks)
+    block = (_several(y, height), _several(x, width))
+    samples = min(samples, n_channels)
+
+    def decode(plane: int, row: int, column: int) -> NDArray:
+        stops = (
+            slice(row * block[0], (row + 1) * block[0]),
+            slice(column * block[1], (column + 1) * block[1]),
+            slice(plane * samples, (plane + 1) * samples),
+        )
+        index: list[Any] = [slice(0, 1)] * array.ndim
+        for axis, stop in zip(arrangement.order, stops, strict=False):
+            index[axis] = stop
+        pixels = arrangement(np.asarray(array[tuple(index)]))
+        pixels = pixels if pixels.ndim == 3 else pixels[..., None]
+        missing = samples - pixels.shape[2]  # the last plane may hold fewer
+        return np.pad(pixels, ((0, 0), (0, 0), (0, missing))) if missing else pixels
+
+    dtype = check_dtype(path, np.dtype(array.dtype))
+    return BlockGrid(str(path), (height, width, n_channels), dtype, block, samples, decode, kind="chunk")
+
+
+def _several(chunk: int, length: int) -> int:
+    """A multiple of a chunk's length near the wanted one, within the image."""
+    return max(1, min(max(1, _BLOCK_LENGTH // chunk) * chunk, length))
+
+
+def _axes_of_array(array: Any) -> str:
+    """Letters of the axes, from dimension names (zarr 3), xarray's attribute, or the shape."""
+    names = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS")
+    if isinstance(names, (list, tuple)) and len(names) == array.ndim and all(names):
+        axes = "".join(map(_letter, names))
+        if "Y" in axes and "X" in axes:
+            return axes
+    return guess_axes(array.shape)
+
+
+def _letter(name: object) -> str:
+    """An axis' letter; axes of other names are unnamed."""
+    text = str(name).upper()
+    letter = "C" if text in ("CHANNEL", "BAND") else "S" if text in ("SAMPLE", "RGB") else text
+    return letter if letter in ("Y", "X", "C", "S", "Z", "T") else "Q"
+
+
+def _read_multiscale(group: Any, path: Path) -> _Multiscale:
+    """Arrays, axes and pixel sizes as the metadata of OME-Zarr state them; every claim is checked."""
+    import zarr
+
+    group = _image_group(group, path)
+    described = _first_multiscale(group, path)
+    datasets = described.get("datasets")
+    if not isinstance(datasets, list) or not datasets:
+        raise ImageError(f"{path}: expected datasets in the metadata of the image, got none; export it again")
+    arrays, sizes = [], []
+    axes = _axis_list(described)
+    for dataset in datasets:
+        inner = str(dataset.get("path", ""))
+        if not inner or PurePosixPath(inner).is_absolute() or ".." in PurePosixPath(inner).parts or "\\" in inner:
+            raise ImageError(f"{path}: expected datasets inside the folder, got {inner!r}; export it again")
+        array = group.get(inner)
+        if not isinstance(array, zarr.Array):
+            raise ImageError(f"{path}: expected an array at {inner!r}, as the metadata say, got none; copy it again")
+        arrays.append(array)
+        sizes.append(_pixel_size(axes, dataset, described))
+    names = "".join(_letter(axis.get("name")) for axis in axes)
+    return _Multiscale(arrays, names or "TCZYX", sizes)
+
+
+def _ome_attributes(group: Any) -> Mapping[str, Any]:
+    attributes = dict(group.attrs)
+    ome = attributes.get("ome", attributes)  # 0.5 has a key of its own
+    return ome if isinstance(ome, Mapping) else {}
+
+
+def _image_group(group: Any, path: Path) -> Any:
+    """The group itself, or the first image of several as bioformats2raw lays them out: groups 0, 1 ..."""
+    if "multiscales" in (ome := _ome_attributes(group)) or "bioformats2raw.layout" not in ome or "0" not in group:
+        return group
+    if "1" in group:
+        message = f"{path}: expected one image, got several; {path / '0'} is used"
+        warnings.warn(message, StarpolyWarning, stacklevel=7)
+    return group["0"]
+
+
+def _first_multiscale(group: Any, path: Path) -> dict[str, Any]:
+    """The description of the image in a group's attributes."""
+    ome = _ome_attributes(group)
+    if "plate" in ome or "well" in ome:
+        raise ImageError(f"{path}: expected one image, got a plate of images; name one of them, as in plate.zarr/A/1/0")
+    described = ome.get("multiscales")
+    if isinstance(described, list) and described and isinstance(described[0], dict):
+        if len(described) > 1:
+            message = f"{path}: expected one image, got {len(described)}; the first is used"
+            warnings.warn(message, StarpolyWarning, stacklevel=7)
+        return described[0]
+    raise ImageError(
+        f"{path}: expected an OME-Zarr image or a zarr array, got a group with {sorted(group.keys())[:5]}; "
+        "name the folder of the image itself"
+    )
+
+
+def _axis_list(described: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Axes as dictionaries; before 0.4 they were mere names."""
+    axes = described.get("axes")
+    return [axis if isinstance(axis, dict) else {"name": axis} for axis in axes] if isinstance(axes, list) else []
+
+
+def _pixel_size(
+    axes: list[dict[str, Any]], dataset: Mapping[str, Any], described: Mapping[str, Any]
+) -> PixelSize | None:
+    """Scale of the dataset times that of the whole pyramid, in the unit of its axes."""
+    names = [axis.get("name") for axis in axes]
+    if "y" not in names or "x" not in names:
+        return None
+    at = names.index("y"), names.index("x")
+    scale = [1.0, 1.0]
+    found = False
+    for transformations in (dataset.get("coordinateTransformations"), described.get("coordinateTransformations")):
+        for entry in transformations if isinstance(transformations, list) else ():
+            values = entry.get("scale") if isinstance(entry, dict) and entry.get("type") == "scale" else None
+            if isinstance(values, list) and len(values) == len(axes):
+                if not all(isinstance(values[axis], (int, float)) for axis in at):
+                    return None
+                scale = [size * values[axis] for size, axis in zip(scale, at, strict=True)]
+                found = True
+    if not found:
+        return None
+    return in_micrometres(*scale, *(axes[axis].get("unit", "") for axis in at))

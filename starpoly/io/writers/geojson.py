@@ -1,0 +1,192 @@
+"""Outlines to GeoJSON, as QuPath reads it (one Feature a line, streamed)."""
+
+from __future__ import annotations
+
+import json
+import math
+import uuid
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ImageError, StarpolyWarning
+from ...polygons import StarPolygons
+from ..files.atomic import new_file
+from .rings import outlines, ring_area
+
+OBJECT_TYPES = ("detection", "cell", "annotation")
+
+#: colours of the classes 1, 2, ... as red, green, blue; told apart also by the colour-blind (Okabe and Ito 2008)
+CLASS_COLORS = (
+    (230, 159, 0),
+    (86, 180, 233),
+    (0, 158, 115),
+    (240, 228, 66),
+    (0, 114, 178),
+    (213, 94, 0),
+    (204, 121, 167),
+)
+
+_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_OID, "starpoly")
+_NO_MEASUREMENTS = ("label", "y", "x", "class")
+
+
+def write_geojson(
+    path: str | Path,
+    polygons: StarPolygons,
+    shape: tuple[int, int],
+    *,
+    columns: Mapping[str, Any] | None = None,
+    class_names: Sequence[str] = (),
+    object_type: str = "detection",
+    name: str | None = None,
+) -> None:
+    """Write polygons as a GeoJSON FeatureCollection.
+
+    Coordinates are ``[x, y]`` in pixels of the full resolution with the origin at the image's corner; rings are simple,
+    closed and cut at the image's border (see :func:`starpoly.io.writers.rings.outlines`). A Feature's ``id`` is a UUID
+    made of the name and the label, its ``name`` the label. Equal polygons give equal bytes.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file; replaced whole, or left as it was if writing fails.
+    polygons : StarPolygons
+        ``n`` polygons with finite coordinates.
+    shape : (int, int)
+        Height and width of the image in pixels.
+    columns : mapping of str to (n,) array, optional
+        As :func:`starpoly.labels.measurements.measure` gives them: ``label`` and measurements, of which those that are finite
+        numbers are written. Default: labels 1..n, the score, and area and diameter of the outline in pixels.
+    class_names : sequence of str, optional
+        Names of the classes 1..n_classes; without them classes are numbers. Without classes no classification is
+        written.
+    object_type : {"detection", "cell", "annotation"}
+        What QuPath makes of the Features.
+    name : str, optional
+        What the identifiers are made of, beside the labels. Default: the file's name.
+
+    Raises
+    ------
+    ImageError
+        If the columns do not fit, coordinates are not finite, or the file cannot be written.
+
+    Warns
+    -----
+    StarpolyWarning
+        If polygons lie outside the image; they are left out.
+    """
+    stream_geojson(path, [(polygons, columns)], shape, class_names=class_names, object_type=object_type, name=name)
+
+
+def stream_geojson(
+    path: str | Path,
+    parts: Iterable[tuple[StarPolygons, Mapping[str, Any] | None]],
+    shape: tuple[int, int],
+    *,
+    class_names: Sequence[str] = (),
+    object_type: str = "detection",
+    name: str | None = None,
+) -> None:
+    """The same for polygons that come some at a time, each part with its columns; the bytes are those of all at once.
+
+    Parameters
+    ----------
+    path, shape, class_names, object_type, name
+        As for :func:`write_geojson`.
+    parts : iterable of (polygons, columns)
+    """
+    path = Path(path)
+    if object_type not in OBJECT_TYPES:
+        raise ImageError(f"{path}: expected an object type of {', '.join(OBJECT_TYPES)}, got {object_type!r}")
+    name = path.name if name is None else name
+    separator, outside = "\n", 0
+    with new_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:
+        file.write('{"type":"FeatureCollection","features":[')
+        for polygons, columns in parts:
+            check_polygons(polygons, path)
+            table = None if columns is None else _check_columns(columns, len(polygons), path)
+            for ring, label, properties in _described(polygons, table, shape, class_names):
+                if not len(ring):
+                    outside += 1
+                    continue
+                feature = {
+                    "type": "Feature",
+                    "id": str(uuid.uuid5(_NAMESPACE, f"{name}\n{label}")),
+                    "geometry": {"type": "Polygon", "coordinates": [[*ring.tolist(), ring[0].tolist()]]},
+                    "properties": {"objectType": object_type, **properties},
+                }
+                file.write(separator + json.dumps(feature, separators=(",", ":"), allow_nan=False))
+                separator = ",\n"
+        file.write("\n]}\n")
+    if outside:
+        warnings.warn(f"{path}: {outside} polygons outside the image are left out", StarpolyWarning, stacklevel=2)
+
+
+def _described(
+    polygons: StarPolygons, table: Mapping[str, NDArray] | None, shape: tuple[int, int], class_names: Sequence[str]
+) -> Iterator[tuple[NDArray[np.float64], int, dict[str, Any]]]:
+    """The ring, the label and the properties of each polygon."""
+    classifications = _classifications(polygons.classes, class_names)
+    for index, ring in enumerate(outlines(polygons, shape)):
+        label = index + 1 if table is None else int(table["label"][index])
+        properties: dict[str, Any] = {"name": str(label)}
+        if classifications is not None:
+            properties["classification"] = classifications[index]
+        values = _outline_values(ring, polygons.probabilities[index]) if table is None else _row(table, index)
+        properties["measurements"] = dict(values)
+        yield ring, label, properties
+
+
+def check_polygons(polygons: StarPolygons, path: Path) -> None:
+    """Refuse coordinates that no file can hold.
+
+    Raises
+    ------
+    ImageError
+        If a point or a distance is not finite.
+    """
+    if not (np.isfinite(polygons.points).all() and np.isfinite(polygons.distances).all()):
+        raise ImageError(f"{path}: expected finite points and distances, got NaN or infinity; leave those polygons out")
+
+
+def _check_columns(columns: Mapping[str, Any], n: int, path: Path) -> dict[str, NDArray]:
+    table = {key: np.asarray(column) for key, column in columns.items()}
+    if "label" not in table or any(column.shape != (n,) for column in table.values()):
+        lengths = {key: column.shape for key, column in table.items()}
+        raise ImageError(f"{path}: expected a column label and columns of {n} rows, one per polygon, got {lengths}")
+    return table
+
+
+def _classifications(classes: NDArray[np.int64] | None, names: Sequence[str]) -> Sequence[dict[str, Any]] | None:
+    """QuPath's classification of each polygon; the polygons of a class share one."""
+    if classes is None:
+        return None
+    known = {
+        int(index): {
+            "name": names[index - 1] if index <= len(names) else str(index),
+            "color": list(CLASS_COLORS[(index - 1) % len(CLASS_COLORS)]),
+        }
+        for index in np.unique(classes)
+    }
+    return [known[int(index)] for index in classes]
+
+
+def _outline_values(ring: NDArray[np.float64], probability: np.float32) -> Iterator[tuple[str, float]]:
+    area = ring_area(ring)
+    if math.isfinite(probability):
+        yield "score", round(float(probability), 4)
+    yield "area", round(area, 4)
+    yield "diameter", round(math.sqrt(4 * area / math.pi), 4)
+
+
+def _row(table: Mapping[str, NDArray], index: int) -> Iterator[tuple[str, float]]:
+    """The measurements of a polygon that are finite numbers, with the decimals of the table."""
+    for key, column in table.items():
+        if key not in _NO_MEASUREMENTS and column.dtype.kind in "buif" and math.isfinite(column[index]):
+            value = float(column[index])
+            yield key, int(value) if value.is_integer() else round(value, 4)

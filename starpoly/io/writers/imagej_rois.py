@@ -1,0 +1,102 @@
+"""Outlines to a zip of ImageJ ROIs, for its ROI Manager."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ...errors import ImageError, StarpolyWarning
+from ...polygons import StarPolygons
+from ..files.atomic import new_file
+from .geojson import check_polygons
+from .rings import outlines
+from .zip_stream import ZipStream
+
+_LARGEST = 65_535  # pixels; the corners of an ROI are 16-bit numbers
+
+
+def write_rois(
+    path: str | Path, polygons: StarPolygons, shape: tuple[int, int], *, labels: ArrayLike | None = None
+) -> None:
+    """Write polygons as ImageJ polygon ROIs with sub-pixel coordinates, named by label.
+
+    Outlines are those of :func:`starpoly.io.writers.rings.outlines`, in pixels of the full resolution. Equal polygons
+    give equal bytes.
+
+    Parameters
+    ----------
+    path : str or Path
+        The zip file; replaced whole, or left as it was if writing fails.
+    polygons : StarPolygons
+        ``n`` polygons with finite coordinates.
+    shape : (int, int)
+        Height and width of the image in pixels.
+    labels : (n,) integers, optional
+        Label of each polygon. Default: 1..n.
+
+    Raises
+    ------
+    ImageError
+        If roifile is not installed, the labels do not fit, or the file cannot be written.
+
+    Warns
+    -----
+    StarpolyWarning
+        If the image is larger than ImageJ's 16-bit corners reach, or polygons lie outside the image and are left out.
+    """
+    names = np.arange(1, len(polygons) + 1) if labels is None else labels
+    stream_rois(path, [(polygons, names)], shape)
+
+
+def stream_rois(path: str | Path, parts: Iterable[tuple[StarPolygons, ArrayLike]], shape: tuple[int, int]) -> None:
+    """The same for polygons that come some at a time, each part with its labels.
+
+    Parameters
+    ----------
+    path, shape
+        As for :func:`write_rois`.
+    parts : iterable of (polygons, labels)
+    """
+    path = Path(path)
+    roifile = _import_roifile(path)
+    if max(shape) > _LARGEST:
+        message = (
+            f"{path}: expected an image of at most {_LARGEST} pixels a side, got {shape}; ImageJ will misplace what "
+            "lies beyond, use GeoJSON"
+        )
+        warnings.warn(message, StarpolyWarning, stacklevel=2)
+    outside = 0
+    with new_file(path) as temporary, open(temporary, "wb") as file:
+        archive = ZipStream(file)
+        for polygons, labels in parts:
+            check_polygons(polygons, path)
+            for label, ring in zip(_check_labels(labels, len(polygons), path), outlines(polygons, shape), strict=True):
+                if not len(ring):
+                    outside += 1
+                    continue
+                roi = roifile.ImagejRoi.frompoints(ring.astype(np.float32), name=f"{label:06d}")
+                roi.roitype = roifile.ROI_TYPE.POLYGON
+                archive.add(f"{label:06d}.roi", roi.tobytes())
+        archive.finish()
+    if outside:
+        warnings.warn(f"{path}: {outside} polygons outside the image are left out", StarpolyWarning, stacklevel=2)
+
+
+def _check_labels(labels: ArrayLike, n: int, path: Path) -> NDArray:
+    names = np.asarray(labels)
+    if names.shape != (n,) or names.dtype.kind not in "ui":
+        raise ImageError(f"{path}: expected {n} integer labels, got {names.dtype} of shape {names.shape}")
+    return names
+
+
+def _import_roifile(path: Path) -> Any:
+    try:
+        import roifile
+    except ImportError as error:
+        raise ImageError(f"{path}: expected the package roifile, got none; pip install 'starpoly[imagej]'") from error
+    return roifile

@@ -1,0 +1,98 @@
+"""Label images of any size to OME-Zarr 0.5.
+
+A folder: `zarr.json` names the levels and says that they are labels; the levels `0`, `1` ... are zarr arrays (format 3).
+https://ngff.openmicroscopy.org/0.5/
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ...errors import ImageError
+from ..files.zarr_folder import new_zarr_folder
+from .pyramid import RegionLabels, check_labels, check_pixel_size, level_shape, pull, pyramid_steps
+
+CHUNK = 1024
+_VERSION = "0.5"
+_COMPRESSION_LEVEL = 3
+
+
+def write_ome_zarr(path: str | Path, labels: RegionLabels, *, pixel_size: tuple[float, float] | None = None) -> None:
+    """Write a label image as an OME-Zarr 0.5 image of labels, one chunk at a time.
+
+    Levels halve down to 1 024 pixels a side; their pixels are pixels of the full resolution, so ids stay ids. Chunks of
+    1 024 x 1 024 pixels, compressed with zstd; a chunk of background is not stored. Equal labels give equal bytes.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder, best named ``*.ome.zarr``. A zarr of that name is replaced whole, or left as it was if writing
+        fails; a folder that is none is never touched.
+    labels : RegionLabels
+        The picture, uint16 or uint32.
+    pixel_size : (float, float), optional
+        Height and width of a pixel in micrometres; without it the unit is the pixel.
+
+    Raises
+    ------
+    ImageError
+        If zarr is not installed, the picture is no label image, or the folder cannot be written.
+    """
+    path = Path(path)
+    zarr = _import_zarr(path)
+    check_labels(labels, path)
+    pixel_size = check_pixel_size(pixel_size, path)
+    steps = pyramid_steps(labels.shape, CHUNK)
+    with new_zarr_folder(path) as temporary:
+        for level, step in enumerate(steps):
+            shape = level_shape(labels.shape, step)
+            array = zarr.create_array(
+                store=str(temporary),
+                name=str(level),
+                shape=shape,
+                dtype=labels.dtype,
+                chunks=tuple(min(CHUNK, length) for length in shape),
+                compressors=zarr.codecs.ZstdCodec(level=_COMPRESSION_LEVEL),
+                fill_value=0,
+                dimension_names=("y", "x"),
+            )
+            for box, pixels in pull(labels, step, CHUNK):
+                if pixels.any():
+                    array[box.slices] = pixels
+        # last, so that a folder without it is known to be unfinished
+        (temporary / "zarr.json").write_text(_group(path.name, steps, pixel_size), encoding="utf-8")
+
+
+def _group(name: str, steps: list[int], pixel_size: tuple[float, float] | None) -> str:
+    """The contents of the group's `zarr.json`."""
+    unit = {} if pixel_size is None else {"unit": "micrometer"}
+    size = (1.0, 1.0) if pixel_size is None else pixel_size
+    datasets: list[dict[str, Any]] = [
+        # level pixels are pixels of the full resolution, from the first: their centres need no translation
+        {
+            "path": str(level),
+            "coordinateTransformations": [{"type": "scale", "scale": [length * step for length in size]}],
+        }
+        for level, step in enumerate(steps)
+    ]
+    multiscale = {
+        "name": name,
+        "axes": [{"name": axis, "type": "space", **unit} for axis in ("y", "x")],
+        "datasets": datasets,
+        "type": "nearest",
+    }
+    attributes = {"ome": {"version": _VERSION, "multiscales": [multiscale], "image-label": {}}}
+    return json.dumps({"zarr_format": 3, "node_type": "group", "attributes": attributes}, indent=2) + "\n"
+
+
+def _import_zarr(path: Path) -> Any:
+    try:
+        import zarr
+        import zarr.codecs
+    except ImportError as error:
+        raise ImageError(f"{path}: expected the package zarr, got none; pip install 'zarr>=3'") from error
+    if int(zarr.__version__.partition(".")[0]) < 3:
+        raise ImageError(f"{path}: expected zarr 3 or newer, got {zarr.__version__}; pip install 'zarr>=3'")
+    return zarr

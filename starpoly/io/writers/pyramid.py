@@ -1,0 +1,84 @@
+"""How the sinks take label images: region by region, in the order of the file, at every level of a pyramid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ImageError
+from ...tiling import Box, cut
+
+
+class RegionLabels(Protocol):
+    """A label image of which regions can be had, such as :class:`starpoly.labels.lazy.LazyLabels`; some make one wait."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """uint16 or uint32."""
+        ...
+
+    def region(self, box: Box, step: int = 1) -> NDArray:
+        """Every ``step``-th pixel of a box, from its first."""
+        ...
+
+
+def check_labels(labels: RegionLabels, path: str | Path) -> None:
+    """Refuse what has no pixels or no ids.
+
+    Raises
+    ------
+    ImageError
+        If the shape is not (Y, X) > 0 or the dtype neither uint16 nor uint32.
+    """
+    if len(labels.shape) != 2 or min(labels.shape) < 1 or labels.dtype not in (np.uint16, np.uint32):
+        raise ImageError(
+            f"{path}: expected labels (Y, X) in uint16 or uint32, got {labels.dtype} of shape {labels.shape}"
+        )
+
+
+def check_pixel_size(pixel_size: tuple[float, float] | None, path: str | Path) -> tuple[float, float] | None:
+    """Pixel sizes ``(y, x)`` as plain floats.
+
+    Raises
+    ------
+    ImageError
+        If they are not positive numbers.
+    """
+    if pixel_size is None:
+        return None
+    if len(pixel_size) != 2 or not all(0 < size < float("inf") for size in pixel_size):
+        raise ImageError(f"{path}: expected positive pixel sizes (y, x) in micrometres, got {pixel_size}")
+    return float(pixel_size[0]), float(pixel_size[1])
+
+
+def level_shape(shape: tuple[int, int], step: int) -> tuple[int, int]:
+    """Height and width of the picture of every ``step``-th pixel."""
+    return -(-shape[0] // step), -(-shape[1] // step)
+
+
+def pyramid_steps(shape: tuple[int, int], smallest: int) -> list[int]:
+    """Steps 1, 2, 4 ... up to the first whose picture has at most ``smallest`` pixels a side."""
+    steps = [1]
+    while max(level_shape(shape, steps[-1])) > smallest:
+        steps.append(2 * steps[-1])
+    return steps
+
+
+def pull(labels: RegionLabels, step: int, tile: int) -> Iterator[tuple[Box, NDArray]]:
+    """The level of ``step`` in tiles, row by row: where each lies in the level, and its pixels.
+
+    Ids are not mixed: a pixel of a level is a pixel of the full resolution.
+    """
+    height, width = labels.shape
+    for box in cut(level_shape(labels.shape, step), tile):
+        whole = Box(box.y0 * step, box.x0 * step, min(box.y1 * step, height), min(box.x1 * step, width))
+        yield box, labels.region(whole, step)

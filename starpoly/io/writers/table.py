@@ -1,0 +1,68 @@
+"""Write measurements as CSV."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ...errors import ImageError
+from ..files.atomic import new_file
+
+
+def write_table(path: str | Path, columns: Mapping[str, Any]) -> None:
+    """Write columns of equal length as a CSV file (UTF-8, comma, point) with a header.
+
+    Numbers are rounded to four decimals; NaN becomes an empty cell.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file; replaced whole, or left as it was if writing fails.
+    columns : mapping of str to array or sequence
+        As :func:`starpoly.labels.measurements.measure` gives them.
+
+    Raises
+    ------
+    ImageError
+        If the columns differ in length; OutputError if the file cannot be written.
+    """
+    stream_table(path, [columns])
+
+
+def stream_table(path: str | Path, parts: Iterable[Mapping[str, Any]]) -> None:
+    """The same for rows that come some at a time, at least once, all with the same columns.
+
+    Parameters
+    ----------
+    path : str or Path
+        As for :func:`write_table`.
+    parts : iterable of mappings
+    """
+    path = Path(path)
+    with new_file(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        header: list[str] | None = None
+        for columns in parts:
+            if len({len(column) for column in columns.values()}) > 1:
+                raise ImageError(
+                    f"{path}: expected columns of equal length, got { {n: len(c) for n, c in columns.items()} }"
+                )
+            if header is None:
+                header = list(columns)
+                writer.writerow(header)
+            if header != list(columns):
+                raise ImageError(f"{path}: expected columns {', '.join(header)}, got {', '.join(columns)}")
+            writer.writerows([_cell(value) for value in row] for row in zip(*columns.values(), strict=True))
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, str):
+        # class names come with a model from anywhere; a spreadsheet must not take one for a formula
+        return f"'{value}" if value.startswith(("=", "+", "-", "@")) else value
+    number = float(value)
+    if not math.isfinite(number):
+        return ""
+    return int(number) if number.is_integer() else round(number, 4)

@@ -1,0 +1,84 @@
+"""Where models are: those that ship with starpoly, by name, and any model folder, by path."""
+
+from __future__ import annotations
+
+import difflib
+from importlib import resources
+from pathlib import Path
+
+from .errors import ModelError
+
+_DEFAULT = "cells-generalist"
+_FLUORESCENCE = "nuclei-fluo"
+# ours, and StarDist's
+_MARKS = ("model.json", "config.json")
+
+
+def default_model() -> str:
+    """Name of the model of many kinds, used when none is asked for and the image is not looked at or shows no fluorescence."""
+    return _DEFAULT
+
+
+def fluorescence_model() -> str:
+    """Name of the model of nuclei in fluorescence; :func:`starpoly.prediction.model_choice.suitable_model` says for which images."""
+    return _FLUORESCENCE
+
+
+def available() -> list[str]:
+    """Names of the models that ship with starpoly, sorted."""
+    found = {folder.name for root in _roots() for folder in root.iterdir() if _is_model(folder)}
+    return sorted(found)
+
+
+def find_model(name_or_folder: str | Path) -> Path:
+    """The folder of a shipped model or of one given by its path.
+
+    Parameters
+    ----------
+    name_or_folder : str or path
+        A name from :func:`available`, or a folder with ``model.json`` (starpoly) or ``config.json``
+        (StarDist 2D). A shipped model goes before a folder of the same bare name; write ``./name``
+        for the folder.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model; says what there is.
+    """
+    name = str(name_or_folder)
+    # comparing whole names against a listing: nothing that is asked for is ever joined to a path
+    for root in _roots():
+        for folder in root.iterdir():
+            if folder.name == name and not isinstance(name_or_folder, Path) and _is_model(folder):
+                return folder
+    folder = Path(name_or_folder)
+    if _is_model(folder):
+        return folder
+    if folder.is_dir():
+        raise ModelError(f"{folder}: holds neither {_MARKS[0]} (starpoly) nor {_MARKS[1]} (StarDist 2D)")
+    raise ModelError(f"{name}: no such model or model folder; {_advice(name)}")
+
+
+def _advice(name: str) -> str:
+    shipped = available()
+    if not shipped:
+        return "no models ship with this installation"
+    near = difflib.get_close_matches(Path(name).name, shipped, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{hint}available: {', '.join(shipped)}"
+
+
+def _is_model(folder: Path) -> bool:
+    try:
+        return any((folder / mark).is_file() for mark in _MARKS)
+    except (OSError, ValueError):
+        return False
+
+
+def _roots() -> list[Path]:
+    """Folders of shipped models: in the installed package, or beside it in a checkout."""
+    package = Path(str(resources.files(__package__)))
+    candidates = (package / "pretrained", package.parent / "models")
+    # beside an installed package lie other packages: a checkout is told by its setup.cfg
+    checkout = (package.parent / "setup.cfg").is_file()
+    return [root for root in candidates[: 2 if checkout else 1] if root.is_dir()]

@@ -1,0 +1,129 @@
+"""The U-Net: an image in; probability, ray distances (and class probabilities) on the grid out.
+
+Built functionally from labelled blocks, every layer named, with Keras operations alone, so that it
+trains and runs under any Keras backend.
+
+References
+----------
+Ronneberger et al., U-Net, MICCAI 2015; Schmidt et al., Cell detection with star-convex polygons,
+MICCAI 2018 (the heads); Weigert & Schmidt, ISBIC 2022 (the class head).
+"""
+
+from __future__ import annotations
+
+import keras
+from keras import layers
+
+from ...config import NetworkConfig
+
+
+def build_unet(config: NetworkConfig) -> keras.Model:
+    """Build the network with fresh weights.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+        The network's shape.
+
+    Returns
+    -------
+    keras.Model
+        Takes float32 (batch, height, width, n_channels), height and width multiples of
+        ``config.stride``. Returns a dict of float32 arrays on the grid: ``probability``
+        (batch, h, w, 1), ``distances`` (batch, h, w, n_rays) in full-resolution pixels and, with
+        classes, ``classes`` (batch, h, w, n_classes + 1), background first. With ``foreground_filters``,
+        ``foreground`` (batch, h, w, grid_y * grid_x): how likely each pixel of a grid cell lies in an object, row by row.
+    """
+    image = keras.Input((None, None, config.n_channels), name="image")
+    features = _stem(image, config)
+    features = _encode_decode(features, config)
+    decoded = features
+    if config.head_filters:
+        features = _convolution(features, config.head_filters, "features", config)
+    outputs = _heads(features, config)
+    if config.foreground_filters:
+        outputs["foreground"] = _foreground(decoded, config)
+    return keras.Model(image, outputs, name="starpoly_unet")
+
+
+def _filters(config: NetworkConfig, level: int) -> int:
+    return min(config.base_filters * 2**level, config.max_filters)
+
+
+def _stem(x: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
+    """From full resolution to the grid."""
+    if config.stem == "patch":
+        # each output pixel sees its grid cell and half a cell around it
+        kernel = tuple(2 * step if step > 1 else config.kernel_size for step in config.grid)
+        return layers.Conv2D(config.base_filters, kernel, strides=config.grid, padding="same", name="stem_patch")(x)
+    step = [1, 1]
+    while tuple(step) != config.grid:
+        pool = [2 if have < want else 1 for have, want in zip(step, config.grid, strict=True)]
+        x = _level(x, config.base_filters, f"stem_{step[0]}_{step[1]}", config)
+        x = layers.MaxPooling2D(pool, name=f"stem_{step[0]}_{step[1]}_pool")(x)
+        step = [have * factor for have, factor in zip(step, pool, strict=True)]
+    return x
+
+
+def _encode_decode(x: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
+    """The U: pool ``depth`` times, then come back up, joining what was seen on the way down."""
+    seen = []
+    for level in range(config.depth):
+        x = _level(x, _filters(config, level), f"down_{level}", config)
+        seen.append(x)
+        x = layers.MaxPooling2D(2, name=f"down_{level}_pool")(x)
+    x = _level(x, _filters(config, config.depth), "bottom", config)
+    for level in reversed(range(config.depth)):
+        x = layers.UpSampling2D(2, name=f"up_{level}_upsample")(x)
+        x = layers.Concatenate(name=f"up_{level}_join")([x, seen.pop()])
+        x = _level(x, _filters(config, level), f"up_{level}", config)
+    return x
+
+
+def _level(x: keras.KerasTensor, filters: int, name: str, config: NetworkConfig) -> keras.KerasTensor:
+    """The convolutions of one resolution level, with a shortcut around them if residual."""
+    shortcut = x
+    for index in range(config.convolutions_per_level):
+        last = index == config.convolutions_per_level - 1
+        x = _convolution(x, filters, f"{name}_{index}", config, activate=not (last and config.residual))
+    if not config.residual:
+        return x
+    if shortcut.shape[-1] != filters:
+        shortcut = layers.Conv2D(filters, 1, padding="same", name=f"{name}_shortcut")(shortcut)
+    x = layers.Add(name=f"{name}_add")([x, shortcut])
+    return layers.Activation(config.activation, name=f"{name}_activation")(x)
+
+
+def _convolution(
+    x: keras.KerasTensor, filters: int, name: str, config: NetworkConfig, *, activate: bool = True
+) -> keras.KerasTensor:
+    normalized = config.normalization == "batch"
+    x = layers.Conv2D(filters, config.kernel_size, padding="same", use_bias=not normalized, name=name)(x)
+    if normalized:
+        x = layers.BatchNormalization(momentum=0.98, name=f"{name}_norm")(x)
+    return layers.Activation(config.activation, name=f"{name}_activation")(x) if activate else x
+
+
+def _heads(x: keras.KerasTensor, config: NetworkConfig) -> dict[str, keras.KerasTensor]:
+    """Heads compute in float32 even where the rest is in bfloat16."""
+    single = {"padding": "same", "dtype": "float32"}
+    # objects are rare: start near the prior, not at one half
+    rare = keras.initializers.Constant(-2.0)
+    outputs = {
+        "probability": layers.Conv2D(1, 1, activation="sigmoid", bias_initializer=rare, name="probability", **single)(x)
+    }
+    # linear output 1 is softplus 1.31: objects start at a believable size
+    distances = layers.Conv2D(
+        config.n_rays, 1, activation=config.distance_activation, bias_initializer="ones", name="distance_rays", **single
+    )(x)
+    outputs["distances"] = layers.Rescaling(config.distance_scale, name="distances", dtype="float32")(distances)
+    if config.n_classes:
+        outputs["classes"] = layers.Conv2D(config.n_classes + 1, 1, activation="softmax", name="classes", **single)(x)
+    return outputs
+
+
+def _foreground(x: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
+    """Every pixel of a grid cell is an output channel, as in sub-pixel convolution (Shi et al., CVPR 2016)."""
+    x = _convolution(x, config.foreground_filters, "foreground_features", config)
+    n_pixels = config.grid[0] * config.grid[1]
+    return layers.Conv2D(n_pixels, 1, padding="same", activation="sigmoid", dtype="float32", name="foreground")(x)

@@ -1,0 +1,122 @@
+"""A network as one frozen graph, in one file: what serving needs, and nothing of Keras.
+
+The first line of the file is JSON (what the graph is, its SHA-256), the rest the serialised graph. Nothing in it executes
+when it is read; what a graph may hold is checked where it is run (:mod:`starpoly.network.engines.tensorflow_c`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from ...errors import ModelError
+
+FORMAT = 1
+_LARGEST_HEADER = 2**16
+
+
+@dataclass(frozen=True)
+class NetworkGeometry:
+    """Radius of the receptive field, total stride and output spacing, each in pixels (y, x)."""
+
+    radius: tuple[int, int]
+    stride: tuple[int, int]
+    grid: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class FrozenGraph:
+    """A serialised GraphDef, or ONNX model, with its weights as constants, and the names of its tensors.
+
+    ``given`` is that of the batch, ``wanted`` those of the outputs by what they are; all are float32. ``tensorflow`` is
+    the version that wrote it.
+    """
+
+    graph: bytes
+    given: str
+    wanted: dict[str, str]
+    tensorflow: str
+
+
+@runtime_checkable
+class Freezable(Protocol):
+    """Something that runs a network and can write it down."""
+
+    def graph(self) -> FrozenGraph | None:
+        """The graph, or None where it is not to be run elsewhere."""
+        ...
+
+
+@dataclass(frozen=True)
+class FrozenNetwork:
+    """A graph, and what else is known of its network.
+
+    ``weights_digest`` is the SHA-256 of the weights as numbers.
+    """
+
+    graph: FrozenGraph
+    geometry: NetworkGeometry
+    weights_digest: str
+
+    def to_bytes(self) -> bytes:
+        """The file's contents."""
+        graph = self.graph
+        header = {
+            "format": FORMAT,
+            "tensorflow": graph.tensorflow,
+            "given": graph.given,
+            "wanted": graph.wanted,
+            "geometry": asdict(self.geometry),
+            "weights_digest": self.weights_digest,
+            "sha256": hashlib.sha256(graph.graph).hexdigest(),
+        }
+        return json.dumps(header).encode() + b"\n" + graph.graph
+
+    @classmethod
+    def read(cls, path: Path) -> FrozenNetwork:
+        """Read a file.
+
+        Raises
+        ------
+        ModelError
+            If it is not such a file, or damaged.
+        OSError
+            If it cannot be read.
+        """
+        with path.open("rb") as file:
+            line = file.readline(_LARGEST_HEADER)
+            graph = file.read()
+        try:
+            return _parse(json.loads(line), graph)
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise ModelError(f"{path}: expected a frozen network, got something else ({error}); delete it") from error
+
+
+def _parse(header: dict[str, Any], graph: bytes) -> FrozenNetwork:
+    if header["format"] != FORMAT:
+        raise ValueError(f"format {header['format']!r}")
+    if hashlib.sha256(graph).hexdigest() != header["sha256"]:
+        raise ValueError("its checksum differs")
+    wanted = {_text(name): _text(tensor) for name, tensor in header["wanted"].items()}
+    geometry = {name: _pair(header["geometry"][name]) for name in ("radius", "stride", "grid")}
+    return FrozenNetwork(
+        FrozenGraph(graph, _text(header["given"]), wanted, _text(header["tensorflow"])),
+        NetworkGeometry(**geometry),
+        _text(header["weights_digest"]),
+    )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"expected text, got {value!r}")
+    return value
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    y, x = value
+    if not (type(y) is type(x) is int and 0 <= y < 2**20 and 0 <= x < 2**20):
+        raise ValueError(f"expected two small whole numbers, got {value!r}")
+    return y, x

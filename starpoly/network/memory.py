@@ -1,0 +1,90 @@
+"""How much memory a network window takes, and the window that fits into a given amount."""
+
+from __future__ import annotations
+
+import math
+
+from ..config import NetworkConfig
+
+#: Bytes that Python, TensorFlow, a model and the parts around the network take (measured); windows come on top.
+BASELINE_BYTES = 1_000_000_000
+#: Bytes within which a run stays where nobody says otherwise.
+USUAL_MEMORY = 1_400_000_000
+
+_SMALLEST_SIDE = 128
+_LARGEST_SIDE = 2048
+#: bounds of the side where nobody says anything: below, halos cost too much, above, larger ones gain little
+_USUAL_SIDES = (1024, 1536)
+#: bytes per pixel of an image that is held in memory anyway, and its largest side of windows
+_BESIDE_IMAGE, _LARGEST_BESIDE = 256, 3072
+#: full-resolution pixels times filters of the first level that are alive at a time (measured)
+_ALIVE = 6
+
+
+def window_bytes(network: NetworkConfig, shape: tuple[int, int], precision: str = "float32") -> int:
+    """Bytes that the network takes for a window of ``shape`` pixels.
+
+    Parameters
+    ----------
+    network : NetworkConfig
+    shape : (int, int)
+        Height and width of the window in pixels.
+    precision : {"float32", "bfloat16"}
+    """
+    return math.ceil(shape[0] * shape[1] * _bytes_per_pixel(network, precision))
+
+
+def usual_tile_size(network: NetworkConfig, precision: str = "float32") -> int:
+    """Side of the windows where nobody says otherwise, from 1 024 to 1 536 pixels."""
+    smallest, largest = _USUAL_SIDES
+    return min(max(tile_size_within(USUAL_MEMORY, network, precision=precision), smallest), largest)
+
+
+def tile_size_beside(shape: tuple[int, int], network: NetworkConfig, precision: str = "float32") -> int:
+    """Side of the windows for an image that is held in memory: the larger it is, the larger they may be.
+
+    Halos are read twice, so larger windows cost less time; what they take stays in proportion to the image.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Of the image, in pixels.
+    network : NetworkConfig
+    precision : {"float32", "bfloat16"}
+    """
+    spare = USUAL_MEMORY - BASELINE_BYTES + _BESIDE_IMAGE * shape[0] * shape[1]
+    side = int(math.sqrt(spare / _bytes_per_pixel(network, precision))) // 64 * 64
+    return max(usual_tile_size(network, precision), min(side, _LARGEST_BESIDE))
+
+
+def tile_size_within(
+    memory: int, network: NetworkConfig, wanted: int | None = None, *, precision: str = "float32"
+) -> int:
+    """Side of the largest window with which a run stays within ``memory`` bytes, about.
+
+    Parameters
+    ----------
+    memory : int
+        Bytes for the whole process.
+    network : NetworkConfig
+    wanted : int, optional
+        The side is at most this.
+    precision : {"float32", "bfloat16"}
+
+    Returns
+    -------
+    int
+        In pixels, from 128 (were there less memory even than that takes) to 2 048.
+    """
+    spare = max(0, memory - BASELINE_BYTES)
+    side = int(math.sqrt(spare / _bytes_per_pixel(network, precision))) // 64 * 64
+    return min(max(side, _SMALLEST_SIDE), wanted or _LARGEST_SIDE)
+
+
+def _bytes_per_pixel(network: NetworkConfig, precision: str) -> float:
+    area = network.grid[0] * network.grid[1]
+    # the widest tensors are those of the first level; the answer exists thrice on its way out
+    first_level = network.base_filters / (1 if network.stem == "conv" else area)
+    answer = (network.n_rays + 1 + network.n_classes) / area
+    inner = 2.0 if precision == "bfloat16" else 4.0
+    return inner * _ALIVE * first_level + 4.0 * (network.n_channels + 3 * answer)

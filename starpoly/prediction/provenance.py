@@ -1,0 +1,103 @@
+"""What a result came from: a record of everything that it depends on, beside it as JSON."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .._version import __version__
+from ..detection.pipeline import Detection
+from ..io.files.atomic import new_file
+
+if TYPE_CHECKING:
+    from ..model import StarPoly2D
+
+_LIBRARIES = (
+    "numpy", "scipy", "numba", "scikit-image", "tensorflow", "keras", "jax", "h5py",
+    "tifffile", "imagecodecs", "zarr", "pillow", "openslide-python", "roifile",
+)  # fmt: skip
+
+
+def describe_run(
+    model: StarPoly2D,
+    found: Detection,
+    *,
+    image: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    n_objects: int,
+    seconds: Mapping[str, float],
+) -> dict[str, Any]:
+    """All that is known about a result.
+
+    Parameters
+    ----------
+    model : StarPoly2D
+    found : Detection
+    image : mapping of JSON types
+        What tells the image from another, and which part of it was looked at.
+    settings : mapping of JSON types
+        As they were asked for; ``prob_threshold`` and ``nms_threshold`` stand for the model's where they are None.
+    n_objects : int
+        Objects that show in the labels.
+    seconds : mapping
+        Per stage; of the writing of the results, of which this is one, what was left after the last tile, as far as it was done.
+
+    Returns
+    -------
+    dict of JSON types
+    """
+    thresholds = {f"{name}_threshold": getattr(model.thresholds, name) for name in ("prob", "nms")}
+    asked = {name: value for name, value in settings.items() if value is not None}
+    return {
+        "starpoly": __version__,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "model": {
+            "name": model.spec.name,
+            "fingerprint": model.fingerprint(),
+            "precision": model.precision,
+            "engine": model.engine,
+            "tta": model.tta,
+        },
+        "input": dict(image),
+        "settings": thresholds | asked | {"scale": found.scale},
+        "normalizer": None if found.normalizer is None else found.normalizer.to_dict(),
+        "tiles": {
+            "n": found.n_tiles,
+            "skipped": found.n_skipped,
+            "window": list(found.window),
+            "halo": list(found.halo),
+        },
+        "candidates": found.n_candidates,
+        "objects": n_objects,
+        "seconds": {stage: round(duration, 3) for stage, duration in seconds.items()},
+        "python": platform.python_version(),
+        "libraries": _versions(),
+    }
+
+
+def write_provenance(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a record as JSON.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    with new_file(path) as temporary:
+        temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def _versions() -> dict[str, str]:
+    """Of the installed libraries that have a say in results."""
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

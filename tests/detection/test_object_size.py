@@ -1,0 +1,233 @@
+"""Images at another size: never held, the same wherever they are cut, and coordinates on the way back."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from starpoly.config import SizeRange, Thresholds
+from starpoly.detection.object_size import find_scale, scale_for
+from starpoly.detection.pipeline import detect
+from starpoly.errors import ConfigError
+from starpoly.images.normalization import Normalizer
+from starpoly.images.rescaling import Diameter, Rescaled, middle, typical_diameter
+from starpoly.polygons import StarPolygons
+from starpoly.training.targets import make_targets
+
+import reference
+from support.painted import N_RAYS, Painted, PaintedModel, disks, paint
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("factor", [2, 1.3, 1.0])
+def test_enlarged_is_linear_interpolation_with_corners_on_corners(factor):
+    image = RNG.random((7, 9, 2)).astype(np.float32)
+    enlarged = Rescaled(image, factor)
+    y, x = ((np.arange(n) + 0.5) / factor - 0.5 for n in enlarged.shape[:2])
+    expected = [
+        ndimage.map_coordinates(image[..., c], np.meshgrid(y, x, indexing="ij"), order=1, mode="nearest")
+        for c in (0, 1)
+    ]
+    np.testing.assert_allclose(enlarged[0:99, 0:99], np.stack(expected, -1), atol=1e-5)
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.37, 1.6])
+def test_agrees_with_its_plain_twin(factor):
+    image = RNG.random((11, 8, 2)).astype(np.float32)
+    np.testing.assert_allclose(Rescaled(image, factor)[0:99, 0:99], reference.rescaled(image, factor), atol=1e-5)
+
+
+@pytest.mark.parametrize("factor", [0.2, 0.5, 0.8])
+def test_a_smaller_image_leaves_no_pixel_out(factor):
+    image = np.zeros((40, 40, 1), np.float32)
+    image[17, 22] = 1
+    small = Rescaled(image, factor)[0:40, 0:40]
+    # what one pixel adds stays, spread over fewer pixels
+    assert small.sum() / factor**2 == pytest.approx(1, rel=0.25)
+
+
+@given(st.data())
+def test_any_region_is_the_crop_of_the_whole(data):
+    height, width = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 9))
+    factor = data.draw(st.sampled_from([2, 0.4, 1.7, 3]))
+    image = RNG.integers(0, 255, (height, width, 1)).astype(np.uint8)
+    rescaled = Rescaled(image, factor)
+    rows, columns = rescaled.shape[:2]
+    y0, x0 = data.draw(st.integers(0, rows)), data.draw(st.integers(0, columns))
+    y1, x1 = data.draw(st.integers(y0, rows)), data.draw(st.integers(x0, columns))
+    whole = rescaled[0:rows, 0:columns]
+    np.testing.assert_array_equal(rescaled[y0:y1, x0:x1], whole[y0:y1, x0:x1])
+
+
+def test_typical_diameter_is_that_of_the_median_circle():
+    circles = StarPolygons(np.zeros((3, 2)), np.array([[3.0], [5.0], [50.0]]) * np.ones((3, 8)), np.ones(3))
+    assert typical_diameter(circles) == pytest.approx(10)
+    assert typical_diameter(StarPolygons.empty(8)) == 0
+
+
+def test_middle_of_a_large_image():
+    assert middle((3000, 500)).shape == (1024, 500)
+    assert middle((3000, 500)).y0 == 988
+
+
+def sized(**sizes) -> PaintedModel:
+    model = PaintedModel()
+    model.spec = model.spec.replace(sizes=SizeRange(**sizes))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("diameter", "scale"), [(0, 1), (8, 3), (5, 4), (12, 1), (20, 1), (40, 1), (60, 0.4), (1e9, 1 / 16)]
+)
+def test_scale_for_objects_of_a_size(diameter, scale):
+    assert scale_for(diameter, SizeRange(12, 24, 40)) == pytest.approx(scale)
+
+
+def test_a_model_that_says_nothing_of_sizes_looks_at_images_as_they_are():
+    assert scale_for(3, SizeRange()) == 1
+
+
+@pytest.mark.filterwarnings("ignore:the median object is")  # the painting stays as it is at any size
+def test_objects_of_unknown_size_are_rescaled_and_results_are_in_original_pixels():
+    image = paint(disks((40, 30), 0, n=2))
+    typical = typical_diameter(PaintedModel().detect(image).polygons)
+    model = sized(smallest=1.5 * typical, target=2 * typical, largest=99)
+    found = model.detect(image)
+    # the painting does not grow with the image, so at twice its size its objects look half as large
+    assert [window[1:3] for window in model._predictor.windows] == [(40, 32), (80, 60), (160, 120)]
+    assert found.scale == pytest.approx(4)
+    y, x = found.polygons.points.max(axis=0)
+    assert y < 40
+    assert x < 30
+    assert sized(smallest=1, target=10, largest=99).detect(image).scale == 1
+
+
+def test_image_that_was_sampled_whole_is_not_looked_at_again():
+    image = paint(disks((80, 60), 0))
+    plain = PaintedModel().detect(image)
+    model = sized(smallest=1, target=10, largest=99)
+    again = model.detect(image)
+    assert len(model._predictor.windows) == 1
+    np.testing.assert_array_equal(again.polygons.points, plain.polygons.points)
+    assert again.n_candidates == plain.n_candidates
+    # other thresholds ask for a look of their own
+    assert len(model.detect(image, prob_threshold=0.9).polygons) < len(plain.polygons)
+
+
+def test_wanted_scale_and_diameter_are_taken_and_checked():
+    image = paint(disks((80, 60), 0))
+    model = sized(smallest=10, target=20, largest=30)
+    model.detect(image, scale=2)
+    assert [window[1:3] for window in model._predictor.windows] == [(160, 120)]
+    model.detect(image, diameter=40)
+    assert [window[1:3] for window in model._predictor.windows[1:]] == [(40, 32)]
+    with pytest.raises(ConfigError, match=r"from 0\.0625 to 8"):
+        model.detect(image, scale=30)
+    with pytest.raises(ConfigError, match="positive number of pixels"):
+        model.detect(image, diameter=-1)
+    with pytest.raises(ConfigError, match="choose one"):
+        model.detect(image, scale=1, diameter=20)
+    with pytest.raises(ConfigError, match="give the scale"):
+        PaintedModel().detect(image, diameter=20)
+
+
+@pytest.mark.parametrize("scale", [2, 0.7])
+def test_rescaled_in_tiles_equals_one_tile(scale):
+    image = paint(disks((70, 60), 3))
+    first, second = (PaintedModel().predict_instances(image, scale=scale, tile_size=size)[0] for size in (24, 4096))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_a_diameter_in_micrometres_needs_the_size_of_pixels():
+    assert Diameter(30.0).in_pixels(None) == 30
+    assert Diameter(12.0, physical=True).in_pixels((0.5, 0.5)) == 24
+    assert Diameter(12.0, physical=True).in_pixels((0.2, 0.8)) == pytest.approx(30)
+    with pytest.raises(ConfigError, match="to know how many are 12 um, got one that does not; give --pixel-size"):
+        Diameter(12.0, physical=True).in_pixels(None)
+
+
+class Knowing(Painted):
+    """Finds bright discs from 6 to 40 pixels wide, whole; nothing of larger or smaller ones."""
+
+    def __call__(self, batch):
+        self.windows.append(batch.shape)
+        labels, n = ndimage.label(batch[0, ..., 0] > 0.5)
+        widths = 2 * np.sqrt(np.bincount(labels.ravel(), minlength=n + 1) / np.pi)
+        labels[(widths[labels] < 6) | (widths[labels] > 40)] = 0
+        targets = make_targets(labels, n_rays=N_RAYS)
+        return SimpleNamespace(
+            probability=targets.probability[None], distances=targets.distances[None], classes=None, foreground=None
+        )
+
+
+def discs(width, n, side):
+    """An image with n x n discs."""
+    y, x = np.mgrid[:side, :side] % (side // n) - side // (2 * n)
+    return (np.hypot(y, x) < width / 2).astype(np.float32)[..., None]
+
+
+@pytest.mark.parametrize(
+    ("width", "n", "side"), [(12, 8, 256), (30, 4, 256), (120, 3, 512), (150, 1, 512), (150, 6, 1536)]
+)
+def test_objects_far_beyond_what_the_network_knows_are_seen_from_afar(width, n, side):
+    sizes = SizeRange(smallest=8, target=12, largest=20)
+    look = find_scale(discs(width, n, side), Knowing(), Normalizer((0.0,), (1.0,)), Thresholds(0.3, 0.4), sizes)
+    assert 8 <= look.scale * width <= 20
+    if side <= 1024:
+        assert len(look.found.polygons) == n * n
+
+
+def test_the_look_from_afar_does_not_lead_away_from_what_is_known():
+    network, sizes = Knowing(), SizeRange(smallest=20, target=30, largest=40)
+    look = find_scale(discs(30, 4, 256), network, Normalizer((0.0,), (1.0,)), Thresholds(0.3, 0.4), sizes)
+    assert look.scale == 1
+    assert [window[1:3] for window in network.windows] == [(256, 256), (64, 64)]
+
+
+def test_a_crowd_that_looks_like_one_object_from_afar_is_a_crowd():
+    class Blurred(Knowing):
+        """From afar it sees one large object that covers everything."""
+
+        def __call__(self, batch):
+            return super().__call__(discs(38, 1, 64)[None] if batch.shape[1] == 64 else batch)
+
+    sizes = SizeRange(smallest=8, target=12, largest=20)
+    look = find_scale(discs(12, 8, 256), Blurred(), Normalizer((0.0,), (1.0,)), Thresholds(0.3, 0.4), sizes)
+    assert look.scale == 1
+    assert len(look.found.polygons) == 64
+
+
+def test_objects_too_small_to_be_seen_are_looked_for_in_the_enlarged_image():
+    network, sizes = Knowing(), SizeRange(smallest=8, target=12, largest=20)
+    look = find_scale(discs(4, 8, 128), network, Normalizer((0.0,), (1.0,)), Thresholds(0.3, 0.4), sizes)
+    assert 8 <= look.scale * 4 <= 20
+    assert len(look.found.polygons) == 64
+
+
+@pytest.mark.parametrize(("signal", "noise", "enlarged"), [(0, 0.5, False), (1, 0.02, True)])
+def test_what_does_not_stand_out_from_the_noise_of_an_enlarged_image_is_no_object(signal, noise, enlarged):
+    class Eager(Knowing):
+        """Takes peaks of noise for objects, where they are large enough."""
+
+        def __call__(self, batch):
+            return super().__call__(np.where(batch > 0.4, 1, 0))
+
+    image = (signal * discs(4, 8, 128) + noise * RNG.random((128, 128, 1))).astype(np.float32)
+    eager, fields = Eager(), (Normalizer((0.0,), (1.0,)), Thresholds(0.3, 0.4))
+    assert len(detect(Rescaled(image, 3)[0:384, 0:384], eager, *fields).polygons) > 3
+    assert (find_scale(image, eager, *fields, SizeRange(smallest=8, target=12, largest=20)).scale > 1) == enlarged
+
+
+def test_no_look_at_an_empty_image_is_larger_than_the_first():
+    network, sizes = Knowing(), SizeRange(smallest=8, target=12, largest=20)
+    look = find_scale(
+        np.zeros((1200, 90, 1), np.float32), network, Normalizer((0.0,), (1.0,)), Thresholds(0.3, 0.4), sizes
+    )
+    assert look.scale == 1
+    assert max(window[1] for window in network.windows) == 1024

@@ -1,0 +1,127 @@
+"""Files appear whole or not at all, and what killed processes leave does not pile up."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+
+import pytest
+
+from starpoly.errors import OutputError
+from starpoly.io.files.atomic import atomic_path, make_folder, new_file
+from starpoly.io.files.lock import locked
+from starpoly.io.files.zarr_folder import new_zarr_folder
+
+
+def write(path, text):
+    with atomic_path(path) as temporary:
+        temporary.write_text(text)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path):
+    write(tmp_path / "a.txt", "old")
+    with suppress(RuntimeError), atomic_path(tmp_path / "a.txt") as temporary:
+        temporary.write_text("half")
+        assert (tmp_path / "a.txt").read_text() == "old"
+        raise RuntimeError
+    assert names(tmp_path) == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "old"
+
+
+@pytest.mark.parametrize("left", ["file", "folder", "link"])
+def test_what_a_killed_process_left_is_removed(tmp_path, left):
+    part = tmp_path / ".a.txt.part"
+    (tmp_path / "precious").write_text("keep")
+    if left == "file":
+        part.write_text("half")
+    elif left == "folder":
+        part.mkdir()
+        (part / "half").touch()
+    else:
+        part.symlink_to(tmp_path / "precious")
+    (tmp_path / ".a.txt.lock").touch()
+    write(tmp_path / "a.txt", "new")
+    assert names(tmp_path) == ["a.txt", "precious"]
+    assert (tmp_path / "precious").read_text() == "keep"
+
+
+def test_two_writers_of_one_file_do_not_meet(tmp_path):
+    path = tmp_path / "a.txt"
+    with atomic_path(path) as first, atomic_path(path) as second:
+        assert first != second
+        first.write_text("first")
+        second.write_text("second")
+    assert path.read_text() == "first"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_any_name_that_the_file_system_takes(tmp_path):
+    write(tmp_path / ("ä" * 127), "new")
+    assert names(tmp_path) == ["ä" * 127]
+
+
+def test_no_name_without_the_contents_on_the_disk(tmp_path, monkeypatch):
+    def fail(descriptor):
+        raise OSError(errno.EIO, "Input/output error")
+
+    write(tmp_path / "a.txt", "old")
+    monkeypatch.setattr(os, "fsync", fail)
+    with (
+        pytest.raises(OutputError, match=r"a\.txt: cannot be written \(Input/output error\)"),
+        new_file(tmp_path / "a.txt") as path,
+    ):
+        path.write_text("new")
+    with pytest.raises(OutputError, match="Input/output error"), new_zarr_folder(tmp_path / "a.zarr") as folder:
+        (folder / "zarr.json").write_text("new")
+    assert names(tmp_path) == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "old"
+
+
+def test_a_lock_is_one_holders_at_a_time_and_ends_with_it(tmp_path):
+    path = tmp_path / "lock"
+    path.touch()  # of a process that was killed
+    for _ in range(2):
+        with locked(path) as held:
+            assert held
+            with pytest.raises(BlockingIOError), locked(path):
+                pass
+    assert not path.exists()
+
+
+def test_where_there_are_no_locks_files_are_written_all_the_same(tmp_path):
+    (tmp_path / ".a.txt.lock").mkdir()
+    with locked(tmp_path / ".a.txt.lock") as held:
+        assert not held
+    write(tmp_path / "a.txt", "new")
+    assert names(tmp_path) == [".a.txt.lock", "a.txt"]
+
+
+def zarr(folder, text):
+    folder.mkdir()
+    (folder / "zarr.json").write_text(text)
+
+
+@pytest.mark.parametrize("new", ["none", "whole", "half"])
+def test_a_folder_whose_replacement_was_killed(tmp_path, new):
+    path, old = tmp_path / "a.zarr", tmp_path / ".a.zarr.old"
+    zarr(old, "old")
+    if new == "whole":
+        zarr(path, "new")  # killed before the old one was removed
+    elif new == "half":
+        (tmp_path / ".a.zarr.part").mkdir()
+    with suppress(RuntimeError), new_zarr_folder(path) as temporary:
+        assert list(temporary.iterdir()) == []
+        raise RuntimeError
+    assert names(tmp_path) == ["a.zarr"]
+    assert (path / "zarr.json").read_text() == ("new" if new == "whole" else "old")
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path):
+    (tmp_path / "a").touch()
+    with pytest.raises(OutputError, match=r"a/b: cannot be written"):
+        make_folder(tmp_path / "a" / "b")

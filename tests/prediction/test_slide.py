@@ -1,0 +1,129 @@
+"""Slides: whatever the source, the tiles and the interruptions, the same bytes as in one piece."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+
+from starpoly.config import ModelSpec, NetworkConfig, NormalizationConfig
+from starpoly.errors import StarpolyError
+from starpoly.io.readers.opening import open_source
+from starpoly.model import StarPoly2D
+from starpoly.prediction.slide import SlideOutputs, segment_slide
+from starpoly.tiling import Box
+
+from support.painted import PaintedModel, disks, paint
+
+pytestmark = pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
+
+
+@pytest.fixture(scope="module")
+def slide(tmp_path_factory):
+    """A tiled TIFF of a painted image, and the labels of the image in one piece."""
+    image = paint(disks((150, 130), seed=4, n=30)).astype(np.float32)
+    path = tmp_path_factory.mktemp("slide") / "slide.tif"
+    tifffile.imwrite(path, image, tile=(32, 48), planarconfig="contig", photometric="minisblack")
+    labels, details = PaintedModel().predict_instances(image)
+    return path, image, labels, details
+
+
+def outputs(folder) -> SlideOutputs:
+    return SlideOutputs(labels=folder / "labels.tiff", geojson=folder / "objects.geojson", table=folder / "table.csv")
+
+
+@pytest.mark.parametrize("kind", ["file", "array", "source"])
+@pytest.mark.parametrize("tile_size", [24, 64, 4096])
+def test_slide_equals_the_image_in_one_piece(slide, tmp_path, kind, tile_size):
+    path, image, labels, details = slide
+    given = {"file": path, "array": image, "source": open_source(path)}[kind]
+    result = segment_slide(PaintedModel(), given, outputs(tmp_path), tile_size=tile_size)
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "labels.tiff"), labels)
+    assert result.n_objects == len(details["prob"]) == labels.max()
+    assert len(json.loads((tmp_path / "objects.geojson").read_text())["features"]) == result.n_objects
+    assert (tmp_path / "table.csv").read_text().count("\n") == result.n_objects + 1
+
+
+class Stopped(Exception):
+    pass
+
+
+def test_stopped_and_repeated_ends_with_the_same_bytes(slide, tmp_path):
+    path = slide[0]
+    segment_slide(PaintedModel(), path, outputs(tmp_path / "whole"), tile_size=24)
+    journal = tmp_path / "journal"
+    for n in (3, 7, 2):
+        model = PaintedModel()
+        network = model._predictor
+        call, left = network.__class__.__call__, [n]
+
+        def stopping(batch, network=network, call=call, left=left):
+            left[0] -= 1
+            if left[0] < 0:
+                raise Stopped
+            return call(network, batch)
+
+        stopping.__dict__.update(network.__dict__)
+        model._predictor = stopping
+        with pytest.raises(Stopped):
+            segment_slide(model, path, outputs(tmp_path / "parts"), tile_size=24, journal=journal)
+        assert not list((tmp_path / "parts").iterdir())
+    segment_slide(PaintedModel(), path, outputs(tmp_path / "parts"), tile_size=24, journal=journal)
+    assert not journal.exists()
+    for name in ("labels.tiff", "table.csv"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_journal_of_another_threshold_is_refused(slide, tmp_path):
+    path = slide[0]
+    journal = tmp_path / "journal"
+    model = PaintedModel()
+    model._predictor = None
+    with pytest.raises(AttributeError):
+        segment_slide(model, path, outputs(tmp_path), journal=journal)
+    with pytest.raises(StarpolyError, match="another prob_threshold"):
+        segment_slide(PaintedModel(), path, outputs(tmp_path), journal=journal, prob_threshold=0.9)
+
+
+def test_region_is_an_image_of_its_own(slide, tmp_path):
+    path, image = slide[:2]
+    roi = Box(20, 30, 120, 100)
+    segment_slide(PaintedModel(), path, outputs(tmp_path), roi=roi, tile_size=24)
+    expected, _ = PaintedModel().predict_instances(image[roi.slices])
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "labels.tiff"), expected)
+
+
+@pytest.mark.parametrize(("side", "n_bytes"), [(50, 1 << 26), (4096, 50_000)])
+def test_overlay_of_a_slide_is_reduced_in_steps(slide, tmp_path, monkeypatch, side, n_bytes):
+    from PIL import Image
+
+    from starpoly.io.writers.overlay import draw_overlay
+    from starpoly.prediction import slide as slide_module
+
+    path, image, labels, _ = slide
+    monkeypatch.setattr(slide_module, "OVERLAY_SIDE", side)
+    monkeypatch.setattr(slide_module, "OVERLAY_BYTES", n_bytes)
+    segment_slide(PaintedModel(), path, SlideOutputs(overlay=tmp_path / "o.png"))
+    with Image.open(tmp_path / "o.png") as picture:
+        assert picture.size == (33, 38)
+        np.testing.assert_array_equal(np.asarray(picture), draw_overlay(image[::4, ::4], labels[::4, ::4]))
+
+
+def test_fingerprint_tells_models_apart():
+    class Weights:
+        engine = "tensorflow"
+
+        def __init__(self, value, precision="float32"):
+            self.weights_digest = f"{value:064x}"
+            self.precision = precision
+
+    spec = ModelSpec("m", NetworkConfig(), max_distance=10.0)
+    first = StarPoly2D(spec, Weights(1)).fingerprint()
+    assert first == StarPoly2D(spec, Weights(1)).fingerprint()
+    assert first != StarPoly2D(spec, Weights(2)).fingerprint()
+    assert first != StarPoly2D(spec, Weights(1, "bfloat16")).fingerprint()
+    assert (
+        first != StarPoly2D(spec.replace(normalization=NormalizationConfig(2, 99).to_dict()), Weights(1)).fingerprint()
+    )
