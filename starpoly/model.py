@@ -23,10 +23,10 @@ from .detection.receivers import PolygonList, PolygonReceiver, RescalingReceiver
 from .detection.test_time import Averaged, symmetries
 from .errors import ConfigError, ImageError, StarpolyWarning
 from .geometry.rasterize import render_labels
+from .images.channels import as_channels
 from .images.normalization import Normalizer, fit_normalizer
 from .images.rescaling import UNUSUAL_SIZE, check_diameter, check_scale, typical_diameter
 from .io.readers.channels import match_channels
-from .io.readers.images import as_channels
 from .io.readers.source import Source
 from .labels.confidence import confidence
 from .labels.mask_growth import ForegroundMask
@@ -258,7 +258,7 @@ class StarPoly2D:
         Parameters
         ----------
         image : array or Source
-            A :class:`~starpoly.io.readers.opening.Source` is read tile by tile.
+            A :class:`~starpoly.io.readers.source.Source` is read tile by tile.
         prob_threshold, nms_threshold, normalizer, scale, diameter, min_confidence, tile_size, progress
             As for :meth:`predict_instances`. With ``progress`` the plan is logged, too.
         region : Region, optional
