@@ -82,7 +82,7 @@ def find_images(
     empty: list[str] = []
     for given in named:
         path = Path(given)
-        if len(named) > 1 and is_result(path) and path.is_file():
+        if len(named) > 1 and is_result(path) and os.path.isfile(given):
             passed_over.append(path)
             continue
         found = search.find(path, given)
@@ -90,7 +90,7 @@ def find_images(
             empty.append(given)
             found.problems.append(search.no_images(path, found))
         for image in found.images:
-            images.setdefault((search.resolve(image.path.parent), image.path.name), image)
+            images.setdefault((search.resolve(os.path.dirname(image.path)), image.path.name), image)
         problems += [(given, message) for message in found.problems]
     ignored = group_ignored(search.ignored)
     return FoundImages(tuple(images.values()), tuple(problems), tuple(passed_over), tuple(empty), ignored)
@@ -111,7 +111,7 @@ class _Search:
 
     def __init__(self, recursive: bool, excluded: frozenset[Path]) -> None:
         self._recursive, self._excluded = recursive, excluded
-        self._resolved: dict[Path, Path] = {}
+        self._resolved: dict[str, Path] = {}
         self._ignored: dict[Path, None] = {}
 
     @property
@@ -119,15 +119,16 @@ class _Search:
         """Files that were passed over, each once."""
         return self._ignored
 
-    def resolve(self, folder: Path) -> Path:
+    def resolve(self, folder: str | Path) -> Path:
         """Where a folder lies, without links."""
-        if folder not in self._resolved:
-            self._resolved[folder] = folder.resolve()
-        return self._resolved[folder]
+        name = str(folder)
+        if name not in self._resolved:
+            self._resolved[name] = Path(name).resolve()
+        return self._resolved[name]
 
     def find(self, path: Path, given: str) -> _Found:
         """Images under one input, and what is wrong with it."""
-        if path.is_file():
+        if os.path.isfile(given):
             return _Found([FoundImage(path)])
         if path.is_dir():
             return _Found([FoundImage(path)]) if is_zarr(path) else self._find_in_folder(path)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import unicodedata
 from pathlib import Path
 
-from ..readers.registry import has_image_suffix
+from ..readers.registry import SUFFIXES, has_image_suffix
 
 _OME_BEFORE = (".tif", ".tiff", ".btf", ".tf8", ".zarr")
 _MASK = re.compile(r"(?<=.)_(cp_masks?|labels?|masks?)$", re.IGNORECASE)  # cp_masks: Cellpose
 _IMAGE = re.compile(r"(?<=.)_(img|image)$", re.IGNORECASE)
-_PICTURE = re.compile(r"._overlay$", re.IGNORECASE)
+_RESULT = re.compile(r"._(cp_masks?|labels?|masks?|overlay)$", re.IGNORECASE)
 _OURS = re.compile(
     r"(._labels?\.tiff?|._overlay\.png|._table\.csv|._provenance\.json|._rois\.zip|\.geojson|^report\.html)$",
     re.IGNORECASE,
@@ -40,10 +41,10 @@ def key(path: str | Path) -> str:
 
 def stem(path: Path) -> str:
     """The name without an image's suffix; other suffixes are part of the name."""
-    if not has_image_suffix(path):
+    name, suffix = os.path.splitext(path.name)
+    if suffix.lower() not in SUFFIXES:
         return path.name
-    name = path.stem
-    return name[:-4] if path.suffix.lower() in _OME_BEFORE and name.lower().endswith(".ome") else name
+    return name[:-4] if suffix.lower() in _OME_BEFORE and name.lower().endswith(".ome") else name
 
 
 def is_hidden(path: Path) -> bool:
@@ -63,7 +64,7 @@ def is_mask(path: Path) -> bool:
 
 def is_result(path: Path) -> bool:
     """Whether the name of an image says that it was made of another one: labels, masks, an overlay."""
-    return is_mask(path) or bool(_PICTURE.search(stem(path)))
+    return bool(_RESULT.search(stem(path)))
 
 
 def is_ours(path: Path) -> bool:
