@@ -32,7 +32,7 @@ from .labels.confidence import confidence
 from .labels.mask_growth import ForegroundMask
 from .labels.measurements import keep_visible
 from .model_zoo import default_model, find_model
-from .network.dense_output import Maps, Network
+from .network.dense_output import DenseOutput, Network
 from .network.memory import BASELINE_BYTES, tile_size_beside, window_bytes
 from .polygons import StarPolygons
 from .tiling import TilePlan
@@ -371,7 +371,7 @@ class StarPoly2D:
 
     def predict_map(
         self, image: NDArray, *, normalizer: Normalizer | bool = True, tile_size: int | None = None
-    ) -> Maps:
+    ) -> DenseOutput:
         """The same as :meth:`predict`, by name: ``probability``, ``distances`` and ``classes`` or None."""
         image = self._as_input(image)
         return predict_map(image, self._network, self._normalizer(image, normalizer), tile_size=tile_size)
