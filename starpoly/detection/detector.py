@@ -25,7 +25,7 @@ from ..labels.confidence import confidence
 from ..labels.mask_growth import ForegroundMask
 from ..labels.whole import WholeLabels
 from ..model_zoo import default_model, find_model
-from ..network.dense_output import Maps, Network
+from ..network.dense_output import DenseOutput, Network
 from ..network.memory import BASELINE_BYTES, tile_size_beside, window_bytes
 from ..network.predictor import Predictor
 from ..polygons import StarPolygons
@@ -327,7 +327,7 @@ class Detector:
 
     def predict_map(
         self, image: NDArray, *, normalizer: Normalizer | bool = True, tile_size: int | None = None
-    ) -> Maps:
+    ) -> DenseOutput:
         """The same as :meth:`predict`, by name: ``probability``, ``distances`` and ``classes`` or None."""
         image = self._as_input(image)
         return predict_map(image, self._predictor, self._normalizer(image, normalizer), tile_size=tile_size)
