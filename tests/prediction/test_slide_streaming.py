@@ -32,6 +32,7 @@ LONG = 60
 def fine(monkeypatch):
     """Small images are worth several tiles in files, and are taken up row by row."""
     monkeypatch.setattr(growing, "BAND", 1)
+    monkeypatch.setattr(label_tiff, "LARGEST_PLAIN", 0)
     monkeypatch.setattr(label_tiff, "TILE", 16)
     monkeypatch.setattr(label_tiff, "_SMALLEST_LEVEL", 32)
     monkeypatch.setattr(label_tiff, "_AT_ONCE", 1024)
