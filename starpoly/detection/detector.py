@@ -33,9 +33,10 @@ from ..tiling import TilePlan
 from .journal import TileJournal
 from .object_size import ScaleEstimate, find_scale, scale_for
 from .options import DetectionOptions
-from .pipeline import Detection, Region, detect, find_candidates, halo_for, plan_for, predict_map
+from .pipeline import Detection, detect, find_candidates, plan_for, predict_map
 from .receivers import PolygonList, PolygonReceiver, RescalingReceiver
 from .test_time import Averaged, symmetries
+from .tile_work import Region, halo_for
 
 if TYPE_CHECKING:
     import keras
@@ -272,7 +273,7 @@ class Detector:
                 readers=options.readers,
                 progress=progress,
                 journal=journal,
-                kept=objects,
+                receiver=objects,
                 foreground=foreground,
             )
         found = replace(found, scale=estimate.scale)
