@@ -144,11 +144,15 @@ def _report_strays(pairs: Pairs, true: Path, pred: Path) -> None:
     DataError
         If nothing pairs.
     """
+    from ..io.files.ignored import describe_ignored
+
     if not pairs.pairs:
         raise DataError(
             f"expected predictions named like the true label images, got no pair among {len(pairs.only_second)} files "
             f"in {pred} and {len(pairs.only_first)} in {true}; compare their names"
         )
+    if pairs.ignored:
+        warnings.warn(describe_ignored(pairs.ignored), StarpolyWarning, stacklevel=2)
     if pairs.only_first:
         warnings.warn(
             f"no prediction for {_names(pairs.only_first)}: all of their objects count as missed",
@@ -170,7 +174,7 @@ def _samples(pairs: Pairs) -> Iterator[Sample]:
     """Read the label images, one pair at a time, in the order of their keys."""
     from tqdm import tqdm
 
-    from ..io.files.pairing import key
+    from ..io.files.naming import key
 
     files: Iterable[tuple[Path, Path | None]] = [*pairs.pairs, *((path, None) for path in pairs.only_first)]
     files = sorted(files, key=lambda pair: key(pair[0]))
@@ -180,8 +184,8 @@ def _samples(pairs: Pairs) -> Iterator[Sample]:
 
 def _read(true: Path, pred: Path | None) -> Sample:
     from ..evaluation.report import Sample
-    from ..io.files.pairing import key
-    from ..io.readers.images import read_labels
+    from ..io.files.naming import key
+    from ..io.readers.labels import read_labels
 
     name = key(true)
     try:

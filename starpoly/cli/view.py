@@ -65,7 +65,7 @@ def write_picture(path: Path, image: Path, labels: Path) -> None:
     ImageError
         If one cannot be read, they differ in size, or the picture cannot be written.
     """
-    from ..io.readers.opening import open_source
+    from ..io.readers.images import open_source
     from ..io.readers.thumbnail import every
     from ..io.writers.overlay import MAX_SIDE, write_overlay
     from ..napari_plugin.layers import check_pair

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from ..config import ModelSpec, Thresholds
 from ..errors import ConfigError, ImageError, StarpolyWarning
+from ..images.channels import as_channels
 from ..images.normalization import Normalizer, fit_normalizer
 from ..images.rescaling import UNUSUAL_SIZE, check_diameter, check_scale, typical_diameter
 from ..io.readers.channels import match_channels
-from ..io.readers.images import as_channels
 from ..io.readers.source import Source
 from ..labels.confidence import confidence
 from ..labels.mask_growth import ForegroundMask

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
-from ..io.readers.opening import Source, open_source
+from ..io.readers.images import open_source
+from ..io.readers.source import Source
 from ..io.readers.thumbnail import every
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def show(image: str | Path, labels: str | Path) -> napari.Viewer:
     Parameters
     ----------
     image, labels : path
-        Anything that :func:`starpoly.io.readers.opening.open_source` opens, of one size.
+        Anything that :func:`starpoly.io.readers.images.open_source` opens, of one size.
 
     Raises
     ------

@@ -16,7 +16,8 @@ from skimage.morphology import dilation, erosion, isotropic_dilation, isotropic_
 
 from ..errors import ImageError, StarpolyWarning
 from ..images.normalization import MIN_GREY_LEVELS
-from ..io.readers.opening import Source, open_source
+from ..io.readers.images import open_source
+from ..io.readers.source import Source
 from ..tiling import Box, cut_along
 
 MARGIN = (25.0, 64)
@@ -140,7 +141,7 @@ def read_mask(image: Any, shape: tuple[int, int]) -> Tissue:
     Parameters
     ----------
     image : path or array-like
-        Whatever :func:`starpoly.io.readers.opening.open_source` opens; of several channels, one that is not zero suffices.
+        Whatever :func:`starpoly.io.readers.images.open_source` opens; of several channels, one that is not zero suffices.
     shape : (int, int)
         Height and width of the image, or of the level, that it is stretched over.
 

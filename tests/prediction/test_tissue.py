@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from starpoly.errors import ImageError, StarpolyWarning
-from starpoly.io.readers.opening import open_source
+from starpoly.io.readers.images import open_source
 from starpoly.prediction import tissue
 from starpoly.prediction.tissue import Tissue, find_tissue, read_mask
 from starpoly.tiling import Box

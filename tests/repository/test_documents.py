@@ -23,7 +23,7 @@ from starpoly.cli import train as train_command
 from starpoly.cli import view as view_command
 from starpoly.cli.main import main
 from starpoly.config import ModelSpec, NetworkConfig, Thresholds
-from starpoly.io.writers.labels import write_labels
+from starpoly.io.writers.label_tiff import write_labels
 from starpoly.model import StarPoly2D
 from starpoly.network.storage.folder import build_network, save_model
 from starpoly.training import thresholds as thresholds_module
