@@ -15,7 +15,7 @@ from starpoly.errors import ConfigError, ImageError, StarpolyError, StarpolyWarn
 from starpoly.io.readers.pixel_size import pixel_size_of_ome
 from starpoly.prediction.slide import SlideOutputs, segment_slide
 from starpoly.prediction.tissue import Tissue
-from starpoly.suppression.streaming import suppress
+from starpoly.suppression.greedy import suppress
 from starpoly.tiling import Box
 
 from reference import numbered_labels
