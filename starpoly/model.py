@@ -20,11 +20,11 @@ from .detection.journal import TileJournal
 from .detection.object_size import ScaleEstimate, find_scale, scale_for
 from .detection.pipeline import Detection, Region, detect, find_candidates, halo_for, plan_for, predict_map
 from .detection.receivers import PolygonList, PolygonReceiver, RescalingReceiver
+from .detection.sizes import UNUSUAL_SIZE, check_diameter, check_scale, typical_diameter
 from .detection.test_time import Averaged, symmetries
 from .errors import ConfigError, ImageError, StarpolyWarning
 from .geometry.rasterize import render_labels
 from .images.normalization import Normalizer, fit_normalizer
-from .images.rescaling import UNUSUAL_SIZE, check_diameter, check_scale, typical_diameter
 from .io.readers.channels import match_channels
 from .io.readers.images import as_channels
 from .io.readers.source import Source
