@@ -164,6 +164,74 @@ def is_constant(image: Any) -> bool:
     return all(summary.maximum - summary.minimum < _smallest_range(summary, image.dtype) for summary in summaries)
 
 
+def as_normalizer(given: Any, image: Any, config: NormalizationConfig | None = None) -> tuple[Any, Normalizer]:
+    """What a user gives as ``normalizer``, as a :class:`Normalizer` for crops, and the image that it is for.
+
+    Parameters
+    ----------
+    given : Normalizer, bool, None or csbdeep.data.Normalizer
+        True: percentiles of this image. False, None or csbdeep's ``NoNormalizer``: the intensities as they are. csbdeep's
+        ``PercentileNormalizer``: its percentiles, of the whole image, never of a tile. Any other object with
+        ``before(x, axes)`` is called once, on the whole image, which must be an array in memory.
+    image : (Y, X) or (Y, X, C) array-like
+        As for :func:`fit_normalizer`.
+    config : NormalizationConfig, optional
+        Percentiles for ``given=True``.
+
+    Returns
+    -------
+    image : array-like
+        The same object, or the image normalised by ``before``.
+    normalizer : Normalizer
+        To call on crops of that image.
+
+    Raises
+    ------
+    ImageError
+        If ``given`` is none of these, needs an image in memory and has none, or changes the shape of the image.
+    """
+    if isinstance(given, Normalizer):
+        return image, given
+    if given is None or isinstance(given, bool | np.bool_):
+        return image, fit_normalizer(image, config) if given else _identity(image)
+    if not callable(getattr(given, "before", None)):
+        raise ImageError(
+            f"normalizer: expected a Normalizer of starpoly or csbdeep, True or False, got {type(given).__name__}; "
+            "fit_normalizer(image) makes one"
+        )
+    from csbdeep.data import NoNormalizer, PercentileNormalizer
+
+    before = type(given).before
+    if before is NoNormalizer.before:
+        return image, _identity(image)
+    if before is PercentileNormalizer.before and not given.kwargs.get("clip"):
+        return image, fit_normalizer(image, NormalizationConfig(float(given.pmin), float(given.pmax)))
+    normalized = _normalized_by(given, image)
+    return normalized, _identity(normalized)
+
+
+def _identity(image: Any) -> Normalizer:
+    n_channels = image.shape[2] if len(image.shape) == 3 else 1
+    return Normalizer((0.0,) * n_channels, (1.0,) * n_channels)
+
+
+def _normalized_by(given: Any, image: Any) -> NDArray[np.float32]:
+    """The whole image after ``given.before``."""
+    name = type(given).__name__
+    if not isinstance(image, np.ndarray):
+        raise ImageError(
+            f"normalizer: expected an image in memory for {name}, which sees it whole, got {type(image).__name__}; "
+            "give percentiles (PercentileNormalizer), or read the image into an array"
+        )
+    normalized = np.asarray(given.before(image, "YXC"[: image.ndim]), np.float32)
+    if normalized.shape != image.shape:
+        raise ImageError(
+            f"normalizer: expected {name} to keep the image's shape {image.shape}, got {normalized.shape}; "
+            "resize the image before, or give its scale"
+        )
+    return normalized
+
+
 def _smallest_range(summary: ChannelSummary, dtype: np.dtype) -> float:
     """Smallest range of intensities that is still stretched to full contrast; positive."""
     if dtype.kind == "b":

@@ -10,7 +10,8 @@ import pytest
 
 from starpoly.config import NormalizationConfig
 from starpoly.errors import ImageError, StarpolyWarning
-from starpoly.images.normalization import Normalizer, fit_normalizer
+from starpoly.images.normalization import Normalizer, as_normalizer, fit_normalizer
+from starpoly.io.readers.array import ArraySource
 
 from support.micrograph import micrograph
 
@@ -142,3 +143,77 @@ def test_other_channels_are_refused():
         Normalizer((0,), (1,))(np.zeros((4, 4, 3)))
     with pytest.raises(ImageError, match="low < high"):
         Normalizer((1,), (1,))
+
+
+class Halved:
+    """Like a normaliser of csbdeep's, of one's own making."""
+
+    def __init__(self):
+        self.calls = []
+
+    def before(self, x, axes):
+        self.calls.append((x.shape, axes))
+        return x / 2
+
+
+def test_normalizers_of_starpoly_are_taken_as_they_are():
+    image, normalizer = micrograph(np.uint8), Normalizer((1,), (2,))
+    same, taken = as_normalizer(normalizer, image)
+    assert same is image
+    assert taken is normalizer
+    assert as_normalizer(True, image)[1] == fit_normalizer(image)
+    config = NormalizationConfig(5, 95)
+    assert as_normalizer(True, image, config)[1] == fit_normalizer(image, config)
+    for nothing in (False, None):
+        np.testing.assert_array_equal(as_normalizer(nothing, image)[1](image)[..., 0], image)
+
+
+@pytest.mark.parametrize("shape", [(80, 70), (80, 70, 2)])
+def test_percentile_normalizers_of_csbdeep_see_the_whole_image(shape):
+    csbdeep = pytest.importorskip("csbdeep.data")
+    image = micrograph(np.uint16, shape, high=4000)
+    given = csbdeep.PercentileNormalizer(3, 99)
+    same, normalizer = as_normalizer(given, image)
+    assert same is image
+    expected = given.before(image, "YXC"[: image.ndim]).reshape(80, 70, -1)
+    np.testing.assert_allclose(normalizer(image), expected, atol=1e-6)
+    np.testing.assert_allclose(normalizer(image[10:20, 5:9]), expected[10:20, 5:9], atol=1e-6)
+    # percentiles of a file are found block by block
+    assert as_normalizer(given, ArraySource(image))[1] == normalizer
+
+
+def test_no_normalizer_of_csbdeep_leaves_the_image_alone():
+    csbdeep = pytest.importorskip("csbdeep.data")
+    image = micrograph(np.float32, (9, 9, 3), high=1)
+    np.testing.assert_array_equal(as_normalizer(csbdeep.NoNormalizer(), image)[1](image), image)
+
+
+@pytest.mark.parametrize("shape", [(8, 7), (8, 7, 3)])
+def test_other_normalizers_are_called_once_on_the_whole_image(shape):
+    image, given = micrograph(np.uint8, shape), Halved()
+    normalized, normalizer = as_normalizer(given, image)
+    assert given.calls == [(shape, "YXC"[: len(shape)])]
+    np.testing.assert_array_equal(normalizer(normalized).reshape(shape), image / 2)
+    with pytest.raises(ImageError, match=r"image in memory for Halved.*got ArraySource; give percentiles"):
+        as_normalizer(given, ArraySource(image))
+    assert len(given.calls) == 1
+
+
+def test_clipping_percentiles_are_csbdeeps_own():
+    csbdeep = pytest.importorskip("csbdeep.data")
+    image = micrograph(np.uint16, high=4000)
+    normalized, normalizer = as_normalizer(csbdeep.PercentileNormalizer(5, 95, clip=True), image)
+    result = normalizer(normalized)
+    assert (result.min(), result.max()) == (0, 1)
+
+
+def test_what_is_no_normalizer_is_refused():
+    class Cropping(Halved):
+        def before(self, x, axes):
+            return x[1:]
+
+    image = micrograph(np.uint8)
+    with pytest.raises(ImageError, match=r"starpoly or csbdeep, True or False, got str; fit_normalizer"):
+        as_normalizer("percentiles", image)
+    with pytest.raises(ImageError, match=r"Cropping to keep the image's shape"):
+        as_normalizer(Cropping(), image)
