@@ -226,7 +226,7 @@ class Detector:
         options, normalizer, progress, **settings
             As for :meth:`predict_instances`. With ``progress`` the plan is logged, too.
         region : Region, optional
-            Where to look, such as :class:`~starpoly.prediction.tissue.Tissue`; objects with a centre outside are dropped.
+            Where to look, such as :class:`~starpoly.prediction.region_masks.RegionMask`; objects with a centre outside are dropped.
         journal : TileJournal, optional
             Takes the result of each tile; tiles that are in it are not computed again.
         receiver : PolygonReceiver, optional
