@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..config import ModelSpec
-    from ..images.rescaling import Diameter
+    from ..detection.sizes import Diameter
     from ..io.files.find import FoundImages
     from ..io.readers.header import Header
     from ..io.readers.pixel_size import PixelSize
@@ -464,7 +464,7 @@ def _tile_size(model: StarPoly2D, args: argparse.Namespace) -> int | None:
 
 def _diameter(text: str) -> Diameter | None:
     """A number of pixels, or of micrometres; None for auto."""
-    from ..images.rescaling import Diameter
+    from ..detection.sizes import Diameter
 
     number = text.removesuffix("um").removesuffix("µm")
     return None if text == "auto" else Diameter(positive_float(number), physical=number != text)

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from ..geometry.rasterize import render_labels
 from ..polygons import StarPolygons
-from ..suppression.streaming import suppress
+from ..suppression.greedy import suppress
 
 if TYPE_CHECKING:
     from ..model import StarPoly2D

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from ..config import Thresholds
 from ..errors import DataError
 from ..evaluation.scored import ScoredMatches, match_scored
-from ..suppression.streaming import suppress
+from ..suppression.greedy import suppress
 from .calibration import fit_calibration
 from .data import Pair
 

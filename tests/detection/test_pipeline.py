@@ -15,7 +15,7 @@ from starpoly.geometry.boundary import boundary_probability
 from starpoly.geometry.rasterize import render_labels
 from starpoly.images.normalization import Normalizer
 from starpoly.polygons import StarPolygons
-from starpoly.suppression.streaming import suppress
+from starpoly.suppression.greedy import suppress
 from starpoly.tiling import Box
 
 import reference
