@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..config import ModelSpec, NetworkConfig, NormalizationConfig, TrainingConfig
 from ..errors import StarpolyWarning
 from ..model_zoo import find_model
 from ..network.storage.folder import load_spec, save_spec
+from .data import Pair
 from .inputs import TrainingInputs
-
-if TYPE_CHECKING:
-    from .data import Pair
 
 #: Picture of the losses in a model folder.
 LOSSES = "losses.png"
@@ -105,7 +102,7 @@ def _with_classes(network: NetworkConfig | None, start: Path | None, n_classes: 
     return base.replace(n_classes=n_classes)
 
 
-def tune_model(folder: Path, pairs: list[Pair]) -> ModelSpec:
+def tune_model(folder: Path, pairs: Sequence[Pair]) -> ModelSpec:
     """Tune the thresholds of the model in a folder and calibrate its scores; its weights stay.
 
     Parameters
