@@ -371,7 +371,7 @@ class _Comparing(_Wrapped):
         self.largest = {"probability": 0.0, "distance": 0.0}
 
     def __call__(self, batch: NDArray) -> Any:
-        from starpoly.network.dense_output import core_on_grid
+        from starpoly.tiling import core_on_grid
 
         output = self._network(batch)
         inside, place = core_on_grid(next(self._tiles), self._network.grid)

@@ -308,7 +308,7 @@ def _load(folder: Path, args: argparse.Namespace, clock: Stopwatch) -> StarPoly2
         from ..model import StarPoly2D
     with clock.timing("model"):
         return StarPoly2D.from_pretrained(
-            folder, precision=args.precision, refine_outlines=args.refine, engine=args.engine, tta=args.tta
+            folder, precision=args.precision, refine_outlines=args.refine, engine=args.engine
         )
 
 
@@ -348,7 +348,8 @@ def _predict_whole(
             scale=args.scale,
             diameter=diameter,
             min_confidence=args.min_confidence,
-            spread=args.spread,
+            expand_into_foreground=args.spread,
+            tta=args.tta,
             tile_size=tile_size,
             progress=progress,
         )
@@ -420,7 +421,8 @@ def _predict_slide(models: Models, job: Job, args: argparse.Namespace, clock: St
             scale=args.scale,
             diameter=diameter,
             min_confidence=args.min_confidence,
-            spread=args.spread,
+            expand_into_foreground=args.spread,
+            tta=args.tta,
             tile_size=tile_size,
             readers=args.readers,
             journal=job.journal,

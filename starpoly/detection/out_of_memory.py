@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import StarpolyError, StarpolyWarning
-from ..network.dense_output import Maps, Network, core_on_grid
-from ..tiling import TilePlan, plan_tiles
+from ..network.dense_output import DenseOutput, Network
+from ..tiling import TilePlan, core_on_grid, plan_tiles
 
 
 class SplitOnOutOfMemory:
@@ -29,7 +29,7 @@ class SplitOnOutOfMemory:
         self._network = network
         self._side: int | None = None
 
-    def __call__(self, window: NDArray[np.float32]) -> Maps:
+    def __call__(self, window: NDArray[np.float32]) -> DenseOutput:
         """The network's answer for one window.
 
         Parameters
@@ -39,7 +39,7 @@ class SplitOnOutOfMemory:
 
         Returns
         -------
-        Maps
+        DenseOutput
             On the grid of the whole window.
 
         Raises
@@ -59,12 +59,12 @@ class SplitOnOutOfMemory:
         side = max(height, width) if self._side is None else self._side
         return plan_tiles((height, width), stride=self._network.stride, halo=self._network.halo, tile_size=side)
 
-    def _in_parts(self, window: NDArray[np.float32], plan: TilePlan) -> Maps:
+    def _in_parts(self, window: NDArray[np.float32], plan: TilePlan) -> DenseOutput:
         if len(plan) == 1:
-            return Maps.of_one(self._network(window[None]))
-        whole = Maps.empty(plan.shape, self._network)
+            return DenseOutput.of_one(self._network(window[None]))
+        whole = DenseOutput.empty(plan.shape, self._network)
         for tile in plan:
-            part = Maps.of_one(self._network(window[tile.read.slices][None]))
+            part = DenseOutput.of_one(self._network(window[tile.read.slices][None]))
             whole.put(part, *core_on_grid(tile, self._network.grid))
         return whole
 

@@ -25,10 +25,10 @@ from ..geometry import outline_refinement as outline
 from ..geometry import ray_context as context
 from ..images.normalization import Normalizer
 from ..labels.mask_growth import ForegroundMask
-from ..network.dense_output import Maps, Network, core_on_grid
+from ..network.dense_output import DenseOutput, Network
 from ..polygons import StarPolygons
 from ..suppression.streaming import StreamingNMS
-from ..tiling import Box, Tile, TilePlan, area, plan_tiles
+from ..tiling import Box, Tile, TilePlan, area, core_on_grid, plan_tiles
 from ..timing import Stopwatch
 from .journal import TileJournal, TileResult
 from .out_of_memory import SplitOnOutOfMemory
@@ -162,7 +162,7 @@ def detect(
     ):
         behind: deque[Future[None]] = deque()
 
-        def finish(tile: Tile, answer: list[Maps]) -> None:
+        def finish(tile: Tile, answer: list[DenseOutput]) -> None:
             with clock.timing("geometry"):
                 gathering.finish_tile(tile, answer)
 
@@ -244,7 +244,7 @@ class _Gathering:
         """Whether a tile's result has the foreground that is asked for."""
         return self._foreground is None or (done.foreground is not None and done.foreground.shape == tile.core.shape)
 
-    def finish_tile(self, tile: Tile, answer: list[Maps]) -> None:
+    def finish_tile(self, tile: Tile, answer: list[DenseOutput]) -> None:
         """Take in the network's answer for a tile, and take it out of the list, so that nobody holds it longer than need be."""
         maps = answer.pop()
         candidates = collect_candidates(maps, tile, self._network, self._thresholds.prob, self._shape)
@@ -295,7 +295,7 @@ class _Gathering:
         )
 
 
-def foreground_of(maps: Maps, tile: Tile, grid: tuple[int, int]) -> NDArray[np.bool_] | None:
+def foreground_of(maps: DenseOutput, tile: Tile, grid: tuple[int, int]) -> NDArray[np.bool_] | None:
     """Which pixels of a tile's core the network takes for the foreground, where outlines end, too (:mod:`starpoly.geometry.outline_refinement`)."""
     pixels, core = maps.foreground_pixels(grid), tile.core
     if pixels is None:
@@ -321,7 +321,7 @@ def suppress_within(
     return TileResult(front.decide(), front.pending, len(candidates))
 
 
-def predict_map(image: Any, network: Network, normalizer: Normalizer, *, tile_size: int | None = None) -> Maps:
+def predict_map(image: Any, network: Network, normalizer: Normalizer, *, tile_size: int | None = None) -> DenseOutput:
     """The network's answer on the grid of the whole image, put together from tiles.
 
     Parameters
@@ -331,10 +331,10 @@ def predict_map(image: Any, network: Network, normalizer: Normalizer, *, tile_si
 
     Returns
     -------
-    Maps
+    DenseOutput
     """
     shape = (int(image.shape[0]), int(image.shape[1]))
-    whole, halving = Maps.empty(shape, network), SplitOnOutOfMemory(network)
+    whole, halving = DenseOutput.empty(shape, network), SplitOnOutOfMemory(network)
     for tile in plan_for(network, shape, tile_size):
         whole.put(halving(read_window(image, tile.read, normalizer)), *core_on_grid(tile, network.grid))
     return whole
@@ -362,13 +362,13 @@ def find_candidates(
 
 
 def collect_candidates(
-    maps: Maps, tile: Tile, network: Network, threshold: float, shape: tuple[int, int]
+    maps: DenseOutput, tile: Tile, network: Network, threshold: float, shape: tuple[int, int]
 ) -> StarPolygons:
     """The grid points of a tile's core whose probability is above the threshold, as polygons.
 
     Parameters
     ----------
-    maps : Maps
+    maps : DenseOutput
         The network's answer for the tile's window.
     tile : Tile
     network : Network
@@ -397,7 +397,7 @@ def collect_candidates(
 
 
 def _distances(
-    maps: Maps, at: tuple[NDArray, NDArray], tile: Tile, network: Network, shape: tuple[int, int]
+    maps: DenseOutput, at: tuple[NDArray, NDArray], tile: Tile, network: Network, shape: tuple[int, int]
 ) -> NDArray[np.float32]:
     """Ray distances at grid points of a tile's window, as exactly as the network's whole answer tells them."""
     grid, distances = network.grid, maps.distances[at]

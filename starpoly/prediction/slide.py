@@ -94,7 +94,8 @@ def segment_slide(
     scale: float | None = None,
     diameter: float | None = None,
     min_confidence: float = 0.0,
-    spread: int = 0,
+    expand_into_foreground: int = 0,
+    tta: str = "none",
     tile_size: int | None = None,
     readers: int = 1,
     journal: Path | None = None,
@@ -121,7 +122,7 @@ def segment_slide(
         Leave empty glass out, see :func:`starpoly.prediction.tissue.find_tissue`.
     pixel_size : (float, float), optional
         Micrometres per pixel (y, x) of the level, in place of what the file says.
-    prob_threshold, nms_threshold, scale, diameter, min_confidence, spread, tile_size
+    prob_threshold, nms_threshold, scale, diameter, min_confidence, expand_into_foreground, tta, tile_size
         As for :meth:`StarPoly2D.predict_instances`; outlines are those of the polygons.
     readers : int
         Threads that read and decode the image; of no influence on the result.
@@ -158,7 +159,8 @@ def segment_slide(
             "scale": scale,
             "diameter": diameter,
             "min_confidence": min_confidence,
-            "spread": spread,
+            "expand_into_foreground": expand_into_foreground,
+            "tta": tta,
             "tile_size": tile_size,
         }
         identity = identify(image, source) if journal is not None or outputs.provenance is not None else {}
@@ -174,7 +176,7 @@ def segment_slide(
             state = stack.enter_context(open_journal(journal, run, **_kind(model)))
         trim_malloc()
         limit_malloc_arenas()  # of the threads that read and write
-        foreground = ForegroundMask(source.shape[:2], spread) if spread else None
+        foreground = ForegroundMask(source.shape[:2], expand_into_foreground) if expand_into_foreground else None
         labels = StreamingLabels(source.shape[:2], model.spec.class_names, clock=clock, foreground=foreground)
         with Writers(labels) as writers:
             _start(writers, outputs, labels, source.pixel_size, model.spec)
@@ -185,12 +187,14 @@ def segment_slide(
                 scale=scale,
                 diameter=diameter,
                 min_confidence=min_confidence,
+                expand_into_foreground=expand_into_foreground,
+                tta=tta,
                 tile_size=tile_size,
                 region=region,
                 readers=readers,
                 progress=progress,
                 journal=state,
-                kept=labels,
+                receiver=labels,
                 foreground=foreground,
             )
             with clock.timing("writing"):

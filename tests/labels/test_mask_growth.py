@@ -116,7 +116,7 @@ def test_a_bent_object_gets_its_shape_and_polygons_stay():
     labels = horseshoe()
     model, image = PaintedModel(has_foreground=True), seen_once(labels, (18, 7), (30, 37))
     by_polygons, known = model.predict_instances(image)
-    by_masks, details = model.predict_instances(image, spread=50)
+    by_masks, details = model.predict_instances(image, expand_into_foreground=50)
     assert iou(by_polygons == by_polygons[18, 7], labels == 1) < 0.6
     assert iou(by_masks == by_masks[18, 7], labels == 1) == 1
     assert iou(by_masks == by_masks[30, 37], labels == 2) == 1
@@ -130,13 +130,13 @@ def test_a_slide_in_tiles_is_the_image_in_one(tmp_path_factory, seed, tile_size,
     image = paint(disks((190, 210), seed, 40))
     image[::3, ::2, 0] *= 0.1  # objects with fewer polygons, so that there is something left to spread to
     model = PaintedModel(has_foreground=True)
-    expected, _ = model.predict_instances(image, spread=spread, scale=scale)
+    expected, _ = model.predict_instances(image, expand_into_foreground=spread, scale=scale)
     outputs = SlideOutputs(labels=folder / "labels.tif", table=folder / "table.csv")
     segment_slide(
         PaintedModel(has_foreground=True),
         image,
         outputs,
-        spread=spread,
+        expand_into_foreground=spread,
         scale=scale,
         tile_size=tile_size,
         journal=folder / "journal",
@@ -146,7 +146,7 @@ def test_a_slide_in_tiles_is_the_image_in_one(tmp_path_factory, seed, tile_size,
 
 def test_a_stopped_run_goes_on_with_the_foreground_of_its_tiles(tmp_path, monkeypatch):
     image = paint(disks((190, 210), 3, 40))
-    expected, _ = PaintedModel(has_foreground=True).predict_instances(image, spread=9)
+    expected, _ = PaintedModel(has_foreground=True).predict_instances(image, expand_into_foreground=9)
     stopping, outputs = PaintedModel(has_foreground=True), SlideOutputs(labels=tmp_path / "labels.tif")
     network, answer = stopping._predictor, type(stopping._predictor).__call__
 
@@ -158,19 +158,23 @@ def test_a_stopped_run_goes_on_with_the_foreground_of_its_tiles(tmp_path, monkey
     with monkeypatch.context() as patch:
         patch.setattr(type(network), "__call__", stop)
         with pytest.raises(KeyboardInterrupt):
-            segment_slide(stopping, image, outputs, spread=9, tile_size=152, journal=tmp_path / "journal")
+            segment_slide(
+                stopping, image, outputs, expand_into_foreground=9, tile_size=152, journal=tmp_path / "journal"
+            )
     again = PaintedModel(has_foreground=True)
-    n_tiles = segment_slide(again, image, outputs, spread=9, tile_size=152, journal=tmp_path / "journal").n_tiles
+    n_tiles = segment_slide(
+        again, image, outputs, expand_into_foreground=9, tile_size=152, journal=tmp_path / "journal"
+    ).n_tiles
     assert 0 < len(again._predictor.windows) < n_tiles
     np.testing.assert_array_equal(tifffile.imread(outputs.labels), expected)
 
 
 def test_a_model_without_foreground_is_said():
     with pytest.raises(ConfigError, match="foreground"):
-        PaintedModel().predict_instances(paint(horseshoe()), spread=5)
+        PaintedModel().predict_instances(paint(horseshoe()), expand_into_foreground=5)
 
 
 @pytest.mark.parametrize("spread", [-1, LARGEST_SPREAD + 1])
 def test_how_far_is_bounded(spread):
     with pytest.raises(ConfigError, match=str(LARGEST_SPREAD)):
-        PaintedModel(has_foreground=True).predict_instances(paint(horseshoe()), spread=spread)
+        PaintedModel(has_foreground=True).predict_instances(paint(horseshoe()), expand_into_foreground=spread)
