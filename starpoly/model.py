@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from .config import NetworkConfig, NormalizationConfig, Thresholds, TrainingConfig
 from .detection.detector import Detector
-from .model_zoo import find_model
 
 
 class StarPoly2D(Detector):

@@ -49,7 +49,7 @@ def read_settings(
     ConfigError
         If the file cannot be read, or a table or setting is unknown, of the wrong type or out of range.
     """
-    tables = {name: {} for name in TABLES} | ({} if file is None else read_toml(file))
+    tables: dict[str, dict[str, Any]] = {name: {} for name in TABLES} | ({} if file is None else read_toml(file))
     tables["training"] = {**tables["training"], **(training or {})}
     network = NetworkConfig.from_dict(tables["network"], where="network")
     return TrainingSettings(
