@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..config import ModelSpec
-    from ..images.rescaling import Diameter
+    from ..detection.sizes import Diameter
     from ..io.files.find import FoundImages
     from ..io.readers.header import Header
     from ..io.readers.pixel_size import PixelSize
@@ -277,15 +277,24 @@ def _predict_all(
 def _write_report(rows: list[dict[str, Any]], models: Models, args: argparse.Namespace) -> bool:
     """Write the page about all images; whether that went well."""
     from ..network.storage.folder import load_spec
+    from ..report.batch import write_report
+    from ..report.entries import entry_of_row
     from ..report.page import FILE_NAME
-    from .report import entries_of, write_report
+    from .report import say_written
 
+    quiet = getattr(args, "quiet", False)
+    page = args.output / FILE_NAME
+    part: dict[str, Any] = {"level": args.level, "roi": args.roi, "threshold": args.prob_threshold}
     try:
         specs = {name: load_spec(folder) for name, folder in models.folders.items()}
-        write_report(args.output / FILE_NAME, entries_of(rows, args), specs, quiet=getattr(args, "quiet", False))
+        examined = write_report(
+            page, [entry_of_row(row, args.output, **part) for row in rows], specs, progress=not quiet
+        )
     except StarpolyError as error:
         say_error(error, verbose=getattr(args, "verbose", False))
         return False
+    if not quiet:
+        say_written(page, examined)
     return True
 
 
@@ -464,7 +473,7 @@ def _tile_size(model: StarPoly2D, args: argparse.Namespace) -> int | None:
 
 def _diameter(text: str) -> Diameter | None:
     """A number of pixels, or of micrometres; None for auto."""
-    from ..images.rescaling import Diameter
+    from ..detection.sizes import Diameter
 
     number = text.removesuffix("um").removesuffix("µm")
     return None if text == "auto" else Diameter(positive_float(number), physical=number != text)

@@ -39,7 +39,7 @@ from .writing import Writers, write_picture
 if TYPE_CHECKING:
     from ..config import ModelSpec
     from ..model import StarPoly2D
-    from .tissue import Tissue
+    from .region_masks import RegionMask
 
 _log = logging.getLogger(__name__)
 
@@ -224,9 +224,10 @@ def segment_slide(
     return SlideResult(n_objects, source.shape, found.n_tiles, seconds, found.n_skipped, fraction)
 
 
-def _region(image: Any, source: Source, channels: Sequence[int] | None, mask: Any, tissue: str | None) -> Tissue:
+def _region(image: Any, source: Source, channels: Sequence[int] | None, mask: Any, tissue: str | None) -> RegionMask:
     """The part of the image that is to be looked at."""
-    from .tissue import find_tissue, read_mask
+    from .region_masks import read_mask
+    from .tissue import find_tissue
 
     if mask is not None and tissue is not None:
         raise ConfigError("expected a mask or tissue='auto', got both; choose one")

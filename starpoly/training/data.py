@@ -58,13 +58,13 @@ class Sample:
 
 @dataclass(frozen=True)
 class Pair:
-    """A named image and its label image, from files or from arrays, read when asked for; and its kind, where that is told."""
+    """A named image and its label image, from files or from arrays, read when asked for; and its group, where there are groups."""
 
     name: str
     read_image: Callable[[], NDArray]
     read_labels: Callable[[], NDArray]
     classes: dict[int, int] | None = None
-    kind: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,9 +125,9 @@ def array_pairs(
     images: Sequence[NDArray],
     masks: Sequence[NDArray],
     classes: Sequence[dict[int, int]] | None = None,
-    kinds: Sequence[str] = (),
+    groups: Sequence[str] = (),
 ) -> list[Pair]:
-    """Pairs from arrays in memory: images (Y, X[, C]), label images (Y, X), optional {label: class} and kinds.
+    """Pairs from arrays in memory: images (Y, X[, C]), label images (Y, X), optional {label: class} and groups.
 
     Raises
     ------
@@ -136,18 +136,18 @@ def array_pairs(
     """
     if len(images) != len(masks) or (classes is not None and len(classes) != len(images)):
         raise DataError(f"expected as many masks as images, got {len(images)} images and {len(masks)} masks")
-    if len(kinds) not in (0, len(images)):
-        raise DataError(f"kinds: expected one for each of the {len(images)} training images, got {len(kinds)}")
+    if len(groups) not in (0, len(images)):
+        raise DataError(f"groups: expected one for each of the {len(images)} training images, got {len(groups)}")
     return [
         Pair(
             f"image {i}",
             partial(np.asarray, image),
             partial(np.asarray, mask),
             None if classes is None else classes[i],
-            kind,
+            group,
         )
-        for i, (image, mask, kind) in enumerate(
-            zip(images, masks, kinds if len(kinds) else [""] * len(images), strict=True)
+        for i, (image, mask, group) in enumerate(
+            zip(images, masks, groups if len(groups) else [""] * len(images), strict=True)
         )
     ]
 
@@ -208,9 +208,9 @@ class TrainingData:
         return self._pairs[index].name
 
     @property
-    def kinds(self) -> list[str]:
-        """The kind of each sample."""
-        return [pair.kind for pair in self._pairs]
+    def groups(self) -> list[str]:
+        """The group of each sample."""
+        return [pair.group for pair in self._pairs]
 
     def __getitem__(self, index: int) -> Sample:
         with self._lock:
