@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from starpoly.errors import OutputError
 from starpoly.io.writers import label_tiff, ome_zarr
 from starpoly.labels import streaming
-from starpoly.prediction.slide import SlideOutputs, segment_slide
+from starpoly.prediction.formats import SlideOutputs
+from starpoly.prediction.slide import segment_slide
 
 import reference
 from support.examples import LABELS

@@ -39,6 +39,7 @@ def test_small_images_are_plain_zlib_and_large_ones_tiled(tmp_path, monkeypatch)
 
 def test_very_large_images_are_bigtiff(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_BIG_FROM", 100)
+    monkeypatch.setattr(module, "LARGEST_PLAIN", 100)
     write_labels(tmp_path / "a.tiff", np.ones((20, 20), np.uint16))
     with tifffile.TiffFile(tmp_path / "a.tiff") as file:
         assert file.is_bigtiff
