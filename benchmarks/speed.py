@@ -411,7 +411,7 @@ def _starpoly(folder: str | Path, **how: str) -> Callable[..., NDArray]:
     """File to label file; the seconds of each stage go into a dictionary, where one is given."""
     from starpoly import StarPoly2D
     from starpoly.io.readers.images import read_image
-    from starpoly.io.writers.labels import write_labels
+    from starpoly.io.writers.label_tiff import write_labels
 
     how = dict(how)
     scale = int(how.pop("scale", 0)) or None

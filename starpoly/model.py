@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from .config import NetworkConfig, NormalizationConfig, Thresholds, TrainingConfig
 from .detection.detector import Detector
-from .model_zoo import find_model
 
 
 class StarPoly2D(Detector):
@@ -30,15 +29,16 @@ class StarPoly2D(Detector):
         images: Sequence[NDArray],
         masks: Sequence[NDArray],
         *,
-        validation_data: tuple[Sequence[NDArray], Sequence[NDArray]],
+        validation_data: Sequence[Sequence],
         folder: str | Path,
         network: NetworkConfig | None = None,
         training: TrainingConfig | None = None,
         normalization: NormalizationConfig | None = None,
         classes: Sequence[dict[int, int]] | None = None,
         class_names: Sequence[str] = (),
-        kinds: Sequence[str] = (),
+        groups: Sequence[str] = (),
         unlabelled: Sequence[NDArray] = (),
+        licence: str = "",
         init: str | Path | None = None,
         resume: bool = False,
         inspect_every: int = 10,
@@ -52,7 +52,7 @@ class StarPoly2D(Detector):
             Raw intensities.
         masks : sequence of (Y, X) integer arrays
             0 background, > 0 one id per object, < 0 ignored.
-        validation_data : (images, masks)
+        validation_data : (images, masks) or (images, masks, classes)
             Choose the best weights and the thresholds.
         folder : path
             Model folder to write; its name is the model's name.
@@ -62,12 +62,14 @@ class StarPoly2D(Detector):
             Class 1..n_classes of each object, per image.
         class_names : sequence of str, optional
             Names of the classes 1..n_classes.
-        kinds : sequence of str, optional
-            The kind of each image; rare ones are drawn more often, as ``training.kind_balance`` says.
+        groups : sequence of str, optional
+            The group of each image; images of rare groups are drawn more often, see ``training.group_balance``.
         unlabelled : sequence of (Y, X[, C]) arrays
             More images, to learn from without masks; ``training.unlabelled`` says how.
-        init : path, optional
-            Model to start from.
+        licence : str
+            Licence of the data; the model keeps it.
+        init : str or path, optional
+            Name or folder of a model to start from.
         resume : bool
             Go on from the checkpoint in ``folder``.
         inspect_every : int
@@ -81,58 +83,75 @@ class StarPoly2D(Detector):
         StarPoly2D
             The best model, by validation loss, with its thresholds tuned.
         """
-        from .network.quiet import quiet_import
+        from .training.inputs import inputs_from_arrays
+        from .training.run import run_training
 
-        quiet_import()
-        from .training.data import array_pairs
-        from .training.fit import fit
-        from .training.inspection import Inspection
-        from .training.self_training import Unlabelled
-        from .training.unlabelled import array_unlabelled
-
-        folder = Path(folder)
-        val_pairs = array_pairs(*validation_data)
-        inspection = Inspection(folder, val_pairs, cls.from_pretrained, inspect_every)
-
-        def after_each(epoch: int) -> None:
-            inspection(epoch)
-            if after_epoch is not None:
-                after_epoch(epoch)
-
-        fit(
-            folder,
-            array_pairs(images, masks, classes, kinds),
-            val_pairs,
-            network=network,
-            training=training or TrainingConfig(),
-            normalization=normalization,
-            class_names=tuple(class_names),
-            init=None if init is None else find_model(init),
-            resume=resume,
-            unlabelled=Unlabelled(array_unlabelled(unlabelled), cls.of_network) if len(unlabelled) else None,
-            after_epoch=after_each,
+        data = inputs_from_arrays(
+            images,
+            masks,
+            validation_data,
+            classes=classes,
+            groups=groups,
+            unlabelled=unlabelled,
+            class_names=class_names,
+            licence=licence,
         )
-        model = cls.from_pretrained(folder)
-        model.optimize_thresholds(*validation_data)
-        model.save(folder)
-        inspection.finish()
-        return model
+        run_training(
+            folder,
+            data,
+            network=network,
+            training=training,
+            normalization=normalization,
+            init=init,
+            resume=resume,
+            inspect_every=inspect_every,
+            after_epoch=after_epoch,
+        )
+        return cls.from_pretrained(Path(folder))
 
-    def optimize_thresholds(self, images: Sequence[NDArray], masks: Sequence[NDArray]) -> Thresholds:
+    def optimize_thresholds(
+        self,
+        images: Sequence[NDArray],
+        masks: Sequence[NDArray],
+        *,
+        nms_threshs: Sequence[float] | None = None,
+        iou_threshs: Sequence[float] | None = None,
+        folder: str | Path | None = None,
+    ) -> Thresholds:
         """Choose the thresholds with the best mean average precision on labelled images, and adopt them.
 
-        What scores are worth is measured on the way, so that ``min_confidence`` can be asked for.
+        Scores are calibrated on the way, for ``min_confidence``.
 
         Parameters
         ----------
         images, masks
             As for :meth:`train`; not those that the model was trained on.
+        nms_threshs : sequence of float, optional
+            Overlap thresholds to choose from; default .3, .4 and .5.
+        iou_threshs : sequence of float, optional
+            IoU thresholds, from 0.5 on, over which the average precision is averaged; default .5 to .9.
+        folder : path, optional
+            Model folder to save the model into.
+
+        Raises
+        ------
+        DataError
+            If the images hold no object, or the model finds none.
+        ConfigError
+            If a threshold is out of range.
         """
         from .training.data import array_pairs
-        from .training.thresholds import tune
+        from .training.thresholds import IOU_THRESHOLDS, NMS_THRESHOLDS, tune
 
-        tuned = tune(self, array_pairs(images, masks))
+        tuned = tune(
+            self,
+            array_pairs(images, masks),
+            nms_threshs=NMS_THRESHOLDS if nms_threshs is None else nms_threshs,
+            iou_threshs=IOU_THRESHOLDS if iou_threshs is None else iou_threshs,
+        )
         self.spec = self.spec.replace(thresholds=tuned.thresholds, calibration=tuned.calibration)
+        if folder is not None:
+            self.save(folder)
         return self.spec.thresholds
 
     def save(self, folder: str | Path, *, half_precision: bool = False) -> None:

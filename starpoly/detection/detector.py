@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 
 from ..config import ModelSpec, Thresholds
 from ..errors import ConfigError, ImageError, StarpolyWarning
+from ..images.channels import as_channels
 from ..images.normalization import Normalizer, fit_normalizer
 from ..io.readers.channels import match_channels
-from ..io.readers.images import as_channels
 from ..io.readers.source import Source
 from ..labels.confidence import confidence
 from ..labels.mask_growth import ForegroundMask
 from ..labels.whole import WholeLabels
 from ..model_zoo import default_model, find_model
-from ..network.dense_output import Maps, Network
+from ..network.dense_output import DenseOutput, Network
 from ..network.memory import BASELINE_BYTES, tile_size_beside, window_bytes
 from ..network.predictor import Predictor
 from ..polygons import StarPolygons
@@ -32,10 +32,11 @@ from ..tiling import TilePlan
 from .journal import TileJournal
 from .object_size import ScaleEstimate, find_scale, scale_for
 from .options import DetectionOptions
-from .pipeline import Detection, Region, detect, find_candidates, halo_for, plan_for, predict_map
+from .pipeline import Detection, detect, find_candidates, plan_for, predict_map
 from .receivers import PolygonList, PolygonReceiver, RescalingReceiver
 from .sizes import UNUSUAL_SIZE, check_diameter, check_scale, typical_diameter
 from .test_time import Averaged, symmetries
+from .tile_work import Region, halo_for
 
 if TYPE_CHECKING:
     import keras
@@ -272,7 +273,7 @@ class Detector:
                 readers=options.readers,
                 progress=progress,
                 journal=journal,
-                kept=objects,
+                receiver=objects,
                 foreground=foreground,
             )
         found = replace(found, scale=estimate.scale)
@@ -327,7 +328,7 @@ class Detector:
 
     def predict_map(
         self, image: NDArray, *, normalizer: Normalizer | bool = True, tile_size: int | None = None
-    ) -> Maps:
+    ) -> DenseOutput:
         """The same as :meth:`predict`, by name: ``probability``, ``distances`` and ``classes`` or None."""
         image = self._as_input(image)
         return predict_map(image, self._predictor, self._normalizer(image, normalizer), tile_size=tile_size)

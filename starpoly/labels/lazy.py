@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import StarpolyError
 from ..geometry.box_index import BoxIndex
 from ..geometry.rasterize import render_labels
-from ..io.writers.labels import label_dtype
+from ..io.writers.label_tiff import label_dtype
 from ..polygons import StarPolygons
 from ..tiling import Box, cut
 from .mask_growth import ForegroundMask, drawn

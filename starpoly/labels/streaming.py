@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from ..errors import StarpolyError
 from ..geometry.rasterize import render_labels
-from ..io.writers.labels import label_dtype
+from ..io.writers.label_tiff import label_dtype
 from ..polygons import StarPolygons
 from ..tiling import Box, cut
 from ..timing import Stopwatch

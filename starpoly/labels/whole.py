@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.rasterize import render_labels
-from ..io.writers.labels import label_dtype
+from ..io.writers.label_tiff import label_dtype
 from ..polygons import StarPolygons
 from ..tiling import Box
 from .mask_growth import ForegroundMask

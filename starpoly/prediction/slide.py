@@ -17,7 +17,8 @@ from ..detection.journal import open_journal
 from ..errors import ConfigError, ImageError
 from ..io.files.atomic import make_folder
 from ..io.files.identity import identify
-from ..io.readers.opening import Source, open_source
+from ..io.readers.images import open_source
+from ..io.readers.source import Source
 from ..io.writers.geojson import stream_geojson
 from ..io.writers.imagej_rois import stream_rois
 from ..io.writers.label_tiff import write_label_tiff
@@ -111,7 +112,7 @@ def segment_slide(
     ----------
     model : StarPoly2D
     image : path, Source or array-like
-        See :func:`starpoly.io.readers.opening.open_source`.
+        See :func:`starpoly.io.readers.images.open_source`.
     outputs : SlideOutputs
     level, channels, roi
         Level of a pyramid, channels, and region (pixels of that level) to look at. Results are in pixels of the region.

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from starpoly.config import Thresholds
-from starpoly.detection.pipeline import detect, predict_map, read_window
+from starpoly.detection.pipeline import detect, predict_map
+from starpoly.detection.tile_work import read_window
 from starpoly.errors import StarpolyWarning
 from starpoly.geometry.boundary import boundary_probability
 from starpoly.geometry.rasterize import render_labels

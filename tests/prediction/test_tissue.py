@@ -7,7 +7,7 @@ import pytest
 import tifffile
 
 from starpoly.errors import StarpolyWarning
-from starpoly.io.readers.opening import open_source
+from starpoly.io.readers.images import open_source
 from starpoly.prediction import coarse_view
 from starpoly.prediction.tissue import find_tissue
 from starpoly.tiling import Box
