@@ -33,6 +33,8 @@ LONG = 60
 def fine(monkeypatch):
     """Small images are worth several tiles in files, and are taken up row by row."""
     monkeypatch.setattr(streaming, "BAND", 1)
+    monkeypatch.setattr(opening, "LARGEST_HELD", 0)
+    monkeypatch.setattr(label_tiff, "LARGEST_PLAIN", 0)
     monkeypatch.setattr(label_tiff, "TILE", 16)
     monkeypatch.setattr(label_tiff, "_SMALLEST_LEVEL", 32)
     monkeypatch.setattr(label_tiff, "_AT_ONCE", 1024)
