@@ -88,7 +88,7 @@ def peer(args: argparse.Namespace) -> Iterator[Row]:
     from csbdeep.utils import normalize
     from peer import stardist_model
 
-    from starpoly.io.readers.images import as_channels
+    from starpoly.images.channels import as_channels
 
     for name in args.models:
         model = stardist_model(Path(name))

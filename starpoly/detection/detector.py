@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from ..config import ModelSpec, Thresholds
 from ..errors import ConfigError, ImageError, StarpolyWarning
+from ..images.channels import as_channels
 from ..images.normalization import Normalizer, fit_normalizer
-from ..images.rescaling import UNUSUAL_SIZE, check_diameter, check_scale, typical_diameter
 from ..io.readers.channels import match_channels
-from ..io.readers.images import as_channels
 from ..io.readers.source import Source
 from ..labels.confidence import confidence
 from ..labels.mask_growth import ForegroundMask
@@ -33,9 +32,11 @@ from ..tiling import TilePlan
 from .journal import TileJournal
 from .object_size import ScaleEstimate, find_scale, scale_for
 from .options import DetectionOptions
-from .pipeline import Detection, Region, detect, find_candidates, halo_for, plan_for, predict_map
+from .pipeline import Detection, detect, find_candidates, plan_for, predict_map
 from .receivers import PolygonList, PolygonReceiver, RescalingReceiver
+from .sizes import UNUSUAL_SIZE, check_diameter, check_scale, typical_diameter
 from .test_time import Averaged, symmetries
+from .tile_work import Region, halo_for
 
 if TYPE_CHECKING:
     import keras
@@ -226,7 +227,7 @@ class Detector:
         options, normalizer, progress, **settings
             As for :meth:`predict_instances`. With ``progress`` the plan is logged, too.
         region : Region, optional
-            Where to look, such as :class:`~starpoly.prediction.tissue.Tissue`; objects with a centre outside are dropped.
+            Where to look, such as :class:`~starpoly.prediction.region_masks.RegionMask`; objects with a centre outside are dropped.
         journal : TileJournal, optional
             Takes the result of each tile; tiles that are in it are not computed again.
         receiver : PolygonReceiver, optional
@@ -272,7 +273,7 @@ class Detector:
                 readers=options.readers,
                 progress=progress,
                 journal=journal,
-                kept=objects,
+                receiver=objects,
                 foreground=foreground,
             )
         found = replace(found, scale=estimate.scale)

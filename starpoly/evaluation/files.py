@@ -9,8 +9,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..errors import DataError, StarpolyError, StarpolyWarning
-from ..io.files.pairing import Pairs, key, pair_files
-from ..io.readers.images import read_labels
+from ..io.files.ignored import describe_ignored
+from ..io.files.naming import key
+from ..io.files.pairing import Pairs, pair_files
+from ..io.readers.labels import read_labels
 from .report import Sample
 
 
@@ -40,6 +42,8 @@ def pair_label_files(true: Path, pred: Path) -> Pairs:
             f"expected predictions named like the true label images, got no pair among {len(pairs.only_second)} files "
             f"in {pred} and {len(pairs.only_first)} in {true}; compare their names"
         )
+    if pairs.ignored:
+        warnings.warn(describe_ignored(pairs.ignored), StarpolyWarning, stacklevel=2)
     if pairs.only_first:
         message = f"no prediction for {_names(pairs.only_first)}: all of their objects count as missed"
         warnings.warn(message, StarpolyWarning, stacklevel=2)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.rasterize import render_labels
-from ..io.writers.labels import label_dtype
+from ..io.writers.label_tiff import label_dtype
 from ..polygons import StarPolygons
 from ..tiling import Box
 from .mask_growth import ForegroundMask
@@ -52,7 +52,7 @@ class WholeLabels:
         ids = np.arange(1, len(polygons) + 1)
         drawn = render_labels(polygons, shape, ids=ids).astype(np.int32, copy=False)
         labels, self.polygons = keep_visible(drawn, polygons)
-        self.labels: NDArray[np.int32] = labels if foreground is None else foreground.spread_over(labels)
+        self.labels: NDArray[np.int32] = labels if foreground is None else foreground.expand(labels)
         self.shape = (int(shape[0]), int(shape[1]))
         self.dtype = np.dtype(label_dtype(len(self.polygons)))
         self._class_names = tuple(class_names)

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
-from ..io.readers.opening import Source, open_source
+from ..io.readers.images import open_source
+from ..io.readers.source import Source
 from ..io.readers.thumbnail import every
 from ..io.writers.overlay import MAX_SIDE, write_overlay
 
@@ -29,7 +30,7 @@ def show_in_napari(image: str | Path, labels: str | Path) -> napari.Viewer:
     Parameters
     ----------
     image, labels : path
-        Anything that :func:`starpoly.io.readers.opening.open_source` opens, of one size.
+        Anything that :func:`starpoly.io.readers.images.open_source` opens, of one size.
 
     Raises
     ------

@@ -17,7 +17,8 @@ from ..detection.journal import open_journal
 from ..errors import ConfigError, ImageError
 from ..io.files.atomic import make_folder
 from ..io.files.identity import identify
-from ..io.readers.opening import Source, open_source
+from ..io.readers.images import open_source
+from ..io.readers.source import Source
 from ..io.writers.geojson import stream_geojson
 from ..io.writers.imagej_rois import stream_rois
 from ..io.writers.label_tiff import write_label_tiff
@@ -38,7 +39,7 @@ from .writing import Writers, write_picture
 if TYPE_CHECKING:
     from ..config import ModelSpec
     from ..model import StarPoly2D
-    from .tissue import Tissue
+    from .region_masks import RegionMask
 
 _log = logging.getLogger(__name__)
 
@@ -111,7 +112,7 @@ def segment_slide(
     ----------
     model : StarPoly2D
     image : path, Source or array-like
-        See :func:`starpoly.io.readers.opening.open_source`.
+        See :func:`starpoly.io.readers.images.open_source`.
     outputs : SlideOutputs
     level, channels, roi
         Level of a pyramid, channels, and region (pixels of that level) to look at. Results are in pixels of the region.
@@ -223,9 +224,10 @@ def segment_slide(
     return SlideResult(n_objects, source.shape, found.n_tiles, seconds, found.n_skipped, fraction)
 
 
-def _region(image: Any, source: Source, channels: Sequence[int] | None, mask: Any, tissue: str | None) -> Tissue:
+def _region(image: Any, source: Source, channels: Sequence[int] | None, mask: Any, tissue: str | None) -> RegionMask:
     """The part of the image that is to be looked at."""
-    from .tissue import find_tissue, read_mask
+    from .region_masks import read_mask
+    from .tissue import find_tissue
 
     if mask is not None and tissue is not None:
         raise ConfigError("expected a mask or tissue='auto', got both; choose one")

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from ..io.files.find import is_zarr
-from ..io.files.pairing import image_files, key
+from ..io.files.naming import key
+from ..io.files.pairing import image_files
+from ..io.readers.registry import is_zarr
 from ..tiling import Box
 
 _LABELS = "_label.tiff"

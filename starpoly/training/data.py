@@ -18,9 +18,13 @@ from tqdm import tqdm
 
 from ..config import NormalizationConfig
 from ..errors import DataError, StarpolyWarning
+from ..images.channels import as_channels
 from ..images.normalization import fit_normalizer
-from ..io.files.pairing import key, pair_files
-from ..io.readers.images import as_channels, read_image, read_labels
+from ..io.files.ignored import describe_ignored
+from ..io.files.naming import key
+from ..io.files.pairing import pair_files
+from ..io.readers.images import read_image
+from ..io.readers.labels import read_labels
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,8 @@ def find_pairs(images: Path, masks: Path, classes: Path | None = None) -> list[P
         If nothing pairs, or a class table is missing or unreadable.
     """
     found = pair_files(images, masks)
+    if found.ignored:
+        warnings.warn(describe_ignored(found.ignored), StarpolyWarning, stacklevel=2)
     for files, other in ((found.only_first, masks), (found.only_second, images)):
         if files:
             names = ", ".join(path.name for path in files[:5]) + (", ..." if len(files) > 5 else "")

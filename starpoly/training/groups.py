@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..io.files.pairing import EXTENSIONS, key
+from ..io.files.naming import key
+from ..io.readers.registry import has_image_suffix
 from .data import Pair
 
 
@@ -43,7 +44,7 @@ def read_groups(path: Path) -> dict[str, str]:
 
 
 def _key(name: str) -> str:
-    return key(name) if Path(name).suffix.lower() in EXTENSIONS else name
+    return key(name) if has_image_suffix(Path(name)) else name
 
 
 def with_groups(pairs: Sequence[Pair], groups: dict[str, str], where: str) -> list[Pair]:

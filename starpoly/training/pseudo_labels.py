@@ -11,7 +11,7 @@ from scipy import ndimage
 from ..detection.detector import Detector
 from ..geometry.rasterize import render_labels
 from ..polygons import StarPolygons
-from ..suppression.streaming import suppress
+from ..suppression.greedy import suppress
 
 #: A class is known from this probability on, among the classes of objects.
 SURE_CLASS = 0.9

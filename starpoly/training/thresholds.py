@@ -20,7 +20,7 @@ from ..config import Thresholds
 from ..detection.detector import Detector
 from ..errors import ConfigError, DataError
 from ..evaluation.scored import ScoredMatches, match_scored
-from ..suppression.streaming import suppress
+from ..suppression.greedy import suppress
 from .calibration import fit_calibration
 from .data import Pair
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from starpoly.cli.main import main
 from starpoly.io.readers.images import read_image
-from starpoly.io.writers.labels import write_labels
+from starpoly.io.writers.label_tiff import write_labels
 from starpoly.io.writers.overlay import draw_overlay
 from starpoly.plot import viewer
 

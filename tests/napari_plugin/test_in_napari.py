@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from starpoly.io.writers.labels import write_labels
+from starpoly.io.writers.label_tiff import write_labels
 
 from support.examples import with_discs
 

@@ -20,7 +20,7 @@ import tifffile
 from starpoly import plot
 from starpoly.cli.main import main
 from starpoly.config import ModelSpec, NetworkConfig
-from starpoly.io.writers.labels import write_labels
+from starpoly.io.writers.label_tiff import write_labels
 from starpoly.model import StarPoly2D
 from starpoly.network.storage.folder import build_network, save_model
 from starpoly.plot import viewer

@@ -5,10 +5,10 @@ import pytest
 import tifffile
 
 from starpoly.errors import ImageError
-from starpoly.io.readers.images import read_labels
-from starpoly.io.readers.opening import read_pixel_size
+from starpoly.io.readers.images import read_pixel_size
+from starpoly.io.readers.labels import read_labels
 from starpoly.io.writers import labels as module
-from starpoly.io.writers.labels import write_labels
+from starpoly.io.writers.label_tiff import write_labels
 
 
 @pytest.mark.parametrize(
