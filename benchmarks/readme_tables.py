@@ -15,9 +15,7 @@ _SIDE = 10240
 
 def why(scores: list[Result], speed: Result, startup: Result, slides: Result) -> list[str]:
     """A reason, starpoly's figure and StarDist's."""
-    ours, theirs, longer = (
-        _part(_score(scores, label)["ap"]["0.9"]) for label in ("nuclei-fluo", "StarDist", _LONGER)
-    )
+    ours, theirs, longer = (_part(_score(scores, label)["ap"]["0.9"]) for label in ("nuclei-fluo", "StarDist", _LONGER))
     times = {row["case"]: row["starpoly"] for row in speed["rows"] if row["part"] == "folder"}
     start = startup["sizes"]["1000"]["summary"]
     cases = slides["cases"]

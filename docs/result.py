@@ -1,6 +1,6 @@
 """Draws the picture of README.md: three demo images, each segmented with the model that starpoly chooses for it.
 
-    python docs/result.py [--output docs/images/result.png]
+python docs/result.py [--output docs/images/result.png]
 """
 
 from __future__ import annotations
