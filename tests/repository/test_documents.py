@@ -115,7 +115,7 @@ def template(tmp_path_factory) -> Path:
         f"{path.stem},{'rare' if index else 'common'}"
         for index, path in enumerate(sorted((folder / "train" / "images").iterdir()))
     ]
-    (folder / "kinds.csv").write_text("\n".join(["name,kind", *table]) + "\n")
+    (folder / "groups.csv").write_text("\n".join(["name,group", *table]) + "\n")
     for name in ("settings", "challenge", "first", "second", "third", "fourth", "fifth", "sixth", "small", "tiny"):
         (folder / f"{name}.toml").write_text(TINY)
     spec = ModelSpec("tiny", NetworkConfig(**tomllib.loads(TINY)["network"]), 20.0)
