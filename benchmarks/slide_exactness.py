@@ -371,7 +371,7 @@ class _Comparing(_Wrapped):
         self.largest = {"probability": 0.0, "distance": 0.0}
 
     def __call__(self, batch: NDArray) -> Any:
-        from starpoly.network.dense_output import core_on_grid
+        from starpoly.tiling import core_on_grid
 
         output = self._network(batch)
         inside, place = core_on_grid(next(self._tiles), self._network.grid)
@@ -388,7 +388,7 @@ def _setting(args: argparse.Namespace, slide: Path, side: int) -> tuple[Any, Any
     """Network, image, normaliser and thresholds for a corner of the slide."""
     from starpoly.images.normalization import fit_normalizer
     from starpoly.images.rescaling import Rescaled
-    from starpoly.io.readers.opening import open_source
+    from starpoly.io.readers.images import open_source
     from starpoly.model_zoo import default_model, find_model
     from starpoly.network.predictor import Predictor
     from starpoly.tiling import Box

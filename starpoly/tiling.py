@@ -232,3 +232,17 @@ def _between_borders(length: int, block: int, step: int, origin: int) -> Iterato
     """Stretches of ``step`` pixels, a multiple of ``block``, that begin at borders of blocks."""
     for start in range(-(origin % block), length, step):
         yield max(start, 0), min(start + step, length)
+
+
+def core_on_grid(tile: Tile, grid: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Grid points of a tile's core: as slices of the tile's window, and of the whole image's grid."""
+    core, read = tile.core, tile.read
+    place = tuple(
+        slice(-(-start // step), -(-stop // step))
+        for start, stop, step in zip((core.y0, core.x0), (core.y1, core.x1), grid, strict=True)
+    )
+    inside = tuple(
+        slice(there.start - origin // step, there.stop - origin // step)
+        for there, origin, step in zip(place, (read.y0, read.x0), grid, strict=True)
+    )
+    return (inside[0], inside[1]), (place[0], place[1])

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from ..config import TTA
 from ..errors import ConfigError
-from ..network.dense_output import Maps, Network, Output, cells
+from ..network.dense_output import DenseOutput, Network
+from ..network.grid_cells import to_cells
 
 
 @dataclass(frozen=True)
@@ -108,14 +109,14 @@ class Averaged:
         widest = max(network.halo)
         self.halo = (widest, widest) if tta == "all" else network.halo
 
-    def __call__(self, batch: NDArray[np.float32]) -> Output:
+    def __call__(self, batch: NDArray[np.float32]) -> DenseOutput:
         """Windows (batch, y, x, C) to the mean of the answers."""
         total = _Sums(batch.shape[:3], self.grid)
         for symmetry, answer in self._answers(batch):
             total.add(symmetry, answer)
         return total.mean()
 
-    def _answers(self, batch: NDArray[np.float32]) -> Iterator[tuple[Symmetry, Output]]:
+    def _answers(self, batch: NDArray[np.float32]) -> Iterator[tuple[Symmetry, DenseOutput]]:
         for symmetry in self._symmetries:
             yield symmetry, self._network(symmetry.of_image(batch, self.grid))
 
@@ -128,7 +129,7 @@ class _Sums:
         self._fields: dict[str, NDArray] = {}
         self._counted = np.zeros(shape[1:], np.float32)
 
-    def add(self, symmetry: Symmetry, answer: Output) -> None:
+    def add(self, symmetry: Symmetry, answer: DenseOutput) -> None:
         self._n += 1
         self._add("probability", symmetry.of_answer(answer.probability))
         self._add("distances", symmetry.of_answer(answer.distances)[..., symmetry.rays(answer.distances.shape[-1])])
@@ -137,7 +138,7 @@ class _Sums:
         if answer.foreground is not None:
             self._add_foreground(symmetry, answer.foreground)
 
-    def mean(self) -> Maps:
+    def mean(self) -> DenseOutput:
         """The answers' mean, with the batch as first axis."""
         for name in ("probability", "distances", "classes"):
             if name in self._fields:
@@ -145,8 +146,8 @@ class _Sums:
         foreground = self._fields.get("foreground")
         if foreground is not None:
             mean = foreground / self._counted
-            foreground = np.stack([cells(pixels, self._grid) for pixels in mean])
-        return Maps(self._fields["probability"], self._fields["distances"], self._fields.get("classes"), foreground)
+            foreground = np.stack([to_cells(pixels, self._grid) for pixels in mean])
+        return DenseOutput(**{**self._fields, "foreground": foreground})
 
     def _add(self, name: str, values: NDArray) -> None:
         if name in self._fields:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from ..config import ModelSpec
 from ..errors import ModelError
+from .dense_output import DenseOutput
 from .engines import graph_cache
 from .engines.cached import find_frozen
 from .engines.choice import check_engine
@@ -28,22 +29,6 @@ Serve = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 # no polygon shrinks to a point: StarDist's bound, kept so that its models give the same numbers
 MIN_DISTANCE = 1e-3
-
-
-@dataclass
-class NetworkOutput:
-    """What the network says about a batch of windows, on the grid; all float32.
-
-    ``probability`` is (batch, h, w); ``distances`` (batch, h, w, n_rays) in full-resolution pixels,
-    at most the model's ``max_distance``; ``classes`` (batch, h, w, n_classes + 1) with the
-    background first, or None; ``foreground`` (batch, h, w, grid_y * grid_x), how likely each pixel of a
-    grid cell lies in an object, row by row, or None.
-    """
-
-    probability: np.ndarray
-    distances: np.ndarray
-    classes: np.ndarray | None
-    foreground: np.ndarray | None = None
 
 
 class Predictor:
@@ -215,7 +200,7 @@ class Predictor:
         graph_cache.keep(graph_cache.key_of(self.spec, weights, self.precision), network)
         return network
 
-    def __call__(self, batch: np.ndarray) -> NetworkOutput:
+    def __call__(self, batch: np.ndarray) -> DenseOutput:
         """Run the network.
 
         Parameters
@@ -233,8 +218,9 @@ class Predictor:
         batch = np.ascontiguousarray(batch, np.float32)
         self._check(batch.shape)
         outputs = self._serve(batch)
-        foreground = outputs["foreground"] if self.has_foreground else None
-        return NetworkOutput(outputs["probability"], outputs["distances"], outputs.get("classes"), foreground)
+        if not self.has_foreground:
+            outputs.pop("foreground", None)
+        return DenseOutput(**outputs)
 
     def _check(self, shape: tuple[int, ...]) -> None:
         if len(shape) != 4 or shape[3] != self.n_channels:

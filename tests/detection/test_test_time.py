@@ -1,7 +1,5 @@
 """Test-time augmentation against the same average taken pixel by pixel."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,7 +10,8 @@ from starpoly.detection.pipeline import detect
 from starpoly.detection.test_time import Averaged, symmetries
 from starpoly.errors import ConfigError
 from starpoly.images.normalization import Normalizer
-from starpoly.network.dense_output import cells
+from starpoly.network.dense_output import DenseOutput
+from starpoly.network.grid_cells import to_cells
 
 from reference import average_over_symmetries
 from support.painted import PaintedModel, disks, paint
@@ -44,8 +43,8 @@ class Lopsided:
         said = np.stack([self.sums(image[..., 0]) for image in batch])
         on_grid = said[every]
         classes = np.stack([on_grid[..., 2], 1 - on_grid[..., 2]], -1)
-        foreground = np.stack([cells(one[..., 1], self.grid) for one in said]) if self.has_foreground else None
-        return SimpleNamespace(
+        foreground = np.stack([to_cells(one[..., 1], self.grid) for one in said]) if self.has_foreground else None
+        return DenseOutput(
             probability=on_grid[..., 0], distances=on_grid[..., 3:], classes=classes, foreground=foreground
         )
 
@@ -109,11 +108,10 @@ def test_what_cannot_be_is_refused(tta, settings, said):
         symmetries(tta, Lopsided(**settings))
 
 
-def test_a_model_asks_eight_times_and_says_so_in_its_fingerprint():
+def test_a_model_asks_eight_times():
     model = PaintedModel()
     image = paint(disks((40, 32), 1, 3))
     model.detect(image)
     once = len(model._predictor.windows)
-    model.tta = "all"
-    model.detect(image)
+    model.detect(image, tta="all")
     assert len(model._predictor.windows) == 9 * once

@@ -12,22 +12,21 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tifffile
 
 from starpoly import plot
-from starpoly.cli import train as train_command
-from starpoly.cli import view as view_command
 from starpoly.cli.main import main
-from starpoly.config import ModelSpec, NetworkConfig, Thresholds
-from starpoly.io.writers.labels import write_labels
+from starpoly.config import ModelSpec, NetworkConfig
+from starpoly.io.writers.label_tiff import write_labels
 from starpoly.model import StarPoly2D
 from starpoly.network.storage.folder import build_network, save_model
-from starpoly.training import thresholds as thresholds_module
+from starpoly.plot import viewer
+from starpoly.training import run as training_run
 from starpoly.training.samples import generate_nuclei
+from starpoly.training.settings import TABLES
 
 from support.documents import DOCUMENTS, NOT_RUN, ROOT, Block, blocks, imported_names, reference_names, why_not
 from support.painted import BrightModel
@@ -136,10 +135,8 @@ def world(template, tmp_path, monkeypatch) -> Path:
 @pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_commands_and_python_run(document, world, monkeypatch, capsys):
-    monkeypatch.setattr(view_command, "why_not_napari", lambda: "a test")
-    tuned = SimpleNamespace(thresholds=Thresholds(), calibration=())  # after two steps there is nothing to tune by
-    monkeypatch.setattr(thresholds_module, "tune", lambda *_, **__: tuned)
-    monkeypatch.setattr(train_command, "_draw_losses", lambda *_: None)
+    monkeypatch.setattr(viewer, "why_not_napari", lambda: "a test")
+    monkeypatch.setattr(training_run, "_draw_losses", lambda *_: None)
     names = {"Path": Path, "image": "slide.ome.tif"}
     for block in blocks(document):
         if block.reason:
@@ -173,9 +170,9 @@ def run(words, monkeypatch, capsys, where):
 @pytest.mark.parametrize("block", of_kind("toml"), ids=where)
 def test_settings_are_known(block: Block):
     tables = tomllib.loads(block.text)
-    assert set(tables) <= set(train_command._TABLES)
+    assert set(tables) <= set(TABLES)
     for name, table in tables.items():
-        train_command._TABLES[name].from_dict(table)
+        TABLES[name].from_dict(table)
 
 
 @pytest.mark.parametrize("block", of_kind("python"), ids=where)

@@ -10,7 +10,8 @@ import numpy as np
 from starpoly.config import ModelSpec, NetworkConfig, Thresholds
 from starpoly.images.normalization import Normalizer
 from starpoly.model import StarPoly2D
-from starpoly.network.dense_output import cells
+from starpoly.network.dense_output import DenseOutput
+from starpoly.network.grid_cells import to_cells
 from starpoly.polygons import StarPolygons
 from starpoly.tiling import plan_tiles
 from starpoly.training.targets import make_targets
@@ -47,8 +48,8 @@ class Painted:
             classes = np.stack([1 - answer[..., 0], answer[..., 0]], axis=-1)
         foreground = None
         if self.has_foreground:
-            foreground = np.stack([cells((image[..., 0] > 0).astype(np.float32), self.grid) for image in batch])
-        return SimpleNamespace(
+            foreground = np.stack([to_cells((image[..., 0] > 0).astype(np.float32), self.grid) for image in batch])
+        return DenseOutput(
             probability=answer[..., 0], distances=answer[..., 1:], classes=classes, foreground=foreground
         )
 
@@ -107,7 +108,7 @@ class Bright(Painted):
 
     def __call__(self, batch):
         distances = np.full((*batch.shape[:3], self.n_rays), 2.5, np.float32)
-        return SimpleNamespace(probability=batch.max(axis=-1), distances=distances, classes=None, foreground=None)
+        return DenseOutput(probability=batch.max(axis=-1), distances=distances)
 
 
 class BrightModel(StarPoly2D):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from starpoly.geometry.boundary import boundary_probability
-from starpoly.network.dense_output import cells
+from starpoly.network.grid_cells import to_cells
 from starpoly.training.targets import NEAR_BOUNDARY, make_targets
 
 
@@ -71,7 +71,7 @@ def test_foreground_tells_of_every_pixel_of_a_grid_cell():
 
 
 def test_cells_of_an_image_that_is_no_multiple_of_the_grid_are_filled_up_with_zeros():
-    assert cells(np.arange(1, 7).reshape(2, 3), (2, 2)).tolist() == [[[1, 2, 4, 5], [3, 0, 6, 0]]]
+    assert to_cells(np.arange(1, 7).reshape(2, 3), (2, 2)).tolist() == [[[1, 2, 4, 5], [3, 0, 6, 0]]]
 
 
 def test_pixels_near_a_boundary_count_more_and_ignored_ones_not_at_all():
