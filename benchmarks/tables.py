@@ -121,7 +121,7 @@ def comparison(cases: Cases) -> list[str]:
 def seams(cases: Cases) -> list[str]:
     """Objects at seams, and half-way between them."""
     lines = [
-        "| | where | looked at again | changed | lost | extra | doubled pairs | true nuclei across | found | in pieces |",
+        "| | where | segmented again | changed | lost | extra | doubled pairs | true nuclei across | found | in pieces |",
         "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for tool, title in _TOOLS.items():
