@@ -2,7 +2,7 @@
 # Segment images with the model that starpoly ships.
 #
 #   sh predict.sh                          /workspace/inputs -> /workspace/outputs; where there is no such
-#                                          folder: scikit-image's own microscopy images -> ./outputs
+#                                          folder: the demo's images of nuclei and cells -> ./outputs
 #   sh predict.sh INPUT OUTPUT [FLAGS...]  a file or folder -> label images; FLAGS go to `starpoly predict`
 #
 # Uses the installed starpoly; without one, makes an environment beside this file (.venv) once.

@@ -4,7 +4,7 @@
 
 Makes images of bent rods (arcs of up to 200 degrees, three to eight times as long as wide, some touching), trains a small network on most of them and
 scores the rest: the truth turned into rays and back, the network's polygons by the rays alone and refined, and masks that spread from these over
-the foreground (`--spread`). A training that was stopped goes on, one that is finished is not repeated.
+the foreground (`--expand-into-foreground`). A training that was stopped goes on, one that is finished is not repeated.
 """
 
 from __future__ import annotations
@@ -98,9 +98,9 @@ def rows(model: Path, work: Path) -> Iterator[dict[str, Any]]:
         "polygons": lambda image, labels: by_both.predict_instances(image)[0],
     }
     for pixels in SPREADS:
-        found[f"masks, --spread {pixels}"] = lambda image, labels, pixels=pixels: by_both.predict_instances(
-            image, expand_into_foreground=pixels
-        )[0]
+        found[f"masks, --expand-into-foreground {pixels}"] = lambda image, labels, pixels=pixels: (
+            by_both.predict_instances(image, expand_into_foreground=pixels)[0]
+        )
     for name, find in found.items():
         samples = [(pair.name, pair.read_labels(), find(pair.read_image(), pair.read_labels())) for pair in pairs]
         yield {"label": name, "modality": "made_rods", "short": False, **quality.row_of(samples)}

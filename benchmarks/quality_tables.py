@@ -69,7 +69,7 @@ def card(rows: list[Row], name: str) -> list[str]:
 def worst(rows: list[Row]) -> list[str]:
     """Images with the lowest AP: how many objects they have, how many were found, how many of these are right."""
     lines = [
-        "| | image | kind | true | found | AP at IoU .5 | .7 | .9 | looked at at |",
+        "| | image | kind | true | found | AP at IoU .5 | .7 | .9 | scale |",
         "|--:|---|---|--:|--:|--:|--:|--:|--:|",
     ]
     for rank, row in enumerate(rows, 1):

@@ -23,6 +23,7 @@ from typing import Any
 
 import challenge_tables
 import quality_tables
+import readme_tables
 from slides import OTHERS, megapixels, own_seconds
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -120,7 +121,7 @@ def comparison(cases: Cases) -> list[str]:
 def seams(cases: Cases) -> list[str]:
     """Objects at seams, and half-way between them."""
     lines = [
-        "| | where | looked at again | changed | lost | extra | doubled pairs | true nuclei across | found | in pieces |",
+        "| | where | segmented again | changed | lost | extra | doubled pairs | true nuclei across | found | in pieces |",
         "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for tool, title in _TOOLS.items():
@@ -179,6 +180,7 @@ def tables() -> dict[str, Callable[[], list[str]]]:
     scores = [*result("quality"), *result("quality_peer")]
     short_scores = [row for row in scores if row["modality"] == "fluorescence" and row["short"]]
     return {
+        "why": lambda: readme_tables.why(scores, result("speed"), result("startup"), result("slides")),
         "slides": lambda: sizes(cases), "slides-default": lambda: sizes(of_default),
         "slides-short": lambda: short(cases), "comparison": lambda: comparison(cases),
         "seams": lambda: seams(cases), "exactness": lambda: checks("exactness"), "read-back": lambda: checks("read_back"),

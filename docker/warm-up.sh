@@ -9,7 +9,7 @@ starpoly demo -o "$folder/demo"
 for precision in float32 bfloat16; do
     sh "$(dirname -- "$0")/../predict.sh" "$folder/demo/images" "$folder/$precision" --precision "$precision"
 done
-sh "$(dirname -- "$0")/../predict.sh" "$folder/demo/images/coins.png" "$folder/pieces" --roi 0,0,250,250
+sh "$(dirname -- "$0")/../predict.sh" "$folder/demo/images/fluorescence_nuclei.png" "$folder/pieces" --roi 0,0,250,250
 rm -r "$folder"
 
 # another user finds them, and may add to them on a processor that they do not fit

@@ -14,8 +14,8 @@
 # %% [markdown]
 # # 1. Data
 #
-# What a star-convex model can hold of your objects, before anything is trained: pairs of images and masks, sizes, the
-# reconstruction by the number of rays, and settings that follow from it. Put in your own folders where the first cell says so.
+# How well can a star-convex model describe your objects? Find out before you train: pairs of images and masks, sizes, reconstruction by the
+# number of rays, and settings. Put in your own folders where the first cell says so.
 
 # %%
 import os
@@ -37,8 +37,8 @@ SMALL = bool(os.environ.get("STARPOLY_SMALL"))  # as continuous integration runs
 # %% [markdown]
 # ## Pairs
 #
-# Two folders: images, and label images (0 background, 1..n objects; negative: ignore these pixels). Files pair by name, with or
-# without a suffix such as `_label`. Here both are generated; for your own, set `images` and `masks` and leave the loop out.
+# You need two folders: images, and label images (0 background, 1..n objects; negative: ignore these pixels). Files pair by name, with or
+# without a suffix such as `_label`. Here both are generated. For your own, set `images` and `masks` and leave out the loop.
 
 # %%
 data = Path(tempfile.mkdtemp())
@@ -54,8 +54,7 @@ pairs = find_pairs(images, masks)
 print(len(pairs), "pairs, the first is", pairs[0].name)
 
 # %% [markdown]
-# `TrainingData` reads them as a training does, and says what is wrong with them: shapes that differ, masks without objects, ids
-# that lie in several pieces.
+# `TrainingData` reads them as a training does. It reports differing shapes, masks without objects, and ids in several pieces.
 
 # %%
 summary = TrainingData(pairs).summarize(progress=False)
@@ -67,11 +66,11 @@ for axis, pair in zip(axes[:2], pairs, strict=False):
 plot.plot_sizes(axes[2], summary.diameters)
 
 # %% [markdown]
-# ## What a star can hold
+# ## What a star-convex polygon can describe
 #
-# A star-convex polygon has one boundary point in each direction from its centre. `reconstruct` draws every object of a mask
-# again from the distances that a perfect network would answer: nothing that is trained gets better than this. Round nuclei are
-# held well. A ring or a branching cell is not, whatever the number of rays:
+# A star-convex polygon has one boundary point in each direction from its centre. `reconstruct` redraws every object of a mask from the
+# distances of a perfect network. No trained model gets better than this. Round nuclei come out well; a ring or a branching cell does not,
+# whatever the number of rays:
 
 # %%
 y, x = np.indices((96, 192))

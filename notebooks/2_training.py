@@ -14,8 +14,7 @@
 # %% [markdown]
 # # 2. Training
 #
-# From pairs to a model: live curves, validation images during the training, thresholds, and what the model finds in images
-# that it has never seen.
+# From pairs to a model: live curves, validation images during training, thresholds, and results on new images.
 
 # %%
 import os
@@ -34,7 +33,7 @@ SMALL = bool(os.environ.get("STARPOLY_SMALL"))  # as continuous integration runs
 folder = Path(tempfile.mkdtemp()) / "my-nuclei"
 
 # %% [markdown]
-# Three sets: to learn from, to choose the best weights and the thresholds by, and to be judged on. Lists of arrays; for folders
+# There are three sets: one to learn from, one to choose weights and thresholds, one to judge the model. They are lists of arrays; for folders
 # see notebook 1, or `starpoly train`.
 
 # %%
@@ -46,8 +45,8 @@ print([len(part) for part in (train, validation, test)], "images")
 # %% [markdown]
 # ## The training
 #
-# A small network and few steps, so that it is done in one or two minutes without a GPU; leave `network` and `training` out for the defaults.
-# `after_epoch` is called after each epoch; here it draws the log.
+# A small network and few steps take one or two minutes without a GPU. Leave out `network` and `training` for the defaults. starpoly calls
+# `after_epoch` after each epoch; here it draws the log.
 
 # %%
 network = NetworkConfig(n_rays=32, depth=2, base_filters=16, head_filters=16)
@@ -77,8 +76,8 @@ print(model, model.thresholds)
 # %% [markdown]
 # ## Validation images during the training
 #
-# `validation/` in the model folder has a picture for each look (TensorBoard shows them, too, with `pip install tensorboard`), and
-# `training.html` all of them with the curves. Above the true objects, below what was found: matched green, false orange, missed blue.
+# Every few epochs `validation/` in the model folder gets a picture. TensorBoard shows them too (`pip install tensorboard`), and `training.html`
+# shows all with the curves. True objects are above, found ones below: matched green, false orange, missed blue.
 
 # %%
 pictures = sorted((folder / "validation").glob("*.png"))
@@ -88,8 +87,8 @@ Image(pictures[-1])
 # %% [markdown]
 # ## Thresholds
 #
-# They were chosen on the validation images at the end of the training, for the best average precision over several IoU; the same
-# for a model that is there already:
+# Training ends by choosing thresholds on the validation images, for the best average precision over several IoU. You can do the same for an
+# existing model:
 
 # %%
 model.optimize_thresholds([one.image for one in validation], [one.labels for one in validation])
@@ -107,7 +106,7 @@ plot.plot_matches(axes[1], test[0].image, test[0].labels, found[0], title="found
 plot.plot_scores(axes[2], ious, {name: [getattr(one, attribute) for one in scores] for name, attribute in (("AP", "accuracy"), ("F1", "f1"))})
 
 # %% [markdown]
-# The model folder is JSON and arrays of numbers; `StarPoly2D.from_pretrained(folder)` or `starpoly predict --model` takes it.
+# The model folder holds JSON and arrays of numbers. Use it with `StarPoly2D.from_pretrained(folder)` or `starpoly predict --model`.
 
 # %%
 again = StarPoly2D.from_pretrained(folder)

@@ -14,8 +14,7 @@
 # %% [markdown]
 # # 3. Inspection
 #
-# Where a model is right, where it is wrong, and why: what the network says, what suppression makes of it, and what its scores are
-# worth.
+# Where is a model right, where is it wrong, and why? Look at the network's prediction, at suppression, and at the scores.
 
 # %%
 import os
@@ -39,9 +38,9 @@ images = [rng.poisson(one.image / fewer) for one, fewer in zip(samples, np.geoms
 truth = [one.labels for one in samples]
 
 # %% [markdown]
-# ## What the network says
+# ## What the network predicts
 #
-# For every point of a grid the probability to lie well inside an object, and the distance to its boundary along each ray.
+# For every point of a grid it predicts the probability of lying well inside an object, and the distance to the boundary along each ray.
 
 # %%
 image = images[0]
@@ -55,7 +54,7 @@ plot.plot_rays(axes[1], image, details["polygons"], "rays of the objects")
 plot.plot_candidates(axes[2], image, candidates, details["polygons"])
 
 # %% [markdown]
-# Every point above the threshold proposes a polygon; non-maximum suppression keeps the best of those that overlap.
+# Every point above the threshold proposes a polygon. Non-maximum suppression keeps the best of those that overlap.
 
 # %%
 print(f"{len(candidates)} candidates above {model.thresholds.prob}, {len(details['polygons'])} kept at an overlap of {model.thresholds.nms}")
@@ -75,8 +74,8 @@ for axis, k in zip(axes, worst, strict=False):
 # %% [markdown]
 # ## What scores are worth
 #
-# Objects found with a low threshold, held against the truth: precision over recall, and how often objects of a score are right. A
-# score says how well inside an object its centre lies; it need not be the chance of being right. The mark is the model's threshold.
+# Find objects with a low threshold and compare them with the truth: precision over recall, and how often objects with a score are right. A
+# score tells how well inside an object its centre lies. It is not the chance of being right. The mark is the model's threshold.
 
 # %%
 pooled = ScoredMatches.concatenate(
@@ -90,8 +89,8 @@ plot.plot_score_histogram(axes[2], np.concatenate([one[1]["prob"] for one in fou
 # %% [markdown]
 # ## Sizes
 #
-# Against those that the model was trained on: of an image with much smaller or larger objects little is to be expected, unless it is looked
-# at at another size (`diameter` and `scale` of `predict_instances`).
+# Compare sizes with those the model was trained on. Do not expect much if objects are much smaller or larger, unless you rescale the image
+# (`diameter` and `scale` of `predict_instances`).
 
 # %%
 sizes = np.concatenate([measure(one[0], one[1]["polygons"])["diameter"] for one in found])

@@ -14,8 +14,8 @@
 # %% [markdown]
 # # 4. A whole slide
 #
-# An image that need not fit into memory: planned, run tile by tile, stopped, gone on with, and handed over to QuPath and napari.
-# The answer is that of the whole image, whatever the tiles.
+# Segment an image that need not fit into memory: plan it, run it tile by tile, stop and continue it, and open the result in QuPath and
+# napari. Results do not depend on tiling.
 
 # %%
 import json
@@ -31,7 +31,8 @@ import zarr
 from starpoly import StarPoly2D, StarpolyError, plot
 from starpoly.io.readers.images import open_source
 from starpoly.io.readers.thumbnail import every
-from starpoly.prediction.slide import SlideOutputs, segment_slide
+from starpoly.prediction.formats import SlideOutputs
+from starpoly.prediction.slide import segment_slide
 from starpoly.tiling import Box
 from starpoly.training.samples import generate_nuclei
 
@@ -39,7 +40,7 @@ SMALL = bool(os.environ.get("STARPOLY_SMALL"))  # as continuous integration runs
 work = Path(tempfile.mkdtemp())
 
 # %% [markdown]
-# A slide: a tiled TIFF with the size of its pixels. Yours may be OME-TIFF, SVS, NDPI, OME-Zarr, MIRAX ...
+# The slide is a tiled TIFF with the size of its pixels. Yours may be OME-TIFF, SVS, NDPI, OME-Zarr, MIRAX ...
 
 # %%
 side = 512 if SMALL else 2048
@@ -52,9 +53,8 @@ with open_source(slide) as source:
 # %% [markdown]
 # ## The plan
 #
-# Tiles follow from the model and the size of its window, not from the reader's guess at an overlap: the halo is the network's
-# receptive field. Smaller tiles need less memory, and give the same objects. Here they are small, to have several: the cores, and what is
-# read for one of them.
+# Tiles follow from the model and the size of its window. You choose no overlap: the halo is the network's receptive field. Smaller tiles need
+# less memory and give the same objects. These are small, so that there are several. The plot shows all cores, and the region read for one.
 
 # %%
 model = StarPoly2D.from_pretrained("nuclei-fluo")
@@ -84,10 +84,10 @@ frame(axis, middle.core, color="C1", linewidth=2)
 frame(axis, middle.read, color="C1", linewidth=1, linestyle="--")
 
 # %% [markdown]
-# ## Run, stop, go on
+# ## Run, stop, continue
 #
-# What each tile has found is kept in the journal. Here the slide lies on a drive that is unplugged once two tiles are done; the same
-# call goes on from there. (Ctrl-C, a crash or a full disk do the same. Usually `slide` itself is passed.)
+# The journal stores each finished tile. Here the slide is on a drive that is unplugged after two tiles; the same call continues from there. Ctrl-C, a
+# crash or a full disk have the same effect. (Usually you pass `slide` itself.)
 
 
 # %%
@@ -120,7 +120,7 @@ result = segment_slide(model, drive, outputs, **settings)
 print(f"{result.n_objects} objects in {result.n_tiles} tiles of {result.shape[0]} x {result.shape[1]} pixels")
 
 # %% [markdown]
-# The same objects as from the image at once, in memory:
+# The objects are the same as from the whole image in memory:
 
 # %%
 whole, details = model.predict_instances(pixels, scale=1)
@@ -129,7 +129,7 @@ print(len(details["polygons"]), "objects")
 # %% [markdown]
 # ## A look at it
 #
-# Regions and reduced views are read without the rest. Nothing shows where tiles met.
+# Regions and reduced views are read without the rest. No seams are visible.
 
 # %%
 seam_y, seam_x = plan.tiles[0].core.y1, plan.tiles[0].core.x1
@@ -147,7 +147,7 @@ with open_source(slide) as image, open_source(outputs.labels) as labels:
 # %% [markdown]
 # ## QuPath
 #
-# Drag `slide.geojson` onto the open slide, or File > Import objects from file: every object is a detection with its measurements.
+# Drag `slide.geojson` onto the open slide, or use File > Import objects from file. Every object becomes a detection with measurements.
 
 # %%
 features = json.loads(outputs.geojson.read_text(encoding="utf-8"))["features"]

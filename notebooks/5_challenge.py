@@ -14,8 +14,8 @@
 # %% [markdown]
 # # 5. A challenge
 #
-# What the organisers of the NeurIPS 2022 cell segmentation challenge do with a container, done here without one: `predict.sh` on a
-# folder, the F1 score, and the ranked time. The guide to the whole way is in `docs/challenge.md`.
+# The organisers of the NeurIPS 2022 cell segmentation challenge run a container. Here we do the same without one: `predict.sh` on a folder, the
+# F1 score, and the ranked time. `docs/challenge.md` is the full guide.
 
 # %%
 import os
@@ -41,7 +41,7 @@ work = Path(tempfile.mkdtemp())
 inputs, outputs, truth = (work / name for name in ("inputs", "outputs", "truth"))
 
 # %% [markdown]
-# Inputs as they come: grey, RGB, 16 bit, a file that is damaged, and one that is no image at all.
+# The inputs are mixed: grey, RGB, 16 bit, a damaged file, and a file that is no image.
 
 # %%
 for folder in (inputs, truth):
@@ -58,7 +58,7 @@ print(sorted(path.name for path in inputs.iterdir()))
 # %% [markdown]
 # ## predict.sh
 #
-# One call for the folder; the organisers start one container for each image. `starpoly` is taken from this environment.
+# We make one call for the folder; the organisers start one container per image. `starpoly` comes from this environment.
 
 # %%
 started = time.perf_counter()
@@ -71,8 +71,8 @@ print("exit status", done.returncode)
 # %% [markdown]
 # ## F1
 #
-# At an IoU of 0.5, per image, without the objects that touch the outer two rows or columns; mean and median are reported. The same
-# from the command line: `starpoly evaluate outputs truth --protocol neurips --per-image`.
+# F1 is computed at an IoU of 0.5 per image, without objects that touch the two outer rows or columns. Mean and median are reported. On the
+# command line: `starpoly evaluate outputs truth --protocol neurips --per-image`.
 
 # %%
 names = sorted(path.name for path in truth.iterdir())
@@ -90,8 +90,8 @@ for axis, k in zip(axes, np.argsort(f1), strict=False):  # the worst first
 # %% [markdown]
 # ## Ranked time
 #
-# What an image took beyond 10 seconds for each million pixels, at least 10. Here for the whole folder in one process;
-# `benchmarks/challenge.py` starts one for each image, as the organisers do.
+# The ranked time counts seconds beyond 10 per million pixels, at least 10. Here the whole folder runs in one process. `benchmarks/challenge.py`
+# starts one process per image, as the organisers do.
 
 # %%
 megapixels = len(names) * 512 * 512 / 1e6

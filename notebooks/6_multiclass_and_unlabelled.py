@@ -14,7 +14,7 @@
 # %% [markdown]
 # # 6. Classes, and images without masks
 #
-# Objects of several kinds in one model, and learning from images that nobody has labelled.
+# One model for several classes of objects, and learning from unlabelled images.
 
 # %%
 import csv
@@ -39,8 +39,8 @@ names = ("round", "elongated")
 # %% [markdown]
 # ## Classes
 #
-# A class is a number for each label: a dict of {label: class} in Python, a CSV table `NAME.csv` with the columns `label` and `class` for
-# `starpoly train --classes`. 0, or no entry, is unknown: such an object is learnt from, but for its class.
+# A class is a number per label. In Python give a dict of {label: class}, for `starpoly train --classes` a CSV table `NAME.csv` with the columns
+# `label` and `class`. 0, or no entry, means unknown: the model learns the object, but not its class.
 
 # %%
 made = [generate_nuclei(seed, elongated=0.5) for seed in range(8 if SMALL else 20)]
@@ -64,8 +64,8 @@ print((folder.parent / "classes.csv").read_text().splitlines()[:4])
 # %% [markdown]
 # ## A training with both
 #
-# After half of the epochs the averaged model labels the unlabelled images; what it is sure of is learnt from then on, the rest is ignored.
-# When that pays is said in `docs/unlabelled.md`: with few labels and many kinds of images.
+# After half of the epochs the averaged model labels the unlabelled images. From then on training uses the sure objects and ignores the rest. This
+# helps with few labels and many kinds of images; see `docs/unlabelled.md`.
 
 # %%
 network = NetworkConfig(n_rays=32, depth=2, base_filters=16, head_filters=16, n_classes=2)

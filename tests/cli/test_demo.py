@@ -1,4 +1,4 @@
-"""The demo needs no download, and its images are what the model expects."""
+"""The demo needs no download, and its images are of several kinds."""
 
 from __future__ import annotations
 
@@ -14,11 +14,20 @@ from starpoly.cli import demo, main, predict
 from starpoly.errors import ImageError
 
 
-def test_images_are_grey_and_have_contrast():
+def test_images_are_grey_or_rgb_and_have_contrast():
     for name, image in demo.demo_images().items():
-        assert image.ndim == 2, name
+        assert image.ndim == 2 or image.shape[2:] == (3,), name
         assert image.dtype == np.uint8, name
-        assert np.ptp(image) == 255 or name == "coins", name
+        low, high = np.percentile(image, (1, 99.8))
+        assert high - low > 30, name
+
+
+def test_fluorescence_stained_tissue_and_brightfield_are_shown():
+    images = demo.demo_images()
+    assert {"fluorescence_nuclei", "stained_tissue", "brightfield_cells"} <= set(images)
+    assert images["stained_tissue"].ndim == 3
+    assert np.median(images["fluorescence_nuclei"]) < 64 < 192 < np.median(images["brightfield_cells"])
+    assert {path.stem for path in demo.IMAGES.glob("*.png")} < set(images)
 
 
 def test_images_are_written_as_they_are(tmp_path):

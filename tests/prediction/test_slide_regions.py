@@ -13,8 +13,9 @@ from PIL import Image
 
 from starpoly.errors import ConfigError, ImageError, StarpolyError, StarpolyWarning
 from starpoly.io.readers.images import read_pixel_size
+from starpoly.prediction.formats import SlideOutputs
 from starpoly.prediction.region_masks import RegionMask
-from starpoly.prediction.slide import SlideOutputs, segment_slide
+from starpoly.prediction.slide import segment_slide
 from starpoly.suppression.greedy import suppress
 from starpoly.tiling import Box
 

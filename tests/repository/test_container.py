@@ -82,6 +82,7 @@ def test_context_is_the_package_its_models_and_nothing_private():
     tops = {name.split("/")[0] for name in files}
     assert tops == {
         "LICENSE",
+        "NOTICE",
         "README.md",
         "docker",
         "models",

@@ -219,6 +219,15 @@ def test_the_gallery_shows_every_plot_and_has_every_picture():
     assert [name for name in linked if name not in drawn] == ["report.png"]  # a screenshot
 
 
+def test_the_first_picture_is_of_three_demo_images_and_small():
+    shown = runpy.run_path(str(ROOT / "docs" / "result.py"))["SHOWN"]
+    assert {name.partition("_")[0] for name in shown} == {"fluorescence", "stained", "brightfield"}
+    assert set(shown) <= {path.stem for path in IMAGES.glob("*.png")}
+    assert (ROOT / "docs" / "images" / "result.png").stat().st_size < 300_000
+    for document in ("README.md", "docs/index.md"):
+        assert "images/result.png)" in (ROOT / document).read_text(encoding="utf-8")
+
+
 @pytest.mark.slow
 def test_documentation_builds_without_a_warning(tmp_path):
     command = [

@@ -40,7 +40,7 @@ def wheel(tmp_path_factory) -> Path:
     skip = shutil.ignore_patterns("__pycache__", ".*")
     for name in ("starpoly", "models"):
         shutil.copytree(ROOT / name, tree / name, ignore=skip)
-    for name in ("setup.py", "setup.cfg", "pyproject.toml", "MANIFEST.in", "LICENSE", "README.md"):
+    for name in ("setup.py", "setup.cfg", "pyproject.toml", "MANIFEST.in", "LICENSE", "NOTICE", "README.md"):
         shutil.copy(ROOT / name, tree)
     dummy = tree / "models" / "dummy"
     dummy.mkdir()
@@ -84,6 +84,16 @@ def test_wheel_holds_the_models(wheel):
     for folder in shipped:
         expected = {f"starpoly/pretrained/{folder.name}/{path.name}" for path in folder.iterdir()}
         assert expected <= names
+
+
+def test_wheel_holds_the_demo_images_and_says_whose_they_are(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        images = {name for name in archive.namelist() if name.startswith("starpoly/demo_images/")}
+        assert images == {path.relative_to(ROOT).as_posix() for path in (ROOT / "starpoly/demo_images").glob("*.png")}
+        assert sum(archive.getinfo(name).file_size for name in images) < 1_000_000
+        notice = archive.read(f"starpoly-{starpoly.__version__}.dist-info/licenses/NOTICE").decode()
+    assert "CC0 1.0" in notice
+    assert all(Path(name).name in notice for name in images)
 
 
 def test_installed_copy_finds_its_models(installed):

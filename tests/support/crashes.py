@@ -20,8 +20,9 @@ import numpy as np
 import tifffile
 
 from starpoly.io.writers import label_tiff, ome_zarr
+from starpoly.prediction.formats import SlideOutputs
 from starpoly.prediction.outputs import Job
-from starpoly.prediction.slide import SlideOutputs, segment_slide
+from starpoly.prediction.slide import segment_slide
 
 from support.painted import PaintedModel, disks, paint
 

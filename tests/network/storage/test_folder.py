@@ -21,6 +21,7 @@ from starpoly.network.storage.folder import (
     load_spec,
     load_weights,
     save_model,
+    save_spec,
     save_weights,
 )
 
@@ -65,6 +66,15 @@ def test_the_same_model_gives_the_same_bytes(folder, model, tmp_path):
 
 def test_spec_alone(folder):
     assert load_spec(folder) == SPEC
+
+
+def test_another_description_leaves_the_weights(folder):
+    before = (folder / "weights.h5").read_bytes()
+    save_spec(folder, SPEC.replace(licence="MIT"))
+    assert load_model(folder)[0].licence == "MIT"
+    assert (folder / "weights.h5").read_bytes() == before
+    with pytest.raises(ModelError, match="no such model folder"):
+        save_spec(folder / "nowhere", SPEC)
 
 
 def test_a_model_from_before_there_was_a_foreground(tmp_path):
