@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from starpoly.errors import OutputError
 from starpoly.io.writers import label_tiff, ome_zarr
 from starpoly.labels import streaming
+from starpoly.prediction import opening
 from starpoly.prediction.formats import SlideOutputs
 from starpoly.prediction.slide import segment_slide
 
