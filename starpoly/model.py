@@ -112,7 +112,7 @@ class StarPoly2D:
 
     @classmethod
     def of_network(cls, spec: ModelSpec, network: keras.Model, *, precision: str = "float32") -> StarPoly2D:
-        """The model of a network that is at hand, see :func:`starpoly.network.storage.folder.build_network`."""
+        """The model of a network that is at hand, see :func:`starpoly.network.architectures.registry.build_network`."""
         from .network.predictor import Predictor
 
         return cls(spec, Predictor(spec, network, precision))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..config import TTA
 from ..errors import ImageError, StarpolyError, StarpolyWarning, TooLargeError
 from ..io.files.pairing import EXTENSIONS
-from ..network.engines.choice import ENGINES
+from ..network.engines.registry import ENGINES
 from ..network.precision import PRECISIONS
 from ..prediction.outputs import FORMATS
 from ..tiling import Box
@@ -100,7 +100,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     model.add_argument(
         "--engine",
-        choices=ENGINES,
+        choices=tuple(ENGINES),
         default="tensorflow",
         help="what runs the network: openvino is faster on CPUs and comes with pip install 'starpoly[fast]', onnx with 'starpoly[onnx]'",
     )

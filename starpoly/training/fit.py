@@ -17,8 +17,9 @@ from tqdm import tqdm
 from .. import __version__
 from ..config import ModelSpec, NetworkConfig, NormalizationConfig, SizeRange, TrainingConfig
 from ..errors import ModelError
+from ..network.architectures.registry import build_network
 from ..network.losses import class_loss, distance_loss, foreground_loss, probability_loss
-from ..network.storage.folder import build_network, load_model, save_model
+from ..network.storage.folder import load_model, save_model
 from ..network.transfer import transfer_weights
 from .average import averaged_weights
 from .checkpoint import read_state, restore_checkpoint, save_checkpoint
@@ -109,7 +110,7 @@ def fit(
     spec = start = None
     if init is not None:
         spec, start = load_model(init)
-        if spec.stardist and network not in (None, spec.network):
+        if spec.network.settings and network not in (None, spec.network):
             raise ModelError(f"{init}: a model of StarDist keeps its network; leave the settings of the network out")
         network, normalization = network or spec.network, spec.normalization
     network = network or NetworkConfig()
@@ -173,7 +174,6 @@ def _describe(
         max_distance=_longest_distance(summary, start, training.sizes),
         object_diameter=(float(low), float(median), float(high)),
         class_names=class_names or (start.class_names if start else ()),
-        stardist=start.stardist if start else {},
         licence=licence,
         ray_context=training.ray_context,
         sizes=training.sizes,
@@ -232,7 +232,7 @@ def _changed(state: dict[str, Any], settings: dict[str, Any], training: Training
 def _compile(spec: ModelSpec, training: TrainingConfig, start: keras.Model | None) -> keras.Model:
     network = spec.network
     keras.utils.set_random_seed(training.seed)
-    model = build_network(spec, "mixed_bfloat16" if training.precision == "bfloat16" else "float32")
+    model = build_network(spec.network, "mixed_bfloat16" if training.precision == "bfloat16" else "float32")
     if start is not None and (fresh := transfer_weights(start, model)):
         log.info("layers that start with fresh weights: %s", ", ".join(fresh))
     steps = training.epochs * training.steps_per_epoch

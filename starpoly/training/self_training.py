@@ -20,7 +20,7 @@ import numpy as np
 
 from ..config import ModelSpec, TrainingConfig
 from ..errors import DataError, StarpolyWarning
-from ..network.storage.folder import build_network
+from ..network.architectures.registry import build_network
 from .average import averaged_weights
 from .data import Pair, TrainingData
 from .patches import MixedSampler, PatchSampler, Sampler
@@ -147,7 +147,7 @@ class SelfTraining:
 
     def _teacher(self, model: keras.Model) -> StarPoly2D:
         """The averaged model, in float32."""
-        network = build_network(self._spec)
+        network = build_network(self._spec.network)
         with averaged_weights(model):
             network.set_weights(model.get_weights())
         return self._as_model(self._spec, network)

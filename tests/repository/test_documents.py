@@ -25,7 +25,8 @@ from starpoly.cli.main import main
 from starpoly.config import ModelSpec, NetworkConfig, Thresholds
 from starpoly.io.writers.labels import write_labels
 from starpoly.model import StarPoly2D
-from starpoly.network.storage.folder import build_network, save_model
+from starpoly.network.architectures.registry import build_network
+from starpoly.network.storage.folder import save_model
 from starpoly.training import thresholds as thresholds_module
 from starpoly.training.samples import generate_nuclei
 
@@ -121,7 +122,7 @@ def template(tmp_path_factory) -> Path:
     spec = ModelSpec("tiny", NetworkConfig(**tomllib.loads(TINY)["network"]), 20.0)
     for place in (TINY_MODEL, "models/my-model"):
         (folder / place).mkdir(parents=True)
-        save_model(folder / place, spec, build_network(spec))
+        save_model(folder / place, spec, build_network(spec.network))
     return folder
 
 
