@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..errors import DataError
+from ..geometry.boundary import boundary_probability
 from ..geometry.distances import ray_distances
 from ..geometry.rasterize import render_labels
 from ..polygons import StarPolygons
-from ..training.targets import boundary_probability
 from .matching import DatasetMatching, matching_dataset
 
 

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
-
-import keras
+from typing import TYPE_CHECKING, Any
 
 from ..config import ModelSpec
+from .heads.registry import HEADS
 
-# no polygon shrinks to a point: StarDist's bound, kept so that its models give the same numbers
-MIN_DISTANCE = 1e-3
+if TYPE_CHECKING:
+    import keras
 
 
 def bounded(model: keras.Model, spec: ModelSpec) -> Callable[[Any], dict[str, Any]]:
     """A function from a batch to the model's answers, as :class:`~starpoly.network.dense_output.DenseOutput` has them."""
 
     def run(batch: Any) -> dict[str, Any]:
-        outputs = dict(model(batch, training=False))
-        outputs["probability"] = outputs["probability"][..., 0]
-        outputs["distances"] = keras.ops.clip(outputs["distances"], MIN_DISTANCE, spec.max_distance)
-        return outputs
+        outputs = model(batch, training=False)
+        return {name: HEADS[name].bound(values, spec) for name, values in outputs.items()}
 
     return run
 

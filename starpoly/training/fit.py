@@ -18,7 +18,7 @@ from .. import __version__
 from ..config import ModelSpec, NetworkConfig, NormalizationConfig, SizeRange, TrainingConfig
 from ..errors import ModelError
 from ..network.architectures.registry import build_network
-from ..network.losses import class_loss, distance_loss, foreground_loss, probability_loss
+from ..network.heads.registry import heads_of
 from ..network.storage.folder import load_model, save_model
 from ..network.transfer import transfer_weights
 from .average import averaged_weights
@@ -251,20 +251,7 @@ def _compile(spec: ModelSpec, training: TrainingConfig, start: keras.Model | Non
         use_ema=training.ema > 0,
         ema_momentum=training.ema or 0.99,
     )
-    losses = {
-        "probability": probability_loss,
-        "distances": distance_loss(
-            network.n_rays,
-            mae_weight=training.mae_weight,
-            iou_weight=training.iou_weight,
-            background_weight=training.background_weight,
-            scale=network.distance_scale,
-        ),
-    }
-    if network.foreground_filters:
-        losses["foreground"] = foreground_loss(training.foreground_weight)
-    if network.n_classes:
-        losses["classes"] = class_loss(training.class_weights or (1.0,) * (network.n_classes + 1))
+    losses = {head.name: head.loss(network, training) for head in heads_of(network)}
     model.compile(optimizer, loss=losses)
     optimizer.build(model.trainable_variables)
     return model

@@ -13,7 +13,7 @@ import pytest
 from starpoly.config import ModelSpec, NetworkConfig
 from starpoly.errors import ModelError
 from starpoly.network.architectures.unet import build_unet
-from starpoly.network.bounded import MIN_DISTANCE
+from starpoly.network.heads.distances import MIN_DISTANCE
 from starpoly.network.predictor import Predictor
 from starpoly.network.receptive_field import receptive_field
 from starpoly.network.storage.folder import save_model

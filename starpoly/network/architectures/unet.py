@@ -14,6 +14,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...config import NetworkConfig
+from ..heads.head import Features
+from ..heads.registry import heads_of
 from .architecture import Architecture, unet_bytes_per_pixel
 
 if TYPE_CHECKING:
@@ -40,14 +42,10 @@ def build_unet(config: NetworkConfig) -> keras.Model:
     import keras
 
     image = keras.Input((None, None, config.n_channels), name="image")
-    features = _stem(image, config)
-    features = _encode_decode(features, config)
-    decoded = features
-    if config.head_filters:
-        features = _convolution(features, config.head_filters, "features", config)
-    outputs = _heads(features, config)
-    if config.foreground_filters:
-        outputs["foreground"] = _foreground(decoded, config)
+    decoded = _encode_decode(_stem(image, config), config)
+    shared = convolution(decoded, config.head_filters, "features", config) if config.head_filters else decoded
+    features = Features(decoded, shared)
+    outputs = {head.name: head.build(features, config) for head in heads_of(config)}
     return keras.Model(image, outputs, name="starpoly_unet")
 
 
@@ -96,7 +94,7 @@ def _level(x: keras.KerasTensor, filters: int, name: str, config: NetworkConfig)
     shortcut = x
     for index in range(config.convolutions_per_level):
         last = index == config.convolutions_per_level - 1
-        x = _convolution(x, filters, f"{name}_{index}", config, activate=not (last and config.residual))
+        x = convolution(x, filters, f"{name}_{index}", config, activate=not (last and config.residual))
     if not config.residual:
         return x
     if shortcut.shape[-1] != filters:
@@ -105,9 +103,10 @@ def _level(x: keras.KerasTensor, filters: int, name: str, config: NetworkConfig)
     return layers.Activation(config.activation, name=f"{name}_activation")(x)
 
 
-def _convolution(
+def convolution(
     x: keras.KerasTensor, filters: int, name: str, config: NetworkConfig, *, activate: bool = True
 ) -> keras.KerasTensor:
+    """A convolution ``name`` with its normalisation ``name_norm`` and its activation."""
     from keras import layers
 
     normalized = config.normalization == "batch"
@@ -115,36 +114,6 @@ def _convolution(
     if normalized:
         x = layers.BatchNormalization(momentum=0.98, name=f"{name}_norm")(x)
     return layers.Activation(config.activation, name=f"{name}_activation")(x) if activate else x
-
-
-def _heads(x: keras.KerasTensor, config: NetworkConfig) -> dict[str, keras.KerasTensor]:
-    """Heads compute in float32 even where the rest is in bfloat16."""
-    import keras
-    from keras import layers
-
-    single = {"padding": "same", "dtype": "float32"}
-    # objects are rare: start near the prior, not at one half
-    rare = keras.initializers.Constant(-2.0)
-    outputs = {
-        "probability": layers.Conv2D(1, 1, activation="sigmoid", bias_initializer=rare, name="probability", **single)(x)
-    }
-    # linear output 1 is softplus 1.31: objects start at a believable size
-    distances = layers.Conv2D(
-        config.n_rays, 1, activation=config.distance_activation, bias_initializer="ones", name="distance_rays", **single
-    )(x)
-    outputs["distances"] = layers.Rescaling(config.distance_scale, name="distances", dtype="float32")(distances)
-    if config.n_classes:
-        outputs["classes"] = layers.Conv2D(config.n_classes + 1, 1, activation="softmax", name="classes", **single)(x)
-    return outputs
-
-
-def _foreground(x: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
-    """Every pixel of a grid cell is an output channel, as in sub-pixel convolution (Shi et al., CVPR 2016)."""
-    from keras import layers
-
-    x = _convolution(x, config.foreground_filters, "foreground_features", config)
-    n_pixels = config.grid[0] * config.grid[1]
-    return layers.Conv2D(n_pixels, 1, padding="same", activation="sigmoid", dtype="float32", name="foreground")(x)
 
 
 def bytes_per_pixel(config: NetworkConfig, precision: str) -> float:
