@@ -99,7 +99,7 @@ def rows(model: Path, work: Path) -> Iterator[dict[str, Any]]:
     }
     for pixels in SPREADS:
         found[f"masks, --spread {pixels}"] = lambda image, labels, pixels=pixels: by_both.predict_instances(
-            image, spread=pixels
+            image, expand_into_foreground=pixels
         )[0]
     for name, find in found.items():
         samples = [(pair.name, pair.read_labels(), find(pair.read_image(), pair.read_labels())) for pair in pairs]

@@ -28,8 +28,10 @@ from process import machine, measure
 
 from starpoly.errors import StarpolyError
 from starpoly.evaluation.neurips import neurips_score
-from starpoly.io.files.pairing import key, pair_files
-from starpoly.io.readers.images import read_header, read_labels
+from starpoly.io.files.naming import key
+from starpoly.io.files.pairing import pair_files
+from starpoly.io.readers.images import read_header
+from starpoly.io.readers.labels import read_labels
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Seconds per million pixels that cost nothing, and the least of them.

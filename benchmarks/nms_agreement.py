@@ -31,7 +31,7 @@ from starpoly.geometry.boundary import boundary_probability
 from starpoly.geometry.distances import ray_distances
 from starpoly.geometry.overlap import intersection_areas, polygon_areas
 from starpoly.polygons import StarPolygons
-from starpoly.suppression.streaming import suppress
+from starpoly.suppression.greedy import suppress
 
 
 @dataclass

@@ -31,7 +31,7 @@ def read(folder: Path, channels: int) -> tuple[list[NDArray], list[NDArray]]:
     from csbdeep.utils import normalize
     from stardist import fill_label_holes
 
-    from starpoly.io.readers.images import as_channels
+    from starpoly.images.channels import as_channels
     from starpoly.training.data import find_pairs
 
     images, masks = [], []

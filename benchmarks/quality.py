@@ -27,6 +27,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ def peer(args: argparse.Namespace) -> Iterator[Row]:
     from csbdeep.utils import normalize
     from peer import stardist_model
 
-    from starpoly.io.readers.images import as_channels
+    from starpoly.images.channels import as_channels
 
     for name in args.models:
         model = stardist_model(Path(name))
@@ -269,7 +270,8 @@ def load(name: str | Path, args: argparse.Namespace) -> Any:
     """A model by name or folder."""
     from starpoly.model import StarPoly2D
 
-    model = StarPoly2D.from_pretrained(name, refine_outlines=not args.no_refine, tta=args.tta)
+    model = StarPoly2D.from_pretrained(name, refine_outlines=not args.no_refine)
+    model.predict_instances = partial(model.predict_instances, tta=args.tta)
     if args.as_is:
         model.spec = model.spec.replace(sizes={})
     return model

@@ -388,7 +388,7 @@ def _setting(args: argparse.Namespace, slide: Path, side: int) -> tuple[Any, Any
     """Network, image, normaliser and thresholds for a corner of the slide."""
     from starpoly.images.normalization import fit_normalizer
     from starpoly.images.rescaling import Rescaled
-    from starpoly.io.readers.opening import open_source
+    from starpoly.io.readers.images import open_source
     from starpoly.model_zoo import default_model, find_model
     from starpoly.network.predictor import Predictor
     from starpoly.tiling import Box

@@ -123,7 +123,7 @@ def _bandwidth() -> float:
 
 def suppression(options: argparse.Namespace) -> Iterable[Row]:
     """The same candidates, both in score order."""
-    from starpoly.suppression.streaming import suppress
+    from starpoly.suppression.greedy import suppress
 
     def row(given: Any, case: str, goal: float | None = 8, note: str = "", **how: Any) -> Row:
         theirs = None
@@ -193,7 +193,7 @@ def distances(options: argparse.Namespace) -> Iterable[Row]:
 def rendering(options: argparse.Namespace) -> Iterable[Row]:
     """PolygonReceiver polygons to a label image."""
     from starpoly.geometry.rasterize import render_labels
-    from starpoly.suppression.streaming import suppress
+    from starpoly.suppression.greedy import suppress
 
     side = 512 if options.quick else 2048
     kept, shape, theirs = suppress(candidates(side), NMS_THRESHOLD), (side, side), None
@@ -411,7 +411,7 @@ def _starpoly(folder: str | Path, **how: str) -> Callable[..., NDArray]:
     """File to label file; the seconds of each stage go into a dictionary, where one is given."""
     from starpoly import StarPoly2D
     from starpoly.io.readers.images import read_image
-    from starpoly.io.writers.labels import write_labels
+    from starpoly.io.writers.label_tiff import write_labels
 
     how = dict(how)
     scale = int(how.pop("scale", 0)) or None

@@ -64,9 +64,8 @@ def configs(seed: int, epochs: int, unlabelled: dict[str, Any]):
 
 def train(folder: Path, pairs: dict, seed: int, args: argparse.Namespace) -> None:
     """Train (a), keeping its state at half time, or (b), from that state on."""
-    from starpoly.model import StarPoly2D
     from starpoly.training.fit import fit
-    from starpoly.training.self_training import Unlabelled
+    from starpoly.training.inputs import TrainingInputs
     from starpoly.training.unlabelled import UnlabelledImage
 
     half = folder.parent / "half"
@@ -75,14 +74,14 @@ def train(folder: Path, pairs: dict, seed: int, args: argparse.Namespace) -> Non
         if epoch == args.epochs // 2 and not half.exists():
             copy(folder, half)
 
-    unlabelled = None
+    unlabelled = []
     if folder.name != SUPERVISED:
-        unlabelled = Unlabelled([UnlabelledImage(p.name, p.read_image) for p in pairs["hidden"]], StarPoly2D.of_network)
+        unlabelled = [UnlabelledImage(p.name, p.read_image) for p in pairs["hidden"]]
         if not folder.exists():
             copy(half, folder)
     network, training = configs(seed, args.epochs, args.settings)
     fit(
-        folder, pairs["train"], pairs["tune"], network=network, training=training, resume=True, unlabelled=unlabelled,
+        folder, TrainingInputs(pairs["train"], pairs["tune"], unlabelled), network=network, training=training, resume=True,
         after_epoch=None if unlabelled else keep_half,
     )  # fmt: skip
 
@@ -99,10 +98,10 @@ def score(folder: Path, tune: list, val: list) -> dict[str, Any]:
     """Tune the thresholds on the labelled part, then score the validation images."""
     from starpoly.evaluation.report import Sample, evaluate
     from starpoly.model import StarPoly2D
-    from starpoly.training.thresholds import tune_thresholds
+    from starpoly.training import thresholds
 
     model = StarPoly2D.from_pretrained(folder)
-    model.spec = model.spec.replace(thresholds=tune_thresholds(model, tune))
+    model.spec = model.spec.replace(thresholds=thresholds.tune(model, tune).thresholds)
     samples = (Sample(p.name, p.read_labels(), model.predict_instances(p.read_image())[0]) for p in val)
     pooled = evaluate(samples, IOU_THRESHOLDS).scope("pooled")
     return {

@@ -29,7 +29,7 @@ import tifffile
 import zarr
 
 from starpoly import StarPoly2D, StarpolyError, plot
-from starpoly.io.readers.opening import open_source
+from starpoly.io.readers.images import open_source
 from starpoly.io.readers.thumbnail import every
 from starpoly.prediction.slide import SlideOutputs, segment_slide
 from starpoly.tiling import Box

@@ -31,8 +31,8 @@ from PIL import Image
 
 from starpoly import plot, read_image
 from starpoly.evaluation.neurips import neurips_score
-from starpoly.io.readers.images import read_labels
-from starpoly.io.writers.labels import write_labels
+from starpoly.io.readers.labels import read_labels
+from starpoly.io.writers.label_tiff import write_labels
 from starpoly.training.samples import generate_nuclei
 
 SMALL = bool(os.environ.get("STARPOLY_SMALL"))  # as continuous integration runs it

@@ -354,8 +354,8 @@ class TrainingConfig(Config):
     """How a network is trained.
 
     ``foreground`` is the share of patches that must hold a piece of an object. ``object_balance`` weighs
-    the distance error of small against large objects: 0, every pixel alike; 1, every object alike. ``kind_balance`` says how evenly
-    kinds of images are drawn, where they are told: 0, every image alike; 1, every kind alike. ``foreground_weight`` is
+    the distance error of small against large objects: 0, every pixel alike; 1, every object alike. ``group_balance`` says how evenly
+    groups of images are drawn, where they are given: 0, every image alike; 1, every group alike. ``foreground_weight`` is
     the factor of the loss of the foreground.
     ``precision`` is "float32" or "bfloat16" (half the time where the processor has it; weights stay
     float32). ``ray_context`` and ``sizes`` go into the model, see :class:`ModelSpec`.
@@ -375,7 +375,7 @@ class TrainingConfig(Config):
     seed: int = 0
     foreground: float = 0.9
     object_balance: float = 0.5
-    kind_balance: float = 0.5
+    group_balance: float = 0.5
     mae_weight: float = 0.3
     iou_weight: float = 1.0
     background_weight: float = 1e-4
@@ -400,7 +400,7 @@ class TrainingConfig(Config):
             self.precision in ("float32", "bfloat16"),
             f"precision: expected 'float32' or 'bfloat16', got {self.precision!r}",
         )
-        for name in ("foreground", "kind_balance"):
+        for name in ("foreground", "group_balance"):
             _require(0 <= getattr(self, name) <= 1, f"{name}: expected 0 to 1, got {getattr(self, name)}")
         _require_fractions(self.ray_context)
         _require(self.seed >= 0, f"seed: expected 0 or more, got {self.seed}")

@@ -468,10 +468,10 @@ def average_over_symmetries(network, batch: np.ndarray, n: int) -> dict[str, np.
     return fields | {"foreground": np.array(cells)}
 
 
-# --- geometry/spread ------------------------------------------------------------------------------
+# --- geometry/label_expansion ------------------------------------------------------------------------------
 
 
-def spread_labels(labels: np.ndarray, foreground: np.ndarray, steps: int) -> np.ndarray:
+def expand_labels(labels: np.ndarray, foreground: np.ndarray, steps: int) -> np.ndarray:
     """Step by step, every pixel looks at its four neighbours."""
     for _ in range(steps):
         before, labels = np.pad(labels, 1), labels.copy()

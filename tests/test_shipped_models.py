@@ -10,7 +10,8 @@ import pytest
 
 from starpoly import model_zoo as registry
 from starpoly.evaluation.matching import matching, matching_dataset
-from starpoly.io.readers.images import read_image, read_labels
+from starpoly.io.readers.images import read_image
+from starpoly.io.readers.labels import read_labels
 from starpoly.model import StarPoly2D
 from starpoly.network.storage.folder import load_spec
 

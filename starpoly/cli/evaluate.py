@@ -5,22 +5,17 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-import warnings
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import DataError, StarpolyError, StarpolyWarning
+from ..errors import DataError
 
 if TYPE_CHECKING:
-    from ..evaluation.report import Report, Row, Sample
-    from ..io.files.pairing import Pairs
+    from ..evaluation.report import Report
 
 HELP = "score predicted label images against true ones"
 
 _DEFAULT_IOU = {"stardist": "0.5:0.95:0.05", "neurips": "0.5"}
-_COLUMNS = ("precision", "recall", "f1", "ap", "pq", "mean_matched_iou")
-_HEADER = f"{'IoU':>5} {'precision':>9} {'recall':>6} {'F1':>6} {'AP':>6} {'PQ':>6} {'mean IoU':>8} {'TP':>7} {'FP':>7} {'FN':>7}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "true",
         metavar="TRUE",
         type=Path,
-        help="true label images: a folder or one file; files pair by name, without endings such as _label or _masks",
+        help="true label images: a folder or one file; files pair by name, suffixes such as _label or _masks are ignored",
     )
     parser.add_argument(
         "--iou",
@@ -42,31 +37,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--protocol",
         choices=tuple(_DEFAULT_IOU),
         default="stardist",
-        help="stardist: all objects, pooled over the images; neurips: F1 per image as in the NeurIPS 2022 challenge, "
+        help="stardist: objects of all images pooled; neurips: F1 per image as in the NeurIPS 2022 challenge, "
         "without objects at the border (default: %(default)s)",
     )
-    parser.add_argument("--per-image", action="store_true", help="print a line for every image, too")
+    parser.add_argument("--per-image", action="store_true", help="also print a line per image")
     parser.add_argument(
-        "-o", "--output", metavar="FILE", type=Path, help="write the table, per image as well, to a .csv or .json file"
+        "-o", "--output", metavar="FILE", type=Path, help="write all scores, per image too, to a .csv or .json file"
     )
-    parser.add_argument("--plot", metavar="FILE.png", type=Path, help="draw the scores over the IoU threshold")
+    parser.add_argument("--plot", metavar="FILE.png", type=Path, help="plot the scores over the IoU threshold")
 
 
 def run(args: argparse.Namespace) -> int:
     """Score, print and write; 1 if an image has an error (the others are scored), else 0."""
+    from ..evaluation.files import pair_label_files, read_samples
     from ..evaluation.report import check_output, evaluate
-    from ..io.files.pairing import pair_files
+    from ..evaluation.text import format_report
 
     thresholds = parse_thresholds(args.iou or _DEFAULT_IOU[args.protocol])
     if args.output is not None:
         check_output(args.output)
     if args.plot is not None:
         _check_plot(args.plot)
-    if args.pred.is_dir() and args.true.is_dir() and args.pred.samefile(args.true):
-        raise DataError(f"expected two folders, got {args.pred} twice; move predictions and true labels apart")
-    pairs = pair_files(args.true, args.pred)
-    _report_strays(pairs, args.true, args.pred)
-    report = evaluate(_samples(pairs), thresholds, args.protocol)
+    report = evaluate(read_samples(pair_label_files(args.true, args.pred)), thresholds, args.protocol)
     for name, status in report.problems().items():
         if status.startswith("error"):
             sys.stderr.write(f"{name}: {status}\n")
@@ -74,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     if args.output is not None:
         report.save(args.output)
     if args.plot is not None:
-        _save_plot(report, args.plot)
+        _save_plot(args.plot, report)
     return int(report.failed)
 
 
@@ -103,99 +95,6 @@ def parse_thresholds(text: str) -> tuple[float, ...]:
     return tuple(dict.fromkeys(values))
 
 
-def format_report(report: Report, *, per_image: bool = False) -> str:
-    """The report as lines of text for a terminal."""
-    images = report.scope("image")
-    names = list(dict.fromkeys(row.image for row in images))
-    lines = []
-    if per_image:
-        lines += [_HEADER + "  image", *(f"{_line(row)}  {row.image}{_remark(row)}" for row in images), ""]
-    objects = report.scope("pooled")[0].n_true
-    unused = len({row.image for row in images if row.n_true is None})
-    count = len(names) - unused
-    lines += [f"{count} image{'s' if count != 1 else ''}, {objects} true objects, pooled ({report.protocol}):", _HEADER]
-    lines += [_line(row) for row in report.scope("pooled")]
-    if report.protocol == "neurips":
-        for mean, middle in zip(report.scope("mean"), report.scope("median"), strict=True):
-            lines.append(f"F1 over images at IoU {mean.iou:g}: mean {mean.f1:.4f}, median {middle.f1:.4f}")
-    return "\n".join(lines) + "\n"
-
-
-def _line(row: Row) -> str:
-    widths = (9, 6, 6, 6, 6, 8)
-    ratios = [getattr(row, name) for name in _COLUMNS]
-    cells = [f"{row.iou:5.3g}"]
-    cells += [
-        " " * width if value is None else f"{value:{width}.4f}" for value, width in zip(ratios, widths, strict=True)
-    ]
-    cells += [f"{'' if value is None else value:>7}" for value in (row.tp, row.fp, row.fn)]
-    return " ".join(cells)
-
-
-def _remark(row: Row) -> str:
-    return "" if row.status == "ok" else f" ({row.status})"
-
-
-def _report_strays(pairs: Pairs, true: Path, pred: Path) -> None:
-    """Say which files have no partner.
-
-    Raises
-    ------
-    DataError
-        If nothing pairs.
-    """
-    if not pairs.pairs:
-        raise DataError(
-            f"expected predictions named like the true label images, got no pair among {len(pairs.only_second)} files "
-            f"in {pred} and {len(pairs.only_first)} in {true}; compare their names"
-        )
-    if pairs.only_first:
-        warnings.warn(
-            f"no prediction for {_names(pairs.only_first)}: all of their objects count as missed",
-            StarpolyWarning,
-            stacklevel=2,
-        )
-    if pairs.only_second:
-        warnings.warn(f"no true labels for {_names(pairs.only_second)}: ignored", StarpolyWarning, stacklevel=2)
-
-
-def _names(paths: tuple[Path, ...], most: int = 5) -> str:
-    names = ", ".join(path.name for path in paths[:most])
-    if len(paths) == 1:
-        return names
-    return f"{len(paths)} files ({names}{f' and {len(paths) - most} more' if len(paths) > most else ''})"
-
-
-def _samples(pairs: Pairs) -> Iterator[Sample]:
-    """Read the label images, one pair at a time, in the order of their keys."""
-    from tqdm import tqdm
-
-    from ..io.files.pairing import key
-
-    files: Iterable[tuple[Path, Path | None]] = [*pairs.pairs, *((path, None) for path in pairs.only_first)]
-    files = sorted(files, key=lambda pair: key(pair[0]))
-    for true, pred in tqdm(files, desc="evaluate", unit="image", disable=None):
-        yield _read(true, pred)
-
-
-def _read(true: Path, pred: Path | None) -> Sample:
-    from ..evaluation.report import Sample
-    from ..io.files.pairing import key
-    from ..io.readers.images import read_labels
-
-    name = key(true)
-    try:
-        y_true = read_labels(true)
-    except StarpolyError as error:
-        return Sample(name, None, None, str(error))
-    if pred is None:
-        return Sample(name, y_true, None)
-    try:
-        return Sample(name, y_true, read_labels(pred))
-    except StarpolyError as error:
-        return Sample(name, y_true, None, str(error))
-
-
 def _check_plot(path: Path) -> None:
     if path.suffix.lower() != ".png":
         raise DataError(f"--plot: expected a file name that ends in .png, got {path}")
@@ -203,15 +102,8 @@ def _check_plot(path: Path) -> None:
         raise DataError(f"--plot: expected an existing folder, got {path.parent}; make it first")
 
 
-def _save_plot(report: Report, path: Path) -> None:
-    from ..plot import plot_scores, save_figure
+def _save_plot(path: Path, report: Report) -> None:
+    from ..plot.figure import save_figure
+    from ..plot.scores import plot_report
 
-    pooled = report.scope("pooled")
-    scores = {
-        "precision": [row.precision for row in pooled],
-        "recall": [row.recall for row in pooled],
-        "F1": [row.f1 for row in pooled],
-        "AP": [row.ap for row in pooled],
-        "PQ": [row.pq for row in pooled],
-    }
-    save_figure(path, lambda axes: plot_scores(axes, [row.iou for row in pooled], scores))
+    save_figure(path, lambda axes: plot_report(axes, report))

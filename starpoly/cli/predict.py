@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import TTA
 from ..errors import ImageError, StarpolyError, StarpolyWarning, TooLargeError
-from ..io.files.pairing import EXTENSIONS
 from ..network.engines.registry import ENGINES
 from ..network.precision import PRECISIONS
 from ..prediction.outputs import FORMATS
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..config import ModelSpec
-    from ..images.rescaling import Diameter
+    from ..detection.sizes import Diameter
     from ..io.files.find import FoundImages
     from ..io.readers.header import Header
     from ..io.readers.pixel_size import PixelSize
@@ -278,15 +277,24 @@ def _predict_all(
 def _write_report(rows: list[dict[str, Any]], models: Models, args: argparse.Namespace) -> bool:
     """Write the page about all images; whether that went well."""
     from ..network.storage.folder import load_spec
+    from ..report.batch import write_report
+    from ..report.entries import entry_of_row
     from ..report.page import FILE_NAME
-    from .report import entries_of, write_report
+    from .report import say_written
 
+    quiet = getattr(args, "quiet", False)
+    page = args.output / FILE_NAME
+    part: dict[str, Any] = {"level": args.level, "roi": args.roi, "threshold": args.prob_threshold}
     try:
         specs = {name: load_spec(folder) for name, folder in models.folders.items()}
-        write_report(args.output / FILE_NAME, entries_of(rows, args), specs, quiet=getattr(args, "quiet", False))
+        examined = write_report(
+            page, [entry_of_row(row, args.output, **part) for row in rows], specs, progress=not quiet
+        )
     except StarpolyError as error:
         say_error(error, verbose=getattr(args, "verbose", False))
         return False
+    if not quiet:
+        say_written(page, examined)
     return True
 
 
@@ -308,7 +316,7 @@ def _load(folder: Path, args: argparse.Namespace, clock: Stopwatch) -> StarPoly2
         from ..model import StarPoly2D
     with clock.timing("model"):
         return StarPoly2D.from_pretrained(
-            folder, precision=args.precision, refine_outlines=args.refine, engine=args.engine, tta=args.tta
+            folder, precision=args.precision, refine_outlines=args.refine, engine=args.engine
         )
 
 
@@ -330,8 +338,7 @@ def _predict_whole(
     models: Models, job: Job, args: argparse.Namespace, clock: Stopwatch, *, progress: bool
 ) -> dict[str, Any]:
     """An image that is held in memory."""
-    from ..io.readers.images import read_image
-    from ..io.readers.opening import read_pixel_size
+    from ..io.readers.images import read_image, read_pixel_size
     from ..prediction.tolerance import with_channels
 
     with clock.timing("reading"):
@@ -348,7 +355,8 @@ def _predict_whole(
             scale=args.scale,
             diameter=diameter,
             min_confidence=args.min_confidence,
-            spread=args.spread,
+            expand_into_foreground=args.spread,
+            tta=args.tta,
             tile_size=tile_size,
             progress=progress,
         )
@@ -366,15 +374,7 @@ def _is_slide(job: Job, args: argparse.Namespace) -> bool:
     """Whether an image is to be worked on and written piece by piece."""
     from ..io.readers.images import read_header
 
-    if (
-        args.level
-        or args.channels
-        or args.roi
-        or args.mask
-        or args.tissue
-        or args.format
-        or job.image.suffix.lower() not in EXTENSIONS
-    ):
+    if args.level or args.channels or args.roi or args.mask or args.tissue or args.format:
         return True
     try:
         header = read_header(job.image)
@@ -389,7 +389,7 @@ def _is_slide(job: Job, args: argparse.Namespace) -> bool:
 
 def _predict_slide(models: Models, job: Job, args: argparse.Namespace, clock: Stopwatch) -> dict[str, Any]:
     """The same for an image of any size, in bounded memory."""
-    from ..io.readers.opening import open_source
+    from ..io.readers.images import open_source
     from ..prediction.slide import SlideOutputs, segment_slide
 
     looked_at = args.model is None or (args.diameter is not None and args.diameter.physical)
@@ -420,7 +420,8 @@ def _predict_slide(models: Models, job: Job, args: argparse.Namespace, clock: St
             scale=args.scale,
             diameter=diameter,
             min_confidence=args.min_confidence,
-            spread=args.spread,
+            expand_into_foreground=args.spread,
+            tta=args.tta,
             tile_size=tile_size,
             readers=args.readers,
             journal=job.journal,
@@ -438,7 +439,7 @@ def _predict_slide(models: Models, job: Job, args: argparse.Namespace, clock: St
 
 
 def _check_mask(mask: Path | None, jobs: list[Job]) -> None:
-    from ..io.files.find import is_zarr
+    from ..io.readers.registry import is_zarr
 
     if mask is not None and len(jobs) > 1 and not (mask.is_dir() and not is_zarr(mask)):
         raise ImageError(
@@ -448,8 +449,9 @@ def _check_mask(mask: Path | None, jobs: list[Job]) -> None:
 
 def _mask_of(job: Job, mask: Path) -> Path:
     """The mask of an image: the one that was given, or that of the same name in a folder."""
-    from ..io.files.find import is_zarr
-    from ..io.files.pairing import image_files, key
+    from ..io.files.naming import key
+    from ..io.files.pairing import image_files
+    from ..io.readers.registry import is_zarr
 
     if not mask.is_dir() or is_zarr(mask):
         return mask
@@ -471,7 +473,7 @@ def _tile_size(model: StarPoly2D, args: argparse.Namespace) -> int | None:
 
 def _diameter(text: str) -> Diameter | None:
     """A number of pixels, or of micrometres; None for auto."""
-    from ..images.rescaling import Diameter
+    from ..detection.sizes import Diameter
 
     number = text.removesuffix("um").removesuffix("µm")
     return None if text == "auto" else Diameter(positive_float(number), physical=number != text)
@@ -519,7 +521,7 @@ def _record(
 ) -> dict[str, Any]:
     """What the provenance of an image says that was held in memory."""
     from ..io.files.identity import identify
-    from ..io.readers.opening import open_source
+    from ..io.readers.images import open_source
     from ..prediction.provenance import describe_run
 
     asked = ("prob_threshold", "nms_threshold", "scale", "min_confidence", "spread", "tile_size")
@@ -546,7 +548,7 @@ def _write(
     record: dict[str, Any] | None,
 ) -> None:
     """Write the results of an image, the labels last: where they are, all is done."""
-    from ..io.writers.labels import write_labels
+    from ..io.writers.label_tiff import write_labels
     from ..prediction.outputs import make_folder
 
     make_folder(job.labels.parent)

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config import Config, NetworkConfig, NormalizationConfig, TrainingConfig
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError
 
 if TYPE_CHECKING:
-    from ..training.data import Pair
-    from ..training.unlabelled import UnlabelledImage
+    from ..training.inputs import TrainingFolders, TrainingInputs
+    from ..training.settings import TrainingSettings
 
 HELP = "train a model on images and masks"
-_TABLES = {"network": NetworkConfig, "training": TrainingConfig, "normalization": NormalizationConfig}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,22 +25,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="folder of label images, paired by name (suffixes such as _label are ignored)",
+        help="folder of label images; files pair by name, suffixes such as _label are ignored",
     )
     data.add_argument(
-        "--classes", type=Path, metavar="DIR", help="folder of CSV tables NAME.csv with the columns label, class"
+        "--classes", type=Path, metavar="DIR", help="folder of tables NAME.csv with the columns label, class"
     )
     data.add_argument(
-        "--kinds",
+        "--groups",
         type=Path,
         metavar="FILE.csv",
-        help="table with the columns name, kind; rare kinds of training images are drawn more often (training.kind_balance)",
+        help="table with the columns name, group; images of rare groups are drawn more often (training.group_balance)",
     )
     data.add_argument(
         "--unlabelled",
         type=Path,
         metavar="DIR",
-        help="folder of more images, without masks, to learn from in the later epochs; those that have masks are passed over",
+        help="folder of images without masks; later epochs learn from them, too",
     )
     data.add_argument("--val-images", type=Path, metavar="DIR", help="folder of validation images")
     data.add_argument("--val-masks", type=Path, metavar="DIR", help="folder of validation masks")
@@ -53,15 +50,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.15,
         metavar="F",
-        help="share of the pairs set aside for validation where no folders are given (default: 0.15)",
+        help="share of the pairs for validation, unless folders are given (default: 0.15)",
     )
-    data.add_argument("--licence", default="", help="licence of the data, kept in the model")
+    data.add_argument("--licence", default="", help="licence of the data; the model keeps it")
     model = parser.add_argument_group("model")
     model.add_argument("-o", "--output", type=Path, required=True, metavar="MODELDIR", help="model folder to write")
     model.add_argument(
         "--init",
         metavar="MODEL",
-        help="start from the weights of this model (name or folder); with [network] settings, from what fits",
+        help="start from this model (name or folder); with [network] settings, only fitting layers are kept",
     )
     model.add_argument(
         "--config",
@@ -85,68 +82,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=10,
         metavar="N",
-        help="epochs between two pictures of validation images with what the model finds; 0 for none (default: %(default)s)",
+        help="epochs between two pictures of validation images with the objects found; 0 for none (default: %(default)s)",
     )
-    run.add_argument("--resume", action="store_true", help="go on from the checkpoint in MODELDIR, to the same result")
+    run.add_argument(
+        "--resume", action="store_true", help="continue from the checkpoint in MODELDIR; the result is the same"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train, tune the thresholds, draw the losses."""
+    """Read settings and data, train, and print what came of it."""
+    from ..training.run import run_training
+
     settings = _settings(args)
-    train_pairs, val_pairs = _pairs(args, settings["training"].seed)
-    unlabelled = _unlabelled(args, [*train_pairs, *val_pairs])
-
-    from ..network.quiet import quiet_import
-
-    quiet_import()
-    from ..model import StarPoly2D
-    from ..model_zoo import find_model
-    from ..training.fit import fit
-    from ..training.history import FILE_NAME
-    from ..training.inspection import Inspection
-    from ..training.self_training import Unlabelled
-    from ..training.thresholds import tune
-
-    _say(
-        args,
-        f"{len(train_pairs)} training and {len(val_pairs)} validation pairs"
-        + (f", {len(unlabelled)} unlabelled images" if unlabelled else ""),
-    )
-    inspection = Inspection(args.output, val_pairs, StarPoly2D.from_pretrained, args.inspect_every)
-    fit(
+    data = _data(args, settings.training.seed)
+    _say(args, _counts(data))
+    spec = run_training(
         args.output,
-        train_pairs,
-        val_pairs,
-        network=settings["network"],
-        training=settings["training"],
-        normalization=settings["normalization"],
-        class_names=tuple(args.class_names),
-        init=None if args.init is None else find_model(args.init),
+        data,
+        network=settings.network,
+        training=settings.training,
+        normalization=settings.normalization,
+        init=args.init,
         resume=args.resume,
-        licence=args.licence,
-        unlabelled=Unlabelled(unlabelled, StarPoly2D.of_network) if unlabelled else None,
-        after_epoch=inspection,
+        inspect_every=args.inspect_every,
     )
-    model = StarPoly2D.from_pretrained(args.output)
-    tuned = tune(model, val_pairs)
-    model.spec = model.spec.replace(thresholds=tuned.thresholds, calibration=tuned.calibration)
-    model.save(args.output)
-    _draw_losses(args.output / FILE_NAME, args.output / "losses.png")
-    inspection.finish()
-    thresholds = model.spec.thresholds
+    thresholds = spec.thresholds
     _say(
         args,
-        f"{args.output}: best epoch {model.spec.training['best_epoch']}, thresholds prob {thresholds.prob}, nms {thresholds.nms}",
+        f"{args.output}: best epoch {spec.training['best_epoch']}, thresholds prob {thresholds.prob}, nms {thresholds.nms}",
     )
     return 0
 
 
-def _settings(args: argparse.Namespace) -> dict[str, Any]:
-    """The configs: defaults, then the file, then the command line."""
-    tables: dict[str, dict[str, Any]] = {name: {} for name in _TABLES}
-    if args.config is not None:
-        tables |= _read_toml(args.config)
-    named = {
+def _settings(args: argparse.Namespace) -> TrainingSettings:
+    """Defaults, then the file, then the command line."""
+    from ..training.settings import read_settings
+
+    named: dict[str, Any] = {
         "epochs": args.epochs,
         "steps_per_epoch": args.steps,
         "batch_size": args.batch_size,
@@ -155,88 +127,41 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
         "precision": args.precision,
         "seed": args.seed,
     }
-    tables["training"] = {**tables["training"], **{name: value for name, value in named.items() if value is not None}}
-    if args.class_names:
-        tables["network"] = {**tables["network"], "n_classes": len(args.class_names)}
-    configs: dict[str, Any] = {}
-    for name, kind in _TABLES.items():
-        config: type[Config] = kind
-        configs[name] = config.from_dict(tables[name], where=name)
-    if args.init is not None:
-        configs["network"] = _network_of(args.init, tables["network"])
-    elif args.classes is not None and not configs["network"].n_classes:
+    given = {name: value for name, value in named.items() if value is not None}
+    settings = read_settings(args.config, training=given, init=args.init)
+    no_classes = settings.network is not None and not settings.network.n_classes and not args.class_names
+    if args.init is None and args.classes is not None and no_classes:
         raise ConfigError(
             "--classes: expected --class-names NAME NAME ... (or n_classes in --config) with it, got neither"
         )
-    return configs
+    return settings
 
 
-def _network_of(init: str, changes: dict[str, Any]) -> NetworkConfig | None:
-    """The network of the initial model with the settings that are asked for; None where none is."""
-    if not changes:
-        return None
-    from ..model_zoo import find_model
-    from ..network.storage.folder import load_spec
+def _data(args: argparse.Namespace, seed: int) -> TrainingInputs:
+    from ..training.inputs import inputs_from_folders
 
-    return load_spec(find_model(init)).network.replace(**changes)
+    return inputs_from_folders(_folders(args), seed=seed, class_names=args.class_names, licence=args.licence)
 
 
-def _read_toml(path: Path) -> dict[str, dict[str, Any]]:
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: expected a TOML file of settings, got: {error}") from error
-    unknown = sorted(set(tables) - set(_TABLES))
-    if unknown:
-        raise ConfigError(f"{path}: unknown table {unknown[0]!r}; expected some of {', '.join(_TABLES)}")
-    return tables
+def _folders(args: argparse.Namespace) -> TrainingFolders:
+    from ..training.inputs import TrainingFolders
+
+    return TrainingFolders(
+        args.images,
+        args.masks,
+        classes=args.classes,
+        groups=args.groups,
+        unlabelled=args.unlabelled,
+        val_images=args.val_images,
+        val_masks=args.val_masks,
+        val_classes=args.val_classes,
+        val_fraction=args.val_fraction,
+    )
 
 
-def _pairs(args: argparse.Namespace, seed: int) -> tuple[list[Pair], list[Pair]]:
-    from ..training.data import find_pairs
-    from ..training.groups import read_kinds, with_kinds
-
-    if (args.val_images is None) != (args.val_masks is None):
-        raise DataError("expected both --val-images and --val-masks, or neither, got one of them")
-    pairs = find_pairs(args.images, args.masks, args.classes)
-    if args.val_images is not None:
-        val_pairs = find_pairs(args.val_images, args.val_masks, args.val_classes)
-    else:
-        pairs, val_pairs = _split(pairs, args.val_fraction, seed)
-    if args.kinds is not None:
-        pairs = with_kinds(pairs, read_kinds(args.kinds), str(args.kinds))
-    return pairs, val_pairs
-
-
-def _unlabelled(args: argparse.Namespace, pairs: list[Pair]) -> list[UnlabelledImage]:
-    """The images of ``--unlabelled``; in a folder of labelled images, those without masks."""
-    if args.unlabelled is None:
-        return []
-    from ..training.unlabelled import find_unlabelled
-
-    folders = {folder.resolve() for folder in (args.images, args.val_images) if folder is not None}
-    labelled = {pair.name for pair in pairs} if args.unlabelled.resolve() in folders else set()
-    return find_unlabelled(args.unlabelled, exclude=labelled)
-
-
-def _split(pairs: list[Pair], fraction: float, seed: int) -> tuple[list[Pair], list[Pair]]:
-    """Set a share of the pairs aside, at random but the same for the same seed; at least one each."""
-    import numpy as np
-
-    if len(pairs) < 2 or not 0 < fraction < 1:
-        raise DataError(
-            f"expected at least two pairs and a --val-fraction between 0 and 1, got {len(pairs)} and {fraction}; "
-            "add images or give --val-images and --val-masks"
-        )
-    n_val = min(max(1, round(fraction * len(pairs))), len(pairs) - 1)
-    chosen = set(np.random.default_rng(seed).permutation(len(pairs))[:n_val].tolist())
-    return [p for i, p in enumerate(pairs) if i not in chosen], [p for i, p in enumerate(pairs) if i in chosen]
-
-
-def _draw_losses(history: Path, picture: Path) -> None:
-    from ..plot import plot_losses, save_figure
-
-    save_figure(picture, lambda axes: plot_losses(axes, history))
+def _counts(data: TrainingInputs) -> str:
+    unlabelled = f", {len(data.unlabelled)} unlabelled images" if data.unlabelled else ""
+    return f"{len(data.training)} training and {len(data.validation)} validation pairs{unlabelled}"
 
 
 def _say(args: argparse.Namespace, message: str) -> None:

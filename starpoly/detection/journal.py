@@ -15,18 +15,17 @@ import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import OutputError, StarpolyError
 from ..io.files.atomic import atomic_path, beside
 from ..io.files.lock import locked
 from ..polygons import StarPolygons
 from ..tiling import Box
+from .tile_result import TileResult
 
 _RUN_FILE = "run.json"
 _HASH_BYTES = 32
@@ -36,20 +35,6 @@ _HEADER = 6  # numbers: tile, candidates, kept polygons, pending polygons, heigh
 _SHORT = 80  # characters of a name, or of two values, and number of names that are said in a message
 #: no larger file is read: run.json, a tile
 _LARGEST_RUN, _LARGEST_TILE = 1 << 20, 1 << 30
-
-
-@dataclass(frozen=True)
-class TileResult:
-    """What is left of a tile after suppression within it.
-
-    ``kept`` is decided; ``pending`` may still conflict with what lies in other tiles. ``n_candidates``
-    is how many there were. ``foreground`` says where the network sees objects in the tile's core, if masks are to follow that.
-    """
-
-    kept: StarPolygons
-    pending: StarPolygons
-    n_candidates: int
-    foreground: NDArray[np.bool_] | None = None
 
 
 class TileJournal:

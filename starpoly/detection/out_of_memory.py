@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import threading
 import warnings
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +25,21 @@ class SplitOnOutOfMemory:
     ----------
     network : Network
         Raises MemoryError where the memory does not suffice.
+
+    Attributes
+    ----------
+    network : Network
+    turn : lock
+        To be held during a call: one window at a time.
     """
 
     def __init__(self, network: Network) -> None:
-        self._network = network
+        self.network = network
+        self.turn = threading.Lock()
         self._side: int | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.network,)
 
     def __call__(self, window: NDArray[np.float32]) -> DenseOutput:
         """The network's answer for one window.
@@ -57,15 +69,15 @@ class SplitOnOutOfMemory:
     def _plan(self, shape: tuple[int, ...]) -> TilePlan:
         height, width = shape
         side = max(height, width) if self._side is None else self._side
-        return plan_tiles((height, width), stride=self._network.stride, halo=self._network.halo, tile_size=side)
+        return plan_tiles((height, width), stride=self.network.stride, halo=self.network.halo, tile_size=side)
 
     def _in_parts(self, window: NDArray[np.float32], plan: TilePlan) -> DenseOutput:
         if len(plan) == 1:
-            return DenseOutput.of_one(self._network(window[None]))
-        whole = DenseOutput.empty(plan.shape, self._network)
+            return DenseOutput.of_one(self.network(window[None]))
+        whole = DenseOutput.empty(plan.shape, self.network)
         for tile in plan:
-            part = DenseOutput.of_one(self._network(window[tile.read.slices][None]))
-            whole.put(part, *core_on_grid(tile, self._network.grid))
+            part = DenseOutput.of_one(self.network(window[tile.read.slices][None]))
+            whole.put(part, *core_on_grid(tile, self.network.grid))
         return whole
 
     def _halve(self, plan: TilePlan, error: MemoryError) -> None:

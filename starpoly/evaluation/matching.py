@@ -171,7 +171,8 @@ def matching_dataset(
     Parameters
     ----------
     y_true, y_pred : iterables of label images
-        In the same order; generators are consumed one image at a time.
+        In the same order; generators are consumed one image at a time. A single (Y, X) array is one image, an array with
+        more axes a stack of images.
     thresh, criterion
         See :func:`matching`.
     by_image : bool
@@ -184,7 +185,7 @@ def matching_dataset(
     """
     single, thresholds = _thresholds(thresh)
     images: list[tuple[Matching, ...]] = []
-    for true, pred in zip_longest(y_true, y_pred):
+    for true, pred in zip_longest(_images(y_true), _images(y_pred)):
         if true is None or pred is None:
             raise DataError(f"expected as many true as predicted label images, got only {len(images)} of one of them")
         images.append(matching(true, pred, thresholds, criterion))
@@ -197,7 +198,7 @@ def matching_dataset(
 def average_precision(
     y_true: Iterable[NDArray[Any]], y_pred: Iterable[NDArray[Any]], thresh: float | Iterable[float] = 0.5
 ) -> float | tuple[float, ...]:
-    """TP / (TP + FP + FN) of all objects of several images: ``accuracy`` of :func:`matching_dataset`."""
+    """TP / (TP + FP + FN) of all objects of one or several images: ``accuracy`` of :func:`matching_dataset`."""
     single, thresholds = _thresholds(thresh)
     results = tuple(stats.accuracy for stats in matching_dataset(y_true, y_pred, thresholds))
     return results[0] if single else results
@@ -224,6 +225,11 @@ def pool(stats: Sequence[Matching], by_image: bool = False) -> DatasetMatching:
         mean_true_scores = [np.float32(image.mean_true_score) for image in stats]
         pooled["mean_true_score"] = float(sum(mean_true_scores, np.float32(0)) / np.float32(len(stats)))
     return DatasetMatching(**pooled, by_image=by_image)
+
+
+def _images(labels: Iterable[NDArray[Any]]) -> Iterable[NDArray[Any]]:
+    """The images of a data set: a plain 2D array is one, not one per row."""
+    return [labels] if isinstance(labels, np.ndarray) and labels.ndim == 2 else labels
 
 
 def _thresholds(thresh: float | Iterable[float]) -> tuple[bool, tuple[float, ...]]:

@@ -1,4 +1,4 @@
-"""Labels that spread over a map, a pixel at a time."""
+"""Labels that expand into a mask, a pixel at a time."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from ._kernels import kernel
 
 
 @kernel
-def spread(labels, foreground, steps):
-    """Spread labels in place; what is claimed in a step is negative until its end."""
+def expand(labels, foreground, distance):
+    """Expand labels in place; pixels claimed in a step are negative until its end."""
     room = _count_free(labels, foreground)
     claimed, next_claimed = np.empty((room, 2), np.int32), np.empty((room, 2), np.int32)
     n = 0
-    for step in range(steps):
+    for step in range(distance):
         n_next = 0
         if step == 0:
             for y in range(labels.shape[0]):
@@ -34,7 +34,7 @@ def spread(labels, foreground, steps):
 
 @kernel
 def _count_free(labels, foreground):
-    """Number of pixels of the foreground without a label."""
+    """Number of foreground pixels without a label."""
     n = 0
     for y in range(labels.shape[0]):
         for x in range(labels.shape[1]):
@@ -44,7 +44,7 @@ def _count_free(labels, foreground):
 
 @kernel
 def _claim_around(labels, foreground, y, x, claimed, n):
-    """Let the label of a pixel claim its free neighbours; the number of pixels that are claimed by now."""
+    """Claim the free neighbours of a pixel for its label; the number of pixels claimed so far."""
     label = labels[y, x]
     n = _claim(labels, foreground, y - 1, x, label, claimed, n)
     n = _claim(labels, foreground, y, x - 1, label, claimed, n)
@@ -54,7 +54,7 @@ def _claim_around(labels, foreground, y, x, claimed, n):
 
 @kernel
 def _claim(labels, foreground, y, x, label, claimed, n):
-    """Let a label claim a pixel, if that is free or was claimed in this step by a larger one."""
+    """Claim a pixel that is free, or that a larger label claimed in this step."""
     if y < 0 or x < 0 or y >= labels.shape[0] or x >= labels.shape[1] or labels[y, x] > 0 or not foreground[y, x]:
         return n
     if labels[y, x] == 0:

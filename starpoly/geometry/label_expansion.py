@@ -1,8 +1,8 @@
-"""Labels that spread over the foreground: objects that are no stars.
+"""Labels that expand into the foreground, for objects that are not star-convex.
 
-A star-convex polygon holds what can be seen from its centre in a straight line. The rest of a bent object is foreground that
-touches the polygon and belongs to no other. It goes to the object from which it is reached first on a way within the foreground, so that masks take
-any shape; how far they may go is bounded, and so what a pixel becomes depends on its surroundings alone.
+A star-convex polygon holds the part of an object that its centre sees in a straight line. The rest of a bent object is
+foreground without a label. Each such pixel goes to the object that reaches it first on a path within the foreground. The length
+of the path is bounded, so a pixel depends on its surroundings alone.
 """
 
 from __future__ import annotations
@@ -11,26 +11,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def spread_labels(labels: NDArray, foreground: NDArray[np.bool_], steps: int) -> NDArray[np.int32]:
-    """Labels, each of which has taken the free foreground that it reaches first.
+def expand_labels(labels: NDArray, foreground: NDArray[np.bool_], distance: int) -> NDArray[np.int32]:
+    """Expand labels into the free foreground around them.
 
-    In each step, all at once, every pixel of the foreground without a label takes the smallest label among its four neighbours
-    above, below, left and right. So pixels outside of a box have an influence on those inside only if at most ``steps`` away from it.
+    In each of ``distance`` steps, all at once, every foreground pixel without a label takes the smallest label of its four
+    neighbours. So a pixel depends on no other that is more than ``distance`` away along y or x.
 
     Parameters
     ----------
     labels : (Y, X) integer
-        0 background, 1..n objects; those outside the foreground stay.
+        0 background, 1..n objects; labels outside the foreground stay.
     foreground : (Y, X) bool
-    steps : int
-        How many pixels an object may grow, on a way along rows and columns.
+    distance : int
+        Longest path, in pixels along rows and columns.
 
     Returns
     -------
     (Y, X) int32
+
+    See Also
+    --------
+    skimage.segmentation.expand_labels : into the background, by Euclidean distance.
     """
-    from ._kernels_label_expansion import spread
+    from ._kernels_label_expansion import expand
 
     out = np.array(labels, np.int32, order="C")
-    spread(out, np.ascontiguousarray(foreground, np.bool_), steps)
+    expand(out, np.ascontiguousarray(foreground, np.bool_), distance)
     return out

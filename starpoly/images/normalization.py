@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,20 +11,18 @@ from numpy.typing import NDArray
 
 from ..config import NormalizationConfig
 from ..errors import ImageError, StarpolyWarning
-from ..tiling import cut_along
+from .axes import check_image, with_channels
+from .percentiles import ChannelSummary, summarize
 
 MIN_GREY_LEVELS = 4.0
-"""Integer images are never stretched more than this many grey levels to full contrast: the darkest real 8-bit
-micrographs span five or more, below is noise."""
+"""Smallest range of an integer image that becomes full contrast, in grey levels: the darkest real 8-bit micrographs span
+five or more, anything less is noise."""
 
 MIN_RELATIVE_RANGE = 1e-5
-"""The same for floating-point images, relative to the magnitude of the percentiles: below is rounding error."""
+"""The same for floating-point images, as a part of the percentiles' magnitude: anything less is rounding error."""
 
-_BLOCK_BYTES = 1 << 24  # read at once, in all channels
-_BLOCK_PIXELS = 1 << 22
-_COUNT_AT_ONCE = 1 << 20  # values; counting makes a copy of eight bytes for each
-_DIGIT = 16  # bits of a value that are told apart in one pass over the image
-_LARGEST = 1e6  # normalised values beyond are clipped, so that an outlier cannot overflow float32 in the network
+_LARGEST = 1e6
+"""Normalised values are clipped to this magnitude, so that an outlier cannot overflow float32 in the network."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +80,7 @@ class Normalizer:
         ImageError
             If the number of channels is another.
         """
-        crop = _with_channels(np.asarray(crop))
+        crop = with_channels(np.asarray(crop))
         if crop.shape[2] != self.n_channels:
             raise ImageError(f"normalizer: expected {self.n_channels} channels, got {crop.shape[2]}")
         # float32 holds 16-bit integers exactly; wider ones with a large offset would lose their contrast
@@ -129,8 +126,8 @@ def fit_normalizer(image: Any, config: NormalizationConfig | None = None) -> Nor
         objects, and neither becomes noise at full contrast.
     """
     config = config or NormalizationConfig()
-    _check(image)
-    summaries = _summarize(image, (config.low, config.high))
+    check_image(image)
+    summaries = summarize(image, (config.low, config.high))
     n_channels = len(summaries)
     _warn_non_finite(sum(summary.n_bad for summary in summaries))
     highs: list[float] = []
@@ -162,181 +159,80 @@ def is_constant(image: Any) -> bool:
     ImageError
         As :func:`fit_normalizer`.
     """
-    _check(image)
-    summaries = _summarize(image, (0.0, 100.0))
+    check_image(image)
+    summaries = summarize(image, (0.0, 100.0))
     return all(summary.maximum - summary.minimum < _smallest_range(summary, image.dtype) for summary in summaries)
 
 
-@dataclass(frozen=True)
-class _Summary:
-    """What one channel's intensities come down to."""
+def as_normalizer(given: Any, image: Any, config: NormalizationConfig | None = None) -> tuple[Any, Normalizer]:
+    """What a user gives as ``normalizer``, as a :class:`Normalizer` for crops, and the image that it is for.
 
-    low: float
-    high: float
-    minimum: float
-    maximum: float
-    n_bad: int = 0
+    Parameters
+    ----------
+    given : Normalizer, bool, None or csbdeep.data.Normalizer
+        True: percentiles of this image. False, None or csbdeep's ``NoNormalizer``: the intensities as they are. csbdeep's
+        ``PercentileNormalizer``: its percentiles, of the whole image, never of a tile. Any other object with
+        ``before(x, axes)`` is called once, on the whole image, which must be an array in memory.
+    image : (Y, X) or (Y, X, C) array-like
+        As for :func:`fit_normalizer`.
+    config : NormalizationConfig, optional
+        Percentiles for ``given=True``.
+
+    Returns
+    -------
+    image : array-like
+        The same object, or the image normalised by ``before``.
+    normalizer : Normalizer
+        To call on crops of that image.
+
+    Raises
+    ------
+    ImageError
+        If ``given`` is none of these, needs an image in memory and has none, or changes the shape of the image.
+    """
+    if isinstance(given, Normalizer):
+        return image, given
+    if given is None or isinstance(given, bool | np.bool_):
+        return image, fit_normalizer(image, config) if given else _identity(image)
+    if not callable(getattr(given, "before", None)):
+        raise ImageError(
+            f"normalizer: expected a Normalizer of starpoly or csbdeep, True or False, got {type(given).__name__}; "
+            "fit_normalizer(image) makes one"
+        )
+    from csbdeep.data import NoNormalizer, PercentileNormalizer
+
+    before = type(given).before
+    if before is NoNormalizer.before:
+        return image, _identity(image)
+    if before is PercentileNormalizer.before and not given.kwargs.get("clip"):
+        return image, fit_normalizer(image, NormalizationConfig(float(given.pmin), float(given.pmax)))
+    normalized = _normalized_by(given, image)
+    return normalized, _identity(normalized)
 
 
-def _check(image: Any) -> None:
-    if len(image.shape) not in (2, 3) or 0 in image.shape:
-        raise ImageError(f"expected a non-empty image with axes YX or YXC, got shape {tuple(image.shape)}")
-    if image.dtype.kind not in "buif":
-        raise ImageError(f"expected real numbers, got {image.dtype}; convert it first")
-
-
-def _with_channels(image: NDArray) -> NDArray:
-    if image.ndim not in (2, 3):
-        raise ImageError(f"expected an image with axes YX or YXC, got shape {image.shape}")
-    return image if image.ndim == 3 else image[..., None]
-
-
-def _blocks(image: Any) -> Iterator[NDArray]:
-    """The image piece by piece, (y, x, C), each block read in one go."""
+def _identity(image: Any) -> Normalizer:
     n_channels = image.shape[2] if len(image.shape) == 3 else 1
-    most = max(1, min(_BLOCK_BYTES // (n_channels * image.dtype.itemsize), _BLOCK_PIXELS))
-    origin = getattr(image, "offset", (0, 0))
-    for box in cut_along(image.shape[:2], getattr(image, "block", (1, 1)), most, origin=origin):
-        yield _with_channels(np.asarray(image[box.slices]))
+    return Normalizer((0.0,) * n_channels, (1.0,) * n_channels)
 
 
-def _summarize(image: Any, percentiles: tuple[float, float]) -> list[_Summary]:
-    """What the channels come down to, by counting: digit by digit of 16 bits, for the values of the wanted ranks only."""
-    kind = _kind_of_keys(image.dtype)
-    n_channels = image.shape[2] if len(image.shape) == 3 else 1
-    channels = [_Ranks(kind, percentiles) for _ in range(n_channels)]
-    for digit in range(kind.n_digits):
-        for block in _blocks(image):
-            for index, channel in enumerate(channels):
-                channel.count(block[..., index], digit)
-        for channel in channels:
-            channel.settle(digit)
-    return [channel.summary() for channel in channels]
+def _normalized_by(given: Any, image: Any) -> NDArray[np.float32]:
+    """The whole image after ``given.before``."""
+    name = type(given).__name__
+    if not isinstance(image, np.ndarray):
+        raise ImageError(
+            f"normalizer: expected an image in memory for {name}, which sees it whole, got {type(image).__name__}; "
+            "give percentiles (PercentileNormalizer), or read the image into an array"
+        )
+    normalized = np.asarray(given.before(image, "YXC"[: image.ndim]), np.float32)
+    if normalized.shape != image.shape:
+        raise ImageError(
+            f"normalizer: expected {name} to keep the image's shape {image.shape}, got {normalized.shape}; "
+            "resize the image before, or give its scale"
+        )
+    return normalized
 
 
-@dataclass(frozen=True)
-class _Keys:
-    """Numbers of a dtype as unsigned integers in the same order."""
-
-    values: np.dtype
-    keys: np.dtype
-
-    @property
-    def n_digits(self) -> int:
-        """How often 16 bits of a key are looked at."""
-        return max(1, 8 * self.keys.itemsize // _DIGIT)
-
-    @property
-    def _top(self) -> Any:
-        return self.keys.type(1 << (8 * self.keys.itemsize - 1))
-
-    def encode(self, values: NDArray) -> NDArray:
-        """Keys of finite numbers."""
-        bits = np.ascontiguousarray(values, self.values).view(self.keys)
-        if self.values.kind == "f":
-            # of negative numbers, those with larger bits are smaller
-            return np.where(bits & self._top, ~bits, bits | self._top)
-        return bits ^ self._top if self.values.kind == "i" else bits
-
-    def decode(self, keys: NDArray) -> NDArray:
-        """Back to numbers."""
-        if self.values.kind == "f":
-            keys = np.where(keys & self._top, keys ^ self._top, ~keys)
-        elif self.values.kind == "i":
-            keys = keys ^ self._top
-        return keys.view(self.values)
-
-
-def _kind_of_keys(dtype: np.dtype) -> _Keys:
-    if dtype.kind == "b":
-        return _Keys(np.dtype(np.uint8), np.dtype(np.uint8))
-    if dtype.kind == "f":
-        dtype = np.dtype(np.float32 if dtype.itemsize <= 4 else np.float64)
-    return _Keys(dtype.newbyteorder("="), np.dtype(f"u{dtype.itemsize}"))
-
-
-class _Ranks:
-    """The smallest and largest value of a channel and those around its percentiles, found digit by digit."""
-
-    def __init__(self, kind: _Keys, percentiles: tuple[float, float]) -> None:
-        self._kind, self._percentiles = kind, percentiles
-        self._n_bins = 1 << min(_DIGIT, 8 * kind.keys.itemsize)
-        self._counts = {0: np.zeros(self._n_bins, np.int64)}  # of the next digit, after each beginning of a key
-        self._begins: list[int] = []  # of the keys with the wanted ranks
-        self._ranks: list[int] = []  # of those among the keys with the same beginning
-        self._positions: list[float] = []
-        self.n_bad = 0
-
-    def count(self, values: NDArray, digit: int) -> None:
-        """Count the digits of a part of the channel; non-finite values count as the smallest finite one."""
-        values = values.ravel()
-        if values.dtype.kind == "f":
-            finite = np.isfinite(values)
-            n_bad = len(values) - int(np.count_nonzero(finite))
-            if n_bad:
-                values = values[finite]
-            self.n_bad += n_bad if digit == 0 else 0
-        shift = 8 * self._kind.keys.itemsize - _DIGIT * (digit + 1)
-        for start in range(0, len(values), _COUNT_AT_ONCE):
-            keys = self._kind.encode(values[start : start + _COUNT_AT_ONCE])
-            if keys.dtype.itemsize == 1:
-                self._counts[0] += _count_bytes(keys)
-                continue
-            for begin, counts in self._counts.items():
-                same = keys if digit == 0 else keys[keys >> (shift + _DIGIT) == begin]
-                digits = (same >> max(shift, 0)) & (self._n_bins - 1)
-                counts += np.bincount(digits.astype(np.intp), minlength=self._n_bins)
-
-    def settle(self, digit: int) -> None:
-        """Find the digit of each wanted key; the next one is counted after these only."""
-        if digit == 0:
-            self._begin()
-        for index, (begin, rank) in enumerate(zip(self._begins, self._ranks, strict=True)):
-            cumulative = np.cumsum(self._counts[begin])
-            found = int(np.searchsorted(cumulative, rank, side="right"))
-            self._begins[index] = begin * self._n_bins + found
-            self._ranks[index] = rank - int(cumulative[found - 1] if found else 0)
-        self._counts = {begin: np.zeros(self._n_bins, np.int64) for begin in self._begins}
-
-    def _begin(self) -> None:
-        n = int(self._counts[0].sum())
-        if not n:
-            return
-        last = n + self.n_bad - 1
-        self._positions = [q / 100 * last for q in self._percentiles]
-        ranks = [0, last]
-        for position in self._positions:
-            ranks += [int(position), min(int(position) + 1, last)]
-        # the non-finite ones stand before all others
-        self._ranks = [max(0, rank - self.n_bad) for rank in ranks]
-        self._begins = [0] * len(ranks)
-
-    def summary(self) -> _Summary:
-        """What was found."""
-        if not self._begins:
-            return _Summary(0.0, 0.0, 0.0, 0.0, self.n_bad)
-        minimum, maximum, *around = self._kind.decode(np.array(self._begins, self._kind.keys))
-        narrow = self._kind.keys.itemsize <= 2
-        shares = [position - int(position) for position in self._positions]
-        low = _between(around[0], around[1], shares[0], narrow=narrow)
-        high = _between(around[2], around[3], shares[1], narrow=narrow)
-        return _Summary(low, high, float(minimum), float(maximum), self.n_bad)
-
-
-def _count_bytes(values: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """How often each of 256 values occurs; two neighbours are counted at a time."""
-    even = len(values) // 2 * 2
-    pairs = np.bincount(values[:even].view(np.uint16), minlength=1 << 16).reshape(256, 256)
-    return pairs.sum(axis=0) + pairs.sum(axis=1) + np.bincount(values[even:], minlength=256)
-
-
-def _between(lower: Any, upper: Any, share: float, *, narrow: bool) -> float:
-    """Linear interpolation, but for ``narrow`` integers rounded as numpy does it."""
-    gap = float(upper - lower) if lower.dtype.kind == "f" else int(upper) - int(lower)
-    return float(upper) - gap * (1 - share) if share >= 0.5 and not narrow else float(lower) + gap * share
-
-
-def _smallest_range(summary: _Summary, dtype: np.dtype) -> float:
+def _smallest_range(summary: ChannelSummary, dtype: np.dtype) -> float:
     """Smallest range of intensities that is still stretched to full contrast; positive."""
     if dtype.kind == "b":
         return 1.0

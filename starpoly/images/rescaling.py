@@ -1,88 +1,12 @@
-"""The size at which an image is looked at: which it is to be, and an image of that size that is never held."""
+"""An image at another size, computed region by region."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ..errors import ConfigError
-from ..polygons import StarPolygons
-from ..tiling import Box
-
-#: Side in pixels of the middle part of a large image on which the size of its objects is estimated.
-SAMPLE_SIDE = 1024
-#: Objects this many times larger or smaller than those met in training are worth a word.
-UNUSUAL_SIZE = 3.0
-#: Images are looked at at sizes between these, as parts of their own.
-SCALES = (1 / 16, 8.0)
-
-
-def typical_diameter(polygons: StarPolygons) -> float:
-    """Median diameter of the circles with the polygons' mean squared radius, in pixels; 0 without polygons."""
-    if not len(polygons):
-        return 0.0
-    return 2 * float(np.median(np.sqrt(np.square(polygons.distances, dtype=np.float64).mean(axis=1))))
-
-
-def middle(shape: tuple[int, int]) -> Box:
-    """The middle of an image, at most :data:`SAMPLE_SIDE` pixels a side."""
-    sides = [min(length, SAMPLE_SIDE) for length in shape]
-    y, x = ((length - side) // 2 for length, side in zip(shape, sides, strict=True))
-    return Box(y, x, y + sides[0], x + sides[1])
-
-
-def check_scale(scale: float) -> float:
-    """The scale as a number.
-
-    Raises
-    ------
-    ConfigError
-        If it is not within :data:`SCALES`.
-    """
-    if not SCALES[0] <= scale <= SCALES[1]:
-        raise ConfigError(f"scale: expected a number from {SCALES[0]:g} to {SCALES[1]:g}, got {scale:g}")
-    return float(scale)
-
-
-def check_diameter(diameter: float) -> float:
-    """The diameter in pixels; ConfigError if it is not positive and finite."""
-    if not 0 < diameter < math.inf:
-        raise ConfigError(f"diameter: expected a positive number of pixels, got {diameter:g}")
-    return float(diameter)
-
-
-@dataclass(frozen=True)
-class Diameter:
-    """How wide objects are: in pixels of the image or, ``physical``, in micrometres."""
-
-    value: float
-    physical: bool = False
-
-    def in_pixels(self, pixel_size: tuple[float, float] | None) -> float:
-        """The diameter in pixels.
-
-        Parameters
-        ----------
-        pixel_size : (float, float) or None
-            Micrometres per pixel (y, x); None if unknown.
-
-        Raises
-        ------
-        ConfigError
-            If it is in micrometres and nobody knows how large a pixel is.
-        """
-        if not self.physical:
-            return self.value
-        if pixel_size is None:
-            raise ConfigError(
-                f"diameter: expected an image that tells the size of its pixels, to know how many are {self.value:g} um, got "
-                "one that does not; give --pixel-size, or the diameter in pixels"
-            )
-        return self.value / math.sqrt(pixel_size[0] * pixel_size[1])
 
 
 def rescaled_shape(shape: tuple[int, int], factor: float) -> tuple[int, int]:
@@ -91,11 +15,10 @@ def rescaled_shape(shape: tuple[int, int], factor: float) -> tuple[int, int]:
 
 
 class Rescaled:
-    """An image at another size, of which only the regions that are asked for exist.
+    """An image at another size; only the regions asked for are computed.
 
-    Pixels are interpolated linearly; where the image becomes smaller, they are averages with weights that fall off linearly over as
-    many pixels as one becomes (a triangle filter), so that nothing is skipped. Every region is that crop of the whole
-    rescaled image, bit for bit.
+    Enlarging interpolates linearly. Reducing averages with a triangle filter as wide as one reduced pixel on either side, so no
+    pixel is skipped. Every region equals that crop of the whole rescaled image, bit for bit.
 
     Parameters
     ----------
@@ -125,7 +48,7 @@ class Rescaled:
 
 
 def _taps(start: int, stop: int, length: int, factor: float) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """For each pixel from ``start`` to ``stop`` the original ones that it is made of, and how much of each; (n, taps)."""
+    """Original pixels that each pixel from ``start`` to ``stop`` is made of, and their weights; (n, taps)."""
     reach = max(1.0, 1 / factor)
     centres = (np.arange(start, max(stop, start)) + 0.5) / factor - 0.5
     first = np.floor(centres - reach).astype(np.intp) + 1

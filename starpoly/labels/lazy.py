@@ -1,4 +1,4 @@
-"""Label images of any size: never held, drawn region by region from the polygons."""
+"""Label images of any size, drawn region by region from the polygons."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import StarpolyError
 from ..geometry.box_index import BoxIndex
 from ..geometry.rasterize import render_labels
-from ..io.writers.labels import label_dtype
+from ..io.writers.label_tiff import label_dtype
 from ..polygons import StarPolygons
 from ..tiling import Box, cut
 from .mask_growth import ForegroundMask, drawn
 
-_BLOCK = 1024  # pixels a side that are drawn at once for a step that cannot be drawn directly
-_AT_ONCE = 1 << 16  # polygons that are copied at once
+_BLOCK = 1024
+"""Side in pixels of the blocks in which a region is drawn in full, for a step that cannot be drawn directly: 4 MB."""
+_AT_ONCE = 1 << 16
+"""Polygons copied at once: about 9 MB with 32 rays."""
 
 
 class LazyLabels:
-    """The label image of a set of polygons, of which only the regions that are asked for exist.
+    """The label image of a set of polygons; only the regions asked for are drawn.
 
-    Every region equals that crop of :func:`starpoly.geometry.rasterize.render_labels` of the whole image, and costs what
-    the polygons that touch it cost. Memory: the polygons, about 50 bytes for each, and the region.
+    Every region equals that crop of :func:`starpoly.geometry.rasterize.render_labels` of the whole image. It costs what the
+    polygons that touch it cost. Memory: the polygons, about 50 bytes more for each, and the region.
 
     Parameters
     ----------
@@ -35,7 +37,7 @@ class LazyLabels:
         Label of each polygon, by position. Default: 1 for the best-scored up to ``n``; so if the polygons are sorted by
         score, polygon ``i`` becomes ``i + 1``.
     foreground : ForegroundMask, optional
-        Labels spread over it. Reduced pictures then cost what whole ones do.
+        Labels expand into it. Reduced regions then cost what full ones do.
 
     Attributes
     ----------
@@ -133,14 +135,14 @@ class LazyLabels:
         out = np.zeros(small.shape, np.uint32)
         for start in range(0, len(rows), _AT_ONCE):
             part = slice(start, start + _AT_ONCE)
-            # a power of two only changes exponents: every pixel is decided as at full resolution
+            # a power of two changes exponents only: every pixel is decided as at full resolution
             polygons = _shrink(self.polygons, rows[part], step)
-            # what is drawn stays on top, so the parts may follow each other
+            # drawn pixels stay on top, so the parts may follow each other
             render_labels(polygons, shape, ids=ids[part], box=small, out=out)
         return out
 
     def _stride(self, box: Box, step: int) -> NDArray:
-        """Draw blocks at full resolution and leave out what is not wanted."""
+        """Draw blocks at full resolution and take every ``step``-th pixel."""
         size = step * max(1, _BLOCK // step)
         out = np.empty((-(-box.shape[0] // step), -(-box.shape[1] // step)), self.dtype)
         for block in cut(box.shape, size):
@@ -168,7 +170,7 @@ def _check_ids(ids: NDArray, n: int) -> NDArray:
 
 
 def extents(polygons: StarPolygons, shape: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Boxes that hold all pixels of polygons.
+    """Bounding boxes of the pixels of polygons.
 
     Parameters
     ----------
@@ -184,7 +186,7 @@ def extents(polygons: StarPolygons, shape: tuple[int, int]) -> tuple[NDArray[np.
     """
     points = polygons.points.astype(np.float64)
     radii = polygons.outer_radii.astype(np.float64)[:, None]
-    # a pixel more than needed, so that no rounding of a vertex leaves the square
+    # one pixel more than needed, so that no rounding of a vertex leaves the box
     low = np.clip(np.floor(points - radii) - 1, 0, shape)
     high = np.clip(np.ceil(points + radii) + 2, 0, shape)
     return low.astype(np.int64), high.astype(np.int64)

@@ -1,8 +1,8 @@
-"""Masks that follow the network's foreground beyond the polygons, for objects that are no stars.
+"""Labels that expand into the network's foreground, for objects that are not star-convex.
 
-The foreground of an image is kept as bits, filled in tile by tile, while polygons are found. What is drawn of the polygons then spreads
-over it (:mod:`starpoly.geometry.label_expansion`), region by region: a region with a margin as wide as labels may spread comes out as
-that part of the whole image does, so masks depend on the tiles no more than polygons do.
+The foreground of an image is kept as bits and filled in tile by tile during detection. Labels drawn from polygons then expand
+into it (:mod:`starpoly.geometry.label_expansion`), region by region. Each region is drawn with a margin as wide as labels may
+expand, so it equals that part of the whole image: labels do not depend on tiling.
 """
 
 from __future__ import annotations
@@ -13,42 +13,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError
-from ..geometry.label_expansion import spread_labels
+from ..geometry.label_expansion import expand_labels
 from ..tiling import Box
 
-#: labels spread no further, in pixels: each region is drawn with a margin as wide
-LARGEST_SPREAD = 1024
+LARGEST_EXPANSION = 1024
+"""Largest distance of expansion, in pixels: every region is drawn with a margin as wide."""
 
 
 class ForegroundMask:
-    """The foreground of an image: one bit for each pixel, of the size at which the image is looked at.
+    """The foreground of an image, one bit per pixel of the rescaled image.
 
     Parameters
     ----------
     shape : (int, int)
-        Height and width of the image as it is, in pixels.
-    spread : int
-        How far labels spread, in pixels of the image as it is.
+        Height and width of the image in pixels.
+    distance : int
+        How far labels expand, in pixels of the image.
 
     Raises
     ------
     ConfigError
-        If ``spread`` is not positive, or too large.
+        If ``distance`` is not from 1 to :data:`LARGEST_EXPANSION`.
     """
 
-    def __init__(self, shape: tuple[int, int], spread: int) -> None:
-        if not 1 <= spread <= LARGEST_SPREAD:
-            raise ConfigError(f"spread: expected 1 to {LARGEST_SPREAD} pixels, got {spread}")
-        self.shape, self.spread = shape, spread
+    def __init__(self, shape: tuple[int, int], distance: int) -> None:
+        if not 1 <= distance <= LARGEST_EXPANSION:
+            raise ConfigError(f"expand_into_foreground: expected 1 to {LARGEST_EXPANSION} pixels, got {distance}")
+        self.shape, self.distance = shape, distance
         self.begin(shape)
 
     def begin(self, shape: tuple[int, int]) -> None:
-        """Forget all, for an image that is looked at at this height and width."""
-        self._looked_at = shape
+        """Forget all; the rescaled image has this height and width."""
+        self._rescaled = shape
         self._bits = np.zeros((shape[0], -(-shape[1] // 8)), np.uint8)
 
     def put(self, box: Box, foreground: NDArray[np.bool_]) -> None:
-        """Fill in a part of the image as it is looked at."""
+        """Fill in a box of the rescaled image."""
         columns = slice(box.x0 // 8, -(-box.x1 // 8))
         bytes_there = self._bits[box.y0 : box.y1, columns]
         bits = np.unpackbits(bytes_there, axis=1)
@@ -56,13 +56,13 @@ class ForegroundMask:
         bytes_there[...] = np.packbits(bits, axis=1)
 
     def region(self, box: Box) -> NDArray[np.bool_]:
-        """Whether pixels of a box, in the image as it is, lie in the foreground; the nearest one where it was rescaled."""
+        """Whether the pixels of a box of the image lie in the foreground; where it was rescaled, the nearest pixel decides."""
         rows, columns = (
             np.arange(start, stop)
-            if whole == looked_at
-            else np.minimum(((np.arange(start, stop) + 0.5) * looked_at / whole).astype(np.intp), looked_at - 1)
-            for start, stop, whole, looked_at in zip(
-                (box.y0, box.x0), (box.y1, box.x1), self.shape, self._looked_at, strict=True
+            if whole == rescaled
+            else np.minimum(((np.arange(start, stop) + 0.5) * rescaled / whole).astype(np.intp), rescaled - 1)
+            for start, stop, whole, rescaled in zip(
+                (box.y0, box.x0), (box.y1, box.x1), self.shape, self._rescaled, strict=True
             )
         )
         if not (len(rows) and len(columns)):
@@ -71,24 +71,23 @@ class ForegroundMask:
         bits = np.unpackbits(self._bits[rows, first:last], axis=1)
         return bits[:, columns - 8 * first].astype(np.bool_)
 
-    def _around(self, box: Box) -> Box:
-        """A box with the surroundings that have an influence on it."""
-        return Box(box.y0 - self.spread, box.x0 - self.spread, box.y1 + self.spread, box.x1 + self.spread).clip(
-            self.shape
-        )
+    def expand(self, labels: NDArray) -> NDArray[np.int32]:
+        """Expand labels (Y, X) of the whole image."""
+        return expand_labels(labels, self.region(Box(0, 0, *self.shape)), self.distance)
 
-    def spread_over(self, labels: NDArray) -> NDArray[np.int32]:
-        """What the labels (Y, X) of the whole image become."""
-        return spread_labels(labels, self.region(Box(0, 0, *self.shape)), self.spread)
-
-    def spread_in(self, box: Box, draw: Callable[[Box], NDArray]) -> NDArray:
-        """What labels become in a box; ``draw`` draws any box as the polygons tell it."""
-        wide = self._around(box)
+    def expand_in(self, box: Box, draw: Callable[[Box], NDArray]) -> NDArray:
+        """Expanded labels in a box; ``draw`` draws the labels of the polygons in any box."""
+        wide = self._with_margin(box)
         labels = draw(wide)
-        spread = spread_labels(labels, self.region(wide), self.spread).astype(labels.dtype, copy=False)
-        return spread[box.y0 - wide.y0 : box.y1 - wide.y0, box.x0 - wide.x0 : box.x1 - wide.x0]
+        expanded = expand_labels(labels, self.region(wide), self.distance).astype(labels.dtype, copy=False)
+        return expanded[box.y0 - wide.y0 : box.y1 - wide.y0, box.x0 - wide.x0 : box.x1 - wide.x0]
+
+    def _with_margin(self, box: Box) -> Box:
+        """A box and all pixels of the image that have an influence on it."""
+        margin = self.distance
+        return Box(box.y0 - margin, box.x0 - margin, box.y1 + margin, box.x1 + margin).clip(self.shape)
 
 
 def drawn(foreground: ForegroundMask | None, draw: Callable[[Box], NDArray], box: Box) -> NDArray:
-    """Labels in a box: as polygons tell them or, where there is a foreground to spread over, as that does."""
-    return draw(box) if foreground is None else foreground.spread_in(box, draw)
+    """Labels in a box: of the polygons or, if there is a foreground, expanded into it."""
+    return draw(box) if foreground is None else foreground.expand_in(box, draw)

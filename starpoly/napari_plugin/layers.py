@@ -1,92 +1,16 @@
-"""Images and labels as napari's layers: in memory, or, of very large ones, every k-th pixel."""
+"""The pixels of napari's layers."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ImageError
-from ..io.readers.opening import Source, open_source
-from ..io.readers.thumbnail import every
-
 if TYPE_CHECKING:
     import napari
-
-#: Of images that would take more bytes, every k-th pixel is shown.
-MOST_BYTES = 1 << 30
-
-
-def show(image: str | Path, labels: str | Path) -> napari.Viewer:
-    """Open a viewer with an image and its labels, without waiting for it to be closed.
-
-    Parameters
-    ----------
-    image, labels : path
-        Anything that :func:`starpoly.io.readers.opening.open_source` opens, of one size.
-
-    Raises
-    ------
-    ImageError
-        If they cannot be read or differ in size.
-    """
-    import napari
-
-    with open_source(image) as pixels, open_source(labels) as ids:
-        check_pair(pixels, ids)
-        step = step_for(pixels, ids)
-        viewer = napari.Viewer(title=Path(image).name)
-        shown = every(pixels, step)
-        is_rgb = shown.shape[2] in (3, 4)
-        settings: dict[str, Any] = {"scale": (step, step)}
-        if is_rgb or shown.shape[2] == 1:
-            viewer.add_image(as_plane(shown), name=Path(image).stem, rgb=is_rgb, **settings)
-        else:
-            viewer.add_image(shown, name=Path(image).stem, channel_axis=2, **settings)
-        viewer.add_labels(as_ids(every(ids, step)[..., 0]), name=Path(labels).stem, **settings)
-    return viewer
 
 
 def pixels_of(layer: napari.layers.Layer) -> NDArray:
     """A layer's data, of several resolutions the finest."""
     return np.asarray(layer.data[0] if layer.multiscale else layer.data)
-
-
-def check_pair(image: Source, labels: Source) -> None:
-    """Refuse labels that are none, or not those of the image.
-
-    Raises
-    ------
-    ImageError
-        Naming both shapes.
-    """
-    if image.shape[:2] != labels.shape[:2]:
-        raise ImageError(
-            f"{labels.name}: expected labels of the image's size {image.shape[:2]}, got {labels.shape[:2]}"
-        )
-    if labels.shape[2] != 1 or labels.dtype.kind not in "bui":
-        raise ImageError(
-            f"{labels.name}: expected a label image of integers, got {labels.dtype} of shape {labels.shape}"
-        )
-
-
-def step_for(*sources: Source) -> int:
-    """The smallest power of two at which all of them fit into :data:`MOST_BYTES`."""
-    step = 1
-    while sum(source.nbytes for source in sources) > MOST_BYTES * step**2:
-        step *= 2
-    return step
-
-
-def as_plane(image: NDArray) -> NDArray:
-    """(Y, X, 1) as (Y, X); colour as napari wants it, 8 bit or floats from 0 to 1."""
-    if image.shape[2] == 1:
-        return image[..., 0]
-    return image / np.iinfo(image.dtype).max if image.dtype.kind == "u" and image.dtype.itemsize > 1 else image
-
-
-def as_ids(labels: NDArray) -> NDArray:
-    """Labels in a type of integers that napari takes."""
-    return labels.astype(np.int32) if labels.dtype.kind == "b" else labels

@@ -12,7 +12,9 @@ from scipy import ndimage
 
 from ..config import NetworkConfig, TrainingConfig
 from ..errors import DataError
-from ..model_zoo import available, find_model
+from ..model_zoo import available
+from ..training.inputs import inputs_from_arrays
+from ..training.run import run_training
 from .helper import start
 from .layers import pixels_of
 
@@ -32,6 +34,11 @@ class LabelledPlanes:
     masks: list[NDArray]
     val_images: list[NDArray]
     val_masks: list[NDArray]
+
+    @property
+    def n_channels(self) -> int:
+        """Channels of the images."""
+        return self.images[0].shape[2] if self.images[0].ndim == 3 else 1
 
     @property
     def patch_size(self) -> int:
@@ -122,27 +129,22 @@ def train_model(
     folder : path
         Model folder, new or empty.
     init : str, optional
-        Name or folder of a model to start from.
+        Name or folder of a model to start from; its network is kept.
     epochs, steps : int
         Epochs, and optimiser steps in each.
 
     Raises
     ------
     DataError, ModelError
-        As :meth:`starpoly.StarPoly2D.train`.
+        As :func:`starpoly.training.run.run_training`.
     """
-    from ..model import StarPoly2D
-
     side = planes.patch_size
-    n_channels = planes.images[0].shape[2] if planes.images[0].ndim == 3 else 1
-    StarPoly2D.train(
-        planes.images,
-        planes.masks,
-        validation_data=(planes.val_images, planes.val_masks),
-        folder=folder,
-        network=NetworkConfig(n_channels=n_channels),
+    run_training(
+        folder,
+        inputs_from_arrays(planes.images, planes.masks, (planes.val_images, planes.val_masks)),
+        network=NetworkConfig(n_channels=planes.n_channels) if init is None else None,
         training=TrainingConfig(epochs=epochs, steps_per_epoch=steps, patch_size=(side, side), validation_patches=16),
-        init=None if init is None else find_model(init),
+        init=init,
     )
     return Path(folder)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import DataError
+from ..evaluation.report import Report
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,3 +41,19 @@ def plot_scores(axes: Axes, thresholds: Sequence[float], scores: Mapping[str, Se
     axes.grid(alpha=0.3)
     if scores:
         axes.legend()
+
+
+def plot_report(axes: Axes, report: Report) -> None:
+    """Draw the scores of all images together over the IoU threshold.
+
+    Parameters
+    ----------
+    axes : matplotlib axes
+        Where to draw.
+    report : Report
+        See :func:`starpoly.evaluation.report.evaluate`.
+    """
+    pooled = report.scope("pooled")
+    curves = {"precision": "precision", "recall": "recall", "F1": "f1", "AP": "ap", "PQ": "pq"}
+    scores = {label: [getattr(row, name) for row in pooled] for label, name in curves.items()}
+    plot_scores(axes, [row.iou for row in pooled], scores)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..images.rescaling import middle
+from ..images.sample import middle
 from ..model_zoo import default_model, fluorescence_model
 
 #: The commonest level of a dark ground lies below this, with 0 and 1 where an image is normalised to them.

@@ -61,7 +61,6 @@ def describe_run(
             "fingerprint": model.fingerprint(),
             "precision": model.precision,
             "engine": model.engine,
-            "tta": model.tta,
         },
         "input": dict(image),
         "settings": thresholds | asked | {"scale": found.scale},

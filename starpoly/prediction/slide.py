@@ -17,7 +17,8 @@ from ..detection.journal import open_journal
 from ..errors import ConfigError, ImageError
 from ..io.files.atomic import make_folder
 from ..io.files.identity import identify
-from ..io.readers.opening import Source, open_source
+from ..io.readers.images import open_source
+from ..io.readers.source import Source
 from ..io.writers.geojson import stream_geojson
 from ..io.writers.imagej_rois import stream_rois
 from ..io.writers.label_tiff import write_label_tiff
@@ -38,7 +39,7 @@ from .writing import Writers, write_picture
 if TYPE_CHECKING:
     from ..config import ModelSpec
     from ..model import StarPoly2D
-    from .tissue import Tissue
+    from .region_masks import RegionMask
 
 _log = logging.getLogger(__name__)
 
@@ -94,7 +95,8 @@ def segment_slide(
     scale: float | None = None,
     diameter: float | None = None,
     min_confidence: float = 0.0,
-    spread: int = 0,
+    expand_into_foreground: int = 0,
+    tta: str = "none",
     tile_size: int | None = None,
     readers: int = 1,
     journal: Path | None = None,
@@ -110,7 +112,7 @@ def segment_slide(
     ----------
     model : StarPoly2D
     image : path, Source or array-like
-        See :func:`starpoly.io.readers.opening.open_source`.
+        See :func:`starpoly.io.readers.images.open_source`.
     outputs : SlideOutputs
     level, channels, roi
         Level of a pyramid, channels, and region (pixels of that level) to look at. Results are in pixels of the region.
@@ -121,7 +123,7 @@ def segment_slide(
         Leave empty glass out, see :func:`starpoly.prediction.tissue.find_tissue`.
     pixel_size : (float, float), optional
         Micrometres per pixel (y, x) of the level, in place of what the file says.
-    prob_threshold, nms_threshold, scale, diameter, min_confidence, spread, tile_size
+    prob_threshold, nms_threshold, scale, diameter, min_confidence, expand_into_foreground, tta, tile_size
         As for :meth:`StarPoly2D.predict_instances`; outlines are those of the polygons.
     readers : int
         Threads that read and decode the image; of no influence on the result.
@@ -158,7 +160,8 @@ def segment_slide(
             "scale": scale,
             "diameter": diameter,
             "min_confidence": min_confidence,
-            "spread": spread,
+            "expand_into_foreground": expand_into_foreground,
+            "tta": tta,
             "tile_size": tile_size,
         }
         identity = identify(image, source) if journal is not None or outputs.provenance is not None else {}
@@ -174,7 +177,7 @@ def segment_slide(
             state = stack.enter_context(open_journal(journal, run, **_kind(model)))
         trim_malloc()
         limit_malloc_arenas()  # of the threads that read and write
-        foreground = ForegroundMask(source.shape[:2], spread) if spread else None
+        foreground = ForegroundMask(source.shape[:2], expand_into_foreground) if expand_into_foreground else None
         labels = StreamingLabels(source.shape[:2], model.spec.class_names, clock=clock, foreground=foreground)
         with Writers(labels) as writers:
             _start(writers, outputs, labels, source.pixel_size, model.spec)
@@ -185,12 +188,14 @@ def segment_slide(
                 scale=scale,
                 diameter=diameter,
                 min_confidence=min_confidence,
+                expand_into_foreground=expand_into_foreground,
+                tta=tta,
                 tile_size=tile_size,
                 region=region,
                 readers=readers,
                 progress=progress,
                 journal=state,
-                kept=labels,
+                receiver=labels,
                 foreground=foreground,
             )
             with clock.timing("writing"):
@@ -219,9 +224,10 @@ def segment_slide(
     return SlideResult(n_objects, source.shape, found.n_tiles, seconds, found.n_skipped, fraction)
 
 
-def _region(image: Any, source: Source, channels: Sequence[int] | None, mask: Any, tissue: str | None) -> Tissue:
+def _region(image: Any, source: Source, channels: Sequence[int] | None, mask: Any, tissue: str | None) -> RegionMask:
     """The part of the image that is to be looked at."""
-    from .tissue import find_tissue, read_mask
+    from .region_masks import read_mask
+    from .tissue import find_tissue
 
     if mask is not None and tissue is not None:
         raise ConfigError("expected a mask or tissue='auto', got both; choose one")

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
     from .outputs import Job
 
-#: Labels of larger images are written piece by piece.
-_WHOLE = 32_000_000
-
 
 def is_to_blame(error: BaseException) -> bool:
     """Whether an error lies in the image, and neither in the memory, the disk nor the program."""
@@ -44,7 +41,7 @@ def tolerate(job: Job, error: ImageError) -> dict[str, Any]:
         If the labels cannot be written or the memory does not suffice to read the size.
     """
     from ..io.readers.images import read_header
-    from ..io.readers.tiff_decoding import check_claim
+    from ..io.readers.untrusted import check_claim
 
     message = describe(error)
     try:
@@ -63,20 +60,12 @@ def tolerate(job: Job, error: ImageError) -> dict[str, Any]:
 
 def write_blank(path: Path, shape: tuple[int, int]) -> None:
     """Write labels without objects, of any size."""
-    import numpy as np
-
-    from .outputs import make_folder
-
-    make_folder(path.parent)
-    if shape[0] * shape[1] <= _WHOLE:
-        from ..io.writers.labels import write_labels
-
-        write_labels(path, np.zeros(shape, np.uint16))
-        return
     from ..io.writers.label_tiff import write_label_tiff
     from ..labels.lazy import LazyLabels
     from ..polygons import StarPolygons
+    from .outputs import make_folder
 
+    make_folder(path.parent)
     write_label_tiff(path, LazyLabels(StarPolygons.empty(8), shape))
 
 

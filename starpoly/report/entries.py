@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from ..io.files.find import is_zarr
-from ..io.files.pairing import image_files, key
+from ..io.files.naming import key
+from ..io.files.pairing import image_files
+from ..io.readers.registry import is_zarr
 from ..tiling import Box
 
 _LABELS = "_label.tiff"
@@ -67,6 +68,38 @@ def find_entries(output: Path, images: Path | None = None) -> list[Entry]:
     if not entries:
         raise DataError(f"{output}: expected label images (*{_LABELS}), got none; run `starpoly predict` first")
     return entries
+
+
+def entry_of_row(
+    row: Mapping[str, Any], output: Path, *, level: int = 0, roi: Box | None = None, threshold: float | None = None
+) -> Entry:
+    """What a row of the summary of ``starpoly predict`` tells of an image.
+
+    Parameters
+    ----------
+    row : mapping
+        Of an image, or of an input without any.
+    output : Path
+        The folder of the results.
+    level, roi, threshold
+        As of the entry.
+    """
+    labels, overlay, table = (Path(row[name]) if name in row else None for name in ("labels", "overlay", "table"))
+    name = row["input"] if labels is None else str(labels.relative_to(output)).removesuffix(_LABELS)
+    return Entry(
+        name,
+        labels,
+        Path(row["input"]),
+        overlay,
+        table,
+        model=row.get("model"),
+        problem=row.get("error", ""),
+        warnings=tuple(row.get("warnings", ())),
+        level=level,
+        roi=roi,
+        threshold=threshold,
+        seconds=row.get("seconds"),
+    )
 
 
 def _label_files(folder: Path) -> Iterator[Path]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..config import ModelSpec
 from ..errors import StarpolyError
 from ..images.normalization import is_constant
-from ..io.readers.opening import open_source
+from ..io.readers.images import open_source
 from .entries import Entry
 from .flags import LOW_MARGIN, Facts, flags_of
 from .objects import Objects, read_objects

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..images.rescaling import UNUSUAL_SIZE
+from ..detection.sizes import UNUSUAL_SIZE
 
 #: More than this share of an image's objects at its border, or with low scores, is many.
 MANY = 0.5

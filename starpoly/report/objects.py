@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, ImageError
-from ..io.readers.opening import Source
+from ..io.readers.source import Source
 from ..tiling import cut_along
 
 _AT_ONCE = 1 << 22  # pixels

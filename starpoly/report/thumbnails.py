@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import StarpolyError
-from ..io.readers.opening import Source, open_source
+from ..io.readers.images import open_source
+from ..io.readers.source import Source
 from ..io.readers.thumbnail import every
 from ..io.writers.overlay import draw_overlay
 

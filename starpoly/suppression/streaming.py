@@ -1,183 +1,57 @@
-"""Non-maximum suppression of star-convex polygons: exact, greedy, and streaming.
+"""Exact greedy suppression of an image whose candidates become known region by region.
 
-The answer is defined for the whole image. Candidates stand in score order (probability descending, then y, then x
-ascending); two *conflict* if the area of their intersection exceeds ``nms_threshold`` times the smaller of their
-areas; going down the order, a candidate is kept if it conflicts with none that was kept before.
+:func:`starpoly.suppression.greedy.suppress` defines the answer. This module finds it piece by piece, for these reasons.
 
-Why it can be found piece by piece. The kept set is the lexicographically first maximal independent set of the graph
-of conflicts, and so obeys rules that look at neighbours only (Blelloch, Fineman and Shun, "Greedy sequential maximal
-independent set and matching are parallel on average", SPAA 2012): a candidate is *suppressed* as soon as one better
-candidate that it conflicts with is known to be kept, *kept* as soon as all of them are known to be suppressed, and
-*pending* until then. By induction over the order each rule gives the greedy answer whenever it applies, so neither
-the time nor the order in which candidates become known changes it.
+The kept set is the lexicographically first maximal independent set of the conflict graph, so it obeys rules that look at
+neighbours only (Blelloch, Fineman and Shun, "Greedy sequential maximal independent set and matching are parallel on
+average", SPAA 2012). A candidate is *suppressed* once one better candidate that it conflicts with is known to be kept. It
+is *kept* once all better ones that it conflicts with are known to be suppressed. Until then it is *pending*. By induction
+over the score order, each rule gives the greedy answer whenever it applies: neither the time nor the order in which
+candidates become known matters.
 
-What "all of them" are is known once nothing unseen can reach the candidate. Distances are at most ``max_distance``,
-so a polygon of outer radius r meets none whose centre is farther than r + max_distance. When that disc lies in regions
-that have been fed, or outside the image, all candidates that it conflicts with are known. This holds for every kept
-polygon, so that whatever it suppresses is there when it is decided: a polygon leaves the memory the moment it is
-decided, and only the pending ones along the frontier between seen and unseen stay.
-
-A polygon of zero area covers nothing and conflicts with nothing; it is no object and is dropped. Candidates of equal
-probability at the same point rank in the order in which they are given.
+All conflicts of a candidate are known once nothing unseen can reach it. Distances are at most ``max_distance``, so a polygon
+of outer radius r conflicts with none whose centre is farther than r + max_distance. When that disc lies in regions that have
+been added, or outside the image, every conflict is known. This holds for each kept polygon, so all candidates that it
+suppresses are present when it is kept. A decided polygon therefore leaves memory at once; only the pending ones along the
+border between seen and unseen regions stay.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, StarpolyError, StarpolyWarning
 from ..geometry.rays import ray_directions
-from ..parallel import in_parts, n_threads
-from ..polygons import StarPolygons, rank_by_score
+from ..polygons import StarPolygons
 from ..tiling import Box, area
+from .checks import LARGEST_DISTANCE, check_inside, check_threshold
+from .pool import CandidatePool, describe, with_rounding
 
-#: largest distance, in pixels, that suppression works with
-LARGEST_DISTANCE = 1e7
-
-#: candidates in a block of a large image, at least and at most: few enough to stay near the processor, many enough that most
-#: are far from the block's border
-_BLOCK_CANDIDATES = 5_000, 30_000
-#: part of the polygons that are no larger than the margin around a block
-_MARGIN_QUANTILE = 0.5
-#: how many times its own candidates a block may look at, and all together: beyond, one pass is better
-_MOST_KNOWN, _MOST_KNOWN_ALTOGETHER = 2, 8
-
-
-def suppress(candidates: StarPolygons, nms_threshold: float) -> StarPolygons:
-    """Greedy suppression of all candidates of an image at once.
-
-    Parameters
-    ----------
-    candidates : StarPolygons
-        Polygons in any order.
-    nms_threshold : float
-        Overlap, as a part of the smaller polygon's area, above which the worse of two polygons is suppressed; in
-        [0, 1]. An overlap equal to it (to about 1e-9) does not suppress.
-
-    Returns
-    -------
-    StarPolygons
-        The kept polygons in score order.
-
-    Raises
-    ------
-    ConfigError
-        If the threshold is not in [0, 1].
-    StarpolyError
-        If a candidate has a distance or probability that is negative or not finite.
-    """
-    from ..geometry import _kernels_nms as kernels
-
-    _check_threshold(nms_threshold)
-    _check_values(candidates)
-    radii = _outer_radii(candidates)
-    if not radii.max(initial=0) <= LARGEST_DISTANCE:
-        raise _bad_distances(float(radii.max()))
-    rows = candidates.score_order()
-    state = np.full(len(candidates), kernels.PENDING, np.uint8)
-    if len(candidates) > _BLOCK_CANDIDATES[0]:
-        _suppress_in_blocks(candidates, radii, rows, state, float(nms_threshold))
-        rows = rows[(state[rows] == kernels.PENDING) | (state[rows] == kernels.KEPT)]
-    _judge_among(candidates, rows, state, np.empty((0, 4)), float(nms_threshold))
-    return candidates.take(rows[state[rows] == kernels.KEPT])
-
-
-def _outer_radii(candidates: StarPolygons) -> NDArray[np.float32]:
-    from ..geometry import _kernels_blocks as kernels
-
-    radii = np.empty(len(candidates), np.float32)
-
-    def measure(start: int, stop: int) -> None:
-        kernels.outer_radii(candidates.distances[start:stop], radii[start:stop])
-
-    in_parts(measure, len(candidates), n_threads() if len(candidates) > _BLOCK_CANDIDATES[0] else 1)
-    return radii
-
-
-def _judge_among(
-    candidates: StarPolygons, rows: NDArray[np.intp], state: NDArray[np.uint8], unseen: NDArray, threshold: float
-) -> None:
-    """Decide what can be decided among ``rows``, which stand in score order and are all that reach out of what is ``unseen``."""
-    from ..geometry import _kernels_nms as kernels
-
-    directions = ray_directions(candidates.n_rays)
-    if not kernels.judge_among(
-        candidates.points, candidates.distances, rows, state, unseen, 0.0, threshold, *directions
-    ):
-        raise _bad_distances()
-
-
-def _suppress_in_blocks(
-    candidates: StarPolygons,
-    radii: NDArray[np.float32],
-    rows: NDArray[np.intp],
-    state: NDArray[np.uint8],
-    nms_threshold: float,
-) -> None:
-    """Decide, in blocks of the image at the same time, what each block's surroundings decide by themselves.
-
-    A block is looked at with a margin around it, and with all polygons of the image whose discs reach into the two. Those
-    whose discs lie inside the two conflict with no others, so all that they depend on is there. (See the module's text: what
-    is decided so is what the whole image decides, and what two blocks decide is the same.) Where most of the image reaches
-    into a block, it is left as it is.
-    """
-    from ..geometry import _kernels_blocks as kernels
-
-    points, n, threads = candidates.points, len(candidates), n_threads()
-    low, high = (extreme(axis=0).astype(np.float64) for extreme in (points.min, points.max))
-    n_wanted = min(max(n // (2 * threads), _BLOCK_CANDIDATES[0]), _BLOCK_CANDIDATES[1])
-    longest = math.sqrt(float(np.prod(high - low + 1)) * n_wanted / n)
-    n_cells = [math.ceil(min(max(extent / longest, 1), n / n_wanted)) for extent in high - low + 1]
-    sides = (high - low + 1) / n_cells
-    margin = float(np.quantile(radii[:: max(n // 1000, 1)], _MARGIN_QUANTILE))
-    own, near = np.zeros((2, n_cells[0] * n_cells[1]), np.int64)
-    lattice = (low, *sides, *n_cells, margin)
-    if not kernels.count_by_block(points, radii, *lattice, own, near, _MOST_KNOWN_ALTOGETHER * n):
-        return
-    blocks = np.flatnonzero((own > 0) & (near <= _MOST_KNOWN * own))
-    places = np.full(len(near), -1, np.int64)
-    starts = np.concatenate([[0], np.cumsum(near[blocks])])
-    places[blocks] = starts[:-1]
-    members = np.empty(starts[-1], np.int64)
-    kernels.fill_by_block(points, radii, rows, *lattice, places, members)
-
-    def decide(start: int, stop: int) -> None:
-        for index in range(start, stop):
-            at = np.array(divmod(int(blocks[index]), n_cells[1]))
-            outside = _outside(*(low + at * sides - margin), *(low + (at + 1) * sides + margin))
-            _judge_among(candidates, members[starts[index] : starts[index + 1]], state, outside, nms_threshold)
-
-    in_parts(decide, len(blocks), threads, parts=len(blocks))
-
-
-def _outside(y0: float, x0: float, y1: float, x1: float) -> NDArray[np.float64]:
-    """All but a rectangle, as four rectangles (y0, x0, y1, x1)."""
-    far = np.inf
-    return np.array([(-far, -far, y0, far), (y1, -far, far, far), (y0, -far, y1, x0), (y0, x1, y1, far)])
+_MOST_BOXES = 16
+"""Regions added since the last ``decide`` that are looked at one by one; more are looked at as one box around them all."""
 
 
 class StreamingNMS:
-    """Greedy suppression of an image whose candidates become known region by region.
+    """Greedy suppression, region by region.
 
-    Feed regions in any order, ask for what is decided after any of them, and finish. The kept polygons are those of
-    :func:`suppress` on all candidates together. One thread at a time may use a front.
+    Add regions in any order, decide after any of them, and finish. The kept polygons are those of
+    :func:`starpoly.suppression.greedy.suppress` on all candidates together. Not for several threads at once.
 
     Parameters
     ----------
     nms_threshold : float
-        As in :func:`suppress`.
+        As in :func:`starpoly.suppression.greedy.suppress`.
     max_distance : float
         Largest distance, in pixels, that a candidate may have.
     shape : (int, int)
         Height and width of the image in pixels.
     max_candidates : int, optional
-        Candidates per megapixel of a region above which a warning is given, once. All are treated nevertheless.
-        ``None`` never warns.
+        Candidates per megapixel of a region above which a warning is given, once; none are left out. ``None`` never
+        warns.
 
     Raises
     ------
@@ -186,11 +60,11 @@ class StreamingNMS:
 
     Examples
     --------
-    >>> front = StreamingNMS(0.4, max_distance=80, shape=(2048, 1024))
-    >>> front.add(upper, Box(0, 0, 1024, 1024))  # doctest: +SKIP
-    >>> kept = front.decide()  # doctest: +SKIP
-    >>> front.add(lower, Box(1024, 0, 2048, 1024))  # doctest: +SKIP
-    >>> kept = StarPolygons.concatenate([kept, front.finish()])  # doctest: +SKIP
+    >>> nms = StreamingNMS(0.4, max_distance=80, shape=(2048, 1024))
+    >>> nms.add(upper, Box(0, 0, 1024, 1024))  # doctest: +SKIP
+    >>> kept = nms.decide()  # doctest: +SKIP
+    >>> nms.add(lower, Box(1024, 0, 2048, 1024))  # doctest: +SKIP
+    >>> kept = StarPolygons.concatenate([kept, nms.finish()])  # doctest: +SKIP
     """
 
     def __init__(
@@ -201,7 +75,7 @@ class StreamingNMS:
         *,
         max_candidates: int | None = 200_000,
     ) -> None:
-        _check_threshold(nms_threshold)
+        check_threshold(nms_threshold)
         if not 0 < max_distance <= LARGEST_DISTANCE:
             raise ConfigError(
                 f"max_distance: expected a number above 0, up to {LARGEST_DISTANCE:g}, got {max_distance}"
@@ -214,14 +88,14 @@ class StreamingNMS:
         self._max_candidates = max_candidates
         self._shape = (int(shape[0]), int(shape[1]))
         self._unseen = [Box(0, 0, *self._shape)]
-        self._news: list[Box] = []
-        self._pool: _Pool | None = None
+        self._new_regions: list[Box] = []
+        self._pool: CandidatePool | None = None
         self._n_seen = 0
         self._n_kept = 0
 
     @property
     def n_seen(self) -> int:
-        """Number of candidates fed, those of zero area included."""
+        """Number of candidates added, those of zero area included."""
         return self._n_seen
 
     @property
@@ -231,15 +105,15 @@ class StreamingNMS:
 
     @property
     def n_pending(self) -> int:
-        """Number of candidates in memory, undecided (before ``resolve``, those just fed among them)."""
+        """Number of candidates in memory: undecided, or added since the last ``decide``."""
         return 0 if self._pool is None else self._pool.n_held
 
     @property
     def pending(self) -> StarPolygons:
-        """The undecided candidates, as they stand after the last ``resolve`` and what was fed since.
+        """The candidates in memory: undecided, or added since the last ``decide``.
 
-        Another front that is fed these in place of all candidates of the same regions comes to the same answer, if
-        what this one has kept is added: a kept polygon has no part in what is still undecided.
+        Another instance that gets these in place of all candidates of the same regions finds the same polygons, less those
+        already kept here: a kept polygon has no influence on undecided ones.
         """
         if self._pool is None:
             return StarPolygons.empty(0)
@@ -247,9 +121,9 @@ class StreamingNMS:
 
     @property
     def decided_above(self) -> tuple[float, float]:
-        """Rows above which all is decided, as it stands after the last ``resolve`` and what was fed since.
+        """Two rows above which all is decided: for centres, and for whole polygons.
 
-        Whatever is pending or not yet known has its centre at or below the first of them, and no point above the second.
+        Every pending or unseen candidate has its centre at or below the first row, and no point above the second.
         """
         centres = min((float(box.y0) for box in self._unseen), default=math.inf)
         points = centres - self._max_distance
@@ -266,7 +140,7 @@ class StreamingNMS:
         candidates : StarPolygons
             All candidates whose centres lie in ``region``, in any order.
         region : Box
-            Part of the image, in pixels, half-open; it may not overlap a region fed before.
+            Part of the image, in pixels, half-open; it may not overlap a region added before.
 
         Raises
         ------
@@ -283,30 +157,30 @@ class StreamingNMS:
         from ..geometry import _kernels_nms as kernels
 
         unseen = self._without(region)
-        _check_inside(candidates.points, region)
-        features = _describe(candidates, self._max_distance)
-        self._warn_of_flood(len(candidates), region)
+        check_inside(candidates.points, region)
+        features = describe(candidates, self._max_distance)
+        self._warn_of_many(len(candidates), region)
         if self._pool is None:
-            self._pool = _Pool(candidates)
+            self._pool = CandidatePool(candidates)
         self._pool.add(candidates, features, np.flatnonzero(features[:, kernels.AREA] > 0))
         self._n_seen += len(candidates)
         self._unseen = unseen
-        self._news.append(region)
+        self._new_regions.append(region)
 
     def decide(self) -> StarPolygons:
-        """Decide what can be decided, and return the polygons newly known to be kept, in score order."""
+        """Decide what can be decided; the newly kept polygons in score order."""
         from ..geometry import _kernels_nms as kernels
 
-        pool, news, self._news = self._pool, self._news, []
+        pool, new, self._new_regions = self._pool, self._new_regions, []
         if pool is None:
             return StarPolygons.empty(0)
-        # what is farther from all news than two of the largest polygons reach is as pending as before
+        # candidates farther from all new regions than two of the largest polygons reach stay pending
         reach = 2 * self._max_distance
-        active = pool.near(_at_most(news, 16), reach)
+        active = pool.near(_at_most(new, _MOST_BOXES), reach)
         while active.any():
             self._judge(pool, active, reach)
             decided = active & (pool.state != kernels.PENDING)
-            # a decision may release others around it; those judged in this very pass have seen it
+            # a decision may release others around it; those judged in this pass have already seen it
             active = pool.near(pool.bounds(decided), reach) & ~active & (pool.state == kernels.PENDING)
         rows = np.flatnonzero(pool.state == kernels.KEPT)
         kept = pool.take(rows[pool.score_order(rows)])
@@ -315,13 +189,13 @@ class StreamingNMS:
         return kept
 
     def finish(self) -> StarPolygons:
-        """Take all regions not fed as empty, and return the last kept polygons, in score order."""
+        """Take all missing regions as empty; the last kept polygons in score order."""
         self._unseen = []
-        self._news = [Box(0, 0, *self._shape)]
+        self._new_regions = [Box(0, 0, *self._shape)]
         return self.decide()
 
-    def _judge(self, pool: _Pool, active: NDArray[np.bool_], reach: float) -> None:
-        """One greedy pass over the ``active`` candidates and those around that they may conflict with."""
+    def _judge(self, pool: CandidatePool, active: NDArray[np.bool_], reach: float) -> None:
+        """One greedy pass over the ``active`` candidates and those that they may conflict with."""
         from ..geometry import _kernels_nms as kernels
 
         bounds = pool.bounds(active)
@@ -352,12 +226,12 @@ class StreamingNMS:
         if covered != height * width:
             raise StarpolyError(
                 f"suppression: expected regions that do not overlap, got {region}, of which "
-                f"{height * width - covered} pixels were fed before; feed each region once"
+                f"{height * width - covered} pixels were added before; add each region once"
             )
         return pieces
 
-    def _warn_of_flood(self, n: int, region: Box) -> None:
-        # a small region may well be full of candidates
+    def _warn_of_many(self, n: int, region: Box) -> None:
+        # a small region may well be full of candidates: it counts as 256 x 256 pixels
         megapixels = max(area(region), 256 * 256) / 1e6
         if self._max_candidates is not None and n > self._max_candidates * megapixels:
             warnings.warn(
@@ -368,161 +242,6 @@ class StreamingNMS:
                 stacklevel=3,
             )
             self._max_candidates = None
-
-
-class _Pool:
-    """Candidates in memory: parallel arrays with free places, which later candidates take.
-
-    Candidates fed together keep their order, so sorting rows in a stable way ranks equal scores as given.
-    """
-
-    def __init__(self, like: StarPolygons) -> None:
-        from ..geometry import _kernels_nms as kernels
-
-        n_classes = 0 if like.class_probabilities is None else like.class_probabilities.shape[1]
-        self.points = np.empty((0, 2), np.float32)
-        self.distances = np.empty((0, like.n_rays), np.float32)
-        self.probabilities = np.empty(0, np.float32)
-        self.classes = np.empty((0, n_classes), np.float32)
-        self.features = np.empty((0, kernels.N_FEATURES), np.float64)
-        self.state = np.empty(0, np.uint8)
-        self._free = kernels.FREE
-        self._pending = kernels.PENDING
-
-    @property
-    def is_held(self) -> NDArray[np.bool_]:
-        """Which places hold a candidate."""
-        return self.state != self._free
-
-    @property
-    def n_held(self) -> int:
-        """Number of places that hold a candidate."""
-        return int(np.count_nonzero(self.is_held))
-
-    def add(self, candidates: StarPolygons, features: NDArray, which: NDArray[np.intp]) -> None:
-        """Put the candidates of the indices ``which`` in free places."""
-        classes = candidates.class_probabilities
-        n_classes = 0 if classes is None else classes.shape[1]
-        if (candidates.n_rays, n_classes) != (self.distances.shape[1], self.classes.shape[1]):
-            raise StarpolyError(
-                f"suppression: expected {self.distances.shape[1]} rays and {self.classes.shape[1]} class columns as "
-                f"in the first region, got {candidates.n_rays} and {n_classes}"
-            )
-        self._make_room(len(which))
-        places = np.flatnonzero(self.state == self._free)[: len(which)]
-        self.points[places] = candidates.points[which]
-        self.distances[places] = candidates.distances[which]
-        self.probabilities[places] = candidates.probabilities[which]
-        self.features[places] = features[which]
-        self.state[places] = self._pending
-        if classes is not None:
-            self.classes[places] = classes[which]
-
-    def _make_room(self, n: int) -> None:
-        size = len(self.state)
-        missing = n - int(np.count_nonzero(~self.is_held))
-        if missing <= 0:
-            return
-        filled, size = size, size + max(missing, size // 2)
-        for name in ("points", "distances", "probabilities", "classes", "features", "state"):
-            old = getattr(self, name)
-            new = np.zeros((size, *old.shape[1:]), old.dtype)
-            new[: len(old)] = old
-            setattr(self, name, new)
-        self.state[filled:] = self._free
-
-    def take(self, rows: NDArray[np.intp]) -> StarPolygons:
-        """The polygons at ``rows``."""
-        classes = self.classes[rows] if self.classes.shape[1] else None
-        return StarPolygons(self.points[rows], self.distances[rows], self.probabilities[rows], classes)
-
-    def score_order(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Indices into ``rows`` in score order, as ``StarPolygons.score_order``."""
-        points = self.points[rows]
-        return rank_by_score(self.probabilities[rows], points)
-
-    def first_rows(self) -> tuple[float, float]:
-        """The first row of a centre, and a row above which no candidate in memory reaches."""
-        from ..geometry import _kernels_nms as kernels
-
-        held = self.is_held
-        y = self.points[held, 0].astype(np.float64)
-        return float(y.min()), float((y - self.features[held, kernels.OUTER]).min())
-
-    def release_decided(self) -> None:
-        """Free the places of all that is not pending."""
-        self.state[self.state != self._pending] = self._free
-
-    def bounds(self, rows: NDArray[np.bool_]) -> list[Box]:
-        """The pixel box around the centres of some candidates; none for none."""
-        if not rows.any():
-            return []
-        points = self.points[rows]
-        (y0, x0), (y1, x1) = points.min(axis=0), points.max(axis=0)
-        return [Box(math.floor(y0), math.floor(x0), math.floor(y1) + 1, math.floor(x1) + 1)]
-
-    def near(self, boxes: Sequence[Box], reach: float) -> NDArray[np.bool_]:
-        """Which places hold a candidate whose centre is within ``reach`` of one of the boxes, along each axis."""
-        found = np.zeros(len(self.state), np.bool_)
-        y, x = self.points[:, 0], self.points[:, 1]
-        # a pixel more, for rounding
-        margin = np.float64(reach) * (1 + 1e-6) + 1
-        for box in boxes:
-            in_rows = (y >= box.y0 - margin) & (y <= box.y1 + margin)
-            found |= in_rows & (x >= box.x0 - margin) & (x <= box.x1 + margin)
-        return found & self.is_held
-
-
-def _describe(candidates: StarPolygons, max_distance: float) -> NDArray[np.float64]:
-    """Areas, radii and extents of candidates (see ``_kernels_nms``), and a check of their values."""
-    from ..geometry import _kernels_nms as kernels
-
-    directions = ray_directions(candidates.n_rays)
-    features = np.empty((len(candidates), kernels.N_FEATURES))
-    if len(candidates) == 0:
-        return features
-    _check_values(candidates)
-    if not kernels.describe(candidates.distances, *directions, features):
-        raise _bad_distances()
-    largest = float(features[:, kernels.OUTER].max())
-    if largest > max_distance:
-        raise _bad_distances(largest, max_distance)
-    return features
-
-
-def _check_values(candidates: StarPolygons) -> None:
-    """An error unless probabilities and centres are what they may be."""
-    if len(candidates) == 0:
-        return
-    if not candidates.probabilities.min() >= 0 or not np.isfinite(candidates.probabilities.max()):
-        raise StarpolyError("suppression: expected finite probabilities of at least 0, got others")
-    if not np.isfinite(candidates.points).all():
-        raise StarpolyError("suppression: expected finite centres, got others")
-
-
-def _bad_distances(largest: float = math.nan, max_distance: float = LARGEST_DISTANCE) -> StarpolyError:
-    """What is said of distances that are negative or not finite, or larger than they may be."""
-    if not math.isfinite(largest):
-        return StarpolyError("suppression: expected finite distances of at least 0, got others; clip the distances")
-    return StarpolyError(
-        f"suppression: expected distances of at most max_distance = {max_distance:g} pixels, got {largest:g}; "
-        "clip the distances before"
-    )
-
-
-def _check_threshold(nms_threshold: float) -> None:
-    if not 0 <= nms_threshold <= 1:
-        raise ConfigError(f"nms_threshold: expected a number from 0 to 1, got {nms_threshold}")
-
-
-def _check_inside(points: NDArray[np.float32], region: Box) -> None:
-    y, x = points[:, 0], points[:, 1]
-    outside = ~((y >= region.y0) & (y < region.y1) & (x >= region.x0) & (x < region.x1))
-    if outside.any():
-        first = tuple(map(float, points[outside.argmax()]))
-        raise StarpolyError(
-            f"suppression: expected centres within {region}, got {outside.sum()} others, the first {first}"
-        )
 
 
 def _subtract(box: Box, hole: Box) -> list[Box]:
@@ -552,7 +271,7 @@ def _at_most(boxes: list[Box], n: int) -> list[Box]:
 def _rectangles_near(boxes: list[Box], around: Box, reach: float) -> NDArray[np.float64]:
     """The boxes within ``reach`` of another, along each axis, as rows (y0, x0, y1, x1)."""
     corners = np.array([(box.y0, box.x0, box.y1, box.x1) for box in boxes], np.float64).reshape(-1, 4)
-    margin = reach * (1 + 1e-6) + 1
+    margin = with_rounding(reach)
     keep = (corners[:, 0] <= around.y1 + margin) & (corners[:, 2] >= around.y0 - margin)
     keep &= (corners[:, 1] <= around.x1 + margin) & (corners[:, 3] >= around.x0 - margin)
     return corners[keep]

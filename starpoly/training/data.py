@@ -18,9 +18,13 @@ from tqdm import tqdm
 
 from ..config import NormalizationConfig
 from ..errors import DataError, StarpolyWarning
+from ..images.channels import as_channels
 from ..images.normalization import fit_normalizer
-from ..io.files.pairing import key, pair_files
-from ..io.readers.images import as_channels, read_image, read_labels
+from ..io.files.ignored import describe_ignored
+from ..io.files.naming import key
+from ..io.files.pairing import pair_files
+from ..io.readers.images import read_image
+from ..io.readers.labels import read_labels
 
 
 @dataclass(frozen=True)
@@ -54,13 +58,13 @@ class Sample:
 
 @dataclass(frozen=True)
 class Pair:
-    """A named image and its label image, from files or from arrays, read when asked for; and its kind, where that is told."""
+    """A named image and its label image, from files or from arrays, read when asked for; and its group, where there are groups."""
 
     name: str
     read_image: Callable[[], NDArray]
     read_labels: Callable[[], NDArray]
     classes: dict[int, int] | None = None
-    kind: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,8 @@ def find_pairs(images: Path, masks: Path, classes: Path | None = None) -> list[P
         If nothing pairs, or a class table is missing or unreadable.
     """
     found = pair_files(images, masks)
+    if found.ignored:
+        warnings.warn(describe_ignored(found.ignored), StarpolyWarning, stacklevel=2)
     for files, other in ((found.only_first, masks), (found.only_second, images)):
         if files:
             names = ", ".join(path.name for path in files[:5]) + (", ..." if len(files) > 5 else "")
@@ -119,9 +125,9 @@ def array_pairs(
     images: Sequence[NDArray],
     masks: Sequence[NDArray],
     classes: Sequence[dict[int, int]] | None = None,
-    kinds: Sequence[str] = (),
+    groups: Sequence[str] = (),
 ) -> list[Pair]:
-    """Pairs from arrays in memory: images (Y, X[, C]), label images (Y, X), optional {label: class} and kinds.
+    """Pairs from arrays in memory: images (Y, X[, C]), label images (Y, X), optional {label: class} and groups.
 
     Raises
     ------
@@ -130,18 +136,18 @@ def array_pairs(
     """
     if len(images) != len(masks) or (classes is not None and len(classes) != len(images)):
         raise DataError(f"expected as many masks as images, got {len(images)} images and {len(masks)} masks")
-    if len(kinds) not in (0, len(images)):
-        raise DataError(f"kinds: expected one for each of the {len(images)} training images, got {len(kinds)}")
+    if len(groups) not in (0, len(images)):
+        raise DataError(f"groups: expected one for each of the {len(images)} training images, got {len(groups)}")
     return [
         Pair(
             f"image {i}",
             partial(np.asarray, image),
             partial(np.asarray, mask),
             None if classes is None else classes[i],
-            kind,
+            group,
         )
-        for i, (image, mask, kind) in enumerate(
-            zip(images, masks, kinds if len(kinds) else [""] * len(images), strict=True)
+        for i, (image, mask, group) in enumerate(
+            zip(images, masks, groups if len(groups) else [""] * len(images), strict=True)
         )
     ]
 
@@ -202,9 +208,9 @@ class TrainingData:
         return self._pairs[index].name
 
     @property
-    def kinds(self) -> list[str]:
-        """The kind of each sample."""
-        return [pair.kind for pair in self._pairs]
+    def groups(self) -> list[str]:
+        """The group of each sample."""
+        return [pair.group for pair in self._pairs]
 
     def __getitem__(self, index: int) -> Sample:
         with self._lock:

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, StarpolyError, StarpolyWarning
+from ..detection.detector import Detector
+from ..errors import StarpolyError, StarpolyWarning
 from ..io.files.atomic import new_file
 from ..network.storage.folder import load_spec
 from ..plot import draw_matches, outlines_on_image
 from ..report.training_page import PICTURES, write_training_page
 from .data import Pair, array_pairs
 from .history import TensorBoardLog
-from .thresholds import tune_thresholds
-
-if TYPE_CHECKING:
-    from ..model import StarPoly2D
+from .thresholds import NothingFoundError, tune
 
 #: Images that are looked at, and the side of the window of each.
 N_IMAGES = 4
@@ -42,16 +39,12 @@ class Inspection:
         Model folder; pictures go to ``validation/epoch_NNNN.png``, named by the epoch of the model, and to TensorBoard.
     pairs : sequence of Pair
         Validation images.
-    as_model : callable
-        :meth:`starpoly.StarPoly2D.from_pretrained`; handed in, since the facade lies above the training.
     every : int
         Epochs between two looks; 0 for none.
     """
 
-    def __init__(
-        self, folder: Path, pairs: Sequence[Pair], as_model: Callable[[Path], StarPoly2D], every: int = 10
-    ) -> None:
-        self._folder, self._as_model, self._every = folder, as_model, every
+    def __init__(self, folder: Path, pairs: Sequence[Pair], every: int = 10) -> None:
+        self._folder, self._every = folder, every
         step = max(1, len(pairs) // N_IMAGES)
         self._pairs = list(pairs)[::step][:N_IMAGES] if every else []
         self._windows: list[tuple[NDArray, NDArray]] = []
@@ -59,25 +52,25 @@ class Inspection:
     def __call__(self, epoch: int) -> None:
         """After an epoch: look, if it is time and the best model is a new one."""
         if self._every and epoch % self._every == 0 and not self._path().exists():
-            self._look(tune=True)
+            self._look(tuned=True)
 
     def finish(self) -> None:
         """Draw the finished model with its own thresholds, and write ``training.html``."""
         if self._every:
-            self._look(tune=False)
+            self._look(tuned=False)
             write_training_page(self._folder)
 
     def _path(self) -> Path:
         best = load_spec(self._folder).training.get("best_epoch", 0)
         return self._folder / PICTURES / f"epoch_{best:04d}.png"
 
-    def _look(self, *, tune: bool) -> None:
+    def _look(self, *, tuned: bool) -> None:
         if not self._windows:
             self._windows = [_window(pair) for pair in self._pairs]
-        model = self._as_model(self._folder)
+        model = Detector.from_pretrained(self._folder)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", StarpolyWarning)  # an early model finds nothing, or too much
-            if tune:
+            if tuned:
                 _tune(model, self._windows)
             columns = [_column(model, image, labels) for image, labels in self._windows]
         picture = _beside(columns)
@@ -103,13 +96,14 @@ def _window(pair: Pair) -> tuple[NDArray, NDArray]:
     return image[inside], np.maximum(labels[inside], 0)
 
 
-def _tune(model: StarPoly2D, windows: Sequence[tuple[NDArray, NDArray]]) -> None:
+def _tune(model: Detector, windows: Sequence[tuple[NDArray, NDArray]]) -> None:
     images, labels = zip(*windows, strict=True)
-    with suppress(DataError):  # nothing is found yet: with the thresholds that there are, too
-        model.spec = model.spec.replace(thresholds=tune_thresholds(model, array_pairs(images, labels), progress=False))
+    with suppress(NothingFoundError):  # an early model keeps the thresholds that it has
+        tuned = tune(model, array_pairs(images, labels), progress=False)
+        model.spec = model.spec.replace(thresholds=tuned.thresholds)
 
 
-def _column(model: StarPoly2D, image: NDArray, labels: NDArray) -> NDArray[np.uint8]:
+def _column(model: Detector, image: NDArray, labels: NDArray) -> NDArray[np.uint8]:
     """The true objects above the found ones."""
     try:
         found = model.predict_instances(image)[0]

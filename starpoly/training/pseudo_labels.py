@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ..detection.detector import Detector
 from ..geometry.rasterize import render_labels
 from ..polygons import StarPolygons
-from ..suppression.streaming import suppress
-
-if TYPE_CHECKING:
-    from ..model import StarPoly2D
+from ..suppression.greedy import suppress
 
 #: A class is known from this probability on, among the classes of objects.
 SURE_CLASS = 0.9
@@ -44,12 +41,12 @@ class PseudoLabels:
         return int(self.labels.max(initial=0))
 
 
-def pseudo_labels(model: StarPoly2D, image: NDArray, score: float, background: float) -> PseudoLabels:
+def pseudo_labels(model: Detector, image: NDArray, score: float, background: float) -> PseudoLabels:
     """Label an image with what a model is sure of.
 
     Parameters
     ----------
-    model : StarPoly2D
+    model : Detector
     image : (Y, X[, C]) array
         Raw intensities.
     score : float

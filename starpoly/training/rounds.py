@@ -16,20 +16,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from ..detection.detector import Detector
 from ..errors import ModelError, StarpolyError, StarpolyWarning
 from ..io.files.atomic import atomic_path
 from .data import Pair
 from .pseudo_labels import PseudoLabels, pseudo_labels
 from .unlabelled import UnlabelledImage
-
-if TYPE_CHECKING:
-    from ..model import StarPoly2D
 
 TABLE = "labels.json"
 _ANEW = "delete the folder of the model to start anew"
@@ -96,7 +94,7 @@ class Round:
 
 
 def label_images(
-    folder: Path, model: StarPoly2D, images: Sequence[UnlabelledImage], *, score: float, background: float
+    folder: Path, model: Detector, images: Sequence[UnlabelledImage], *, score: float, background: float
 ) -> Round:
     """Label images with what a model is sure of, and write that down.
 
@@ -106,7 +104,7 @@ def label_images(
     ----------
     folder : Path
         Takes the files; what the same model left there before is used.
-    model : StarPoly2D
+    model : Detector
     images : sequence of UnlabelledImage
     score, background : float
         See :func:`~starpoly.training.pseudo_labels.pseudo_labels`.
@@ -147,7 +145,7 @@ def read_round(folder: Path, digest: str | None = None) -> Round:
 
 
 def _label(
-    path: Path, model: StarPoly2D, image: UnlabelledImage, made_by: str, score: float, background: float
+    path: Path, model: Detector, image: UnlabelledImage, made_by: str, score: float, background: float
 ) -> LabelledImage:
     try:
         with warnings.catch_warnings():

@@ -10,56 +10,37 @@ from __future__ import annotations
 import logging
 import shutil
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 
 from ..config import ModelSpec, TrainingConfig
-from ..errors import DataError, StarpolyWarning
+from ..detection.detector import Detector
+from ..errors import StarpolyWarning
 from ..network.architectures.registry import build_network
 from .average import averaged_weights
-from .data import Pair, TrainingData
+from .data import TrainingData
+from .inputs import TrainingInputs
 from .patches import MixedSampler, PatchSampler, Sampler
 from .rounds import Round, label_images, read_round
-from .thresholds import best_thresholds, confident_score, score_objects
-from .unlabelled import UnlabelledImage, cropped, labelling_epochs
-
-if TYPE_CHECKING:
-    from ..model import StarPoly2D
+from .thresholds import NothingFoundError, best_thresholds, confident_score, score_objects
+from .unlabelled import cropped, labelling_epochs
 
 log = logging.getLogger(__name__)
 FOLDER = "pseudo-labels"
 
 
-@dataclass(frozen=True)
-class Unlabelled:
-    """Unlabelled images, and how a network becomes a model that can look at them.
-
-    Parameters
-    ----------
-    images : sequence of UnlabelledImage
-    as_model : callable
-        :meth:`starpoly.StarPoly2D.of_network`; handed in, since the facade lies above the training.
-    """
-
-    images: Sequence[UnlabelledImage]
-    as_model: Callable[[ModelSpec, keras.Model], StarPoly2D]
-
-
 class SelfTraining:
-    """Says where the batches of an epoch come from, and labels the unlabelled images when it is time.
+    """Provides the batches of each epoch, and labels the unlabelled images when it is time.
 
     Parameters
     ----------
     folder : Path
         Of the model; labels go to its sub-folder ``pseudo-labels``.
-    unlabelled : Unlabelled
-    validation : sequence of Pair
-        Labelled images that tell which scores can be trusted.
+    data : TrainingInputs
+        Its validation images tell which scores can be trusted.
     labelled : PatchSampler
         Of the labelled images.
     spec : ModelSpec
@@ -69,16 +50,14 @@ class SelfTraining:
     def __init__(
         self,
         folder: Path,
-        unlabelled: Unlabelled,
-        validation: Sequence[Pair],
+        data: TrainingInputs,
         labelled: PatchSampler,
         spec: ModelSpec,
         training: TrainingConfig,
     ) -> None:
         self._folder = folder / FOLDER
-        self._images = [cropped(image, index, training) for index, image in enumerate(unlabelled.images)]
-        self._as_model = unlabelled.as_model
-        self._validation = validation
+        self._images = [cropped(image, index, training) for index, image in enumerate(data.unlabelled)]
+        self._validation = data.validation
         self._labelled = labelled
         self._spec = spec
         self._training = training
@@ -125,7 +104,7 @@ class SelfTraining:
         teacher = self._teacher(model)
         try:
             scored = score_objects(teacher, self._validation)
-        except DataError:
+        except NothingFoundError:
             scored = {}
         score = None
         if scored:
@@ -145,12 +124,12 @@ class SelfTraining:
         log.info("round %d of labelling: %s", number, row)
         return found, row
 
-    def _teacher(self, model: keras.Model) -> StarPoly2D:
+    def _teacher(self, model: keras.Model) -> Detector:
         """The averaged model, in float32."""
         network = build_network(self._spec.network)
         with averaged_weights(model):
             network.set_weights(model.get_weights())
-        return self._as_model(self._spec, network)
+        return Detector.of_network(self._spec, network)
 
     def _mixed(self, found: Round | None) -> Sampler:
         if found is None or not found.usable:

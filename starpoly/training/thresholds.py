@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +17,12 @@ from scipy.optimize import isotonic_regression
 from tqdm import tqdm
 
 from ..config import Thresholds
-from ..errors import DataError
+from ..detection.detector import Detector
+from ..errors import ConfigError, DataError
 from ..evaluation.scored import ScoredMatches, match_scored
-from ..suppression.streaming import suppress
+from ..suppression.greedy import suppress
 from .calibration import fit_calibration
 from .data import Pair
-
-if TYPE_CHECKING:
-    from ..model import StarPoly2D
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +31,10 @@ IOU_THRESHOLDS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9)
 NMS_THRESHOLDS = (0.3, 0.4, 0.5)
 #: No probability threshold below this is considered.
 LOWEST_PROBABILITY = 0.15
+
+
+class NothingFoundError(DataError):
+    """There is nothing to choose thresholds by: no true objects, or none found."""
 
 
 def best_probability(matches: ScoredMatches, iou_thresholds: Sequence[float] = IOU_THRESHOLDS) -> tuple[float, float]:
@@ -89,36 +90,44 @@ def confident_score(matches: ScoredMatches, chance: float, iou: float = 0.5) -> 
     return float(matches.scores[order[reached[0]]]) if len(reached) else None
 
 
-def score_objects(model: StarPoly2D, pairs: Sequence[Pair], *, progress: bool = True) -> dict[float, ScoredMatches]:
-    """Scored matches of all objects above :data:`LOWEST_PROBABILITY`, for each of :data:`NMS_THRESHOLDS`.
+def score_objects(
+    model: Detector,
+    pairs: Sequence[Pair],
+    *,
+    nms_threshs: Sequence[float] = NMS_THRESHOLDS,
+    progress: bool = True,
+) -> dict[float, ScoredMatches]:
+    """Scored matches of all objects above :data:`LOWEST_PROBABILITY`, for each overlap threshold.
 
     Parameters
     ----------
-    model, pairs, progress
-        As for :func:`tune_thresholds`.
+    model, pairs, nms_threshs, progress
+        As for :func:`tune`.
 
     Raises
     ------
-    DataError
+    NothingFoundError
         If the images hold no object, or the model finds none.
     """
-    found: dict[float, list[ScoredMatches]] = {threshold: [] for threshold in NMS_THRESHOLDS}
+    found: dict[float, list[ScoredMatches]] = {threshold: [] for threshold in nms_threshs}
     for pair in tqdm(pairs, desc="tuning thresholds", unit="image", leave=False, disable=None if progress else True):
         y_true = pair.read_labels()
         candidates = model.find_candidates(pair.read_image(), LOWEST_PROBABILITY)
         for threshold, matches in found.items():
             matches.append(match_scored(suppress(candidates, threshold), y_true))
     pooled = {threshold: ScoredMatches.concatenate(matches) for threshold, matches in found.items()}
-    if not pooled[NMS_THRESHOLDS[0]].n_true or not len(pooled[NMS_THRESHOLDS[0]].scores):
-        raise DataError(
-            "tuning thresholds: expected images with objects that the model finds, got none; train longer or check the masks"
+    any_pool = next(iter(pooled.values()))
+    if not any_pool.n_true or not len(any_pool.scores):
+        what = "true objects" if not any_pool.n_true else "objects that the model finds"
+        raise NothingFoundError(
+            f"expected {what} in the validation images, got none; train longer, or check images and masks"
         )
     return pooled
 
 
-def best_thresholds(scored: dict[float, ScoredMatches]) -> Thresholds:
-    """The thresholds with the best mean average precision over :data:`IOU_THRESHOLDS`."""
-    best = {threshold: best_probability(matches) for threshold, matches in scored.items()}
+def best_thresholds(scored: dict[float, ScoredMatches], iou_threshs: Sequence[float] = IOU_THRESHOLDS) -> Thresholds:
+    """The thresholds with the best mean average precision over the IoU thresholds."""
+    best = {threshold: best_probability(matches, iou_threshs) for threshold, matches in scored.items()}
     log.info(
         "average precision by overlap threshold: %s",
         ", ".join(f"{nms:g}: {score:.3f}" for nms, (_, score) in best.items()),
@@ -129,39 +138,54 @@ def best_thresholds(scored: dict[float, ScoredMatches]) -> Thresholds:
 
 @dataclass(frozen=True)
 class Tuned:
-    """What was found out on labelled images: the best thresholds, and what scores are worth with them."""
+    """The best thresholds on labelled images, and what scores are worth with them."""
 
     thresholds: Thresholds
     calibration: tuple[tuple[float, float], ...]
 
 
-def tune(model: StarPoly2D, pairs: Sequence[Pair], *, progress: bool = True) -> Tuned:
+def tune(
+    model: Detector,
+    pairs: Sequence[Pair],
+    *,
+    nms_threshs: Sequence[float] = NMS_THRESHOLDS,
+    iou_threshs: Sequence[float] = IOU_THRESHOLDS,
+    progress: bool = True,
+) -> Tuned:
     """Choose thresholds for a model on labelled images, and calibrate its scores.
 
     Parameters
     ----------
-    model : StarPoly2D
+    model : Detector
     pairs : sequence of Pair
         Images and label images that the model was not trained on.
+    nms_threshs : sequence of float
+        Overlap thresholds to choose from.
+    iou_threshs : sequence of float
+        IoU thresholds over which the average precision is averaged; from 0.5, where an object matches at most one other.
     progress : bool
         Show a bar on a terminal.
 
     Returns
     -------
     Tuned
-        Thresholds with the best mean average precision, pooled over images, over :data:`IOU_THRESHOLDS`; and the
-        calibration, see :func:`starpoly.training.calibration.fit_calibration`.
+        Thresholds with the best mean average precision, pooled over images; and the calibration, see
+        :func:`starpoly.training.calibration.fit_calibration`.
 
     Raises
     ------
-    DataError
+    NothingFoundError
         If the images hold no object, or the model finds none.
+    ConfigError
+        If a threshold is out of range, or there is none.
     """
-    scored = score_objects(model, pairs, progress=progress)
-    thresholds = best_thresholds(scored)
+    _check("nms_threshs", nms_threshs, 0.0)
+    _check("iou_threshs", iou_threshs, 0.5)
+    scored = score_objects(model, pairs, nms_threshs=nms_threshs, progress=progress)
+    thresholds = best_thresholds(scored, iou_threshs)
     return Tuned(thresholds, fit_calibration(scored[thresholds.nms]))
 
 
-def tune_thresholds(model: StarPoly2D, pairs: Sequence[Pair], *, progress: bool = True) -> Thresholds:
-    """The thresholds alone; as :func:`tune`."""
-    return tune(model, pairs, progress=progress).thresholds
+def _check(name: str, thresholds: Sequence[float], lowest: float) -> None:
+    if not len(thresholds) or not all(lowest <= threshold <= 1 for threshold in thresholds):
+        raise ConfigError(f"{name}: expected one or more numbers from {lowest:g} to 1, got {list(thresholds)}")

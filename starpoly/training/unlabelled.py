@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import TrainingConfig
-from ..errors import ConfigError, DataError
-from ..io.files.pairing import image_files, key
+from ..errors import ConfigError, DataError, StarpolyWarning
+from ..io.files.ignored import describe_ignored
+from ..io.files.naming import key
+from ..io.files.pairing import list_folder
 from ..io.readers.images import read_image
 
 # no training step is that late: the windows of large images are drawn apart from the patches
@@ -41,10 +44,11 @@ def find_unlabelled(folder: Path, exclude: Collection[str] = ()) -> list[Unlabel
     DataError
         If the folder cannot be listed or holds no image.
     """
+    listing = list_folder(folder)
+    if listing.ignored:
+        warnings.warn(describe_ignored(listing.ignored), StarpolyWarning, stacklevel=2)
     found = [
-        UnlabelledImage(path.name, partial(read_image, path))
-        for path in image_files(folder)
-        if key(path) not in exclude
+        UnlabelledImage(path.name, partial(read_image, path)) for path in listing.images if key(path) not in exclude
     ]
     if not found:
         raise DataError(f"{folder}: expected unlabelled images, got none; check the folder, or leave it out")

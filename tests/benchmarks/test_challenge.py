@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from starpoly.io.writers.labels import write_labels
+from starpoly.io.writers.label_tiff import write_labels
 
 ROOT = Path(__file__).parents[2]
 

@@ -64,7 +64,7 @@ def test_drawn_slides_are_as_dense_as_real_ones():
 
 @pytest.mark.parametrize("kind", ["grey", "rgb"])
 def test_a_slide_reads_back_as_it_was_written(bank, kind, tmp_path):
-    from starpoly.io.readers.opening import open_source
+    from starpoly.io.readers.images import open_source
 
     pytest.importorskip("zarr")
     slide = mosaic.Mosaic((600, 1100), kind, bank=bank)

@@ -20,8 +20,10 @@ from starpoly import model_zoo as registry
 from starpoly.cli.main import main
 from starpoly.config import ModelSpec, NetworkConfig
 from starpoly.errors import ModelError, StarpolyWarning
+from starpoly.images.channels import as_channels
 from starpoly.images.normalization import fit_normalizer
-from starpoly.io.readers.images import as_channels, read_image, read_labels
+from starpoly.io.readers.images import read_image
+from starpoly.io.readers.labels import read_labels
 from starpoly.network import quiet
 from starpoly.polygons import StarPolygons
 

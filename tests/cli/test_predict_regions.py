@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image
 
 from starpoly.cli.main import main
-from starpoly.io.readers.opening import read_pixel_size
+from starpoly.io.readers.images import read_pixel_size
 from starpoly.model import StarPoly2D
 
 from support.painted import BrightModel, disks

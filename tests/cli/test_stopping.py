@@ -28,7 +28,7 @@ PROGRAM = """
 import signal, sys, time
 from pathlib import Path
 from support import painted
-from starpoly.detection import pipeline as detect
+from starpoly.detection import tile_work
 from starpoly.cli.main import main
 from starpoly.model import StarPoly2D
 from starpoly.network import quiet
@@ -45,8 +45,8 @@ def delayed(owner, name):
         return call(*args, **settings)
     setattr(owner, name, wait)
 
-delayed(*{"network": (painted.Painted, "__call__"), "reading": (detect, "read_window"), "writing": (StreamingLabels, "region"),
-          "geometry": (detect, "suppress_within")}[slow])
+delayed(*{"network": (painted.Painted, "__call__"), "reading": (tile_work, "read_window"), "writing": (StreamingLabels, "region"),
+          "geometry": (tile_work, "suppress_within")}[slow])
 StarPoly2D.from_pretrained = staticmethod(lambda folder, **settings: painted.PaintedModel())
 quiet.quiet_import = lambda: None  # a painted network needs no TensorFlow
 sys.exit(main())

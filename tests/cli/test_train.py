@@ -102,7 +102,7 @@ def test_resuming_a_finished_training_changes_nothing(trained, capsys):
         (["--classes", "x"], "--class-names"),
         (["--images", "nowhere"], "nowhere"),
         (["--unlabelled", "nowhere"], "nowhere"),
-        (["--kinds", "nowhere"], "columns name and kind"),
+        (["--groups", "nowhere"], "columns name and group"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_exit_status_2(trained, tmp_path, capsys, extra, message):

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from starpoly.cli import view
 from starpoly.cli.main import main
 from starpoly.io.readers.images import read_image
-from starpoly.io.writers.labels import write_labels
+from starpoly.io.writers.label_tiff import write_labels
 from starpoly.io.writers.overlay import draw_overlay
+from starpoly.plot import viewer
 
 from support.examples import with_discs
 
@@ -26,14 +26,14 @@ def files(tmp_path):
 
 
 def test_without_napari_a_picture_is_written_beside_the_labels(files, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(view, "find_spec", lambda name: None)
+    monkeypatch.setattr(viewer, "find_spec", lambda name: None)
     assert main(["view", *files]) == 0
     np.testing.assert_array_equal(read_image(tmp_path / "a_overlay.png"), draw_overlay(IMAGE, LABELS))
     assert 'pip install "starpoly[napari]"' in capsys.readouterr().err
 
 
 def test_the_picture_is_named_as_other_results_are(files, tmp_path, monkeypatch):
-    monkeypatch.setattr(view, "find_spec", lambda name: None)
+    monkeypatch.setattr(viewer, "find_spec", lambda name: None)
     for name, picture in (("a_label_2_label.tiff", "a_label_2_overlay.png"), ("painted.tif", "painted_overlay.png")):
         write_labels(tmp_path / name, LABELS)
         assert main(["view", files[0], str(tmp_path / name)]) == 0
@@ -41,14 +41,14 @@ def test_the_picture_is_named_as_other_results_are(files, tmp_path, monkeypatch)
 
 
 def test_without_a_display_too(files, monkeypatch, capsys):
-    monkeypatch.setattr(view, "find_spec", lambda name: object())
-    monkeypatch.setattr(view.sys, "platform", "linux")
+    monkeypatch.setattr(viewer, "find_spec", lambda name: object())
+    monkeypatch.setattr(viewer.sys, "platform", "linux")
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
         monkeypatch.delenv(name, raising=False)
     assert main(["view", *files]) == 0
     assert "no display" in capsys.readouterr().err
     monkeypatch.setenv("DISPLAY", ":0")
-    assert view.why_not_napari() is None
+    assert viewer.why_not_napari() is None
 
 
 def test_a_picture_where_it_is_wanted(files, tmp_path):

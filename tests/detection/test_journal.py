@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from starpoly.config import Thresholds
-from starpoly.detection.journal import TileJournal, TileResult, is_unfinished, open_journal
+from starpoly.detection.journal import TileJournal, is_unfinished, open_journal
 from starpoly.detection.pipeline import detect, plan_for
+from starpoly.detection.tile_result import TileResult
 from starpoly.errors import StarpolyError
 from starpoly.io.files import atomic
 from starpoly.polygons import StarPolygons

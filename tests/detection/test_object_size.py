@@ -1,78 +1,25 @@
-"""Images at another size: never held, the same wherever they are cut, and coordinates on the way back."""
+"""The scale at which objects are as large as the network knows them, and results in the pixels of the image."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy import ndimage
 
 from starpoly.config import SizeRange, Thresholds
 from starpoly.detection.object_size import find_scale, scale_for
 from starpoly.detection.pipeline import detect
+from starpoly.detection.sizes import typical_diameter
 from starpoly.errors import ConfigError
 from starpoly.images.normalization import Normalizer
-from starpoly.images.rescaling import Diameter, Rescaled, middle, typical_diameter
-from starpoly.network.dense_output import DenseOutput
-from starpoly.polygons import StarPolygons
+from starpoly.images.rescaling import Rescaled
 from starpoly.training.targets import make_targets
 
-import reference
 from support.painted import N_RAYS, Painted, PaintedModel, disks, paint
 
 RNG = np.random.default_rng(0)
-
-
-@pytest.mark.parametrize("factor", [2, 1.3, 1.0])
-def test_enlarged_is_linear_interpolation_with_corners_on_corners(factor):
-    image = RNG.random((7, 9, 2)).astype(np.float32)
-    enlarged = Rescaled(image, factor)
-    y, x = ((np.arange(n) + 0.5) / factor - 0.5 for n in enlarged.shape[:2])
-    expected = [
-        ndimage.map_coordinates(image[..., c], np.meshgrid(y, x, indexing="ij"), order=1, mode="nearest")
-        for c in (0, 1)
-    ]
-    np.testing.assert_allclose(enlarged[0:99, 0:99], np.stack(expected, -1), atol=1e-5)
-
-
-@pytest.mark.parametrize("factor", [0.5, 0.37, 1.6])
-def test_agrees_with_its_plain_twin(factor):
-    image = RNG.random((11, 8, 2)).astype(np.float32)
-    np.testing.assert_allclose(Rescaled(image, factor)[0:99, 0:99], reference.rescaled(image, factor), atol=1e-5)
-
-
-@pytest.mark.parametrize("factor", [0.2, 0.5, 0.8])
-def test_a_smaller_image_leaves_no_pixel_out(factor):
-    image = np.zeros((40, 40, 1), np.float32)
-    image[17, 22] = 1
-    small = Rescaled(image, factor)[0:40, 0:40]
-    # what one pixel adds stays, spread over fewer pixels
-    assert small.sum() / factor**2 == pytest.approx(1, rel=0.25)
-
-
-@given(st.data())
-def test_any_region_is_the_crop_of_the_whole(data):
-    height, width = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 9))
-    factor = data.draw(st.sampled_from([2, 0.4, 1.7, 3]))
-    image = RNG.integers(0, 255, (height, width, 1)).astype(np.uint8)
-    rescaled = Rescaled(image, factor)
-    rows, columns = rescaled.shape[:2]
-    y0, x0 = data.draw(st.integers(0, rows)), data.draw(st.integers(0, columns))
-    y1, x1 = data.draw(st.integers(y0, rows)), data.draw(st.integers(x0, columns))
-    whole = rescaled[0:rows, 0:columns]
-    np.testing.assert_array_equal(rescaled[y0:y1, x0:x1], whole[y0:y1, x0:x1])
-
-
-def test_typical_diameter_is_that_of_the_median_circle():
-    circles = StarPolygons(np.zeros((3, 2)), np.array([[3.0], [5.0], [50.0]]) * np.ones((3, 8)), np.ones(3))
-    assert typical_diameter(circles) == pytest.approx(10)
-    assert typical_diameter(StarPolygons.empty(8)) == 0
-
-
-def test_middle_of_a_large_image():
-    assert middle((3000, 500)).shape == (1024, 500)
-    assert middle((3000, 500)).y0 == 988
 
 
 def sized(**sizes) -> PaintedModel:
@@ -143,14 +90,6 @@ def test_rescaled_in_tiles_equals_one_tile(scale):
     np.testing.assert_array_equal(first, second)
 
 
-def test_a_diameter_in_micrometres_needs_the_size_of_pixels():
-    assert Diameter(30.0).in_pixels(None) == 30
-    assert Diameter(12.0, physical=True).in_pixels((0.5, 0.5)) == 24
-    assert Diameter(12.0, physical=True).in_pixels((0.2, 0.8)) == pytest.approx(30)
-    with pytest.raises(ConfigError, match="to know how many are 12 um, got one that does not; give --pixel-size"):
-        Diameter(12.0, physical=True).in_pixels(None)
-
-
 class Knowing(Painted):
     """Finds bright discs from 6 to 40 pixels wide, whole; nothing of larger or smaller ones."""
 
@@ -160,7 +99,9 @@ class Knowing(Painted):
         widths = 2 * np.sqrt(np.bincount(labels.ravel(), minlength=n + 1) / np.pi)
         labels[(widths[labels] < 6) | (widths[labels] > 40)] = 0
         targets = make_targets(labels, n_rays=N_RAYS)
-        return DenseOutput(probability=targets.probability[None], distances=targets.distances[None])
+        return SimpleNamespace(
+            probability=targets.probability[None], distances=targets.distances[None], classes=None, foreground=None
+        )
 
 
 def discs(width, n, side):
@@ -174,16 +115,16 @@ def discs(width, n, side):
 )
 def test_objects_far_beyond_what_the_network_knows_are_seen_from_afar(width, n, side):
     sizes = SizeRange(smallest=8, target=12, largest=20)
-    look = find_scale(discs(width, n, side), Knowing(), Normalizer((0.0,), (1.0,)), Thresholds(0.3, 0.4), sizes)
-    assert 8 <= look.scale * width <= 20
+    estimate = find_scale(discs(width, n, side), Knowing(), Normalizer((0.0,), (1.0,)), Thresholds(0.3, 0.4), sizes)
+    assert 8 <= estimate.scale * width <= 20
     if side <= 1024:
-        assert len(look.found.polygons) == n * n
+        assert len(estimate.found.polygons) == n * n
 
 
 def test_the_look_from_afar_does_not_lead_away_from_what_is_known():
     network, sizes = Knowing(), SizeRange(smallest=20, target=30, largest=40)
-    look = find_scale(discs(30, 4, 256), network, Normalizer((0.0,), (1.0,)), Thresholds(0.3, 0.4), sizes)
-    assert look.scale == 1
+    estimate = find_scale(discs(30, 4, 256), network, Normalizer((0.0,), (1.0,)), Thresholds(0.3, 0.4), sizes)
+    assert estimate.scale == 1
     assert [window[1:3] for window in network.windows] == [(256, 256), (64, 64)]
 
 
@@ -195,16 +136,16 @@ def test_a_crowd_that_looks_like_one_object_from_afar_is_a_crowd():
             return super().__call__(discs(38, 1, 64)[None] if batch.shape[1] == 64 else batch)
 
     sizes = SizeRange(smallest=8, target=12, largest=20)
-    look = find_scale(discs(12, 8, 256), Blurred(), Normalizer((0.0,), (1.0,)), Thresholds(0.3, 0.4), sizes)
-    assert look.scale == 1
-    assert len(look.found.polygons) == 64
+    estimate = find_scale(discs(12, 8, 256), Blurred(), Normalizer((0.0,), (1.0,)), Thresholds(0.3, 0.4), sizes)
+    assert estimate.scale == 1
+    assert len(estimate.found.polygons) == 64
 
 
 def test_objects_too_small_to_be_seen_are_looked_for_in_the_enlarged_image():
     network, sizes = Knowing(), SizeRange(smallest=8, target=12, largest=20)
-    look = find_scale(discs(4, 8, 128), network, Normalizer((0.0,), (1.0,)), Thresholds(0.3, 0.4), sizes)
-    assert 8 <= look.scale * 4 <= 20
-    assert len(look.found.polygons) == 64
+    estimate = find_scale(discs(4, 8, 128), network, Normalizer((0.0,), (1.0,)), Thresholds(0.3, 0.4), sizes)
+    assert 8 <= estimate.scale * 4 <= 20
+    assert len(estimate.found.polygons) == 64
 
 
 @pytest.mark.parametrize(("signal", "noise", "enlarged"), [(0, 0.5, False), (1, 0.02, True)])
@@ -223,8 +164,8 @@ def test_what_does_not_stand_out_from_the_noise_of_an_enlarged_image_is_no_objec
 
 def test_no_look_at_an_empty_image_is_larger_than_the_first():
     network, sizes = Knowing(), SizeRange(smallest=8, target=12, largest=20)
-    look = find_scale(
+    estimate = find_scale(
         np.zeros((1200, 90, 1), np.float32), network, Normalizer((0.0,), (1.0,)), Thresholds(0.3, 0.4), sizes
     )
-    assert look.scale == 1
+    assert estimate.scale == 1
     assert max(window[1] for window in network.windows) == 1024

@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from starpoly.config import Thresholds
-from starpoly.detection.pipeline import detect, predict_map, read_window
+from starpoly.detection.pipeline import detect, predict_map
+from starpoly.detection.tile_work import read_window
 from starpoly.errors import StarpolyWarning
 from starpoly.geometry.boundary import boundary_probability
 from starpoly.geometry.rasterize import render_labels
 from starpoly.images.normalization import Normalizer
 from starpoly.polygons import StarPolygons
-from starpoly.suppression.streaming import suppress
+from starpoly.suppression.greedy import suppress
 from starpoly.tiling import Box
 
 import reference

@@ -108,11 +108,10 @@ def test_what_cannot_be_is_refused(tta, settings, said):
         symmetries(tta, Lopsided(**settings))
 
 
-def test_a_model_asks_eight_times_and_says_so_in_its_fingerprint():
+def test_a_model_asks_eight_times():
     model = PaintedModel()
     image = paint(disks((40, 32), 1, 3))
     model.detect(image)
     once = len(model._predictor.windows)
-    model.tta = "all"
-    model.detect(image)
+    model.detect(image, tta="all")
     assert len(model._predictor.windows) == 9 * once

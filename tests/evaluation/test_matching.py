@@ -141,6 +141,14 @@ def test_data_sets_are_pooled_over_objects_or_images():
     assert average_precision(trues, preds, (0.5, 0.9)) == (0.5, 0.5)
 
 
+def test_a_plain_array_is_one_image():
+    true, pred = cells(0)
+    single = matching(true, pred, (0.5, 0.7))
+    assert average_precision(true, pred, (0.5, 0.7)) == tuple(result.accuracy for result in single)
+    assert matching_dataset(true, [pred]).tp == single[0].tp
+    assert matching_dataset(np.stack([true, true]), np.stack([pred, pred])).tp == 2 * single[0].tp
+
+
 def test_data_sets_that_do_not_pair_are_refused():
     with pytest.raises(DataError, match="as many true as predicted"):
         matching_dataset([TWO_CELLS], [TWO_CELLS, TWO_CELLS])

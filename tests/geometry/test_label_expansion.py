@@ -1,4 +1,4 @@
-"""Labels spread over the foreground, each to what it reaches first."""
+"""Labels expand into the foreground, each to what it reaches first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from starpoly.geometry.label_expansion import spread_labels
+from starpoly.geometry.label_expansion import expand_labels
 
 import reference
 
@@ -21,7 +21,7 @@ CASES = {
     "a label outside the foreground stays": ("1..", ".##", 9, "111"),
     "not over a corner": ("1.\n..", "#.\n.#", 9, "1.\n.."),
     "what nobody reaches stays free": ("1....", "##.##", 9, "11..."),
-    "no steps": ("1..", "###", 0, "1.."),
+    "no distance": ("1..", "###", 0, "1.."),
 }
 
 
@@ -32,8 +32,8 @@ def drawn(picture: str) -> np.ndarray:
 
 @pytest.mark.parametrize("name", CASES)
 def test_catalogue(name):
-    labels, foreground, steps, expected = CASES[name]
-    np.testing.assert_array_equal(spread_labels(drawn(labels), drawn(foreground) > 0, steps), drawn(expected))
+    labels, foreground, distance, expected = CASES[name]
+    np.testing.assert_array_equal(expand_labels(drawn(labels), drawn(foreground) > 0, distance), drawn(expected))
 
 
 @given(
@@ -41,10 +41,10 @@ def test_catalogue(name):
     arrays(bool, (9, 11)),
     st.integers(0, 12),
 )
-def test_twin(labels, foreground, steps):
+def test_twin(labels, foreground, distance):
     given_labels = labels.copy()
     np.testing.assert_array_equal(
-        spread_labels(labels, foreground, steps), reference.spread_labels(given_labels, foreground, steps)
+        expand_labels(labels, foreground, distance), reference.expand_labels(given_labels, foreground, distance)
     )
     np.testing.assert_array_equal(labels, given_labels)
 
@@ -54,9 +54,9 @@ def test_twin(labels, foreground, steps):
     arrays(bool, (14, 15)),
     st.integers(0, 4),
 )
-def test_what_lies_further_away_than_the_steps_has_no_say(labels, foreground, steps):
-    whole = spread_labels(labels, foreground, steps)
-    y0, x0 = max(0, 5 - steps), max(0, 6 - steps)
-    part = (slice(y0, 9 + steps), slice(x0, 10 + steps))
-    inside = spread_labels(labels[part], foreground[part], steps)
+def test_what_lies_further_away_has_no_say(labels, foreground, distance):
+    whole = expand_labels(labels, foreground, distance)
+    y0, x0 = max(0, 5 - distance), max(0, 6 - distance)
+    part = (slice(y0, 9 + distance), slice(x0, 10 + distance))
+    inside = expand_labels(labels[part], foreground[part], distance)
     np.testing.assert_array_equal(inside[5 - y0 : 9 - y0, 6 - x0 : 10 - x0], whole[5:9, 6:10])

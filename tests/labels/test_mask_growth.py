@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from starpoly.errors import ConfigError
-from starpoly.labels.mask_growth import LARGEST_SPREAD, ForegroundMask
+from starpoly.labels.mask_growth import LARGEST_EXPANSION, ForegroundMask
 from starpoly.labels.measurements import measure
 from starpoly.labels.streaming import StreamingLabels
 from starpoly.polygons import StarPolygons
@@ -19,9 +19,9 @@ from starpoly.prediction.slide import SlideOutputs, segment_slide
 from starpoly.tiling import Box, cut
 
 import reference
-from support.growing import columns_of, fed_in_parts, in_order_if_shown
 from support.painted import PaintedModel, disks, paint
 from support.strategies import SHAPE, polygon_sets
+from support.streaming_labels import add_in_parts, columns_of, in_order_if_shown
 
 
 def horseshoe(shape=(40, 44)) -> np.ndarray:
@@ -46,9 +46,9 @@ def iou(first: np.ndarray, second: np.ndarray) -> float:
     return (first & second).sum() / (first | second).sum()
 
 
-def random_foreground(seed: int, shape=SHAPE, spread: int = 3) -> tuple[ForegroundMask, np.ndarray]:
+def random_foreground(seed: int, shape=SHAPE, distance: int = 3) -> tuple[ForegroundMask, np.ndarray]:
     pixels = np.random.default_rng(seed).random(shape) < 0.8
-    foreground = ForegroundMask(shape, spread)
+    foreground = ForegroundMask(shape, distance)
     foreground.put(Box(0, 0, *shape), pixels)
     return foreground, pixels
 
@@ -79,44 +79,44 @@ def test_of_an_image_that_was_looked_at_at_another_size_it_is_the_nearest_pixel(
 @given(polygon_sets(), st.integers(0, 5), st.integers(0, 99), st.sampled_from([1, 5, 30]))
 def test_what_can_be_drawn_is_final(polygons, n_parts, seed, band):
     foreground, pixels = random_foreground(seed)
-    expected = reference.spread_labels(reference.numbered_labels(polygons, SHAPE), pixels, foreground.spread)
-    growing = StreamingLabels(SHAPE, band=band, foreground=foreground)
-    for rows in fed_in_parts(growing, polygons, n_parts, seed):
-        np.testing.assert_array_equal(growing.picture().region(Box(0, 0, rows, SHAPE[1])), expected[:rows])
+    expected = reference.expand_labels(reference.numbered_labels(polygons, SHAPE), pixels, foreground.distance)
+    streaming = StreamingLabels(SHAPE, band=band, foreground=foreground)
+    for rows in add_in_parts(streaming, polygons, n_parts, seed):
+        np.testing.assert_array_equal(streaming.picture().region(Box(0, 0, rows, SHAPE[1])), expected[:rows])
     assert rows == SHAPE[0]
-    np.testing.assert_array_equal(growing.picture().region(Box(0, 0, *SHAPE), 2), expected[::2, ::2])
+    np.testing.assert_array_equal(streaming.picture().region(Box(0, 0, *SHAPE), 2), expected[::2, ::2])
     for box in cut(SHAPE, 17):
-        np.testing.assert_array_equal(growing.whole().region(box), expected[box.slices])
+        np.testing.assert_array_equal(streaming.whole().region(box), expected[box.slices])
 
 
 @given(polygon_sets(), st.integers(0, 5), st.integers(0, 99), st.sampled_from([1, 5, 30]))
 def test_table_is_that_of_the_final_picture(polygons, n_parts, seed, band):
     foreground, pixels = random_foreground(seed)
-    growing = StreamingLabels(SHAPE, band=band, foreground=foreground)
-    for _ in fed_in_parts(growing, polygons, n_parts, seed):
+    streaming = StreamingLabels(SHAPE, band=band, foreground=foreground)
+    for _ in add_in_parts(streaming, polygons, n_parts, seed):
         pass
-    labels = reference.spread_labels(reference.numbered_labels(polygons, SHAPE), pixels, foreground.spread)
-    expected, found = measure(labels, in_order_if_shown(polygons)), columns_of(growing)
+    labels = reference.expand_labels(reference.numbered_labels(polygons, SHAPE), pixels, foreground.distance)
+    expected, found = measure(labels, in_order_if_shown(polygons)), columns_of(streaming)
     for name in expected:
         np.testing.assert_array_equal(found[name], expected[name])
 
 
-def test_rows_wait_for_what_may_spread_to_them():
+def test_rows_wait_for_labels_that_may_expand_into_them():
     polygons = StarPolygons(np.array([[10.0, 9.0]]), np.full((1, 8), 3.0), np.array([0.9]))
-    growing = StreamingLabels(SHAPE, band=1, foreground=random_foreground(0)[0])
-    growing.add(polygons, 40, 35)
-    growing.advance()
-    assert growing.n_drawable == 30
-    growing.add(polygons.take([]), math.inf, math.inf)
-    growing.advance()
-    assert growing.n_drawable == SHAPE[0]
+    streaming = StreamingLabels(SHAPE, band=1, foreground=random_foreground(0)[0])
+    streaming.add(polygons, 40, 35)
+    streaming.advance()
+    assert streaming.n_drawable == 30
+    streaming.add(polygons.take([]), math.inf, math.inf)
+    streaming.advance()
+    assert streaming.n_drawable == SHAPE[0]
 
 
 def test_a_bent_object_gets_its_shape_and_polygons_stay():
     labels = horseshoe()
     model, image = PaintedModel(has_foreground=True), seen_once(labels, (18, 7), (30, 37))
     by_polygons, known = model.predict_instances(image)
-    by_masks, details = model.predict_instances(image, spread=50)
+    by_masks, details = model.predict_instances(image, expand_into_foreground=50)
     assert iou(by_polygons == by_polygons[18, 7], labels == 1) < 0.6
     assert iou(by_masks == by_masks[18, 7], labels == 1) == 1
     assert iou(by_masks == by_masks[30, 37], labels == 2) == 1
@@ -125,18 +125,18 @@ def test_a_bent_object_gets_its_shape_and_polygons_stay():
 
 @settings(max_examples=20)
 @given(st.integers(0, 9), st.sampled_from([152, 172]), st.integers(1, 30), st.sampled_from([1.0, 0.9, 2.0]))
-def test_a_slide_in_tiles_is_the_image_in_one(tmp_path_factory, seed, tile_size, spread, scale):
+def test_a_slide_in_tiles_is_the_image_in_one(tmp_path_factory, seed, tile_size, distance, scale):
     folder = tmp_path_factory.mktemp("slide")
     image = paint(disks((190, 210), seed, 40))
-    image[::3, ::2, 0] *= 0.1  # objects with fewer polygons, so that there is something left to spread to
+    image[::3, ::2, 0] *= 0.1  # objects with fewer polygons, so that there is something left to expand into
     model = PaintedModel(has_foreground=True)
-    expected, _ = model.predict_instances(image, spread=spread, scale=scale)
+    expected, _ = model.predict_instances(image, expand_into_foreground=distance, scale=scale)
     outputs = SlideOutputs(labels=folder / "labels.tif", table=folder / "table.csv")
     segment_slide(
         PaintedModel(has_foreground=True),
         image,
         outputs,
-        spread=spread,
+        expand_into_foreground=distance,
         scale=scale,
         tile_size=tile_size,
         journal=folder / "journal",
@@ -146,7 +146,7 @@ def test_a_slide_in_tiles_is_the_image_in_one(tmp_path_factory, seed, tile_size,
 
 def test_a_stopped_run_goes_on_with_the_foreground_of_its_tiles(tmp_path, monkeypatch):
     image = paint(disks((190, 210), 3, 40))
-    expected, _ = PaintedModel(has_foreground=True).predict_instances(image, spread=9)
+    expected, _ = PaintedModel(has_foreground=True).predict_instances(image, expand_into_foreground=9)
     stopping, outputs = PaintedModel(has_foreground=True), SlideOutputs(labels=tmp_path / "labels.tif")
     network, answer = stopping._predictor, type(stopping._predictor).__call__
 
@@ -158,19 +158,23 @@ def test_a_stopped_run_goes_on_with_the_foreground_of_its_tiles(tmp_path, monkey
     with monkeypatch.context() as patch:
         patch.setattr(type(network), "__call__", stop)
         with pytest.raises(KeyboardInterrupt):
-            segment_slide(stopping, image, outputs, spread=9, tile_size=152, journal=tmp_path / "journal")
+            segment_slide(
+                stopping, image, outputs, expand_into_foreground=9, tile_size=152, journal=tmp_path / "journal"
+            )
     again = PaintedModel(has_foreground=True)
-    n_tiles = segment_slide(again, image, outputs, spread=9, tile_size=152, journal=tmp_path / "journal").n_tiles
+    n_tiles = segment_slide(
+        again, image, outputs, expand_into_foreground=9, tile_size=152, journal=tmp_path / "journal"
+    ).n_tiles
     assert 0 < len(again._predictor.windows) < n_tiles
     np.testing.assert_array_equal(tifffile.imread(outputs.labels), expected)
 
 
 def test_a_model_without_foreground_is_said():
     with pytest.raises(ConfigError, match="foreground"):
-        PaintedModel().predict_instances(paint(horseshoe()), spread=5)
+        PaintedModel().predict_instances(paint(horseshoe()), expand_into_foreground=5)
 
 
-@pytest.mark.parametrize("spread", [-1, LARGEST_SPREAD + 1])
-def test_how_far_is_bounded(spread):
-    with pytest.raises(ConfigError, match=str(LARGEST_SPREAD)):
-        PaintedModel(has_foreground=True).predict_instances(paint(horseshoe()), spread=spread)
+@pytest.mark.parametrize("distance", [-1, LARGEST_EXPANSION + 1])
+def test_how_far_is_bounded(distance):
+    with pytest.raises(ConfigError, match=str(LARGEST_EXPANSION)):
+        PaintedModel(has_foreground=True).predict_instances(paint(horseshoe()), expand_into_foreground=distance)

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from starpoly.io.writers.labels import write_labels
+from starpoly.io.writers.label_tiff import write_labels
 
 from support.examples import with_discs
 
@@ -98,11 +98,11 @@ def test_errors_are_told_in_the_widget(viewer):
 def test_files_are_shown(opengl, tmp_path):
     from PIL import Image
 
-    from starpoly.napari_plugin.layers import show
+    from starpoly.plot.viewer import show_in_napari
 
     Image.fromarray(np.stack([IMAGE] * 3, axis=-1)).save(tmp_path / "cells.png")
     write_labels(tmp_path / "cells_label.tiff", LABELS)
-    viewer = show(tmp_path / "cells.png", tmp_path / "cells_label.tiff")
+    viewer = show_in_napari(tmp_path / "cells.png", tmp_path / "cells_label.tiff")
     assert [layer.name for layer in viewer.layers] == ["cells", "cells_label"]
     assert viewer.layers["cells"].rgb
     np.testing.assert_array_equal(viewer.layers["cells_label"].data, LABELS)

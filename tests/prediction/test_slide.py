@@ -10,7 +10,7 @@ import tifffile
 
 from starpoly.config import ModelSpec, NetworkConfig, NormalizationConfig
 from starpoly.errors import StarpolyError
-from starpoly.io.readers.opening import open_source
+from starpoly.io.readers.images import open_source
 from starpoly.model import StarPoly2D
 from starpoly.prediction.slide import SlideOutputs, segment_slide
 from starpoly.tiling import Box

@@ -13,9 +13,9 @@ from PIL import Image
 
 from starpoly.errors import ConfigError, ImageError, StarpolyError, StarpolyWarning
 from starpoly.io.readers.pixel_size import pixel_size_of_ome
+from starpoly.prediction.region_masks import RegionMask
 from starpoly.prediction.slide import SlideOutputs, segment_slide
-from starpoly.prediction.tissue import Tissue
-from starpoly.suppression.streaming import suppress
+from starpoly.suppression.greedy import suppress
 from starpoly.tiling import Box
 
 from reference import numbered_labels
@@ -41,10 +41,10 @@ def mask(tmp_path):
     pixels[:6, :7] = 255
     pixels[9:, 8:] = 1
     Image.fromarray(pixels).save(tmp_path / "mask.png")
-    return tmp_path / "mask.png", Tissue(pixels > 0, SHAPE)
+    return tmp_path / "mask.png", RegionMask(pixels > 0, SHAPE)
 
 
-def expected_labels(image, region: Tissue, **settings) -> np.ndarray:
+def expected_labels(image, region: RegionMask, **settings) -> np.ndarray:
     """Of the candidates inside, those that suppression leaves."""
     model = PaintedModel()
     candidates = model.find_candidates(image, **settings)
@@ -137,7 +137,7 @@ def test_empty_glass_is_skipped_and_nothing_is_lost(sparse, tmp_path, caplog):
 
 
 def test_in_doubt_all_is_looked_at_and_said(slide, tmp_path):
-    with pytest.warns(StarpolyWarning, match="all of it is looked at"):
+    with pytest.warns(StarpolyWarning, match="all of it is analysed"):
         result = segment_slide(PaintedModel(), slide[0], SlideOutputs(), tissue="auto")
     assert (result.fraction, result.n_skipped) == (1, 0)
 

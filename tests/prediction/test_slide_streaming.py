@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from starpoly.errors import OutputError
 from starpoly.io.writers import label_tiff, ome_zarr
-from starpoly.labels import streaming as growing
+from starpoly.labels import streaming
 from starpoly.prediction.slide import SlideOutputs, segment_slide
 
 import reference
@@ -31,7 +31,7 @@ LONG = 60
 @pytest.fixture(autouse=True)
 def fine(monkeypatch):
     """Small images are worth several tiles in files, and are taken up row by row."""
-    monkeypatch.setattr(growing, "BAND", 1)
+    monkeypatch.setattr(streaming, "BAND", 1)
     monkeypatch.setattr(label_tiff, "TILE", 16)
     monkeypatch.setattr(label_tiff, "_SMALLEST_LEVEL", 32)
     monkeypatch.setattr(label_tiff, "_AT_ONCE", 1024)
@@ -170,13 +170,13 @@ def test_results_are_written_before_the_last_tile_is_looked_at(large, tmp_path):
 def test_only_the_last_rows_are_left_when_the_last_tile_is_looked_at(large, monkeypatch):
     """Rows wait for the tiles around them, and for no others."""
     drawable, labels = [], []
-    init = growing.StreamingLabels.__init__
+    init = streaming.StreamingLabels.__init__
 
     def remembering(self, *args, **options):
         init(self, *args, **options)
         labels.append(self)
 
-    monkeypatch.setattr(growing.StreamingLabels, "__init__", remembering)
+    monkeypatch.setattr(streaming.StreamingLabels, "__init__", remembering)
     n_tiles = segment_slide(Watched(), large, SlideOutputs(), tile_size=40).n_tiles
 
     def before(number):
@@ -213,8 +213,8 @@ def test_stopped_anywhere_and_gone_on_with(large, wanted, tmp_path, monkeypatch,
 def test_what_cannot_be_written_ends_the_run_which_can_be_gone_on_with(large, wanted, tmp_path, monkeypatch, kind):
     needs_packages()
     files, stopped, numbers = outputs(tmp_path / "out"), threading.Event(), []
-    stop = growing.StreamingLabels.stop
-    monkeypatch.setattr(growing.StreamingLabels, "stop", lambda self, error: (stop(self, error), stopped.set()))
+    stop = streaming.StreamingLabels.stop
+    monkeypatch.setattr(streaming.StreamingLabels, "stop", lambda self, error: (stop(self, error), stopped.set()))
 
     def full(*args, **options):
         raise OutputError(f"{kind} cannot be written; free space, then repeat the command")
@@ -249,9 +249,9 @@ def test_more_objects_than_16_bits_number_begin_the_files_anew(tmp_path, monkeyp
     image = np.zeros((520, 520, 9), np.float32)
     image[::2, ::2] = [1, *[0.4] * 8]
     dtypes = []
-    picture = growing.StreamingLabels.picture
+    picture = streaming.StreamingLabels.picture
     monkeypatch.setattr(
-        growing.StreamingLabels, "picture", lambda self: (dtypes.append((made := picture(self)).dtype.name), made)[1]
+        streaming.StreamingLabels, "picture", lambda self: (dtypes.append((made := picture(self)).dtype.name), made)[1]
     )
     files = SlideOutputs(labels=tmp_path / "l.tiff", zarr=tmp_path / "l.zarr")
     result = segment_slide(PaintedModel(max_distance=2.0), image, files, tile_size=128)

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from starpoly.errors import DataError
-from starpoly.io.readers.opening import open_source
-from starpoly.io.writers.labels import write_labels
+from starpoly.io.readers.images import open_source
+from starpoly.io.writers.label_tiff import write_labels
 from starpoly.io.writers.overlay import write_overlay
 from starpoly.report.entries import Entry, find_entries
 from starpoly.report.examine import examine

@@ -15,7 +15,7 @@ import pytest
 
 from starpoly.config import ModelSpec, NetworkConfig, Thresholds
 from starpoly.io.readers.images import read_image
-from starpoly.io.writers.labels import write_labels
+from starpoly.io.writers.label_tiff import write_labels
 from starpoly.io.writers.table import write_table
 from starpoly.labels.measurements import measure
 from starpoly.report.entries import Entry

@@ -12,23 +12,22 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tifffile
 
 from starpoly import plot
-from starpoly.cli import train as train_command
-from starpoly.cli import view as view_command
 from starpoly.cli.main import main
-from starpoly.config import ModelSpec, NetworkConfig, Thresholds
-from starpoly.io.writers.labels import write_labels
+from starpoly.config import ModelSpec, NetworkConfig
+from starpoly.io.writers.label_tiff import write_labels
 from starpoly.model import StarPoly2D
 from starpoly.network.architectures.registry import build_network
 from starpoly.network.storage.folder import save_model
-from starpoly.training import thresholds as thresholds_module
+from starpoly.plot import viewer
+from starpoly.training import run as training_run
 from starpoly.training.samples import generate_nuclei
+from starpoly.training.settings import TABLES
 
 from support.documents import DOCUMENTS, NOT_RUN, ROOT, Block, blocks, imported_names, reference_names, why_not
 from support.painted import BrightModel
@@ -116,7 +115,7 @@ def template(tmp_path_factory) -> Path:
         f"{path.stem},{'rare' if index else 'common'}"
         for index, path in enumerate(sorted((folder / "train" / "images").iterdir()))
     ]
-    (folder / "kinds.csv").write_text("\n".join(["name,kind", *table]) + "\n")
+    (folder / "groups.csv").write_text("\n".join(["name,group", *table]) + "\n")
     for name in ("settings", "challenge", "first", "second", "third", "fourth", "fifth", "sixth", "small", "tiny"):
         (folder / f"{name}.toml").write_text(TINY)
     spec = ModelSpec("tiny", NetworkConfig(**tomllib.loads(TINY)["network"]), 20.0)
@@ -137,10 +136,8 @@ def world(template, tmp_path, monkeypatch) -> Path:
 @pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_commands_and_python_run(document, world, monkeypatch, capsys):
-    monkeypatch.setattr(view_command, "why_not_napari", lambda: "a test")
-    tuned = SimpleNamespace(thresholds=Thresholds(), calibration=())  # after two steps there is nothing to tune by
-    monkeypatch.setattr(thresholds_module, "tune", lambda *_, **__: tuned)
-    monkeypatch.setattr(train_command, "_draw_losses", lambda *_: None)
+    monkeypatch.setattr(viewer, "why_not_napari", lambda: "a test")
+    monkeypatch.setattr(training_run, "_draw_losses", lambda *_: None)
     names = {"Path": Path, "image": "slide.ome.tif"}
     for block in blocks(document):
         if block.reason:
@@ -174,9 +171,9 @@ def run(words, monkeypatch, capsys, where):
 @pytest.mark.parametrize("block", of_kind("toml"), ids=where)
 def test_settings_are_known(block: Block):
     tables = tomllib.loads(block.text)
-    assert set(tables) <= set(train_command._TABLES)
+    assert set(tables) <= set(TABLES)
     for name, table in tables.items():
-        train_command._TABLES[name].from_dict(table)
+        TABLES[name].from_dict(table)
 
 
 @pytest.mark.parametrize("block", of_kind("python"), ids=where)

@@ -16,7 +16,7 @@ import numpy as np
 sys.path[:0] = ["benchmarks", "tests"]
 from nms_agreement import candidates_of, drawn_ellipses
 from starpoly.geometry import _kernels_nms as kernels
-from starpoly.suppression.streaming import suppress
+from starpoly.suppression.greedy import suppress
 from starpoly.polygons import StarPolygons
 
 def counted(name):

@@ -10,9 +10,10 @@ import pytest
 from starpoly.config import AugmentConfig, NetworkConfig, SizeRange, TrainingConfig
 from starpoly.errors import ModelError
 from starpoly.network.storage.folder import load_model
-from starpoly.training import fit as fit_module
+from starpoly.training import loop as loop_module
 from starpoly.training.data import array_pairs
 from starpoly.training.fit import fit
+from starpoly.training.inputs import TrainingInputs
 
 NETWORK = NetworkConfig(n_rays=8, depth=1, base_filters=4, head_filters=8)
 TRAINING = TrainingConfig(
@@ -34,7 +35,7 @@ def pairs(n: int = 3, seed: int = 0):
 
 
 def run(folder, training=TRAINING, **settings):
-    return fit(folder, pairs(), pairs(2, seed=1), network=NETWORK, training=training, **settings)
+    return fit(folder, TrainingInputs(pairs(), pairs(2, seed=1)), network=NETWORK, training=training, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -63,13 +64,13 @@ def test_where_images_are_brought_to_a_size_distances_are_bounded_by_it(tmp_path
 
 def test_killed_and_resumed_ends_the_same(whole, tmp_path, monkeypatch):
     folder = tmp_path / "whole"
-    save = fit_module.save_checkpoint
+    save = loop_module.save_checkpoint
 
     def die_after_the_first(*args, **kwargs):
         save(*args, **kwargs)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fit_module, "save_checkpoint", die_after_the_first)
+    monkeypatch.setattr(loop_module, "save_checkpoint", die_after_the_first)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             run(folder, resume=True)

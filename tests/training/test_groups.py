@@ -1,4 +1,4 @@
-"""Kinds of images: rare ones are drawn more often."""
+"""Groups of images: rare ones are drawn more often."""
 
 from __future__ import annotations
 
@@ -8,64 +8,69 @@ import pytest
 from starpoly.config import AugmentConfig, NetworkConfig, TrainingConfig
 from starpoly.errors import ConfigError, DataError
 from starpoly.training.data import Pair, TrainingData, array_pairs
-from starpoly.training.groups import kind_factors, read_kinds, with_kinds
+from starpoly.training.groups import group_factors, read_groups, with_groups
 from starpoly.training.patches import PatchSampler
 
 
-def kinds_of(names, kinds, where):
+def groups_of(names, groups, where):
     pairs = [Pair(name, lambda: np.eye(16), lambda: np.ones((16, 16), np.int32)) for name in names]
-    return TrainingData(with_kinds(pairs, kinds, where)).kinds
+    return TrainingData(with_groups(pairs, groups, where)).groups
 
 
 def table(path, *rows: str):
-    path.write_text("\n".join(["name,kind", *rows]) + "\n", encoding="utf-8")
+    path.write_text("\n".join(["name,group", *rows]) + "\n", encoding="utf-8")
     return path
 
 
 @pytest.mark.parametrize(("balance", "factors"), [(0, [1, 1, 1, 1, 1]), (0.5, [1, 1, 1, 1, 2]), (1, [1, 1, 1, 1, 4])])
-def test_an_image_counts_more_the_rarer_its_kind(balance, factors):
-    np.testing.assert_allclose(kind_factors(["tissue"] * 4 + ["blood"], balance), factors)
+def test_an_image_counts_more_the_rarer_its_group(balance, factors):
+    np.testing.assert_allclose(group_factors(["tissue"] * 4 + ["blood"], balance), factors)
 
 
 @pytest.mark.filterwarnings("ignore:.*the mask holds no object")
 @pytest.mark.parametrize(("balance", "share"), [(0, 1 / 8), (1, 1 / 2)])
 def test_balanced_kinds_are_drawn_alike(balance, share):
-    kinds = ["empty"] * 7 + ["full"]
-    labels = [np.zeros((40, 40), np.int32) for _ in kinds]
+    groups = ["empty"] * 7 + ["full"]
+    labels = [np.zeros((40, 40), np.int32) for _ in groups]
     labels[-1][:] = 1
     data = TrainingData(array_pairs([np.eye(40)] * 8, labels))
     training = TrainingConfig(
         patch_size=(32, 32), batch_size=400, foreground=0.0, augment=AugmentConfig(warp_probability=0)
     )
     sampler = PatchSampler(
-        data, np.full(8, 1600), NetworkConfig(n_rays=4, depth=1), training, kind_factors(kinds, balance)
+        data, np.full(8, 1600), NetworkConfig(n_rays=4, depth=1), training, group_factors(groups, balance)
     )
     full = sampler.batch(0)[1]["probability"][..., 0].max(axis=(1, 2)) > 0
     assert full.mean() == pytest.approx(share, abs=0.05)
 
 
 def test_names_in_the_table_may_have_their_extension(tmp_path):
-    kinds = read_kinds(table(tmp_path / "kinds.csv", "a.tif,blood", "b,tissue", "b.5,tissue"))
-    assert kinds_of(["b", "a", "b.5"], kinds, "kinds.csv") == ["tissue", "blood", "tissue"]
+    groups = read_groups(table(tmp_path / "groups.csv", "a.tif,blood", "b,tissue", "b.5,tissue"))
+    assert groups_of(["b", "a", "b.5"], groups, "groups.csv") == ["tissue", "blood", "tissue"]
 
 
 @pytest.mark.parametrize(
     ("rows", "message"), [(["a,blood", "a,tissue"], "several for a"), (["b,blood"], r"got none for 1: a; add")]
 )
-def test_every_image_has_one_kind(tmp_path, rows, message):
+def test_every_image_is_in_one_group(tmp_path, rows, message):
     with pytest.raises(DataError, match=message):
-        kinds_of(["a"], read_kinds(table(tmp_path / "kinds.csv", *rows)), "kinds.csv")
+        groups_of(["a"], read_groups(table(tmp_path / "groups.csv", *rows)), "groups.csv")
 
 
-@pytest.mark.parametrize("text", ["name,what\na,b\n", "name,kind\na\n", b"name,kind\n\xff,b\n"])
+@pytest.mark.parametrize("text", ["name,what\na,b\n", "name,group\na\n", b"name,group\n\xff,b\n"])
 def test_what_is_no_such_table(tmp_path, text):
-    (tmp_path / "kinds.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(DataError, match="columns name and kind"):
-        read_kinds(tmp_path / "kinds.csv")
+    (tmp_path / "groups.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(DataError, match="columns name and group"):
+        read_groups(tmp_path / "groups.csv")
 
 
 def test_as_many_kinds_as_images():
     with pytest.raises(DataError, match="each of the 1 training images, got 2"):
-        array_pairs([np.eye(16)], [np.ones((16, 16), np.int32)], kinds=("a", "b"))
-    with pytest.raises(ConfigError, match="kind_balance: expected 0 to 1"):
-        TrainingConfig(kind_balance=2)
+        array_pairs([np.eye(16)], [np.ones((16, 16), np.int32)], groups=("a", "b"))
+    with pytest.raises(ConfigError, match="group_balance: expected 0 to 1"):
+        TrainingConfig(group_balance=2)
+
+
+def test_a_column_kind_is_still_read(tmp_path):
+    (tmp_path / "kinds.csv").write_text("name,kind\na,blood\n")
+    assert read_groups(tmp_path / "kinds.csv") == {"a": "blood"}

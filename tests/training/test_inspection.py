@@ -43,7 +43,7 @@ class Best:
             "mine", NetworkConfig(), 9.0, training={"best_epoch": self.epoch, "images": 3, "validation_loss": 0.5}
         )
 
-    def load(self, folder):
+    def from_pretrained(self, folder):
         self.looks.append(self.epoch)
         model = SimpleNamespace(spec=self.spec())
         model.predict_instances = all_but_the_second
@@ -55,6 +55,7 @@ class Best:
 def best(tmp_path, monkeypatch):
     best = Best(tmp_path)
     monkeypatch.setattr(inspection_module, "load_spec", best.spec)
+    monkeypatch.setattr(inspection_module, "Detector", best)
     monkeypatch.setattr(inspection_module, "_tune", lambda model, windows: None)
     monkeypatch.setattr(inspection_module, "write_training_page", lambda folder: None)
     return best
@@ -66,7 +67,7 @@ def pictures(folder):
 
 def inspect(best, every=2, n=6):
     image = 10.0 * LABELS
-    return Inspection(best.folder, array_pairs([image] * n, [LABELS] * n), best.load, every)
+    return Inspection(best.folder, array_pairs([image] * n, [LABELS] * n), every)
 
 
 def test_new_best_models_are_looked_at_when_it_is_time(best):
@@ -110,11 +111,12 @@ def test_tensorboard_shows_the_pictures(best):
     assert image.encoded_image_string == (best.folder / "validation" / "epoch_0007.png").read_bytes()
 
 
-def test_small_images_of_different_sizes_fit(best):
+def test_small_images_of_different_sizes_fit(best, monkeypatch):
     masks = [with_discs((30, 40), (10, 10, 4)), with_discs((50, 20), (10, 10, 4)), np.zeros((9, 9), int)]
     model = SimpleNamespace(spec=best.spec())
     model.predict_instances = lambda image: (np.zeros(image.shape[:2], np.int32), {})
-    look = Inspection(best.folder, array_pairs([mask * 1.0 for mask in masks], masks), lambda folder: model, 1)
+    monkeypatch.setattr(best, "from_pretrained", lambda folder: model)
+    look = Inspection(best.folder, array_pairs([mask * 1.0 for mask in masks], masks), 1)
     look(1)
     assert read_image(best.folder / "validation" / "epoch_0001.png").shape == (106, 40 + 20 + 9 + 12, 3)
 

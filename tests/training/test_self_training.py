@@ -12,7 +12,8 @@ from starpoly.network.storage.folder import load_model
 from starpoly.training import rounds as rounds_module
 from starpoly.training.data import array_pairs
 from starpoly.training.fit import fit
-from starpoly.training.self_training import FOLDER, Unlabelled
+from starpoly.training.inputs import TrainingInputs
+from starpoly.training.self_training import FOLDER
 from starpoly.training.unlabelled import array_unlabelled
 
 NETWORK = NetworkConfig(n_rays=16, depth=2, base_filters=8, head_filters=16)
@@ -39,13 +40,13 @@ def pairs(*seeds: int):
     return array_pairs(images, masks)
 
 
-def unlabelled() -> Unlabelled:
-    return Unlabelled(array_unlabelled([disks(seed)[0] for seed in range(10, 14)]), StarPoly2D.of_network)
+def unlabelled():
+    return array_unlabelled([disks(seed)[0] for seed in range(10, 14)])
 
 
 def run(folder, training=TRAINING, **settings):
-    settings = {"unlabelled": unlabelled(), **settings}
-    return fit(folder, pairs(0, 1, 2), pairs(3), network=NETWORK, training=training, **settings)
+    data = TrainingInputs(pairs(0, 1, 2), pairs(3), settings.pop("unlabelled", unlabelled()))
+    return fit(folder, data, network=NETWORK, training=training, **settings)
 
 
 def killed_after(epoch: int, folder, **settings) -> None:
@@ -105,12 +106,12 @@ def test_killed_anywhere_and_resumed_ends_the_same(whole, tmp_path, monkeypatch)
 
 
 def test_unlabelled_images_can_be_added_until_the_first_labelling(whole, tmp_path):
-    killed_after(2, tmp_path / "whole", unlabelled=None)
+    killed_after(2, tmp_path / "whole", unlabelled=())
     run(tmp_path / "whole", resume=True)
     for a, b in zip(weights(whole[0]), weights(tmp_path / "whole"), strict=True):
         np.testing.assert_array_equal(a, b)
     with pytest.raises(ModelError, match=r"other settings \(unlabelled\)"):
-        run(tmp_path / "whole", resume=True, unlabelled=None)
+        run(tmp_path / "whole", resume=True, unlabelled=())
 
 
 def test_labels_that_were_lost_in_between_are_missed(tmp_path):
@@ -122,7 +123,7 @@ def test_labels_that_were_lost_in_between_are_missed(tmp_path):
 
 
 def test_without_unlabelled_images_nothing_is_said_of_them(tmp_path):
-    spec = run(tmp_path / "m", TRAINING.replace(epochs=1, steps_per_epoch=1), unlabelled=None)
+    spec = run(tmp_path / "m", TRAINING.replace(epochs=1, steps_per_epoch=1), unlabelled=())
     assert "unlabelled" not in spec.training
     assert "unlabelled" not in spec.training["settings"]
 

@@ -1,4 +1,4 @@
-"""Which image files a list of files, folders and patterns means."""
+"""Which images a list of files, folders and patterns means."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from .pairing import EXTENSIONS
+from ..readers.registry import TITLES, has_image_suffix, is_zarr
+from .ignored import Ignored, group_ignored
+from .naming import holds_labels, is_hidden, is_ours, is_result, may_be_image
 
-_RESULTS = re.compile(r".(_labels?|_masks?|_overlay)$", re.IGNORECASE)
-_ZARR_MARKS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 _WILDCARD = re.compile(r"[*?\[]")
 
 
@@ -28,26 +28,37 @@ class FoundImage:
 class FoundImages:
     """What :func:`find_images` found.
 
-    ``problems`` holds (input, message) of the inputs that gave nothing, ``empty`` those of these inputs that are nothing
-    but folders without images, ``passed_over`` the named files that look like results.
+    Attributes
+    ----------
+    images : tuple of FoundImage
+    problems : tuple of (str, str)
+        Input and message of the inputs that gave nothing.
+    passed_over : tuple of Path
+        Named files that look like results.
+    empty : tuple of str
+        Those inputs among ``problems`` that are folders without images.
+    ignored : tuple of Ignored
+        Files in folders, or matched by patterns, that are no images to work on. Hidden files and results of starpoly
+        are not among them.
     """
 
     images: tuple[FoundImage, ...]
     problems: tuple[tuple[str, str], ...] = ()
     passed_over: tuple[Path, ...] = ()
     empty: tuple[str, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
 
 
 def find_images(
     inputs: Iterable[str | Path], *, recursive: bool = False, exclude: Iterable[str | Path] = ()
 ) -> FoundImages:
-    """Find the image files among files, folders and glob patterns.
+    """Find the images among files, folders and glob patterns.
 
-    In folders and among the matches of a pattern only files with an image's extension (in small or capital letters)
-    count; hidden ones and label, mask and overlay images (``*_label.*``, ``*_labels.*``, ``*_mask.*``, ``*_masks.*``,
-    ``*_overlay.*``) are passed over. A file that is named is taken as it is, but label, mask and overlay images among
-    several inputs are passed over, too: a shell that expands ``folder/*`` names the results of an earlier run.
-    A zarr that is named is one image. A link to nothing counts as the file that it should be.
+    In folders and among the matches of a pattern, files with the suffix of a reader (in small or capital letters) and
+    zarr folders count; hidden ones and label, mask and overlay images (``*_label.*``, ``*_masks.*``, ``*_overlay.*`` ...)
+    are passed over. A file that is named is taken as it is, whatever characters its name has, but label, mask and
+    overlay images among several inputs are passed over, too: a shell that expands ``folder/*`` names the results of an
+    earlier run. A link to nothing counts as the file that it should be.
 
     Parameters
     ----------
@@ -63,101 +74,161 @@ def find_images(
     FoundImages
         In the order of the inputs, within each by name; every file once.
     """
-    excluded = {Path(folder).resolve() for folder in exclude}
-    images: dict[Path, FoundImage] = {}
-    problems: list[tuple[str, str]] = []
-    empty: list[str] = []
     named = [str(given) for given in inputs]
-    passed_over = [Path(given) for given in named if len(named) > 1 and _is_result(Path(given))]
+    search = _Search(recursive, frozenset(Path(folder).resolve() for folder in exclude))
+    images: dict[tuple[Path, str], FoundImage] = {}
+    problems: list[tuple[str, str]] = []
+    passed_over: list[Path] = []
+    empty: list[str] = []
     for given in named:
-        if Path(given) in passed_over:
+        path = Path(given)
+        if len(named) > 1 and is_result(path) and os.path.isfile(given):
+            passed_over.append(path)
             continue
-        found, messages = _find(given, recursive, excluded)
-        if not found and not messages:
+        found = search.find(path, given)
+        if not found.images and not found.problems:
             empty.append(given)
-            messages = [_no_images(Path(given), recursive, excluded)]
-        for image in found:
-            images.setdefault(image.path.parent.resolve() / image.path.name, image)
-        problems += [(given, message) for message in messages]
-    return FoundImages(tuple(images.values()), tuple(problems), tuple(passed_over), tuple(empty))
+            found.problems.append(search.no_images(path, found))
+        for image in found.images:
+            images.setdefault((search.resolve(os.path.dirname(image.path)), image.path.name), image)
+        problems += [(given, message) for message in found.problems]
+    ignored = group_ignored(search.ignored)
+    return FoundImages(tuple(images.values()), tuple(problems), tuple(passed_over), tuple(empty), ignored)
 
 
-def _find(given: str, recursive: bool, excluded: set[Path]) -> tuple[list[FoundImage], list[str]]:
-    """Images under one input, and what is wrong with it."""
-    path = Path(given)
-    if path.is_file():
-        return [FoundImage(path)], []
-    if is_zarr(path):
-        return [FoundImage(path)], []
-    if path.is_dir():
-        return _find_in_folder(path, recursive, excluded)
-    if path.exists():
-        return [], [f"{given}: expected a file, folder or pattern, got neither file nor folder"]
-    if _WILDCARD.search(given):
-        matches = [Path(match) for match in sorted(glob.glob(given, recursive=True))]
-        base = _fixed_part(given)
-        below = {folder for folder in excluded if base.resolve() in folder.parents}
-        files = [match for match in matches if _is_image(match) and below.isdisjoint(match.resolve().parents)]
-        if files:
-            return [FoundImage(file, file.parent.relative_to(base) if recursive else PurePath()) for file in files], []
-        return [], [f"{given}: expected a pattern of image files, got no match; check the pattern"]
-    return [], [f"{given}: expected a file, folder or pattern, got nothing there; check the path"]
+@dataclass
+class _Found:
+    """What one input gave."""
+
+    images: list[FoundImage] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    n_files: int = 0
+    has_subfolders: bool = False
 
 
-def _find_in_folder(folder: Path, recursive: bool, excluded: set[Path]) -> tuple[list[FoundImage], list[str]]:
-    problems: list[str] = []
-    files = sorted(_walk(folder, recursive, excluded, problems), key=lambda file: file.relative_to(folder).parts)
-    return [FoundImage(file, file.parent.relative_to(folder)) for file in files if _is_image(file)], problems
+class _Search:
+    """Looks through inputs; each folder is resolved once, however many files it has."""
+
+    def __init__(self, recursive: bool, excluded: frozenset[Path]) -> None:
+        self._recursive, self._excluded = recursive, excluded
+        self._resolved: dict[str, Path] = {}
+        self._ignored: dict[Path, None] = {}
+
+    @property
+    def ignored(self) -> Iterable[Path]:
+        """Files that were passed over, each once."""
+        return self._ignored
+
+    def resolve(self, folder: str | Path) -> Path:
+        """Where a folder lies, without links."""
+        name = str(folder)
+        if name not in self._resolved:
+            self._resolved[name] = Path(name).resolve()
+        return self._resolved[name]
+
+    def find(self, path: Path, given: str) -> _Found:
+        """Images under one input, and what is wrong with it."""
+        if os.path.isfile(given):
+            return _Found([FoundImage(path)])
+        if path.is_dir():
+            return _Found([FoundImage(path)]) if is_zarr(path) else self._find_in_folder(path)
+        if path.exists():
+            return _Found(problems=[f"{given}: expected a file, folder or pattern, got neither file nor folder"])
+        if _WILDCARD.search(given):
+            return self._find_matches(given)
+        return _Found(problems=[f"{given}: expected a file, folder or pattern, got nothing there; check the path"])
+
+    def no_images(self, folder: Path, found: _Found) -> str:
+        """What to say of a folder without images."""
+        advice = (
+            "; use --recursive to look into its sub-folders" if found.has_subfolders and not self._recursive else ""
+        )
+        return f"{folder}: expected images ({TITLES}), got none among {found.n_files} files{advice}"
+
+    def _find_in_folder(self, folder: Path) -> _Found:
+        found = _Found()
+        entries = sorted(self._walk(folder, (), found))
+        paths = (folder.joinpath(*parts) for parts in entries)
+        found.images = [FoundImage(path, path.parent.relative_to(folder)) for path in self._images_among(paths)]
+        return found
+
+    def _walk(self, folder: Path, parts: tuple[str, ...], found: _Found) -> Iterator[tuple[str, ...]]:
+        """Files and zarr folders under a folder, as parts of their paths."""
+        try:
+            with os.scandir(folder) as listing:
+                entries = list(listing)
+        except OSError as error:
+            found.problems.append(f"{folder}: expected a folder that can be listed, got: {error.strerror or error}")
+            return
+        for entry in entries:
+            inside = (*parts, entry.name)
+            if (
+                entry.is_file()
+                or _leads_nowhere(entry)
+                or (entry.is_dir() and (has_image_suffix(Path(entry.name)) or is_zarr(Path(entry.path))))
+            ):
+                found.n_files += 1
+                yield inside
+            elif self._may_enter(entry, folder):
+                found.has_subfolders = True
+                if self._recursive:
+                    yield from self._walk(folder / entry.name, inside, found)
+
+    def _may_enter(self, entry: os.DirEntry[str], folder: Path) -> bool:
+        if entry.name.startswith(".") or not entry.is_dir(follow_symlinks=False):
+            return False
+        return not self._excluded or self.resolve(folder) / entry.name not in self._excluded
+
+    def _find_matches(self, pattern: str) -> _Found:
+        base, rest = _split_pattern(pattern)
+        matches = [Path(match) for match in glob.glob(os.path.join(glob.escape(str(base)), rest), recursive=True)]
+        folders = {path for path in matches if path.is_dir()}
+        zarrs = {path for path in folders if is_zarr(path)}
+        below = {folder for folder in self._excluded if self.resolve(base) in folder.parents}
+        left_out: dict[Path, bool] = {base: False}
+
+        def is_left_out(folder: Path) -> bool:
+            """Whether a folder between the base and a match is a zarr that matches itself, or excluded."""
+            if folder not in left_out:
+                here = folder in zarrs or (bool(below) and self.resolve(folder) in below)
+                left_out[folder] = here or (folder != folder.parent and is_left_out(folder.parent))
+            return left_out[folder]
+
+        no_images = folders - zarrs
+        files = [path for path in sorted(matches) if path not in no_images and not is_left_out(path.parent)]
+        paths = self._images_among(files)
+        if not paths:
+            got = f"none among {len(files)} matches" if files else "no match; check the pattern"
+            return _Found(problems=[f"{pattern}: expected a pattern of image files, got {got}"])
+        return _Found(
+            [FoundImage(path, path.parent.relative_to(base) if self._recursive else PurePath()) for path in paths]
+        )
+
+    def _images_among(self, paths: Iterable[Path]) -> list[Path]:
+        """Those that are images to work on; others are noted, but for hidden files and results of starpoly."""
+        images = []
+        for path in paths:
+            if is_hidden(path) or is_ours(path):
+                continue
+            is_folder = path.is_dir()
+            if is_folder and is_zarr(path) and holds_labels(path):
+                continue
+            if (is_folder and not is_zarr(path)) or is_result(path) or not (is_folder or may_be_image(path)):
+                self._ignored[path] = None
+            else:
+                images.append(path)
+        return images
 
 
-def _no_images(folder: Path, recursive: bool, excluded: set[Path]) -> str:
-    files = list(_walk(folder, recursive, excluded, []))
-    advice = (
-        "" if recursive or not any(_subfolders(folder, excluded)) else "; use --recursive to look into its sub-folders"
-    )
-    return f"{folder}: expected images ({', '.join(sorted(EXTENSIONS))}), got none among {len(files)} files{advice}"
+def _leads_nowhere(entry: os.DirEntry[str]) -> bool:
+    return entry.is_symlink() and not os.path.exists(entry)
 
 
-def _walk(folder: Path, recursive: bool, excluded: set[Path], problems: list[str]) -> Iterator[Path]:
-    """Files under a folder; a message for each folder that cannot be listed."""
-    try:
-        entries = list(folder.iterdir())
-    except OSError as error:
-        problems.append(f"{folder}: expected a folder that can be listed, got: {error.strerror or error}")
-        return
-    yield from (entry for entry in entries if entry.is_file() or _leads_nowhere(entry))
-    if recursive:
-        for subfolder in _subfolders(folder, excluded):
-            yield from _walk(subfolder, recursive, excluded, problems)
-
-
-def _subfolders(folder: Path, excluded: set[Path]) -> Iterator[Path]:
-    for entry in folder.iterdir():
-        if entry.is_dir() and not entry.is_symlink() and entry.name[0] != "." and entry.resolve() not in excluded:
-            yield entry
-
-
-def _is_image(path: Path) -> bool:
-    if path.name.startswith(".") or path.suffix.lower() not in EXTENSIONS or _RESULTS.search(path.stem):
-        return False
-    return path.is_file() or _leads_nowhere(path)
-
-
-def _leads_nowhere(path: Path) -> bool:
-    return path.is_symlink() and not path.exists()
-
-
-def is_zarr(path: Path) -> bool:
-    """Whether a folder is a zarr array or group: one image."""
-    return path.is_dir() and any((path / mark).is_file() for mark in _ZARR_MARKS)
-
-
-def _is_result(path: Path) -> bool:
-    return bool(_RESULTS.search(path.stem)) and path.is_file()
-
-
-def _fixed_part(pattern: str) -> Path:
-    """The folder of a pattern before its first wildcard."""
-    parts = Path(pattern).parts
-    first = next(index for index, part in enumerate(parts) if _WILDCARD.search(part))
-    return Path(*parts[:first]) if first else Path(os.curdir)
+def _split_pattern(pattern: str) -> tuple[Path, str]:
+    """The folder before the first wildcard, and the rest; folders that exist are taken as they are called."""
+    first, *others = Path(pattern).parts
+    base = Path(os.curdir)
+    parts = [first, *others]
+    while len(parts) > 1 and (not _WILDCARD.search(parts[0]) or (base / parts[0]).is_dir()):
+        base /= parts.pop(0)
+    return base, os.path.join(*parts)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...tiling import Box
-from ..readers.opening import Source
+from ..readers.source import Source
 
 _WHOLE = 1 << 24  # bytes that are looked at in full
 _SAMPLES = 256  # of a larger file, at even distances

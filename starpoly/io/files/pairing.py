@@ -2,55 +2,48 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import DataError
-
-#: Endings of the files that are looked at, compared without regard to case.
-EXTENSIONS = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp"})
-
-_MASK_SUFFIX = re.compile(r"(?<=.)_(labels?|masks?)$", re.IGNORECASE)
-_ANY_SUFFIX = re.compile(r"(?<=.)_(labels?|masks?|img|image)$", re.IGNORECASE)
+from ..readers.registry import is_zarr
+from .ignored import Ignored, group_ignored
+from .naming import holds_labels, is_hidden, is_mask, is_ours, key, may_be_image
 
 
 @dataclass(frozen=True)
 class Pairs:
     """What :func:`pair_files` found; every tuple is in the order of the keys.
 
-    Parameters
+    Attributes
     ----------
     pairs : tuple of (Path, Path)
         Files of the first and the second side with the same key.
     only_first, only_second : tuple of Path
         Files without a partner.
+    ignored : tuple of Ignored
+        Files that are no images.
     """
 
     pairs: tuple[tuple[Path, Path], ...]
     only_first: tuple[Path, ...]
     only_second: tuple[Path, ...]
+    ignored: tuple[Ignored, ...] = ()
 
 
-def key(path: str | Path) -> str:
-    """The name under which a file is paired.
+@dataclass(frozen=True)
+class Listing:
+    """What lies directly in a folder: images, label images among them, by name; and files that are no images."""
 
-    The file's name without its extension (``.ome.tif`` counts as one) and without one suffix
-    ``_label``, ``_labels``, ``_mask``, ``_masks``, ``_img`` or ``_image``. Accented letters are brought
-    to their composed form, since some file systems store them decomposed.
-
-    Examples
-    --------
-    >>> key("labels/cell_01_label.tiff"), key("cell_01.ome.tif"), key("a.b.png")
-    ('cell_01', 'cell_01', 'a.b')
-    """
-    return unicodedata.normalize("NFC", _ANY_SUFFIX.sub("", _stem(Path(path))))
+    images: tuple[Path, ...]
+    ignored: tuple[Ignored, ...] = ()
 
 
-def image_files(folder: str | Path) -> list[Path]:
-    """Image files directly in a folder, by name; hidden files and sub-folders are passed over.
+def list_folder(folder: str | Path) -> Listing:
+    """Images directly in a folder, zarr folders included; hidden files and other sub-folders are passed over.
+
+    OME-Zarr labels beside a label image of the same name are the same result once more, and are left out.
 
     Raises
     ------
@@ -59,48 +52,58 @@ def image_files(folder: str | Path) -> list[Path]:
     """
     folder = Path(folder)
     try:
-        entries = sorted(folder.iterdir())
+        entries = [path for path in sorted(folder.iterdir()) if not is_hidden(path)]
     except OSError as error:
         raise DataError(f"{folder}: expected a folder of images that can be listed, got: {error.strerror}") from error
-    return [path for path in entries if path.suffix.lower() in EXTENSIONS and path.name[0] != "." and path.is_file()]
+    files = [path for path in entries if path.is_file()]
+    images = [path for path in files if may_be_image(path)]
+    masks = {key(path) for path in images if is_mask(path)}
+    zarrs = [path for path in entries if path.is_dir() and is_zarr(path)]
+    zarrs = [path for path in zarrs if key(path) not in masks or not holds_labels(path)]
+    others = group_ignored(path for path in files if not may_be_image(path) and not is_ours(path))
+    return Listing(tuple(sorted(images + zarrs)), others)
+
+
+def image_files(folder: str | Path) -> list[Path]:
+    """The images of :func:`list_folder`."""
+    return list(list_folder(folder).images)
 
 
 def pair_files(first: str | Path, second: str | Path) -> Pairs:
-    """Pair the image files of two folders by :func:`key`.
+    """Pair the images of two folders by :func:`starpoly.io.files.naming.key`.
 
-    Two single files are paired whatever their names. If both sides are the same folder, its files with a
-    mask suffix (``_label``, ``_labels``, ``_mask``, ``_masks``) make up the second side and the others the first.
+    Two single images are paired whatever their names. If both sides are the same folder, its files with a
+    mask suffix (``_label``, ``_labels``, ``_mask``, ``_masks``, ``_cp_masks``) and its OME-Zarr labels make up the second
+    side and the others the first.
 
     Raises
     ------
     DataError
-        If a path is missing, one is a file and the other a folder, or two files of a side have the same key.
+        If a path is missing, one is an image and the other a folder, or two files of a side have the same key.
     """
     first, second = Path(first), Path(second)
     for path in (first, second):
         if not path.exists():
             raise DataError(f"{path}: expected an existing folder or file, got nothing there; check the path")
-    if first.is_file() and second.is_file():
+    if _is_single(first) and _is_single(second):
         return Pairs(((first, second),), (), ())
-    if first.is_file() or second.is_file():
+    if _is_single(first) or _is_single(second):
         raise DataError(f"expected two folders or two files, got one of each: {first} and {second}")
     return _pair(*_sides(first, second))
 
 
-def _stem(path: Path) -> str:
-    """Name without extension."""
-    if path.suffix.lower() not in EXTENSIONS:
-        return path.name
-    stem = path.stem
-    return stem[:-4] if path.suffix.lower() in (".tif", ".tiff") and stem.lower().endswith(".ome") else stem
+def _is_single(path: Path) -> bool:
+    return path.is_file() or is_zarr(path)
 
 
-def _sides(first: Path, second: Path) -> tuple[list[Path], list[Path]]:
+def _sides(first: Path, second: Path) -> tuple[Listing, Listing]:
+    listing = list_folder(first)
     if not first.samefile(second):
-        return image_files(first), image_files(second)
-    files = image_files(first)
-    masks = [path for path in files if _MASK_SUFFIX.search(_stem(path))]
-    return [path for path in files if path not in set(masks)], masks
+        return listing, list_folder(second)
+    sides: dict[bool, list[Path]] = {False: [], True: []}
+    for path in listing.images:
+        sides[is_mask(path) or (path.is_dir() and holds_labels(path))].append(path)
+    return Listing(tuple(sides[False]), listing.ignored), Listing(tuple(sides[True]))
 
 
 def _by_key(paths: Iterable[Path]) -> dict[str, Path]:
@@ -116,10 +119,11 @@ def _by_key(paths: Iterable[Path]) -> dict[str, Path]:
     return found
 
 
-def _pair(first: Iterable[Path], second: Iterable[Path]) -> Pairs:
-    ours, theirs = _by_key(first), _by_key(second)
+def _pair(first: Listing, second: Listing) -> Pairs:
+    ours, theirs = _by_key(first.images), _by_key(second.images)
     return Pairs(
         tuple((ours[name], theirs[name]) for name in sorted(ours.keys() & theirs.keys())),
         tuple(ours[name] for name in sorted(ours.keys() - theirs.keys())),
         tuple(theirs[name] for name in sorted(theirs.keys() - ours.keys())),
+        first.ignored + second.ignored,
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,8 @@ from numpy.typing import NDArray
 
 from ...errors import ImageError
 from ...tiling import Box
-from .source import Source
+from .blocks import EXPENSIVE_BYTES
+from .source import Source, check_level, reopen
 from .untrusted import decoding
 
 
@@ -42,6 +45,10 @@ class ArraySource(Source):
         super().__init__(name, (*array.shape, 1)[:3], array.dtype, block=_block(array), read_warning=read_warning)
         self._array = array
 
+    def made_by(self) -> tuple[Callable[..., Source], tuple[Any, ...]]:
+        """See :meth:`Source.made_by`."""
+        return ArraySource, (self._array, self.name, self.read_warning)
+
     def read(self, box: Box, channels: Sequence[int]) -> NDArray:
         """See :meth:`Source.read`."""
         with decoding(self.name, f"pixels of {box}"):
@@ -50,6 +57,34 @@ class ArraySource(Source):
         if pixels.shape != (*box.shape, self.shape[2]):
             raise ImageError(f"{self.name}: expected {(*box.shape, self.shape[2])} pixels of {box}, got {pixels.shape}")
         return pixels if tuple(channels) == tuple(range(self.shape[2])) else pixels[..., list(channels)]
+
+
+class HeldSource(ArraySource):
+    """A file that cannot be read by region, decoded whole.
+
+    Parameters
+    ----------
+    path : Path
+    level : int
+        0, the only one.
+    read : callable
+        A function of a module, which gives the pixels of a path.
+    """
+
+    def __init__(self, path: Path, level: int, read: Callable[[Path], NDArray]) -> None:
+        check_level(path, level, ["the only one"])
+        with decoding(path):
+            image = read(path)
+        warning = (
+            f"cannot be read by region: {image.nbytes / 1e6:.0f} MB are decoded and held in memory; "
+            "save it as a tiled TIFF"
+        )
+        super().__init__(image, path, warning if image.nbytes > EXPENSIVE_BYTES else None)
+        self._path, self._read = path.absolute(), read
+
+    def made_by(self) -> tuple[Callable[..., Source], tuple[Any, ...]]:
+        """See :meth:`Source.made_by`."""
+        return reopen, (partial(HeldSource, read=self._read), self._path, self.level, self.name)
 
 
 def _block(array: Any) -> tuple[int, int]:

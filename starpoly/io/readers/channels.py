@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ HELD_BYTES = 256 << 20
 
 
 def match_channels(source: Source, n_channels: int) -> Source:
-    """The source with ``n_channels`` channels, as :func:`starpoly.io.readers.images.as_channels` maps them.
+    """The source with ``n_channels`` channels, as :func:`starpoly.images.channels.as_channels` maps them.
 
     A large source is not looked through to find out whether its channels are equal or constant: RGB becomes luminance
     (which is the common value where all three are equal), grey is repeated, and nothing is taken for alpha.
@@ -55,6 +56,10 @@ class _Mapped(DerivedSource):
 
     def __init__(self, source: Source, n_channels: int) -> None:
         super().__init__(source, (*source.shape[:2], n_channels), np.float32 if n_channels == 1 else source.dtype)
+
+    def made_by(self) -> tuple[Callable[..., Source], tuple[Any, ...]]:
+        """See :meth:`Source.made_by`."""
+        return _Mapped, (self._source, self.shape[2])
 
     def read(self, box: Box, channels: Sequence[int]) -> NDArray:
         """See :meth:`Source.read`."""

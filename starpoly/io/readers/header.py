@@ -17,11 +17,14 @@ class Header:
         Bytes of the decoded pixels, all channels.
     by_region : bool
         Whether the format lets regions be read without decoding the whole image.
+    pixel_size : (float, float) or None
+        Micrometres per pixel (y, x), None where the file states none.
     """
 
     shape: tuple[int, int]
     n_bytes: int
     by_region: bool = False
+    pixel_size: tuple[float, float] | None = None
 
     @property
     def n_pixels(self) -> int:

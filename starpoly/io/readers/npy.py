@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 from ...tiling import Box
 from .axes import arrange_axes, guess_axes
 from .mapped import MappedPlanes
-from .source import Source
+from .source import FileSource, check_level
 from .untrusted import decoding
 
-NPY_START = b"\x93NUMPY"
 
-
-class NpySource(Source):
+class NpySource(FileSource):
     """An ``.npy`` file (Y, X), (Y, X, C) or, with up to four channels, (C, Y, X).
 
     Parameters
     ----------
     path : Path
+    level : int
+        0, the only one.
 
     Raises
     ------
@@ -30,7 +30,7 @@ class NpySource(Source):
         If the file is damaged or holds Python objects or a stack.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, level: int = 0) -> None:
         with decoding(path, "a whole .npy file"):
             # no objects: those are pickled, and unpickling can run anything
             header = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -40,7 +40,11 @@ class NpySource(Source):
             arrangement = arrange_axes(shape, guess_axes(shape), path)
             self._pixels = MappedPlanes(path, [offset], shape, dtype, arrangement, order)  # type: ignore[arg-type]
         super().__init__(path, self._pixels.shape, dtype)
+        check_level(path, level, self.levels)
 
     def read(self, box: Box, channels: Sequence[int]) -> NDArray:
         """See :meth:`Source.read`."""
         return self._pixels.read(box, channels)
+
+
+open_image = NpySource

@@ -13,16 +13,13 @@ from ...errors import ImageError
 from ...tiling import Box
 from .blocks import BlockGrid
 from .pixel_size import in_micrometres, scaled
-from .source import Source, check_level
+from .source import FileSource, check_level
 from .untrusted import decoding
-
-SUFFIXES = (".mrxs", ".vms", ".vmu", ".dcm", ".svslide", ".czi")
-"""Names of slides that are no TIFF files."""
 
 _BLOCK_LENGTH = 512
 
 
-class OpenSlideSource(Source):
+class OpenSlideSource(FileSource):
     """A level of a slide, RGB; where the scanner saw nothing it has the slide's background colour.
 
     Parameters
@@ -74,6 +71,7 @@ class OpenSlideSource(Source):
 
     def close(self) -> None:
         """Close the slide."""
+        super().close()
         with self._lock:
             self._open = False
             self._slide.close()
@@ -106,3 +104,6 @@ def _colour(stated: str | None) -> NDArray[np.uint16]:
         return np.frombuffer(bytes.fromhex(stated or "ffffff"), np.uint8)[:3].astype(np.uint16).reshape(3)
     except ValueError:
         return np.full(3, 255, np.uint16)
+
+
+open_image = OpenSlideSource

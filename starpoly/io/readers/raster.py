@@ -1,4 +1,4 @@
-"""Decode PNG, JPEG and BMP files."""
+"""PNG, JPEG and BMP files, decoded whole."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 
 from ...errors import ImageError
 from ...images.channels import apply_palette, cmyk_to_rgb
+from .array import HeldSource
 from .header import Header
-from .tiff_decoding import check_claim
+from .registry import first_bytes
+from .source import Source
+from .untrusted import check_claim
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -28,7 +31,12 @@ _PNG_SAMPLES = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 _open_lock = threading.Lock()
 
 
-def decode_raster(path: Path, *, raw: bool = False) -> NDArray:
+def open_image(path: Path, level: int = 0) -> Source:
+    """Decode a PNG, JPEG or BMP file, which cannot be read by region."""
+    return HeldSource(path, level, read_whole)
+
+
+def read_whole(path: Path, *, raw: bool = False) -> NDArray:
     """Read a PNG, JPEG or BMP file.
 
     Parameters
@@ -43,13 +51,20 @@ def decode_raster(path: Path, *, raw: bool = False) -> NDArray:
     (Y, X) or (Y, X, C) array
         bool for 1-bit images, uint8 or uint16. Pixels as they are stored: an orientation in the EXIF data is not
         applied, so that labels match the pixels that other programs read.
+
+    Raises
+    ------
+    ImageError
+        If it is a JPEG and ``raw`` numbers are wanted. Decoders raise other errors on corrupt data.
     """
+    if raw and first_bytes(path).startswith(b"\xff\xd8\xff"):
+        raise ImageError(f"{path}: expected labels in a TIFF or PNG file, got a JPEG, which alters ids")
     if _is_deep_png(path):
         return _decode_deep_png(path, raw=raw)
     return _decode_with_pillow(path, raw=raw)
 
 
-def raster_header(path: Path) -> Header:
+def read_header(path: Path) -> Header:
     """Size of a PNG, JPEG or BMP file, of which no more than the header need be whole.
 
     Raises

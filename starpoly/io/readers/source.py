@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ...errors import ImageError
+from ...errors import ImageError, StarpolyWarning
 from ...tiling import Box
 
 
@@ -18,7 +20,8 @@ class Source(ABC):
 
     ``source[y0:y1, x0:x1]`` is an array (y, x, C) in native byte order; a third index picks channels as in numpy.
     Slices are clipped to the image and have no step. Reading is thread-safe. A source is a context manager, which
-    closes the file.
+    closes the file. An open source pickles by what it is made of: a file by its path, which is opened again, an array by
+    its content.
 
     Attributes
     ----------
@@ -62,13 +65,33 @@ class Source(ABC):
         self.offset = offset
         self.block = block
         self.read_warning = read_warning
+        self._closed = False
 
     @abstractmethod
     def read(self, box: Box, channels: Sequence[int]) -> NDArray:
         """The pixels of a box inside the image, (y, x, len(channels)), in any byte order; thread-safe."""
 
-    def close(self) -> None:  # noqa: B027  # not abstract: most have nothing to let go of
+    def close(self) -> None:
         """Let go of the file; the source cannot be read any more."""
+        self._closed = True
+
+    def made_by(self) -> tuple[Callable[..., Source], tuple[Any, ...]]:
+        """A function and its arguments, which pickle, that make this source anew.
+
+        Raises
+        ------
+        ImageError
+            If this kind of source does not know.
+        """
+        raise ImageError(
+            f"{self.name}: expected a source of a file or an array to pickle, got {type(self).__name__}; "
+            "open it where it is read"
+        )
+
+    def __reduce__(self) -> tuple[Callable[..., Source], tuple[Any, ...]]:
+        if self._closed:
+            raise ImageError(f"{self.name}: expected an open source to pickle, got a closed one; open it again")
+        return self.made_by()
 
     @property
     def ndim(self) -> int:
@@ -143,7 +166,37 @@ class DerivedSource(Source):
 
     def close(self) -> None:
         """Close the other one."""
+        super().close()
         self._source.close()
+
+
+class FileSource(Source):
+    """A source of a file or folder, which a class opens by path and level.
+
+    Parameters
+    ----------
+    path : Path
+        What is opened; the name of the source, too.
+    shape, dtype, options
+        As for :class:`Source`.
+    """
+
+    def __init__(self, path: Path, shape: Sequence[int], dtype: DTypeLike, **options: Any) -> None:
+        super().__init__(path, shape, dtype, **options)
+        self._path = path.absolute()  # another process may work in another folder
+
+    def made_by(self) -> tuple[Callable[..., Source], tuple[Any, ...]]:
+        """See :meth:`Source.made_by`."""
+        return reopen, (type(self), self._path, self.level, self.name)
+
+
+def reopen(make: Callable[..., Source], path: Path, level: int, name: str) -> Source:
+    """Open a file as it was opened before, under the name that it was given; what was warned of then is not said again."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", StarpolyWarning)
+        source = make(path, level)
+    source.name = name
+    return source
 
 
 def check_shape(name: object, shape: Sequence[int]) -> tuple[int, int, int]:

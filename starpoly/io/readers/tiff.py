@@ -1,11 +1,10 @@
-"""TIFF, read by tile or strip: plain, BigTIFF, OME, and the slides that tifffile knows (SVS, NDPI, SCN, QPTIFF ...)."""
+"""TIFF: plain, BigTIFF, OME, and the slides that tifffile knows (SVS, NDPI, SCN, QPTIFF ...)."""
 
 from __future__ import annotations
 
-import threading
 import warnings
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,27 +13,102 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ImageError, StarpolyWarning
+from ...parallel import n_threads
 from ...tiling import Box
-from .axes import Arrangement, arrange_axes
+from .array import HeldSource
+from .axes import arrange_axes
 from .blocks import BlockGrid
-from .mapped import MappedPlanes
-from .pixel_size import pixel_size_of_tiff, scaled
-from .source import Source, check_level
-from .tiff_decoding import check_claim, check_extent, to_intensities
-from .untrusted import decoding
+from .header import Header
+from .pixel_size import PixelSize, pixel_size_of_tiff, scaled
+from .source import FileSource, Source, check_level
+from .tiff_colours import to_intensities
+from .tiff_pixels import NotByRegionError, TiffBytes, check_extent, pixels_of
+from .untrusted import check_claim, decoding
 
 _SLIDES = ("svs", "ndpi", "scn", "bif", "philips", "qpi", "avs")
 """Kinds of series beside which a label, a macro and a thumbnail are ordinary."""
 
-_JPEG = (6, 7, 34892, 33007)
-"""Compressions whose tables stand apart from the tiles."""
+
+def open_image(path: Path, level: int = 0) -> Source:
+    """Open a TIFF by region, or decode it whole where its layout demands that."""
+    try:
+        return TiffSource(path, level)
+    except NotByRegionError:
+        return HeldSource(path, level, read_whole)
 
 
-class NotByRegionError(ImageError):
-    """The layout is one that only a decoder of whole images knows."""
+def read_whole(path: Path, *, raw: bool = False) -> NDArray:
+    """Read the first image of a TIFF file at full resolution.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    raw : bool
+        Stored numbers as they are: no palette, no colour conversion, alpha kept. For label images.
+
+    Returns
+    -------
+    (Y, X) or (Y, X, C) array
+
+    Raises
+    ------
+    ImageError
+        For a stack along z or time, a file shorter than it says, or a colour space that is not converted. Decoders
+        raise other errors on corrupt data.
+    """
+    import tifffile
+
+    # an OME-TIFF may name other files; an image from outside must not choose what is read
+    with tifffile.TiffFile(path, _multifile=False) as tiff:
+        series = tiff.series[0] if raw else _first_series(tiff, path)
+        check_extent(series, path)
+        check_claim(series.nbytes, path)
+        stored = series.asarray(maxworkers=n_threads())
+        arrangement = arrange_axes(stored.shape, series.axes, path)
+        image = arrangement(stored)
+        return image if raw else to_intensities(image, arrangement.names, series.keyframe, path)
 
 
-class TiffSource(Source):
+def read_header(path: Path) -> Header:
+    """Size of the first image of a TIFF file; of a stack, of one plane. Pixels need not be there.
+
+    Raises
+    ------
+    ImageError
+        If the size is none. tifffile raises other errors where not even the first page's tags can be read.
+    """
+    import tifffile
+
+    with tifffile.TiffFile(path, _multifile=False) as tiff:
+        shape, n_bytes = _size(tiff, path)
+        pixel_size = _pixel_size(tiff)
+    if not (len(shape) == 2 and min(shape) > 0):
+        raise ImageError(f"{path}: expected an image of at least one pixel, got shape {shape}")
+    return Header(shape, n_bytes, by_region=True, pixel_size=pixel_size)
+
+
+def _size(tiff: Any, path: Path) -> tuple[tuple[int, int], int]:
+    """Rows and columns of an image, and bytes of all its channels."""
+    page = tiff.pages.first
+    size, n_bytes = (int(page.imagelength), int(page.imagewidth)), int(page.nbytes)
+    try:
+        series = tiff.series[0]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # said when it is read
+            rows, columns, _ = arrange_axes(series.shape, series.axes, path).lengths(series.shape)
+    except Exception:  # a stack, or later pages that cannot be read: the first page has the size of every plane
+        return size, n_bytes
+    return (rows, columns), int(series.nbytes)
+
+
+def _pixel_size(tiff: Any) -> PixelSize | None:
+    with suppress(Exception):  # tags that cannot be read state none
+        return pixel_size_of_tiff(tiff, tiff.series[0].keyframe)
+    return None
+
+
+class TiffSource(FileSource):
     """The first image of a TIFF file, at a level of its pyramid.
 
     Parameters
@@ -63,13 +137,15 @@ class TiffSource(Source):
             # an OME-TIFF may name other files; an image from outside must not choose what is read
             tiff = stack.enter_context(tifffile.TiffFile(path, _multifile=False))
             first = _first_series(tiff, path)
+            if first.transform is not None:
+                raise NotByRegionError
             levels = [_rows_and_columns(series) for series in first.levels]
             series = first.levels[check_level(path, level, levels)]
             check_extent(series, path)
             arrangement = arrange_axes(series.shape, series.axes, path)
             page = series.keyframe
-            self._file = _TiffBytes(tiff.filehandle)
-            self._pixels = _pixels_of(series, arrangement, self._file, path, tiff.byteorder)
+            self._file = TiffBytes(tiff.filehandle)
+            self._pixels = pixels_of(series, arrangement, self._file, path, tiff.byteorder)
             self._convert = _Conversion(page, arrangement.names, self._pixels.shape[2], path)
             sample = self._convert(np.zeros((1, 1, self._pixels.shape[2]), self._pixels.dtype), None)
             size = scaled(pixel_size_of_tiff(tiff, first.keyframe), levels[0], levels[level])
@@ -94,6 +170,7 @@ class TiffSource(Source):
 
     def close(self) -> None:
         """Close the file."""
+        super().close()
         self._file.close()
         self._tiff.close()
         if isinstance(self._pixels, BlockGrid):
@@ -105,8 +182,6 @@ def _first_series(tiff: Any, path: Path) -> Any:
     if len(tiff.series) > 1 and first.kind not in _SLIDES:
         message = f"{path}: expected one image, got {len(tiff.series)}; the first is used"
         warnings.warn(message, StarpolyWarning, stacklevel=5)
-    if first.transform is not None:
-        raise NotByRegionError
     return first
 
 
@@ -133,84 +208,3 @@ class _Conversion:
         image = to_intensities(image, self.names, self.page, self.path)
         image = image if image.ndim == 3 else image[..., None]
         return image if channels is None else image[..., list(channels)]
-
-
-class _TiffBytes:
-    """Bytes of an open file for several threads."""
-
-    def __init__(self, handle: Any) -> None:
-        self._handle, self._lock, self._open = handle, threading.Lock(), True
-
-    def read(self, offset: int, count: int) -> bytes:
-        with self._lock:
-            if not self._open:
-                raise ValueError("the file is closed")
-            self._handle.seek(offset)
-            data = self._handle.read(count)
-        if len(data) != count:
-            raise ValueError(f"expected {count} bytes at {offset}, got {len(data)}")
-        return data
-
-    def close(self) -> None:
-        with self._lock:
-            self._open = False
-
-
-def _pixels_of(
-    series: Any, arrangement: Arrangement, file: _TiffBytes, path: Path, byteorder: str
-) -> BlockGrid | MappedPlanes:
-    """How the pixels of a series are reached: mapped where they lie there plainly, else block by block."""
-    page = series.keyframe
-    dtype = np.dtype(page.dtype)
-    stored = dtype.newbyteorder(byteorder)
-    if series.dataoffset is not None:
-        return MappedPlanes(path, [series.dataoffset], series.shape, stored, arrangement)
-    pages = list(series.pages)
-    planes, depth, height, width, samples = page.shaped
-    fits = (height, width, len(pages) * planes * samples) == arrangement.lengths(series.shape)
-    alike = all(other is None or other.keyframe.shaped == page.shaped for other in pages)
-    if depth != 1 or not fits or not alike or (samples > 1 and len(pages) > 1):
-        raise NotByRegionError
-    block = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, width)
-    whole = all(other is not None and len(other.dataoffsets) == 1 for other in pages)
-    if whole and page.is_final and not page.is_tiled and planes * samples == 1:
-        plain = Arrangement((0, 1), "YX", 2)
-        return MappedPlanes(path, [other.dataoffsets[0] for other in pages], (height, width), stored, plain)
-    if page.compression != 1:
-        check_claim(min(block[0], height) * min(block[1], width) * samples * dtype.itemsize, path)
-    decode = _SegmentDecoder(pages, block, file)
-    kind = "tile" if page.is_tiled else "strip"
-    return BlockGrid(str(path), (height, width, len(pages) * planes * samples), dtype, block, samples, decode, kind)
-
-
-class _SegmentDecoder:
-    """Decodes the tile or strip at a row and column of a plane: a page's sample plane, page after page."""
-
-    def __init__(self, pages: Sequence[Any], block: tuple[int, int], file: _TiffBytes) -> None:
-        self._file = file
-        key = next(page for page in pages if page is not None).keyframe
-        self._planes, _, height, width, self._samples = key.shaped
-        self._n_rows, self._n_columns = -(-height // block[0]), -(-width // block[1])
-        self._block, self._key = (min(block[0], height), min(block[1], width)), key
-        # read now: afterwards nothing but tiles is read, under the lock
-        self._options = [
-            {"jpegtables": page.jpegtables, "jpegheader": page.keyframe.jpegheader}
-            if page is not None and key.compression in _JPEG
-            else {}
-            for page in pages
-        ]
-        # tifffile makes a page's decoder when it is first asked for, which is not thread-safe
-        self._decoders = [None if page is None else page.keyframe.decode for page in pages]
-        self._places = [None if page is None else (page.dataoffsets, page.databytecounts) for page in pages]
-
-    def __call__(self, plane: int, row: int, column: int) -> NDArray:
-        index = ((plane % self._planes) * self._n_rows + row) * self._n_columns + column
-        number = plane // self._planes
-        place, decode = self._places[number], self._decoders[number]
-        if place is None or decode is None or place[1][index] == 0:
-            return np.full((*self._block, self._samples), self._key.nodata, self._key.dtype)
-        data = self._file.read(place[0][index], place[1][index])
-        decoded, _, shape = decode(data, index, **self._options[number])
-        if decoded is None or shape[0] != 1:
-            raise ImageError("no pixels")
-        return decoded[0]

@@ -1,9 +1,10 @@
-"""Whatever a decoder raises on bytes from outside becomes an error of one line."""
+"""Distrust of bytes from outside: what a decoder raises becomes an error of one line, and no claim of a header is believed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from ...errors import ImageError, TooLargeError
 
@@ -31,3 +32,12 @@ def decoding(name: object, what: str = "a whole image file") -> Iterator[None]:
         raise ImageError(
             f"{name}: expected {what}, got one that cannot be decoded ({detail}); copy or export it again"
         ) from error
+
+
+def check_claim(n_bytes: int, path: Path) -> None:
+    """Refuse a header that claims far more pixels than the file can hold (deflate packs at most 1:1032)."""
+    size = path.stat().st_size
+    if n_bytes > 1 << 30 and n_bytes > 1100 * size:
+        raise ImageError(
+            f"{path}: expected at most {1100 * size} bytes of pixels in a file of {size}, got a header for {n_bytes}"
+        )

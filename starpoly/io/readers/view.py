@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -23,7 +23,6 @@ class SourceView(DerivedSource):
         In pixels of ``source``; must lie inside of it.
     channels : sequence of int, optional
         Indices of channels, in the wanted order; from 0.
-
     pixel_size : (float, float), optional
         Micrometres per pixel (y, x), in place of what the other source says.
 
@@ -55,6 +54,10 @@ class SourceView(DerivedSource):
             changes["pixel_size"] = pixel_size
         super().__init__(source, (*roi.shape, len(channels)), **changes)
         self._roi, self._channels = roi, channels
+
+    def made_by(self) -> tuple[Callable[..., Source], tuple[Any, ...]]:
+        """See :meth:`Source.made_by`."""
+        return SourceView, (self._source, self._roi, self._channels, self.pixel_size)
 
     def read(self, box: Box, channels: Sequence[int]) -> NDArray:
         """See :meth:`Source.read`."""

@@ -15,14 +15,14 @@ from ...tiling import Box
 from .axes import Arrangement, arrange_axes, guess_axes
 from .blocks import BlockGrid
 from .pixel_size import PixelSize, in_micrometres
-from .source import Source, check_dtype, check_level
+from .source import FileSource, check_dtype, check_level
 from .untrusted import decoding
 
 _BLOCK_LENGTH = 512
 """Smaller chunks are read several at a time, up to about this many pixels a side: each read has its overhead."""
 
 
-class ZarrSource(Source):
+class ZarrSource(FileSource):
     """A level of an OME-Zarr image, or a zarr array.
 
     Parameters
@@ -206,3 +206,6 @@ def _pixel_size(
     if not found:
         return None
     return in_micrometres(*scale, *(axes[axis].get("unit", "") for axis in at))
+
+
+open_image = ZarrSource

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ...errors import ImageError, StarpolyWarning
 from ...polygons import StarPolygons
 from ..files.atomic import new_file
+from .results import Results
 from .rings import outlines, ring_area
 
 OBJECT_TYPES = ("detection", "cell", "annotation")
@@ -125,6 +126,11 @@ def stream_geojson(
         file.write("\n]}\n")
     if outside:
         warnings.warn(f"{path}: {outside} polygons outside the image are left out", StarpolyWarning, stacklevel=2)
+
+
+def write_results(path: Path, results: Results) -> None:
+    """Write the outlines of all objects; see :func:`write_geojson`."""
+    stream_geojson(path, results.objects(), results.shape, class_names=results.class_names)
 
 
 def _described(

@@ -14,6 +14,7 @@ from ...errors import ImageError, StarpolyWarning
 from ...polygons import StarPolygons
 from ..files.atomic import new_file
 from .geojson import check_polygons
+from .results import Results
 from .rings import outlines
 from .zip_stream import ZipStream
 
@@ -85,6 +86,12 @@ def stream_rois(path: str | Path, parts: Iterable[tuple[StarPolygons, ArrayLike]
         archive.finish()
     if outside:
         warnings.warn(f"{path}: {outside} polygons outside the image are left out", StarpolyWarning, stacklevel=2)
+
+
+def write_results(path: Path, results: Results) -> None:
+    """Write the outlines of all objects; see :func:`write_rois`."""
+    numbered = ((polygons, columns["label"]) for polygons, columns in results.objects())
+    stream_rois(path, numbered, results.shape)
 
 
 def _check_labels(labels: ArrayLike, n: int, path: Path) -> NDArray:

@@ -1,4 +1,4 @@
-"""Label images of any size to tiled OME-TIFF with a pyramid."""
+"""Label images of any size to TIFF: plain where small, tiled OME-TIFF with a pyramid where large."""
 
 from __future__ import annotations
 
@@ -11,76 +11,151 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import ImageError
+from ...parallel import n_threads
+from ...tiling import Box
 from ..files.atomic import new_file
-from .labels import resolution
 from .pyramid import RegionLabels, check_labels, check_pixel_size, level_shape, pull, pyramid_steps
+from .results import Results
 
 TILE = 512
-_SMALLEST_LEVEL = 1024
+"""Pixels a side of the tiles of a large image."""
+
+LARGEST_PLAIN = 2048 * 2048
+"""Pixels up to which an image is stored plainly: every program reads that."""
+
+_SMALLEST_LEVEL = 1024  # pixels a side at which the pyramid ends
 _BIG_FROM = 2**32 - 2**25  # bytes; classic TIFF addresses 4 GiB
 _AT_ONCE = 1 << 24  # bytes that are compressed in one pass
+_MICROMETRES_PER_CM = 1e4
 
 
 def write_label_tiff(
     path: str | Path,
-    labels: RegionLabels,
+    labels: NDArray | RegionLabels,
     *,
     pixel_size: tuple[float, float] | None = None,
-    pyramid: bool = True,
     before_naming: Callable[[], None] | None = None,
 ) -> None:
-    """Write a label image as a tiled, zlib-compressed OME-TIFF, a few tiles at a time.
+    """Write a label image as a zlib-compressed TIFF.
 
-    Tiles of 512 x 512 pixels with a horizontal predictor; BigTIFF where a classic one may not do. Lower levels lie in
-    SubIFDs, each half as large as the one before, down to 1 024 pixels a side; their pixels are pixels of the full
-    resolution, so ids stay ids. Equal labels give equal bytes.
+    An image of up to 2 048 x 2 048 pixels is stored plainly. A larger one becomes an OME-TIFF, written a few tiles at a
+    time: tiles of 512 x 512 pixels with a horizontal predictor; lower levels in SubIFDs, each half as large as the one
+    before, down to 1 024 pixels a side; BigTIFF where a classic one may not do. Pixels of the levels are pixels of the
+    full resolution, so ids stay ids. Equal labels give equal bytes, whether they come as an array or by region.
 
     Parameters
     ----------
     path : str or Path
-        The file, best named ``*.ome.tiff`` or ``*.tiff``; replaced whole, or left as it was if writing fails.
-    labels : RegionLabels
-        The picture, uint16 or uint32.
+        The file; replaced whole, or left as it was if writing fails.
+    labels : (Y, X) integer or bool array, or RegionLabels
+        0 background, 1..n the objects. An array is stored as uint16 up to id 65 535, as uint32 above; RegionLabels with
+        the dtype that they have.
     pixel_size : (float, float), optional
         Height and width of a pixel in micrometres, written as resolution and as OME's physical size.
-    pyramid : bool
-        Whether to write lower levels.
     before_naming : callable, optional
         Called when the file is whole, before it takes its name; should it raise, there is no file.
 
     Raises
     ------
     ImageError
-        If the picture is no label image, or the file cannot be written.
-    """
-    import tifffile
+        If there are no labels, ids are negative or beyond uint32, or the pixel size is not positive; an OutputError if
+        the file cannot be written.
 
-    check_labels(labels, path)
+    Examples
+    --------
+    >>> write_label_tiff("cells_label.tiff", labels, pixel_size=(0.5, 0.5))  # doctest: +SKIP
+    """
+    path = Path(path)
+    picture = labels if hasattr(labels, "region") else _ArrayLabels(_smallest(np.asarray(labels), path))
+    check_labels(picture, path)
     pixel_size = check_pixel_size(pixel_size, path)
-    steps = pyramid_steps(labels.shape, _SMALLEST_LEVEL) if pyramid else [1]
-    options: dict[str, Any] = {
-        "tile": (TILE, TILE),
-        "compression": "zlib",
-        "predictor": True,
-        "photometric": "minisblack",
-        "buffersize": _AT_ONCE,
-    }
+    write = _write_plain if picture.shape[0] * picture.shape[1] <= LARGEST_PLAIN else _write_tiled
     with new_file(path) as temporary:
-        with tifffile.TiffWriter(temporary, bigtiff=_is_big(labels), ome=True) as file:
-            for step in steps:
-                first = step == 1
-                file.write(
-                    _tiles(labels, step),
-                    shape=level_shape(labels.shape, step),
-                    dtype=labels.dtype,
-                    subifds=len(steps) - 1 if first else None,
-                    subfiletype=0 if first else 1,
-                    metadata=_metadata(labels, pixel_size) if first else None,
-                    **resolution(pixel_size, step),
-                    **options,
-                )
+        write(temporary, picture, pixel_size)
         if before_naming is not None:
             before_naming()
+
+
+write_labels = write_label_tiff
+"""The counterpart of :func:`starpoly.io.readers.labels.read_labels`."""
+
+
+def write_results(path: Path, results: Results, *, before_naming: Callable[[], None] | None = None) -> None:
+    """Write the labels of an image; see :func:`write_label_tiff`."""
+    write_label_tiff(path, results.labels, pixel_size=results.pixel_size, before_naming=before_naming)
+
+
+def label_dtype(n: int) -> type[np.uint16] | type[np.uint32]:
+    """The smallest of uint16 and uint32 that holds the ids 0..n.
+
+    Raises
+    ------
+    ImageError
+        If uint32 does not hold them.
+    """
+    if n > np.iinfo(np.uint32).max:
+        raise ImageError(f"labels: expected ids below 2**32, got {n}; relabel them")
+    return np.uint16 if n <= np.iinfo(np.uint16).max else np.uint32
+
+
+class _ArrayLabels:
+    """An array as :class:`RegionLabels`."""
+
+    def __init__(self, labels: NDArray) -> None:
+        self._labels = labels
+        self.shape, self.dtype = labels.shape, labels.dtype
+
+    def region(self, box: Box, step: int = 1) -> NDArray:
+        """Every ``step``-th pixel of a box."""
+        return self._labels[box.slices][::step, ::step]
+
+
+def _smallest(labels: NDArray, path: Path) -> NDArray:
+    """The labels in the smallest dtype that holds them."""
+    if labels.ndim != 2 or 0 in labels.shape or labels.dtype.kind not in "bui":
+        raise ImageError(f"{path}: expected labels as integers (Y, X), got {labels.dtype} of shape {labels.shape}")
+    if labels.dtype.kind == "i" and labels.min() < 0:
+        raise ImageError(f"{path}: expected labels >= 0, got {labels.min()}")
+    return labels.astype(label_dtype(int(labels.max())), copy=False)
+
+
+def _write_plain(path: Path, labels: RegionLabels, pixel_size: tuple[float, float] | None) -> None:
+    import tifffile
+
+    tifffile.imwrite(
+        path,
+        labels.region(Box(0, 0, *labels.shape)),
+        compression="zlib",
+        photometric="minisblack",
+        predictor=False,
+        metadata=None,
+        maxworkers=n_threads(),
+        **_resolution(pixel_size),
+    )
+
+
+def _write_tiled(path: Path, labels: RegionLabels, pixel_size: tuple[float, float] | None) -> None:
+    import tifffile
+
+    steps = pyramid_steps(labels.shape, _SMALLEST_LEVEL)
+    with tifffile.TiffWriter(path, bigtiff=_is_big(labels), ome=True) as file:
+        for step in steps:
+            first = step == 1
+            file.write(
+                _tiles(labels, step),
+                shape=level_shape(labels.shape, step),
+                dtype=labels.dtype,
+                tile=(TILE, TILE),
+                compression="zlib",
+                predictor=True,
+                photometric="minisblack",
+                buffersize=_AT_ONCE,
+                subifds=len(steps) - 1 if first else None,
+                subfiletype=0 if first else 1,
+                metadata=_metadata(labels, pixel_size) if first else None,
+                **_resolution(pixel_size, step),
+            )
 
 
 def _tiles(labels: RegionLabels, step: int) -> Iterator[NDArray]:
@@ -101,3 +176,11 @@ def _metadata(labels: RegionLabels, pixel_size: tuple[float, float] | None) -> d
         metadata |= {"PhysicalSizeY": pixel_size[0], "PhysicalSizeX": pixel_size[1]}
     said = json.dumps(["starpoly labels", *map(int, labels.shape), str(labels.dtype), metadata])
     return metadata | {"UUID": str(uuid.uuid5(uuid.NAMESPACE_OID, said))}
+
+
+def _resolution(pixel_size: tuple[float, float] | None, step: int = 1) -> dict[str, Any]:
+    """What tifffile is to write about the size (y, x) of a pixel in micrometres, at every ``step``-th pixel."""
+    if pixel_size is None:
+        return {}
+    per_cm = tuple(_MICROMETRES_PER_CM / (size * step) for size in reversed(pixel_size))
+    return {"resolution": per_cm, "resolutionunit": "CENTIMETER"}

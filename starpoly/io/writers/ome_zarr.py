@@ -13,6 +13,7 @@ from typing import Any
 from ...errors import ImageError
 from ..files.zarr_folder import new_zarr_folder
 from .pyramid import RegionLabels, check_labels, check_pixel_size, level_shape, pull, pyramid_steps
+from .results import Results
 
 CHUNK = 1024
 _VERSION = "0.5"
@@ -63,6 +64,11 @@ def write_ome_zarr(path: str | Path, labels: RegionLabels, *, pixel_size: tuple[
                     array[box.slices] = pixels
         # last, so that a folder without it is known to be unfinished
         (temporary / "zarr.json").write_text(_group(path.name, steps, pixel_size), encoding="utf-8")
+
+
+def write_results(path: Path, results: Results) -> None:
+    """Write the labels of an image; see :func:`write_ome_zarr`."""
+    write_ome_zarr(path, results.labels, pixel_size=results.pixel_size)
 
 
 def _group(name: str, steps: list[int], pixel_size: tuple[float, float] | None) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ...errors import ImageError
 from ..files.atomic import new_file
+from .results import Results
 
 
 def write_table(path: str | Path, columns: Mapping[str, Any]) -> None:
@@ -56,6 +57,11 @@ def stream_table(path: str | Path, parts: Iterable[Mapping[str, Any]]) -> None:
             if header != list(columns):
                 raise ImageError(f"{path}: expected columns {', '.join(header)}, got {', '.join(columns)}")
             writer.writerows([_cell(value) for value in row] for row in zip(*columns.values(), strict=True))
+
+
+def write_results(path: Path, results: Results) -> None:
+    """Write the measurements of all objects; see :func:`write_table`."""
+    stream_table(path, (columns for _, columns in results.objects()))
 
 
 def _cell(value: Any) -> Any:

@@ -52,14 +52,30 @@ def save_model(folder: str | Path, spec: ModelSpec, model: keras.Model, *, half_
         # both files stand complete beside their places before either takes it
         with replacing(folder / SPEC_FILE) as spec_path, replacing(folder / WEIGHTS_FILE) as weights_path:
             write_weights(weights_path, model, half_precision)
-            content = {"format": FORMAT, **spec.to_dict(), "weights_sha256": sha256_of(weights_path)}
-            spec_path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+            _write_spec(spec_path, spec, sha256_of(weights_path))
     except OSError as error:
         raise ModelError(f"{folder}: cannot write the model ({error}); choose a folder that can be written") from error
     except ValueError as error:
         if isinstance(error, ModelError):
             raise
         raise ModelError(f"{folder}: the model's description is not plain JSON ({error})") from error
+
+
+def save_spec(folder: str | Path, spec: ModelSpec) -> None:
+    """Replace what a model folder says about its model, such as its thresholds; its weights stay.
+
+    Raises
+    ------
+    ModelError
+        If the folder holds no model of starpoly, or cannot be written.
+    """
+    folder = Path(folder)
+    checksum = _read_spec(folder)[1]
+    try:
+        with replacing(folder / SPEC_FILE) as path:
+            _write_spec(path, spec, checksum)
+    except OSError as error:
+        raise ModelError(f"{folder}: cannot write the model ({error}); choose a folder that can be written") from error
 
 
 def load_model(folder: str | Path) -> tuple[ModelSpec, keras.Model]:
@@ -163,6 +179,11 @@ def _read_spec(folder: Path) -> tuple[ModelSpec, str]:
         raise ModelError(f"{path}: {error}") from error
     _refuse_absurd(spec.network, path)
     return spec, str(checksum)
+
+
+def _write_spec(path: Path, spec: ModelSpec, checksum: str) -> None:
+    content = {"format": FORMAT, **spec.to_dict(), "weights_sha256": checksum}
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _refuse_absurd(network: NetworkConfig, path: Path) -> None:

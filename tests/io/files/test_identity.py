@@ -9,7 +9,7 @@ import pytest
 
 from starpoly.io.files import identity
 from starpoly.io.files.identity import identify
-from starpoly.io.readers.opening import open_source
+from starpoly.io.readers.images import open_source
 
 
 @pytest.fixture

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from pathlib import Path
 
 import pytest
 
 from starpoly.errors import DataError
-from starpoly.io.files.pairing import image_files, key, pair_files
+from starpoly.io.files.naming import key
+from starpoly.io.files.pairing import image_files, list_folder, pair_files
 
 
 def make(folder: Path, *names: str) -> Path:
@@ -30,6 +32,12 @@ def make(folder: Path, *names: str) -> Path:
         ("a_labels.png", "a"),
         ("a_mask.bmp", "a"),
         ("a_masks.jpeg", "a"),
+        ("a_cp_masks.tif", "a"),
+        ("a_cp_masks.png", "a"),
+        ("a.svs", "a"),
+        ("a.npy", "a"),
+        ("a.ome.zarr", "a"),
+        ("a.txt", "a.txt"),
         ("a_img.jpg", "a"),
         ("a_image.tif", "a"),
         ("a_Label.tif", "a"),
@@ -94,3 +102,45 @@ def test_missing_path_is_named(tmp_path):
 def test_empty_folders_pair_to_nothing(tmp_path):
     pairs = pair_files(make(tmp_path / "a"), make(tmp_path / "b"))
     assert pairs.pairs == pairs.only_first == pairs.only_second == ()
+
+
+@pytest.mark.parametrize("ending", ["tif", "png"])
+def test_masks_of_cellpose_pair(tmp_path, ending):
+    both = make(tmp_path / "both", "a.tif", f"a_cp_masks.{ending}", "a_seg.npy")
+    assert pair_files(both, both).pairs == ((both / "a.tif", both / f"a_cp_masks.{ending}"),)
+    images, masks = make(tmp_path / "images", "a.jpg"), make(tmp_path / "masks", f"a_cp_masks.{ending}")
+    assert pair_files(images, masks).pairs == ((images / "a.jpg", masks / f"a_cp_masks.{ending}"),)
+
+
+def make_zarr(path, *, labels=False):
+    path.mkdir()
+    ome = {"multiscales": []} | ({"image-label": {}} if labels else {})
+    (path / "zarr.json").write_text(json.dumps({"attributes": {"ome": ome}}))
+
+
+def test_every_kind_that_can_be_read_pairs(tmp_path):
+    images = make(tmp_path / "images", "a.svs", "b.npy", "c.ndpi", "notes.txt")
+    masks = make(tmp_path / "masks", "a.npy", "b_label.tif", "d.txt", "e.txt")
+    make_zarr(images / "d.ome.zarr")
+    make_zarr(masks / "c.zarr", labels=True)
+    make_zarr(masks / "d_masks.zarr")
+    pairs = pair_files(images, masks)
+    assert [(image.name, mask.name) for image, mask in pairs.pairs] == [
+        ("a.svs", "a.npy"), ("b.npy", "b_label.tif"), ("c.ndpi", "c.zarr"), ("d.ome.zarr", "d_masks.zarr"),
+    ]  # fmt: skip
+    assert [(group.kind, group.count) for group in pairs.ignored] == [(".txt", 1), (".txt", 2)]
+
+
+def test_zarr_labels_beside_the_label_image_are_the_same_result(tmp_path):
+    results = make(tmp_path / "results", "a_label.tiff", "a_table.csv", "a.geojson")
+    make_zarr(results / "a.ome.zarr", labels=True)
+    assert image_files(results) == [results / "a_label.tiff"]
+    assert list_folder(results).ignored == ()
+    (results / "a_label.tiff").unlink()
+    assert image_files(results) == [results / "a.ome.zarr"]
+
+
+def test_single_zarrs_pair(tmp_path):
+    make_zarr(tmp_path / "a.zarr")
+    image = make(tmp_path / "x", "b.tif") / "b.tif"
+    assert pair_files(tmp_path / "a.zarr", image).pairs == ((tmp_path / "a.zarr", image),)

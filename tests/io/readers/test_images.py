@@ -13,10 +13,10 @@ from PIL import Image
 
 from starpoly.errors import ImageError, StarpolyWarning
 from starpoly.images.channels import luminance, merge_channels
-from starpoly.io.readers import images, raster
-from starpoly.io.readers import tiff_decoding as tiff
-from starpoly.io.readers.images import read_header, read_image, read_labels
-from starpoly.io.readers.opening import open_source
+from starpoly.io.readers import raster
+from starpoly.io.readers.images import open_source, read_header, read_image
+from starpoly.io.readers.labels import read_labels
+from starpoly.io.readers.untrusted import check_claim
 
 RNG = np.random.default_rng(7)
 GREY = RNG.integers(0, 256, (24, 31), dtype=np.uint8)
@@ -307,7 +307,7 @@ def test_claims_that_no_file_can_hold_are_refused(written, monkeypatch):
     with pytest.raises(ImageError, match="expected at most 100 pixels"):
         read_image(written("large.png", pillow(GREY)))
     with pytest.raises(ImageError, match="got a header for"):
-        tiff.check_claim(1 << 40, written("small.png", pillow(GREY)))
+        check_claim(1 << 40, written("small.png", pillow(GREY)))
     with pytest.raises(ImageError, match="expected at most 100 pixels"):
         read_header(written("large.png", pillow(GREY)))
     path = written("large.tif", tif(GREY))
@@ -322,7 +322,7 @@ def test_running_out_of_memory_is_one_files_problem(written, monkeypatch):
     def fail(path, *, raw):
         raise MemoryError
 
-    monkeypatch.setattr(images, "decode_raster", fail)
+    monkeypatch.setattr(raster, "read_whole", fail)
     with pytest.raises(ImageError, match="fits into memory"):
         read_image(written("large.png", pillow(GREY)))
 

@@ -16,7 +16,7 @@ import zarr
 from PIL import Image
 
 from starpoly.errors import ImageError, StarpolyWarning
-from starpoly.io.readers.opening import open_source
+from starpoly.io.readers.images import open_source
 from starpoly.io.readers.openslide import OpenSlideSource
 from starpoly.io.readers.pixel_size import in_micrometres, pixel_size_of_ome
 

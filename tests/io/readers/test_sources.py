@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from starpoly.errors import ImageError, StarpolyWarning
-from starpoly.io.readers import blocks, channels, opening, view
+from starpoly.io.readers import array as array_reader
+from starpoly.io.readers import blocks, channels, view
 from starpoly.io.readers import zarr as zarr_reader
 from starpoly.io.readers.block_cache import BlockCache
-from starpoly.io.readers.images import read_image
-from starpoly.io.readers.opening import Source, open_source
+from starpoly.io.readers.images import open_source, read_image
+from starpoly.io.readers.source import Source
 from starpoly.tiling import Box
 
 RNG = np.random.default_rng(3)
@@ -315,7 +316,7 @@ def test_a_failure_is_not_kept():
 @pytest.mark.parametrize("name", ["one_strip_zlib.tif", "two_one_chunk.zarr", "rgb.bmp"])
 def test_what_cannot_be_read_in_part_is_said_with_its_cost(opened, name, monkeypatch):
     path = opened[name][0].name
-    for module in (blocks, opening):
+    for module in (blocks, array_reader):
         monkeypatch.setattr(module, "EXPENSIVE_BYTES", 9000)
     with pytest.warns(StarpolyWarning, match=r"0 MB are decoded and held in memory; save it"):
         source = open_source(path)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from starpoly.io.readers import thumbnail
-from starpoly.io.readers.opening import open_source
+from starpoly.io.readers.images import open_source
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (53, 70, 3), dtype=np.uint8)
 

@@ -49,10 +49,10 @@ def test_features_are_closed_rings_in_the_image_with_identifiers(tmp_path):
 
 
 def test_measurements_are_those_of_the_table(tmp_path):
-    growing = StreamingLabels(SHAPE)
-    growing.add(cells(), math.inf, math.inf)
-    growing.measure()
-    ((polygons, columns),) = growing.objects()
+    streaming = StreamingLabels(SHAPE)
+    streaming.add(cells(), math.inf, math.inf)
+    streaming.measure()
+    ((polygons, columns),) = streaming.objects()
     columns["contrast"] = np.where(columns["label"] == 2, np.nan, 1.5)
     write_geojson(tmp_path / "a.geojson", polygons, SHAPE, columns=columns)
     found = [feature["properties"] for feature in features(tmp_path / "a.geojson")]

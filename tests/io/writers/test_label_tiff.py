@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 from starpoly.errors import ImageError
-from starpoly.io.readers.images import read_labels
+from starpoly.io.readers.labels import read_labels
 from starpoly.io.writers import label_tiff as module
 from starpoly.io.writers.label_tiff import write_label_tiff
 

@@ -5,10 +5,10 @@ import pytest
 import tifffile
 
 from starpoly.errors import ImageError
-from starpoly.io.readers.images import read_labels
-from starpoly.io.readers.opening import read_pixel_size
-from starpoly.io.writers import labels as module
-from starpoly.io.writers.labels import write_labels
+from starpoly.io.readers.images import read_pixel_size
+from starpoly.io.readers.labels import read_labels
+from starpoly.io.writers import label_tiff as module
+from starpoly.io.writers.label_tiff import write_labels
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_no_id_wraps(tmp_path, largest, dtype, given):
 def test_small_images_are_plain_zlib_and_large_ones_tiled(tmp_path, monkeypatch):
     labels = np.arange(40 * 30, dtype=np.int32).reshape(40, 30)
     for name, limit in (("small", 10_000), ("large", 100)):
-        monkeypatch.setattr(module, "_TILED_FROM", limit)
+        monkeypatch.setattr(module, "LARGEST_PLAIN", limit)
         write_labels(tmp_path / name, labels)
         with tifffile.TiffFile(tmp_path / name) as file:
             page = file.pages[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from starpoly.io.readers.opening import open_source
+from starpoly.io.readers.images import open_source
 from starpoly.io.writers import label_tiff, ome_zarr
 
 from support.sinks import slide

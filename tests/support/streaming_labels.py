@@ -28,12 +28,12 @@ def in_parts(polygons: StarPolygons, n_parts: int, seed: int):
     yield polygons.take([]), math.inf, math.inf
 
 
-def fed_in_parts(growing: StreamingLabels, polygons: StarPolygons, n_parts: int, seed: int):
+def add_in_parts(streaming: StreamingLabels, polygons: StarPolygons, n_parts: int, seed: int):
     """The number of rows that can be drawn, after each part."""
     for part in in_parts(polygons, n_parts, seed):
-        growing.add(*part)
-        growing.advance()
-        yield growing.n_drawable
+        streaming.add(*part)
+        streaming.advance()
+        yield streaming.n_drawable
 
 
 def in_order_if_shown(polygons: StarPolygons) -> StarPolygons:
@@ -43,6 +43,6 @@ def in_order_if_shown(polygons: StarPolygons) -> StarPolygons:
     return ordered.take(shown[shown > 0].astype(np.intp) - 1)
 
 
-def columns_of(growing: StreamingLabels) -> dict[str, list]:
-    parts = [columns for _, columns in growing.objects()]
+def columns_of(streaming: StreamingLabels) -> dict[str, list]:
+    parts = [columns for _, columns in streaming.objects()]
     return {name: [value for part in parts for value in part[name]] for name in parts[0]}

@@ -1,0 +1,422 @@
+"""Detector: a trained model as it detects objects; everything but training."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..config import ModelSpec, Thresholds
+from ..errors import ConfigError, ImageError, StarpolyWarning
+from ..images.channels import as_channels
+from ..images.normalization import Normalizer, fit_normalizer
+from ..io.readers.channels import match_channels
+from ..io.readers.source import Source
+from ..labels.confidence import confidence
+from ..labels.mask_growth import ForegroundMask
+from ..labels.whole import WholeLabels
+from ..model_zoo import default_model, find_model
+from ..network.dense_output import DenseOutput, Network
+from ..network.memory import BASELINE_BYTES, tile_size_beside, window_bytes
+from ..network.predictor import Predictor
+from ..polygons import StarPolygons
+from ..tiling import TilePlan
+from .journal import TileJournal
+from .object_size import ScaleEstimate, find_scale, scale_for
+from .options import DetectionOptions
+from .pipeline import Detection, detect, find_candidates, plan_for, predict_map
+from .receivers import PolygonList, PolygonReceiver, RescalingReceiver
+from .sizes import UNUSUAL_SIZE, check_diameter, check_scale, typical_diameter
+from .test_time import Averaged, symmetries
+from .tile_work import Region, halo_for
+
+if TYPE_CHECKING:
+    import keras
+
+_log = logging.getLogger(__name__)
+
+
+class Detector:
+    """Star-convex object detection in 2D images with a trained model.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        What the model is: network, thresholds, normalisation.
+    predictor : Predictor
+        The network with its weights.
+    """
+
+    def __init__(self, spec: ModelSpec, predictor: Predictor) -> None:
+        self.spec = spec
+        self._predictor = predictor
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_folder: str | Path | None = None,
+        *,
+        precision: str = "auto",
+        refine_outlines: bool = True,
+        engine: str = "tensorflow",
+    ) -> Self:
+        """Load a shipped model by name, or a model folder of starpoly or of StarDist 2D.
+
+        Parameters
+        ----------
+        name_or_folder : str or Path, optional
+            Without it, the default model.
+        precision : {"auto", "float32", "bfloat16"}
+            Numbers that the network computes in, see :class:`~starpoly.network.predictor.Predictor`.
+        refine_outlines : bool
+            False: outlines as the rays alone give them, even if the model predicts the foreground.
+        engine : {"tensorflow", "openvino", "onnx"}
+            What runs the network. OpenVINO (extra ``fast``) is faster on CPUs; ONNX Runtime is the extra ``onnx``.
+
+        Raises
+        ------
+        ModelError
+            If there is no such model, or its files are missing, foreign or damaged.
+        ConfigError
+            If ``precision`` is none of the three, or the engine is not installed or does not compute in it.
+        """
+        folder = find_model(default_model() if name_or_folder is None else name_or_folder)
+        predictor = Predictor.load(folder, precision, refine_outlines=refine_outlines, engine=engine)
+        return cls(predictor.spec, predictor)
+
+    @classmethod
+    def of_network(cls, spec: ModelSpec, network: keras.Model, *, precision: str = "float32") -> Self:
+        """A detector from a Keras model in memory, see :func:`starpoly.network.architectures.registry.build_network`."""
+        return cls(spec, Predictor(spec, network, precision))
+
+    def __repr__(self) -> str:
+        network = self.spec.network
+        return (
+            f"{type(self).__name__}({self.spec.name!r}, {network.n_channels} channel(s), {network.n_rays} rays, "
+            f"grid {network.grid}, thresholds {self.thresholds.prob:.3g} / {self.thresholds.nms:.3g}, {self.engine}, {self.precision})"
+        )
+
+    def _network(self, options: DetectionOptions) -> Network:
+        """The network as the pipeline calls it."""
+        return self._predictor if options.tta == "none" else Averaged(self._predictor, options.tta)
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Probability and overlap thresholds that prediction uses unless told otherwise."""
+        return self.spec.thresholds
+
+    @property
+    def precision(self) -> str:
+        """Numbers that the network computes in: ``float32`` or ``bfloat16``."""
+        return self._predictor.precision
+
+    @property
+    def engine(self) -> str:
+        """What runs the network: ``tensorflow``, ``openvino`` or ``onnx``."""
+        return self._predictor.engine
+
+    def check_options(self, options: DetectionOptions) -> None:
+        """Refuse options that this model cannot fulfil.
+
+        Raises
+        ------
+        ConfigError
+            If the network lacks the symmetries of test-time augmentation, or the model does not know the size of its objects.
+        """
+        symmetries(options.tta, self._predictor)
+        if options.diameter is not None and not self.spec.sizes.target:
+            raise ConfigError(
+                f"{self.spec.name}: expected a model that knows which sizes it is good at, got none; give the scale instead"
+            )
+
+    def predict_instances(
+        self,
+        image: NDArray,
+        options: DetectionOptions | None = None,
+        *,
+        normalizer: Normalizer | bool = True,
+        progress: bool = False,
+        **settings: Any,
+    ) -> tuple[NDArray[np.int32], dict[str, Any]]:
+        """Detect every object of an image.
+
+        Parameters
+        ----------
+        image : (Y, X) or (Y, X, C) array
+            Raw intensities of any numeric type.
+        options : DetectionOptions, optional
+            How to detect.
+        normalizer : Normalizer or bool
+            True: percentiles of this image, as in training. False: the image is normalised already. Or a fitted normaliser.
+        progress : bool
+            Show a progress bar on a terminal.
+        **settings
+            Fields of :class:`~starpoly.detection.options.DetectionOptions` by name: ``prob_threshold``, ``nms_threshold``,
+            ``scale``, ``diameter``, ``min_confidence``, ``expand_into_foreground``, ``tile_size``, ``tta``.
+
+        Returns
+        -------
+        labels : (Y, X) int32
+            0 background, 1..n objects in the order of their centres, by y, then x. A pixel belongs to the best-scored
+            object that covers it; objects without a visible pixel are dropped.
+        details : dict
+            In the order of the labels: ``coord`` (n, 2, n_rays) vertices (y, x), ``points`` (n, 2) centres (y, x),
+            ``prob`` (n,) scores; for a model with classes ``class_prob`` (n, n_classes + 1) and ``class_id`` (n,); for a
+            calibrated model ``confidence`` (n,), the probability that an object is right; ``polygons``, the same as
+            :class:`StarPolygons`; ``normalizer``; ``seconds`` per stage; and ``detection``, how they were detected.
+
+        Raises
+        ------
+        ImageError, ModelError
+            If the image has another number of axes or channels than the model can take.
+        ConfigError
+            If an option is unknown, out of range, or beyond what the model can do.
+        """
+        options = DetectionOptions.of(options, settings)
+        image = self._as_input(image)
+        foreground = self.foreground_mask((image.shape[0], image.shape[1]), options)
+        found = self.detect(image, options, normalizer=normalizer, progress=progress, foreground=foreground)
+        drawn = WholeLabels(found.polygons, (image.shape[0], image.shape[1]), foreground, self.spec.class_names)
+        polygons = drawn.polygons
+        details: dict[str, Any] = {
+            "coord": polygons.vertices(),
+            "points": polygons.points,
+            "prob": polygons.probabilities,
+            "polygons": polygons,
+            "normalizer": found.normalizer,
+            "seconds": found.seconds,
+            "detection": found,
+        }
+        if self.spec.calibration:
+            details["confidence"] = confidence(polygons.probabilities, self.spec.calibration)
+        if polygons.class_probabilities is not None:
+            details |= {"class_prob": polygons.class_probabilities, "class_id": polygons.classes}
+        return drawn.labels, details
+
+    def foreground_mask(self, shape: tuple[int, int], options: DetectionOptions) -> ForegroundMask | None:
+        """An empty mask for the foreground of an image (Y, X) of ``shape`` pixels, if labels are to expand into it."""
+        return ForegroundMask(shape, options.expand_into_foreground) if options.expand_into_foreground else None
+
+    def detect(
+        self,
+        image: NDArray | Source,
+        options: DetectionOptions | None = None,
+        *,
+        normalizer: Normalizer | bool = True,
+        region: Region | None = None,
+        journal: TileJournal | None = None,
+        receiver: PolygonReceiver | None = None,
+        foreground: ForegroundMask | None = None,
+        progress: bool = False,
+        **settings: Any,
+    ) -> Detection:
+        """Detect the objects of an image as polygons, without drawing labels.
+
+        Parameters
+        ----------
+        image : array or Source
+            A :class:`~starpoly.io.readers.source.Source` is read tile by tile.
+        options, normalizer, progress, **settings
+            As for :meth:`predict_instances`. With ``progress`` the plan is logged, too.
+        region : Region, optional
+            Where to look, such as :class:`~starpoly.prediction.region_masks.RegionMask`; objects with a centre outside are dropped.
+        journal : TileJournal, optional
+            Takes the result of each tile; tiles that are in it are not computed again.
+        receiver : PolygonReceiver, optional
+            Takes polygons, in pixels of the image, as soon as they are decided.
+        foreground : ForegroundMask, optional
+            Filled with the predicted foreground.
+        """
+        options = DetectionOptions.of(options, settings)
+        self.check_options(options)
+        image = self._as_input(image)
+        thresholds = options.thresholds(self.spec.thresholds)
+        ready = self._normalizer(image, normalizer)
+        estimate = self._estimate_scale(image, ready, options)
+        objects = RescalingReceiver(
+            PolygonList() if receiver is None else receiver,
+            estimate.scale,
+            options.min_confidence,
+            self.spec.calibration,
+        )
+        as_sampled = thresholds == self.spec.thresholds and all(
+            part is None for part in (options.tile_size, journal, region, foreground)
+        )
+        if estimate.found is not None and as_sampled:
+            objects.add(estimate.found.polygons, math.inf, math.inf)
+            found = replace(estimate.found, polygons=objects.polygons())
+        else:
+            rescaled = estimate.of(image)
+            shape = (int(rescaled.shape[0]), int(rescaled.shape[1]))
+            if region is not None and rescaled is not image:
+                region = region.resized(shape)
+            tile_size = options.tile_size
+            if tile_size is None and isinstance(image, np.ndarray):
+                tile_size = tile_size_beside((shape[0], shape[1]), self.spec.network, self.precision)
+            if progress:
+                self._say_plan(shape, tile_size, region)
+            found = detect(
+                rescaled,
+                self._network(options),
+                ready,
+                thresholds,
+                tile_size=tile_size,
+                region=region,
+                readers=options.readers,
+                progress=progress,
+                journal=journal,
+                receiver=objects,
+                foreground=foreground,
+            )
+        found = replace(found, scale=estimate.scale)
+        self._warn_of_result(found, thresholds.prob)
+        return found
+
+    def _estimate_scale(self, image: Any, normalizer: Normalizer, options: DetectionOptions) -> ScaleEstimate:
+        """The scale that is asked for, or that fits the objects of the image."""
+        sizes = self.spec.sizes
+        if options.scale is not None:
+            return ScaleEstimate(check_scale(options.scale))
+        if options.diameter is not None:
+            return ScaleEstimate(scale_for(check_diameter(options.diameter), sizes))
+        if not sizes.target:
+            return ScaleEstimate(1.0)
+        return find_scale(image, self._network(options), normalizer, self.spec.thresholds, sizes)
+
+    def plan(self, shape: tuple[int, int], tile_size: int | None = None) -> TilePlan:
+        """The lattice of tiles for an image of ``shape`` pixels (y, x), after rescaling.
+
+        Parameters
+        ----------
+        shape : (int, int)
+            Height and width of the image in pixels.
+        tile_size : int, optional
+            As in :class:`~starpoly.detection.options.DetectionOptions`.
+        """
+        return plan_for(self._predictor, shape, tile_size)
+
+    def predict(
+        self, image: NDArray, *, normalizer: Normalizer | bool = True, tile_size: int | None = None
+    ) -> tuple[NDArray[np.float32], ...]:
+        """The network's answer for an image, before suppression.
+
+        Parameters
+        ----------
+        image, normalizer, tile_size
+            As for :meth:`predict_instances`.
+
+        Returns
+        -------
+        probability : (h, w) float32
+            On the model's grid.
+        distances : (h, w, n_rays) float32
+            In pixels of the image.
+        classes : (h, w, n_classes + 1) float32
+            Only for a model with classes.
+        """
+        maps = self.predict_map(image, normalizer=normalizer, tile_size=tile_size)
+        two = (maps.probability, maps.distances)
+        return two if maps.classes is None else (*two, maps.classes)
+
+    def predict_map(
+        self, image: NDArray, *, normalizer: Normalizer | bool = True, tile_size: int | None = None
+    ) -> DenseOutput:
+        """The same as :meth:`predict`, by name: ``probability``, ``distances`` and ``classes`` or None."""
+        image = self._as_input(image)
+        return predict_map(image, self._predictor, self._normalizer(image, normalizer), tile_size=tile_size)
+
+    def find_candidates(
+        self,
+        image: NDArray,
+        prob_threshold: float | None = None,
+        *,
+        normalizer: Normalizer | bool = True,
+        **settings: Any,
+    ) -> StarPolygons:
+        """All candidates that compete in non-maximum suppression: one per grid point above the probability threshold.
+
+        Parameters
+        ----------
+        image, normalizer, **settings
+            As for :meth:`predict_instances`.
+        prob_threshold : float, optional
+            Default: the model's.
+        """
+        options = DetectionOptions.of(None, {"prob_threshold": prob_threshold, **settings})
+        self.check_options(options)
+        image = self._as_input(image)
+        ready = self._normalizer(image, normalizer)
+        estimate = self._estimate_scale(image, ready, options)
+        threshold = options.thresholds(self.thresholds).prob
+        found = find_candidates(
+            estimate.of(image), self._network(options), ready, threshold, tile_size=options.tile_size
+        )
+        return estimate.back(found)
+
+    def fingerprint(self) -> str:
+        """Hash of all that the model's answers depend on: settings, weights, the precision in effect and what computes."""
+        digest = hashlib.sha256(json.dumps(self.spec.to_dict(), sort_keys=True).encode())
+        digest.update(self._predictor.precision.encode())
+        if self.engine != "tensorflow":
+            digest.update(self.engine.encode())
+        digest.update(self._predictor.weights_digest.encode())
+        return digest.hexdigest()
+
+    def _as_input(self, image: Any) -> Any:
+        if image.ndim not in (2, 3) or 0 in image.shape:
+            raise ImageError(
+                f"expected an image with axes YX or YXC, got shape {image.shape}; pass one plane at a time"
+            )
+        n_channels = self.spec.network.n_channels
+        return as_channels(image, n_channels) if isinstance(image, np.ndarray) else match_channels(image, n_channels)
+
+    def _normalizer(self, image: Any, given: Normalizer | bool) -> Normalizer:
+        if isinstance(given, Normalizer):
+            return given
+        if given:
+            return fit_normalizer(image, self.spec.normalization)
+        n_channels = self.spec.network.n_channels
+        return Normalizer(low=(0.0,) * n_channels, high=(1.0,) * n_channels)
+
+    def _say_plan(self, shape: tuple[int, int], tile_size: int | None, region: Region | None) -> None:
+        """Say how an image of several tiles is gone through."""
+        plan = self.plan(shape, tile_size)
+        if len(plan) > 1:
+            need = BASELINE_BYTES + window_bytes(self.spec.network, plan.window, self.precision)
+            _log.info(
+                "%d x %d px in %d tiles of %d x %d, halo %d px; about %.1f GB of memory",
+                *shape, len(plan), *plan.window, max(halo_for(self._predictor)), need / 1e9,
+            )  # fmt: skip
+            if region is not None:
+                skipped = sum(not region.overlaps(tile.core) for tile in plan)
+                _log.info("%d of %d tiles are skipped, there is nothing to look at", skipped, len(plan))
+
+    def _warn_of_result(self, found: Detection, threshold: float) -> None:
+        """Say what a user would want to know about a result."""
+        if not len(found.polygons):
+            warnings.warn(
+                f"no objects found above a probability of {threshold:.2f}; "
+                "is this the kind of image that the model was trained for?",
+                StarpolyWarning,
+                stacklevel=4,
+            )
+            return
+        sizes = self.spec.sizes
+        known = sizes.target or self.spec.object_diameter[1]
+        smallest, largest = (sizes.smallest, sizes.largest) if sizes.target else (known, known)
+        typical = found.scale * typical_diameter(found.polygons)
+        if known and not min(smallest, known / UNUSUAL_SIZE) <= typical <= max(largest, known * UNUSUAL_SIZE):
+            warnings.warn(
+                f"the median object is {typical:.0f} px wide at {found.scale:.2g} times the image's size, those that the model knows "
+                f"{known:.0f} px; say how wide objects are (diameter) or choose the scale",
+                StarpolyWarning,
+                stacklevel=4,
+            )

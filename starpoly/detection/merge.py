@@ -1,0 +1,129 @@
+"""From the results of tiles to the objects of the image: exact suppression across seams, in any order of the tiles."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+from ..errors import ConfigError, StarpolyWarning
+from ..labels.mask_growth import ForegroundMask
+from ..network.dense_output import Network
+from ..polygons import StarPolygons
+from ..suppression.streaming import StreamingNMS
+from ..tiling import Tile, TilePlan, area
+from .journal import TileJournal
+from .receivers import PolygonReceiver
+from .tile_result import TileResult
+from .tile_work import TileOptions
+
+#: Candidates per megapixel of a tile above which nearly every pixel is one, so that something is wrong.
+_FLOOD = 200_000
+#: Pixels; a smaller tile may well be full of candidates.
+_SMALL_AREA = 256 * 256
+
+
+class Merge:
+    """Takes the results of tiles; hands on the polygons that are decided.
+
+    Parameters
+    ----------
+    network : Network
+        Says what polygons look like.
+    plan : TilePlan
+        Of the image.
+    options : TileOptions
+    receiver : PolygonReceiver
+        Takes the polygons.
+    journal : TileJournal, optional
+        Has the results of earlier runs, and takes the new ones.
+    foreground : ForegroundMask, optional
+        Is filled with the foreground of each tile, before its polygons are handed on.
+
+    Raises
+    ------
+    ConfigError
+        If the network does not predict the foreground that is asked for.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        plan: TilePlan,
+        options: TileOptions,
+        receiver: PolygonReceiver,
+        *,
+        journal: TileJournal | None = None,
+        foreground: ForegroundMask | None = None,
+    ) -> None:
+        if foreground is not None:
+            if not network.has_foreground:
+                raise ConfigError(
+                    "masks: expected a network that predicts the foreground, got one that does not, or was told not to; "
+                    "leave --expand-into-foreground out"
+                )
+            foreground.begin(plan.shape)
+        self._plan, self._region, self._receiver = plan, options.region, receiver
+        self._journal, self._foreground = journal, foreground
+        self._nothing = StarPolygons.empty(network.n_rays, network.n_classes)
+        self._nms = StreamingNMS(options.thresholds.nms, network.max_distance, plan.shape, max_candidates=None)
+        self.n_candidates = self.n_kept = self.n_skipped = 0
+        self.seconds: dict[str, float] = {}
+        self._flooded = False
+
+    def tiles_to_do(self) -> list[Tile]:
+        """The tiles that lie in the region and are not in the journal, in the order of the plan; the others are merged."""
+        todo = []
+        for tile in self._plan:
+            if self._region is not None and not self._region.overlaps(tile.core):
+                self._merge(tile, TileResult(self._nothing, self._nothing, 0))
+                self.n_skipped += 1
+                continue
+            done = None if self._journal is None else self._journal.load(tile.index)
+            if done is None or not self._has_foreground(done, tile):
+                todo.append(tile)
+            else:
+                self._merge(tile, done)
+        return todo
+
+    def _has_foreground(self, done: TileResult, tile: Tile) -> bool:
+        """Whether a tile's result has the foreground that is asked for."""
+        return self._foreground is None or (done.foreground is not None and done.foreground.shape == tile.core.shape)
+
+    def add(self, tile: Tile, result: TileResult) -> None:
+        """Take the result of a tile that was to be done."""
+        self._warn_of_flood(result.n_candidates, tile)
+        if self._journal is not None:
+            self._journal.store(tile.index, result)
+        for stage, seconds in result.seconds.items():
+            self._count(stage, seconds)
+        self._merge(tile, result)
+
+    def finish(self) -> StarPolygons:
+        """All polygons, when all tiles are there."""
+        self._receiver.add(self._nms.finish(), math.inf, math.inf)
+        return self._receiver.polygons()
+
+    def _count(self, stage: str, seconds: float) -> None:
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+
+    def _merge(self, tile: Tile, result: TileResult) -> None:
+        if self._foreground is not None and result.foreground is not None:
+            self._foreground.put(tile.core, result.foreground)
+        self._nms.add(result.pending, tile.core)
+        decided = self._nms.decide()
+        self._receiver.add(StarPolygons.concatenate([result.kept, decided]), *self._nms.decided_above)
+        self.n_kept += len(result.kept) + len(decided)
+        self.n_candidates += result.n_candidates
+
+    def _warn_of_flood(self, n: int, tile: Tile) -> None:
+        megapixels = max(area(tile.core), _SMALL_AREA) / 1e6
+        if self._flooded or n <= _FLOOD * megapixels:
+            return
+        self._flooded = True
+        warnings.warn(
+            f"{n} candidates in the region from {tile.core.y0, tile.core.x0} to {tile.core.y1, tile.core.x1}, more than "
+            f"{_FLOOD} per megapixel: nearly every pixel looks like an object; check the normalisation and the "
+            "probability threshold",
+            StarpolyWarning,
+            stacklevel=2,
+        )

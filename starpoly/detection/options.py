@@ -1,0 +1,87 @@
+"""What a user may ask of a detection: one frozen set of options, handed down whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..config import TTA, Config, Thresholds
+from ..errors import ConfigError
+
+
+@dataclass(frozen=True)
+class DetectionOptions(Config):
+    """How objects are detected; the defaults are the model's own.
+
+    Parameters
+    ----------
+    prob_threshold : float, optional
+        Least probability of an object, from 0 to 1. Default: the model's.
+    nms_threshold : float, optional
+        Overlap above which the weaker of two objects is suppressed, from 0 to 1. Default: the model's.
+    scale : float, optional
+        Rescale the image by this factor before detection. Results are in pixels of the image as it is. Default: the scale
+        at which objects match the sizes that the model was trained on, estimated from the middle of the image.
+    diameter : float, optional
+        Diameter of the objects in pixels of the image; replaces the estimate.
+    min_confidence : float
+        Drop objects whose calibrated confidence is lower, from 0 to 1.
+    expand_into_foreground : int
+        Expand labels from the polygons into the predicted foreground by at most this many pixels, for objects that are
+        not star-convex (:mod:`starpoly.labels.mask_growth`). Needs a model with a foreground head. 0: do not.
+    tile_size : int, optional
+        Side of a network window in pixels. Results depend on it by rounding at most.
+    tta : {"none", "flips", "all"}
+        Test-time augmentation: average the network's output over mirror images (4 passes), or over these and their
+        quarter turns (8 passes).
+    readers : int
+        Threads that read and decode the image. Results do not depend on it.
+    """
+
+    prob_threshold: float | None = None
+    nms_threshold: float | None = None
+    scale: float | None = None
+    diameter: float | None = None
+    min_confidence: float = 0.0
+    expand_into_foreground: int = 0
+    tile_size: int | None = None
+    tta: str = "none"
+    readers: int = 1
+
+    def __post_init__(self) -> None:
+        if self.scale is not None and self.diameter is not None:
+            raise ConfigError(
+                f"expected a scale or a diameter, got both, {self.scale:g} and {self.diameter:g}; choose one"
+            )
+        if self.tta not in TTA:
+            raise ConfigError(f"tta: expected one of {', '.join(TTA)}, got {self.tta!r}")
+        if not 0 <= self.min_confidence <= 1:
+            raise ConfigError(f"min_confidence: expected a number from 0 to 1, got {self.min_confidence:g}")
+        for name, value in (("tile_size", self.tile_size), ("readers", self.readers)):
+            if value is not None and value < 1:
+                raise ConfigError(f"{name}: expected 1 or more, got {value}")
+
+    @classmethod
+    def of(cls, options: DetectionOptions | None, settings: Mapping[str, Any]) -> DetectionOptions:
+        """Options with some settings changed by name.
+
+        Raises
+        ------
+        ConfigError
+            If a name is unknown (the nearest known one is named) or a value is out of range.
+        """
+        base = {} if options is None else options.to_dict()
+        plain = {name: value.item() if hasattr(value, "item") else value for name, value in settings.items()}
+        return cls.from_dict({**base, **plain})
+
+    def thresholds(self, own: Thresholds) -> Thresholds:
+        """The thresholds that are in effect for a model with its ``own``."""
+        return Thresholds(
+            own.prob if self.prob_threshold is None else self.prob_threshold,
+            own.nms if self.nms_threshold is None else self.nms_threshold,
+        )
+
+    def identity(self) -> dict[str, Any]:
+        """All options that results depend on, as JSON types."""
+        return {name: value for name, value in self.to_dict().items() if name != "readers"}

@@ -1,0 +1,224 @@
+"""The work on one tile, from pixels to candidates: a function of picklable arguments, for any executor."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..config import Thresholds
+from ..geometry import outline_refinement, ray_context
+from ..images.normalization import Normalizer
+from ..network.dense_output import DenseOutput, Network
+from ..polygons import StarPolygons
+from ..suppression.streaming import StreamingNMS
+from ..tiling import Box, Tile, core_on_grid
+from ..timing import Stopwatch
+from .out_of_memory import SplitOnOutOfMemory
+from .tile_result import TileResult
+
+#: Probability of the foreground from which on a pixel lies in an object.
+FOREGROUND = 0.5
+
+
+class Region(Protocol):
+    """The part of an image in which objects are detected, in its pixels."""
+
+    def overlaps(self, box: Box) -> bool:
+        """Whether some of the box belongs to it."""
+        ...
+
+    def contains(self, points: NDArray) -> NDArray[np.bool_]:
+        """Which of the points (n, 2), (y, x), belong to it."""
+        ...
+
+    def resized(self, shape: tuple[int, int]) -> Region:
+        """The same part of the image at another size."""
+        ...
+
+
+@dataclass(frozen=True)
+class TileOptions:
+    """What is asked of a tile.
+
+    Parameters
+    ----------
+    thresholds : Thresholds
+    region : Region, optional
+        Candidates outside are dropped.
+    wants_foreground : bool
+        Whether the result is to have the foreground of the core.
+    suppress : bool
+        Decide at once what the tile's own candidates decide; else all candidates stay pending.
+    """
+
+    thresholds: Thresholds
+    region: Region | None = None
+    wants_foreground: bool = False
+    suppress: bool = False
+
+
+def process_tile(
+    tile: Tile, source: Any, network: SplitOnOutOfMemory, normalizer: Normalizer, options: TileOptions
+) -> TileResult:
+    """Read a tile's window, run the network on it, and collect the candidates of its core.
+
+    Parameters
+    ----------
+    tile : Tile
+    source : array-like (Y, X, C)
+        The image; anything with ``shape`` and slicing.
+    network : SplitOnOutOfMemory
+        Runs the network on one window at a time.
+    normalizer : Normalizer
+        Of the whole image.
+    options : TileOptions
+
+    Returns
+    -------
+    TileResult
+        In pixels of the whole image.
+    """
+    clock, shape = Stopwatch(), (int(source.shape[0]), int(source.shape[1]))
+    answer = _answer(tile, source, network, normalizer, clock)
+    with clock.timing("geometry"):
+        candidates = collect_candidates(answer, tile, network.network, options.thresholds.prob, shape)
+        foreground = foreground_of(answer, tile, network.network.grid) if options.wants_foreground else None
+        del answer
+        if options.region is not None:
+            candidates = candidates.take(options.region.contains(candidates.points))
+        if options.suppress:
+            result = suppress_within(candidates, tile, options.thresholds, network.network.max_distance, shape)
+        else:
+            nothing = StarPolygons.empty(network.network.n_rays, network.network.n_classes)
+            result = TileResult(nothing, candidates, len(candidates))
+    return replace(result, foreground=foreground, seconds=clock.seconds)
+
+
+def answer_tile(tile: Tile, source: Any, network: SplitOnOutOfMemory, normalizer: Normalizer) -> DenseOutput:
+    """The network's output for the window of a tile; parameters as for :func:`process_tile`."""
+    return _answer(tile, source, network, normalizer, Stopwatch())
+
+
+def _answer(
+    tile: Tile, source: Any, network: SplitOnOutOfMemory, normalizer: Normalizer, clock: Stopwatch
+) -> DenseOutput:
+    with clock.timing("reading"):
+        window = read_window(source, tile.read, normalizer)
+    with network.turn, clock.timing("network"):  # waiting for one's turn is no work of the network
+        return network(window)
+
+
+def read_window(image: Any, window: Box, normalizer: Normalizer) -> NDArray[np.float32]:
+    """A normalised window of an image (Y, X, C), continued by reflection beyond the far ends."""
+    inside = window.clip(image.shape[:2])
+    # what lies beyond is mirrored from inside, which may be further back than the window itself
+    beyond = [want - have for want, have in zip(window.shape, inside.shape, strict=True)]
+    start = [
+        max(0, min(a, b - over - 1))
+        for a, b, over in zip((inside.y0, inside.x0), (inside.y1, inside.x1), beyond, strict=True)
+    ]
+    crop = normalizer(np.asarray(image[start[0] : inside.y1, start[1] : inside.x1]))
+    if any(beyond):
+        crop = np.pad(crop, [(0, beyond[0]), (0, beyond[1]), (0, 0)], mode="reflect")
+    return crop[inside.y0 - start[0] :, inside.x0 - start[1] :]
+
+
+def collect_candidates(
+    answer: DenseOutput, tile: Tile, network: Network, threshold: float, shape: tuple[int, int]
+) -> StarPolygons:
+    """The grid points of a tile's core whose probability is above the threshold, as polygons.
+
+    Parameters
+    ----------
+    answer : DenseOutput
+        The network's output for the tile's window.
+    tile : Tile
+    network : Network
+        Gives the grid, the bound of the distances and the context along the rays.
+    threshold : float
+    shape : (int, int)
+        Of the whole image.
+
+    Returns
+    -------
+    StarPolygons
+        In pixels of the whole image, in row-major order.
+    """
+    grid = network.grid
+    inside, place = core_on_grid(tile, grid)
+    probability = answer.probability
+    rows, columns = np.nonzero(probability[inside] > threshold)
+    at = (rows + inside[0].start, columns + inside[1].start)
+    distances = _distances(answer, at, tile, network, shape)
+    return StarPolygons(
+        np.stack([(rows + place[0].start) * grid[0], (columns + place[1].start) * grid[1]], axis=1),
+        distances,
+        probability[at],
+        None if answer.classes is None else answer.classes[at],
+    )
+
+
+def _distances(
+    answer: DenseOutput, at: tuple[NDArray, NDArray], tile: Tile, network: Network, shape: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Ray distances at grid points of a tile's window, refined by all that the network says around them."""
+    grid, distances = network.grid, answer.distances[at]
+    # of the window, what lies in the image
+    pixels = [length - start for length, start in zip(shape, (tile.read.y0, tile.read.x0), strict=True)]
+    if network.ray_context:
+        rows, columns = (
+            min(have, -(-n // step)) for have, n, step in zip(answer.probability.shape, pixels, grid, strict=True)
+        )
+        distances = ray_context.ray_context(answer.distances, *at, grid, network.ray_context, shape=(rows, columns))
+        distances = np.minimum(distances, np.float32(network.max_distance))
+    foreground = answer.foreground_pixels(grid)
+    if foreground is not None:
+        rows, columns = (min(have, n) for have, n in zip(foreground.shape, pixels, strict=True))
+        centres = (at[0] * grid[0], at[1] * grid[1])
+        distances = outline_refinement.refine_outlines(distances, *centres, foreground, shape=(rows, columns))
+        distances = np.minimum(distances, np.float32(network.max_distance))
+    return distances
+
+
+def foreground_of(answer: DenseOutput, tile: Tile, grid: tuple[int, int]) -> NDArray[np.bool_] | None:
+    """Which pixels of a tile's core lie in the foreground; the level is that at which outlines end."""
+    pixels, core = answer.foreground_pixels(grid), tile.core
+    if pixels is None:
+        return None
+    y, x = core.y0 - tile.read.y0, core.x0 - tile.read.x0
+    return pixels[y : y + core.shape[0], x : x + core.shape[1]] > FOREGROUND
+
+
+def suppress_within(
+    candidates: StarPolygons, tile: Tile, thresholds: Thresholds, max_distance: float, shape: tuple[int, int]
+) -> TileResult:
+    """Decide what a tile's own candidates decide, and leave the rest, near its borders, pending.
+
+    Parameters
+    ----------
+    candidates : StarPolygons
+        All candidates of the tile's core.
+    tile, thresholds, max_distance
+    shape : (int, int)
+        Of the whole image.
+    """
+    nms = StreamingNMS(thresholds.nms, max_distance, shape, max_candidates=None)
+    nms.add(candidates, tile.core)
+    return TileResult(nms.decide(), nms.pending, len(candidates))
+
+
+def halo_for(network: Network) -> tuple[int, int]:
+    """How far around a candidate the image influences it, (y, x) in pixels."""
+    # a candidate at the edge of a core looks along its rays, and there the network looks around
+    reach = [math.ceil(ray_context.REACH) if network.ray_context else 0] * 2
+    if network.has_foreground:
+        # a pixel belongs to the answer at the grid point before it
+        reach = [
+            max(have, math.ceil(outline_refinement.REACH) + step - 1)
+            for have, step in zip(reach, network.grid, strict=True)
+        ]
+    return network.halo[0] + reach[0], network.halo[1] + reach[1]

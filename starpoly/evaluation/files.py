@@ -1,0 +1,81 @@
+"""True and predicted label images in folders: paired by name and read one pair at a time."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ..errors import DataError, StarpolyError, StarpolyWarning
+from ..io.files.ignored import describe_ignored
+from ..io.files.naming import key
+from ..io.files.pairing import Pairs, pair_files
+from ..io.readers.labels import read_labels
+from .report import Sample
+
+
+def pair_label_files(true: Path, pred: Path) -> Pairs:
+    """Pair the label images of two folders, or two files.
+
+    Parameters
+    ----------
+    true, pred : Path
+        True and predicted label images, see :func:`starpoly.io.files.pairing.pair_files`.
+
+    Raises
+    ------
+    DataError
+        If both are one folder, or nothing pairs.
+
+    Warns
+    -----
+    StarpolyWarning
+        For files without a partner.
+    """
+    if pred.is_dir() and true.is_dir() and pred.samefile(true):
+        raise DataError(f"expected two folders, got {pred} twice; move predictions and true labels apart")
+    pairs = pair_files(true, pred)
+    if not pairs.pairs:
+        raise DataError(
+            f"expected predictions named like the true label images, got no pair among {len(pairs.only_second)} files "
+            f"in {pred} and {len(pairs.only_first)} in {true}; compare their names"
+        )
+    if pairs.ignored:
+        warnings.warn(describe_ignored(pairs.ignored), StarpolyWarning, stacklevel=2)
+    if pairs.only_first:
+        message = f"no prediction for {_names(pairs.only_first)}: all of their objects count as missed"
+        warnings.warn(message, StarpolyWarning, stacklevel=2)
+    if pairs.only_second:
+        warnings.warn(f"no true labels for {_names(pairs.only_second)}: ignored", StarpolyWarning, stacklevel=2)
+    return pairs
+
+
+def read_samples(pairs: Pairs) -> Iterator[Sample]:
+    """Read the label images, one pair at a time, in the order of their keys; a file that cannot be read is its sample's problem."""
+    files: list[tuple[Path, Path | None]] = [*pairs.pairs, *((path, None) for path in pairs.only_first)]
+    files.sort(key=lambda pair: key(pair[0]))
+    for true, pred in tqdm(files, desc="evaluate", unit="image", disable=None):
+        yield _read(true, pred)
+
+
+def _read(true: Path, pred: Path | None) -> Sample:
+    name = key(true)
+    try:
+        y_true = read_labels(true)
+    except StarpolyError as error:
+        return Sample(name, None, None, str(error))
+    if pred is None:
+        return Sample(name, y_true, None)
+    try:
+        return Sample(name, y_true, read_labels(pred))
+    except StarpolyError as error:
+        return Sample(name, y_true, None, str(error))
+
+
+def _names(paths: tuple[Path, ...], most: int = 5) -> str:
+    names = ", ".join(path.name for path in paths[:most])
+    if len(paths) == 1:
+        return names
+    return f"{len(paths)} files ({names}{f' and {len(paths) - most} more' if len(paths) > most else ''})"

@@ -1,0 +1,59 @@
+"""What is passed over where images are looked for, told in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .naming import is_mask, may_be_image
+
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """Files of one kind that are no images to work on.
+
+    Attributes
+    ----------
+    kind : str
+        Their suffix in small letters, "without suffix", or "masks" for label images of others.
+    count : int
+        How many there are.
+    examples : tuple of Path
+        The first few.
+    """
+
+    kind: str
+    count: int
+    examples: tuple[Path, ...]
+
+    def __str__(self) -> str:
+        names = ", ".join(path.name for path in self.examples)
+        return f"{self.count} {self.kind} ({names}{', ...' if self.count > len(self.examples) else ''})"
+
+
+def group_ignored(paths: Iterable[Path]) -> tuple[Ignored, ...]:
+    """Files by kind, in the order of the kinds' names."""
+    groups: dict[str, list[Path]] = {}
+    counts: dict[str, int] = {}
+    for path in paths:
+        kind = "masks" if may_be_image(path) and is_mask(path) else path.suffix.lower() or "without suffix"
+        counts[kind] = counts.get(kind, 0) + 1
+        examples = groups.setdefault(kind, [])
+        if len(examples) < _EXAMPLES:
+            examples.append(path)
+    return tuple(Ignored(kind, counts[kind], tuple(groups[kind])) for kind in sorted(groups))
+
+
+def describe_ignored(ignored: Iterable[Ignored]) -> str:
+    """One line that names all kinds; empty where nothing is passed over.
+
+    Examples
+    --------
+    >>> describe_ignored(group_ignored([Path("a.txt"), Path("b.txt"), Path("c.csv")]))
+    'passed over, no images: 1 .csv (c.csv), 2 .txt (a.txt, b.txt)'
+    """
+    listed = ", ".join(map(str, ignored))
+    return f"passed over, no images: {listed}" if listed else ""

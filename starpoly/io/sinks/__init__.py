@@ -1,1 +1,0 @@
-"""Results of any size to files: label images are pulled region by region, outlines are streamed."""

@@ -1,0 +1,117 @@
+"""An image with its labels, to look at: in napari, or as a picture. Of very large images every k-th pixel is shown."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ImageError
+from ..io.readers.images import open_source
+from ..io.readers.source import Source
+from ..io.readers.thumbnail import every
+from ..io.writers.overlay import MAX_SIDE, write_overlay
+
+if TYPE_CHECKING:
+    import napari
+
+#: Of images that would take more bytes, every k-th pixel is shown.
+MOST_BYTES = 1 << 30
+
+
+def show_in_napari(image: str | Path, labels: str | Path) -> napari.Viewer:
+    """Open a viewer with an image and its labels, without waiting for it to be closed.
+
+    Parameters
+    ----------
+    image, labels : path
+        Anything that :func:`starpoly.io.readers.images.open_source` opens, of one size.
+
+    Raises
+    ------
+    ImageError
+        If they cannot be read or differ in size.
+    """
+    import napari
+
+    with open_source(image) as pixels, open_source(labels) as ids:
+        check_pair(pixels, ids)
+        step = step_for(pixels, ids)
+        viewer = napari.Viewer(title=Path(image).name)
+        shown = every(pixels, step)
+        is_rgb = shown.shape[2] in (3, 4)
+        settings: dict[str, Any] = {"scale": (step, step)}
+        if is_rgb or shown.shape[2] == 1:
+            viewer.add_image(as_plane(shown), name=Path(image).stem, rgb=is_rgb, **settings)
+        else:
+            viewer.add_image(shown, name=Path(image).stem, channel_axis=2, **settings)
+        viewer.add_labels(as_ids(every(ids, step)[..., 0]), name=Path(labels).stem, **settings)
+    return viewer
+
+
+def why_not_napari() -> str | None:
+    """What keeps napari from opening a window; None if nothing does."""
+    if find_spec("napari") is None:
+        return 'napari is not installed (pip install "starpoly[napari]")'
+    if sys.platform.startswith("linux") and not any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    ):
+        return "there is no display"
+    return None
+
+
+def write_picture(path: Path, image: str | Path, labels: str | Path) -> None:
+    """Write the outlines of labels over an image; a large image is reduced.
+
+    Raises
+    ------
+    ImageError
+        If one cannot be read, they differ in size, or the picture cannot be written.
+    """
+    with open_source(image) as pixels, open_source(labels) as ids:
+        check_pair(pixels, ids)
+        step = -(-max(pixels.shape[:2]) // MAX_SIDE)
+        write_overlay(path, every(pixels, step), every(ids, step)[..., 0])
+
+
+def check_pair(image: Source, labels: Source) -> None:
+    """Refuse labels that are none, or not those of the image.
+
+    Raises
+    ------
+    ImageError
+        Naming both shapes.
+    """
+    if image.shape[:2] != labels.shape[:2]:
+        raise ImageError(
+            f"{labels.name}: expected labels of the image's size {image.shape[:2]}, got {labels.shape[:2]}"
+        )
+    if labels.shape[2] != 1 or labels.dtype.kind not in "bui":
+        raise ImageError(
+            f"{labels.name}: expected a label image of integers, got {labels.dtype} of shape {labels.shape}"
+        )
+
+
+def step_for(*sources: Source) -> int:
+    """The smallest power of two at which all of them fit into :data:`MOST_BYTES`."""
+    step = 1
+    while sum(source.nbytes for source in sources) > MOST_BYTES * step**2:
+        step *= 2
+    return step
+
+
+def as_plane(image: NDArray) -> NDArray:
+    """(Y, X, 1) as (Y, X); colour as napari wants it, 8 bit or floats from 0 to 1."""
+    if image.shape[2] == 1:
+        return image[..., 0]
+    return image / np.iinfo(image.dtype).max if image.dtype.kind == "u" and image.dtype.itemsize > 1 else image
+
+
+def as_ids(labels: NDArray) -> NDArray:
+    """Labels in a type of integers that napari takes."""
+    return labels.astype(np.int32) if labels.dtype.kind == "b" else labels

@@ -1,0 +1,68 @@
+"""The report on a batch: examine every image, then write the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ..config import ModelSpec
+from ..model_zoo import available, find_model
+from ..network.storage.folder import load_spec
+from .entries import Entry
+from .examine import Examined, examine_all
+from .page import write_page
+
+
+def write_report(
+    page: Path, entries: Sequence[Entry], specs: Mapping[str, ModelSpec], *, progress: bool = True
+) -> list[Examined]:
+    """Examine all entries and write the page.
+
+    Parameters
+    ----------
+    page : Path
+        The HTML file.
+    entries : sequence of Entry
+    specs : mapping of str to ModelSpec
+        The models that may have made the entries, by name.
+    progress : bool
+        Show a bar on a terminal.
+
+    Returns
+    -------
+    list of Examined
+        In the order of the page.
+
+    Raises
+    ------
+    OutputError
+        If the page cannot be written.
+    """
+    hidden = None if progress else True
+    with tqdm(total=len(entries), desc="report", unit="image", leave=False, disable=hidden) as bar:
+        examined = examine_all(list(entries), specs, bar.update)
+    write_page(page, examined, specs)
+    return examined
+
+
+def specs_for(entries: Sequence[Entry], model: str | None = None) -> dict[str, ModelSpec]:
+    """The models that may have made the entries, by name.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+    model : str, optional
+        Name or folder of the one that did. Without it, the shipped models that the entries name.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model.
+    """
+    if model is not None:
+        return {model: load_spec(find_model(model))}
+    # an entry names a model, never a path: a name that is read from a file must not be opened
+    names = {entry.model for entry in entries if entry.model} & set(available())
+    return {name: load_spec(find_model(name)) for name in sorted(names)}

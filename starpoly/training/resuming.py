@@ -1,0 +1,41 @@
+"""What a resumed training must share with the one that it continues."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ..config import NetworkConfig, TrainingConfig
+from .inputs import TrainingInputs
+from .unlabelled import labelling_epochs
+
+
+def settings_of(network: NetworkConfig, training: TrainingConfig, data: TrainingInputs) -> dict[str, Any]:
+    """The settings that count, as JSON gives them back."""
+    labelled = training.to_dict()
+    settings = {
+        "network": network.to_dict(),
+        "training": labelled,
+        "images": [pair.name for pair in data.training],
+    }
+    groups = [pair.group for pair in data.training]
+    if any(groups):
+        settings["groups"] = groups
+    of_unlabelled = labelled.pop("unlabelled")
+    if data.unlabelled:
+        settings["unlabelled"] = {**of_unlabelled, "images": [image.name for image in data.unlabelled]}
+    return json.loads(json.dumps(settings))
+
+
+def changed_settings(state: dict[str, Any], settings: dict[str, Any], training: TrainingConfig) -> list[str]:
+    """Names of the settings that differ from those of a checkpoint.
+
+    Until unlabelled images are labelled for the first time, they may be added or changed.
+    """
+    before = state["settings"]
+    names = set(before) | set(settings)
+    if not state["progress"].get("rounds") and (
+        "unlabelled" not in settings or state["progress"]["epoch"] <= labelling_epochs(training)[0]
+    ):
+        names -= {"unlabelled"}
+    return sorted(name for name in names if before.get(name) != settings.get(name))

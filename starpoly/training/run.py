@@ -1,0 +1,138 @@
+"""A whole training: fit, keep the best weights, tune thresholds, calibrate, write the model and its page."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ..config import ModelSpec, NetworkConfig, NormalizationConfig, TrainingConfig
+from ..errors import StarpolyWarning
+from ..model_zoo import find_model
+from ..network.storage.folder import load_spec, save_spec
+from .data import Pair
+from .inputs import TrainingInputs
+
+#: Picture of the losses in a model folder.
+LOSSES = "losses.png"
+
+
+def run_training(
+    folder: str | Path,
+    data: TrainingInputs,
+    *,
+    network: NetworkConfig | None = None,
+    training: TrainingConfig | None = None,
+    normalization: NormalizationConfig | None = None,
+    init: str | Path | None = None,
+    resume: bool = False,
+    inspect_every: int = 10,
+    after_epoch: Callable[[int], None] | None = None,
+) -> ModelSpec:
+    """Train a model and leave it in a folder.
+
+    :meth:`starpoly.StarPoly2D.train`, ``starpoly train`` and the napari widget all end here.
+
+    Parameters
+    ----------
+    folder : path
+        Model folder to write; its name is the model's name.
+    data : TrainingInputs
+        See :func:`~starpoly.training.inputs.inputs_from_arrays` and :func:`~starpoly.training.inputs.inputs_from_folders`.
+    network : NetworkConfig, optional
+        Without it, that of ``init``, or else the default one. ``data.class_names`` set its number of classes.
+    training, normalization : configs, optional
+    init : str or path, optional
+        Name or folder of a model to start from.
+    resume : bool
+        Go on from the checkpoint in ``folder``.
+    inspect_every : int
+        Epochs between two pictures of validation images with the objects found, in ``folder/validation``. At the end
+        ``folder/training.html`` shows them. 0 for neither.
+    after_epoch : callable, optional
+        Called with the number of finished epochs; ``folder`` holds the best model so far.
+
+    Returns
+    -------
+    ModelSpec
+        Of the best model by validation loss, with tuned thresholds. A model that finds nothing in the validation images keeps
+        the default ones, with a warning.
+
+    Raises
+    ------
+    DataError, ModelError, ConfigError
+        As :func:`starpoly.training.fit.fit`.
+    """
+    from ..network.quiet import quiet_import
+
+    quiet_import()
+    from .fit import fit
+    from .inspection import Inspection
+
+    folder = Path(folder)
+    start = None if init is None else find_model(init)
+    inspection = Inspection(folder, data.validation, inspect_every)
+
+    def after_each(epoch: int) -> None:
+        inspection(epoch)
+        if after_epoch is not None:
+            after_epoch(epoch)
+
+    fit(
+        folder,
+        data,
+        network=_with_classes(network, start, len(data.class_names)),
+        training=training or TrainingConfig(),
+        normalization=normalization,
+        init=start,
+        resume=resume,
+        after_epoch=after_each,
+    )
+    spec = tune_model(folder, data.validation)
+    _draw_losses(folder)
+    inspection.finish()
+    return spec
+
+
+def _with_classes(network: NetworkConfig | None, start: Path | None, n_classes: int) -> NetworkConfig | None:
+    """The network with as many classes as have names; None where it is that of the initial model."""
+    if not n_classes:
+        return network
+    base = network or (NetworkConfig() if start is None else load_spec(start).network)
+    return base.replace(n_classes=n_classes)
+
+
+def tune_model(folder: Path, pairs: Sequence[Pair]) -> ModelSpec:
+    """Tune the thresholds of the model in a folder and calibrate its scores; its weights stay.
+
+    Parameters
+    ----------
+    folder : Path
+        Model folder; ``model.json`` is replaced.
+    pairs : sequence of Pair
+        Validation images.
+
+    Warns
+    -----
+    StarpolyWarning
+        If the model finds nothing there, or there is nothing to find; the thresholds stay as they are.
+    """
+    from ..detection.detector import Detector
+    from .thresholds import NothingFoundError, tune
+
+    model = Detector.from_pretrained(folder)
+    try:
+        tuned = tune(model, pairs)
+    except NothingFoundError as error:
+        warnings.warn(f"{folder}: the thresholds stay at their defaults: {error}", StarpolyWarning, stacklevel=3)
+        return model.spec
+    spec = model.spec.replace(thresholds=tuned.thresholds, calibration=tuned.calibration)
+    save_spec(folder, spec)
+    return spec
+
+
+def _draw_losses(folder: Path) -> None:
+    from ..plot import plot_losses, save_figure
+    from .history import FILE_NAME
+
+    save_figure(folder / LOSSES, lambda axes: plot_losses(axes, folder / FILE_NAME))

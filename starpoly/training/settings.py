@@ -1,0 +1,80 @@
+"""Settings of a training: defaults, then a TOML file, then what is named beside it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..config import Config, NetworkConfig, NormalizationConfig, TrainingConfig
+from ..errors import ConfigError
+from ..model_zoo import find_model
+from ..network.storage.folder import load_spec
+
+#: Tables of a settings file.
+TABLES: dict[str, type[Config]] = {
+    "network": NetworkConfig,
+    "training": TrainingConfig,
+    "normalization": NormalizationConfig,
+}
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """The configs of a training; ``network`` is None where it is that of the initial model."""
+
+    network: NetworkConfig | None
+    training: TrainingConfig
+    normalization: NormalizationConfig
+
+
+def read_settings(
+    file: Path | None = None, *, training: Mapping[str, Any] | None = None, init: str | Path | None = None
+) -> TrainingSettings:
+    """Settings from a file and by name.
+
+    Parameters
+    ----------
+    file : Path, optional
+        TOML file with some of the tables ``[network]``, ``[training]`` and ``[normalization]``.
+    training : mapping, optional
+        Settings that go before those of the table ``[training]``.
+    init : str or Path, optional
+        Initial model: the table ``[network]`` changes its network.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, or a table or setting is unknown, of the wrong type or out of range.
+    """
+    tables: dict[str, dict[str, Any]] = {name: {} for name in TABLES} | ({} if file is None else read_toml(file))
+    tables["training"] = {**tables["training"], **(training or {})}
+    network = NetworkConfig.from_dict(tables["network"], where="network")
+    return TrainingSettings(
+        network if init is None else _changed_network(init, tables["network"]),
+        TrainingConfig.from_dict(tables["training"], where="training"),
+        NormalizationConfig.from_dict(tables["normalization"], where="normalization"),
+    )
+
+
+def read_toml(path: Path) -> dict[str, dict[str, Any]]:
+    """The tables of a settings file.
+
+    Raises
+    ------
+    ConfigError
+        If it is no TOML file, or has an unknown table.
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: expected a TOML file of settings, got: {error}") from error
+    if unknown := sorted(set(tables) - set(TABLES)):
+        raise ConfigError(f"{path}: unknown table {unknown[0]!r}; expected some of {', '.join(TABLES)}")
+    return tables
+
+
+def _changed_network(init: str | Path, changes: dict[str, Any]) -> NetworkConfig | None:
+    return load_spec(find_model(init)).network.replace(**changes) if changes else None
