@@ -75,7 +75,8 @@ def write(sink: str, side: int, folder: Path) -> dict[str, float]:
 
 def write_results(sink: str, found: Any, side: int, folder: Path) -> float:
     """Seconds that it takes."""
-    from starpoly.prediction.slide import SlideOutputs, segment_slide
+    from starpoly.prediction.formats import SlideOutputs
+    from starpoly.prediction.slide import segment_slide
 
     wanted = NAMES if sink == "all" else {sink: NAMES[sink]} if sink in NAMES else {}
     start = time.perf_counter()

@@ -98,7 +98,8 @@ def _segmented(model: Any, image: Any, args: argparse.Namespace, readers: int, o
     """Hashes of what a run writes, in a folder of its own."""
     import tifffile
 
-    from starpoly.prediction.slide import SlideOutputs, segment_slide
+    from starpoly.prediction.formats import SlideOutputs
+    from starpoly.prediction.slide import segment_slide
 
     with tempfile.TemporaryDirectory(dir=args.work) as folder, _reading_with(model, readers), _tiles_shuffled(order):
         labels, outlines = Path(folder) / "labels.tiff", Path(folder) / "labels.geojson"

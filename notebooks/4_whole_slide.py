@@ -31,7 +31,8 @@ import zarr
 from starpoly import StarPoly2D, StarpolyError, plot
 from starpoly.io.readers.images import open_source
 from starpoly.io.readers.thumbnail import every
-from starpoly.prediction.slide import SlideOutputs, segment_slide
+from starpoly.prediction.formats import SlideOutputs
+from starpoly.prediction.slide import segment_slide
 from starpoly.tiling import Box
 from starpoly.training.samples import generate_nuclei
 

@@ -1,4 +1,4 @@
-"""Where models are: those that ship with starpoly, by name, and any model folder, by path."""
+"""Find models: those that ship with starpoly by name, any model folder by path."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from .errors import ModelError
 
 _DEFAULT = "cells-generalist"
 _FLUORESCENCE = "nuclei-fluo"
-# ours, and StarDist's
 _MARKS = ("model.json", "config.json")
+"""Files that mark a model folder: starpoly's and StarDist's."""
 
 
 def default_model() -> str:
-    """Name of the model of many kinds, used when none is asked for and the image is not looked at or shows no fluorescence."""
+    """Name of the model for images of any kind; the choice unless the image shows fluorescence."""
     return _DEFAULT
 
 
 def fluorescence_model() -> str:
-    """Name of the model of nuclei in fluorescence; :func:`starpoly.prediction.model_choice.suitable_model` says for which images."""
+    """Name of the model for nuclei in fluorescence, see :func:`starpoly.prediction.model_choice.suitable_model`."""
     return _FLUORESCENCE
 
 
@@ -37,16 +37,16 @@ def find_model(name_or_folder: str | Path) -> Path:
     ----------
     name_or_folder : str or path
         A name from :func:`available`, or a folder with ``model.json`` (starpoly) or ``config.json``
-        (StarDist 2D). A shipped model goes before a folder of the same bare name; write ``./name``
-        for the folder.
+        (StarDist 2D). A shipped model takes precedence over a folder of the same bare name; write
+        ``./name`` for the folder.
 
     Raises
     ------
     ModelError
-        If there is no such model; says what there is.
+        If there is no such model; the message lists those there are.
     """
     name = str(name_or_folder)
-    # comparing whole names against a listing: nothing that is asked for is ever joined to a path
+    # names are compared with a listing: no user input is ever joined to a path
     for root in _roots():
         for folder in root.iterdir():
             if folder.name == name and not isinstance(name_or_folder, Path) and _is_model(folder):
@@ -79,6 +79,6 @@ def _roots() -> list[Path]:
     """Folders of shipped models: in the installed package, or beside it in a checkout."""
     package = Path(str(resources.files(__package__)))
     candidates = (package / "pretrained", package.parent / "models")
-    # beside an installed package lie other packages: a checkout is told by its setup.cfg
+    # beside an installed package lie other packages: setup.cfg marks a checkout
     checkout = (package.parent / "setup.cfg").is_file()
     return [root for root in candidates[: 2 if checkout else 1] if root.is_dir()]

@@ -1,4 +1,4 @@
-"""Kernels in several threads: they release the GIL, so plain threads do."""
+"""Threads for kernels, which release the GIL, and how much memory the C library keeps."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
-#: parts per thread, so that none waits long for the others
 _PARTS = 4
-#: M_ARENA_MAX of <malloc.h>
-_MOST_HEAPS = -8
+"""Parts per thread: enough that no thread waits long for the others."""
+_M_ARENA_MAX = -8
+"""``M_ARENA_MAX`` of glibc's <malloc.h>: the most heaps that ``malloc`` makes."""
 
 
 def n_threads() -> int:
-    """Threads to use: ``NUMBA_NUM_THREADS`` where that is set, else one for each processor that is allowed."""
+    """Number of threads to use: ``NUMBA_NUM_THREADS`` if set, else one per processor that this process may use."""
     wanted = os.environ.get("NUMBA_NUM_THREADS", "")
     if wanted.isdecimal() and int(wanted) > 0:
         return int(wanted)
@@ -24,18 +24,18 @@ def n_threads() -> int:
 
 
 def in_parts(work: Callable[[int, int], None], n: int, threads: int, *, parts: int | None = None) -> None:
-    """Call ``work(start, stop)`` for parts of ``range(n)`` that make up the whole, in several threads.
+    """Call ``work(start, stop)`` for parts that make up ``range(n)``, in several threads.
 
     Parameters
     ----------
     work : callable
-        Does a part; parts may be done at the same time and in any order.
+        Called for parts at the same time and in any order.
     n : int
         Length of the whole.
     threads : int
-        At most so many parts are done at a time; with 1 there are no threads, and one part.
+        Most parts at a time; with 1, ``work`` is called once, in this thread.
     parts : int, optional
-        Into how many; by default a few for each thread.
+        Number of parts; by default a few per thread.
     """
     if threads <= 1 or n < 2:
         work(0, n)
@@ -48,7 +48,7 @@ def in_parts(work: Callable[[int, int], None], n: int, threads: int, *, parts: i
 
 
 def trim_malloc() -> None:
-    """Return memory that is free to the system, where the C library (glibc) keeps it; after loading a model that is much."""
+    """Return freed memory to the system, where glibc keeps it; after loading a model that is much."""
     gc.collect()
     try:
         trim = ctypes.CDLL(None).malloc_trim
@@ -58,11 +58,11 @@ def trim_malloc() -> None:
 
 
 def limit_malloc_arenas() -> None:
-    """Let threads that are begun from now on share heaps, where the C library (glibc) would give each its own.
+    """Let new threads share one heap, where glibc would give each its own.
 
-    What one has freed the others can use then; else each keeps as much as it has ever needed.
+    Threads then reuse what others have freed; else each keeps as much memory as it ever needed.
     """
     try:
-        ctypes.CDLL(None).mallopt(_MOST_HEAPS, 1)
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
     except (AttributeError, OSError, TypeError):  # another C library
         return

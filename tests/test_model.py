@@ -111,10 +111,13 @@ def test_the_plan_is_the_tiles_that_are_gone_through():
 def test_thresholds_are_tuned_and_adopted():
     masks = [disks((80, 60), seed, n=6) for seed in range(2)]
     tuned = model()
-    tuned._normalizer = lambda image, given: identity()
+    tuned._normalizer = lambda image, given: (image, identity())
     thresholds = tuned.optimize_thresholds([paint(m) for m in masks], masks)
     assert tuned.thresholds == thresholds
     assert 0.15 <= thresholds.prob < 1
+    assert (
+        tuned.optimize_thresholds([paint(m) for m in masks], masks, nms_threshs=[0.35], iou_threshs=[0.5]).nms == 0.35
+    )
 
 
 def test_sizes_that_a_model_brings_images_to_are_the_ones_that_count():

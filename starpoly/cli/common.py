@@ -100,7 +100,8 @@ def log_as_lines(*, quiet: bool = False) -> Iterator[None]:
 class _Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
-        say(f"starpoly: {_with_subject(_subjects[-1][0], text) if _subjects else text}")
+        kind = "warning: " if record.levelno >= logging.WARNING else ""
+        say(f"starpoly: {kind}{_with_subject(_subjects[-1][0], text) if _subjects else text}")
 
 
 def _with_subject(subject: str, text: str) -> str:

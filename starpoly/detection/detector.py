@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from ..config import ModelSpec, Thresholds
 from ..errors import ConfigError, ImageError, StarpolyWarning
+from ..images.axes import to_yxc
 from ..images.channels import as_channels
-from ..images.normalization import Normalizer, fit_normalizer
+from ..images.normalization import Normalizer, as_normalizer
 from ..io.readers.channels import match_channels
 from ..io.readers.source import Source
 from ..labels.confidence import confidence
@@ -25,7 +26,7 @@ from ..labels.mask_growth import ForegroundMask
 from ..labels.whole import WholeLabels
 from ..model_zoo import default_model, find_model
 from ..network.dense_output import DenseOutput, Network
-from ..network.memory import BASELINE_BYTES, tile_size_beside, window_bytes
+from ..network.memory import BASELINE_BYTES, tile_size_beside, tile_size_within, window_bytes
 from ..network.predictor import Predictor
 from ..polygons import StarPolygons
 from ..tiling import TilePlan
@@ -94,7 +95,7 @@ class Detector:
 
     @classmethod
     def of_network(cls, spec: ModelSpec, network: keras.Model, *, precision: str = "float32") -> Self:
-        """A detector from a Keras model in memory, see :func:`starpoly.network.storage.folder.build_network`."""
+        """A detector from a Keras model in memory, see :func:`starpoly.network.architectures.registry.build_network`."""
         return cls(spec, Predictor(spec, network, precision))
 
     def __repr__(self) -> str:
@@ -132,17 +133,41 @@ class Detector:
             If the network lacks the symmetries of test-time augmentation, or the model does not know the size of its objects.
         """
         symmetries(options.tta, self._predictor)
-        if options.diameter is not None and not self.spec.sizes.target:
+        if (options.diameter or options.diameter_um) is not None and not self.spec.sizes.target:
             raise ConfigError(
                 f"{self.spec.name}: expected a model that knows which sizes it is good at, got none; give the scale instead"
             )
+
+    def resolve_options(
+        self, options: DetectionOptions, pixel_size: tuple[float, float] | None = None
+    ) -> DetectionOptions:
+        """Options for this model and an image: sizes in pixels, windows within the memory.
+
+        Parameters
+        ----------
+        options : DetectionOptions
+        pixel_size : (float, float), optional
+            Micrometres per pixel (y, x) of the image.
+
+        Raises
+        ------
+        ConfigError
+            As :meth:`check_options`, or if a diameter in micrometres cannot be converted.
+        """
+        self.check_options(options)
+        options = options.in_pixels(pixel_size)
+        if options.memory is None:
+            return options
+        side = tile_size_within(options.memory, self.spec.network, options.tile_size, precision=self.precision)
+        return replace(options, tile_size=side, memory=None)
 
     def predict_instances(
         self,
         image: NDArray,
         options: DetectionOptions | None = None,
         *,
-        normalizer: Normalizer | bool = True,
+        axes: str | None = None,
+        normalizer: Any = True,
         progress: bool = False,
         **settings: Any,
     ) -> tuple[NDArray[np.int32], dict[str, Any]]:
@@ -154,8 +179,12 @@ class Detector:
             Raw intensities of any numeric type.
         options : DetectionOptions, optional
             How to detect.
-        normalizer : Normalizer or bool
-            True: percentiles of this image, as in training. False: the image is normalised already. Or a fitted normaliser.
+        axes : str, optional
+            Letters of the image's axes in another order, such as ``"CYX"`` (:func:`starpoly.images.axes.to_yxc`). Labels have
+            the order of its Y and X.
+        normalizer : bool, Normalizer or csbdeep.data.Normalizer
+            True: percentiles of this image, as in training. False: the image is normalised already. Or a fitted normaliser,
+            see :func:`starpoly.images.normalization.as_normalizer`.
         progress : bool
             Show a progress bar on a terminal.
         **settings
@@ -181,6 +210,7 @@ class Detector:
             If an option is unknown, out of range, or beyond what the model can do.
         """
         options = DetectionOptions.of(options, settings)
+        image, restore = (image, np.asarray) if axes is None else to_yxc(image, axes)
         image = self._as_input(image)
         foreground = self.foreground_mask((image.shape[0], image.shape[1]), options)
         found = self.detect(image, options, normalizer=normalizer, progress=progress, foreground=foreground)
@@ -199,7 +229,7 @@ class Detector:
             details["confidence"] = confidence(polygons.probabilities, self.spec.calibration)
         if polygons.class_probabilities is not None:
             details |= {"class_prob": polygons.class_probabilities, "class_id": polygons.classes}
-        return drawn.labels, details
+        return restore(drawn.labels), details
 
     def foreground_mask(self, shape: tuple[int, int], options: DetectionOptions) -> ForegroundMask | None:
         """An empty mask for the foreground of an image (Y, X) of ``shape`` pixels, if labels are to expand into it."""
@@ -210,7 +240,7 @@ class Detector:
         image: NDArray | Source,
         options: DetectionOptions | None = None,
         *,
-        normalizer: Normalizer | bool = True,
+        normalizer: Any = True,
         region: Region | None = None,
         journal: TileJournal | None = None,
         receiver: PolygonReceiver | None = None,
@@ -235,11 +265,10 @@ class Detector:
         foreground : ForegroundMask, optional
             Filled with the predicted foreground.
         """
-        options = DetectionOptions.of(options, settings)
-        self.check_options(options)
+        options = self.resolve_options(DetectionOptions.of(options, settings), getattr(image, "pixel_size", None))
         image = self._as_input(image)
         thresholds = options.thresholds(self.spec.thresholds)
-        ready = self._normalizer(image, normalizer)
+        image, ready = self._normalizer(image, normalizer)
         estimate = self._estimate_scale(image, ready, options)
         objects = RescalingReceiver(
             PolygonList() if receiver is None else receiver,
@@ -304,7 +333,7 @@ class Detector:
         return plan_for(self._predictor, shape, tile_size)
 
     def predict(
-        self, image: NDArray, *, normalizer: Normalizer | bool = True, tile_size: int | None = None
+        self, image: NDArray, *, normalizer: Any = True, tile_size: int | None = None
     ) -> tuple[NDArray[np.float32], ...]:
         """The network's answer for an image, before suppression.
 
@@ -326,19 +355,18 @@ class Detector:
         two = (maps.probability, maps.distances)
         return two if maps.classes is None else (*two, maps.classes)
 
-    def predict_map(
-        self, image: NDArray, *, normalizer: Normalizer | bool = True, tile_size: int | None = None
-    ) -> DenseOutput:
+    def predict_map(self, image: NDArray, *, normalizer: Any = True, tile_size: int | None = None) -> DenseOutput:
         """The same as :meth:`predict`, by name: ``probability``, ``distances`` and ``classes`` or None."""
         image = self._as_input(image)
-        return predict_map(image, self._predictor, self._normalizer(image, normalizer), tile_size=tile_size)
+        image, ready = self._normalizer(image, normalizer)
+        return predict_map(image, self._predictor, ready, tile_size=tile_size)
 
     def find_candidates(
         self,
         image: NDArray,
         prob_threshold: float | None = None,
         *,
-        normalizer: Normalizer | bool = True,
+        normalizer: Any = True,
         **settings: Any,
     ) -> StarPolygons:
         """All candidates that compete in non-maximum suppression: one per grid point above the probability threshold.
@@ -350,10 +378,9 @@ class Detector:
         prob_threshold : float, optional
             Default: the model's.
         """
-        options = DetectionOptions.of(None, {"prob_threshold": prob_threshold, **settings})
-        self.check_options(options)
+        options = self.resolve_options(DetectionOptions.of(None, {"prob_threshold": prob_threshold, **settings}))
         image = self._as_input(image)
-        ready = self._normalizer(image, normalizer)
+        image, ready = self._normalizer(image, normalizer)
         estimate = self._estimate_scale(image, ready, options)
         threshold = options.thresholds(self.thresholds).prob
         found = find_candidates(
@@ -378,13 +405,9 @@ class Detector:
         n_channels = self.spec.network.n_channels
         return as_channels(image, n_channels) if isinstance(image, np.ndarray) else match_channels(image, n_channels)
 
-    def _normalizer(self, image: Any, given: Normalizer | bool) -> Normalizer:
-        if isinstance(given, Normalizer):
-            return given
-        if given:
-            return fit_normalizer(image, self.spec.normalization)
-        n_channels = self.spec.network.n_channels
-        return Normalizer(low=(0.0,) * n_channels, high=(1.0,) * n_channels)
+    def _normalizer(self, image: Any, given: Any) -> tuple[Any, Normalizer]:
+        """The image that is to be read, and what normalises it."""
+        return as_normalizer(given, image, self.spec.normalization)
 
     def _say_plan(self, shape: tuple[int, int], tile_size: int | None, region: Region | None) -> None:
         """Say how an image of several tiles is gone through."""

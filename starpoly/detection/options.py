@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..config import TTA, Config, Thresholds
@@ -25,6 +26,8 @@ class DetectionOptions(Config):
         at which objects match the sizes that the model was trained on, estimated from the middle of the image.
     diameter : float, optional
         Diameter of the objects in pixels of the image; replaces the estimate.
+    diameter_um : float, optional
+        The same in micrometres, for an image whose pixel size is known.
     min_confidence : float
         Drop objects whose calibrated confidence is lower, from 0 to 1.
     expand_into_foreground : int
@@ -32,6 +35,8 @@ class DetectionOptions(Config):
         not star-convex (:mod:`starpoly.labels.mask_growth`). Needs a model with a foreground head. 0: do not.
     tile_size : int, optional
         Side of a network window in pixels. Results depend on it by rounding at most.
+    memory : int, optional
+        Bytes for the whole process; bounds the size of the network's windows.
     tta : {"none", "flips", "all"}
         Test-time augmentation: average the network's output over mirror images (4 passes), or over these and their
         quarter turns (8 passes).
@@ -43,22 +48,24 @@ class DetectionOptions(Config):
     nms_threshold: float | None = None
     scale: float | None = None
     diameter: float | None = None
+    diameter_um: float | None = None
     min_confidence: float = 0.0
     expand_into_foreground: int = 0
     tile_size: int | None = None
+    memory: int | None = None
     tta: str = "none"
     readers: int = 1
 
     def __post_init__(self) -> None:
-        if self.scale is not None and self.diameter is not None:
+        if sum(value is not None for value in (self.scale, self.diameter, self.diameter_um)) > 1:
             raise ConfigError(
-                f"expected a scale or a diameter, got both, {self.scale:g} and {self.diameter:g}; choose one"
+                "expected a scale or a diameter, got several of scale, diameter and diameter_um; choose one"
             )
         if self.tta not in TTA:
             raise ConfigError(f"tta: expected one of {', '.join(TTA)}, got {self.tta!r}")
         if not 0 <= self.min_confidence <= 1:
             raise ConfigError(f"min_confidence: expected a number from 0 to 1, got {self.min_confidence:g}")
-        for name, value in (("tile_size", self.tile_size), ("readers", self.readers)):
+        for name, value in (("tile_size", self.tile_size), ("memory", self.memory), ("readers", self.readers)):
             if value is not None and value < 1:
                 raise ConfigError(f"{name}: expected 1 or more, got {value}")
 
@@ -82,6 +89,31 @@ class DetectionOptions(Config):
             own.nms if self.nms_threshold is None else self.nms_threshold,
         )
 
+    def in_pixels(self, pixel_size: tuple[float, float] | None) -> DetectionOptions:
+        """The same with the diameter in pixels.
+
+        Parameters
+        ----------
+        pixel_size : (float, float) or None
+            Micrometres per pixel (y, x); None if unknown.
+
+        Raises
+        ------
+        ConfigError
+            If the diameter is in micrometres and the pixel size is not known.
+        """
+        if self.diameter_um is None:
+            return self
+        if pixel_size is None:
+            raise ConfigError(
+                f"diameter: expected an image with a pixel size, to convert {self.diameter_um:g} um to pixels, got one "
+                "without; give --pixel-size, or the diameter in pixels"
+            )
+        diameter = self.diameter_um / math.sqrt(pixel_size[0] * pixel_size[1])
+        return replace(self, diameter=diameter, diameter_um=None)
+
     def identity(self) -> dict[str, Any]:
-        """All options that results depend on, as JSON types."""
-        return {name: value for name, value in self.to_dict().items() if name != "readers"}
+        """The options that results depend on, resolved for an image and a model, as JSON types."""
+        return {
+            name: value for name, value in self.to_dict().items() if name not in ("readers", "memory", "diameter_um")
+        }

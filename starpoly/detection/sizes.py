@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -42,33 +41,3 @@ def check_diameter(diameter: float) -> float:
     if not 0 < diameter < math.inf:
         raise ConfigError(f"diameter: expected a positive number of pixels, got {diameter:g}")
     return float(diameter)
-
-
-@dataclass(frozen=True)
-class Diameter:
-    """How wide objects are: in pixels of the image or, ``physical``, in micrometres."""
-
-    value: float
-    physical: bool = False
-
-    def in_pixels(self, pixel_size: tuple[float, float] | None) -> float:
-        """The diameter in pixels.
-
-        Parameters
-        ----------
-        pixel_size : (float, float) or None
-            Micrometres per pixel (y, x); None if unknown.
-
-        Raises
-        ------
-        ConfigError
-            If it is in micrometres and nobody knows how large a pixel is.
-        """
-        if not self.physical:
-            return self.value
-        if pixel_size is None:
-            raise ConfigError(
-                f"diameter: expected an image that tells the size of its pixels, to know how many are {self.value:g} um, got "
-                "one that does not; give --pixel-size, or the diameter in pixels"
-            )
-        return self.value / math.sqrt(pixel_size[0] * pixel_size[1])

@@ -25,9 +25,9 @@ def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
 
 @kernel
 def between(index, offset, length):
-    """The two pixels that a place lies between, and how far it is from the first; continued at the image's ends.
+    """The two pixels on either side of a place, and its distance from the first; border pixels are repeated.
 
-    The offset is split before it is added to the pixel, so that the bits do not depend on where that lies.
+    The offset is split before it is added to the pixel, so the bits do not depend on the pixel's position.
     """
     whole = math.floor(offset)
     first = index + int(whole)
@@ -36,7 +36,7 @@ def between(index, offset, length):
 
 @kernel
 def bilinear(upper_left, upper_right, lower_left, lower_right, down, right):
-    """The value in a cell of four, the parts ``down`` and ``right`` of its sides from the first."""
+    """Bilinear interpolation in a cell of four pixels, at the fractions ``down`` and ``right`` of its sides."""
     upper = (1 - right) * upper_left + right * upper_right
     lower = (1 - right) * lower_left + right * lower_right
     return (1 - down) * upper + down * lower

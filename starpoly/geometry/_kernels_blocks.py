@@ -1,4 +1,4 @@
-"""Which candidates of an image each of its blocks has to look at."""
+"""The candidates of an image that each of its blocks must see."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def outer_radii(distances, out):
 
 @kernel
 def _first_and_last(place, reach, side, n):
-    """The blocks, along an axis that they cut into ``n`` of length ``side``, which what is around a place meets."""
+    """First and last block, of ``n`` of length ``side`` along an axis, that ``reach`` around a place meets."""
     first, last = math.floor((place - reach) / side), math.floor((place + reach) / side)
     return int(min(max(first, 0.0), n - 1.0)), int(min(max(last, 0.0), n - 1.0))
 
@@ -31,7 +31,7 @@ def _first_and_last(place, reach, side, n):
 def count_by_block(points, radii, low, side_y, side_x, n_y, n_x, margin, own, near, most):
     """Count the polygons whose centres lie in each block and those that may reach into it or the margin around it.
 
-    ``own`` and ``near`` (n_y * n_x,) are zeros. Returns False, with part of it done, if the latter are more than ``most`` altogether.
+    ``own`` and ``near`` (n_y * n_x,) are zeros. Returns False, unfinished, if the latter are more than ``most`` in all.
     """
     total = 0
     for i in range(points.shape[0]):
@@ -56,7 +56,7 @@ def count_by_block(points, radii, low, side_y, side_x, n_y, n_x, margin, own, ne
 def fill_by_block(points, radii, rows, low, side_y, side_x, n_y, n_x, margin, places, out):
     """Write ``rows``, in their order, to the lists of the blocks that they may reach into.
 
-    The next of a block's list goes to ``out[places[block]]``, which moves on; a block without a place, -1, has no list.
+    The next entry of a block goes to ``out[places[block]]``, and the place advances; a block whose place is -1 has no list.
     """
     for k in range(rows.shape[0]):
         i = rows[k]

@@ -1,8 +1,8 @@
 """Exact Euclidean distance of each pixel to the nearest pixel of another label, for all objects at once.
 
-The squared distance is the minimum over the columns of the squared distance along that column plus that to it (Saito &
+The squared distance is the minimum, over the columns, of the squared distance along the column plus that to the column (Saito &
 Toriwaki, "New algorithms for Euclidean distance transformation", Pattern Recognition 1994). Within an object only
-columns up to the first other label left and right can hold the minimum, so every object is seen as if it were alone.
+columns up to the first other label left and right can hold the minimum, so objects do not disturb each other.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 
 from ._kernels import kernel
 
-#: along a row or column in which nothing else is in sight; its square is exact in float64 and far above any distance
 FAR = 1 << 26
+"""Distance in pixels along a row or column without another label; its square is exact in float64 and above any real one."""
 
 
 @kernel
@@ -27,7 +27,7 @@ def along_columns(labels, out):
         row, above, line, line_above = labels[y], labels[y - 1], out[y], out[y - 1]
         for x in range(width):
             line[x] = np.int32(np.int32(row[x] == above[x]) * line_above[x] + one)
-    # what the last row is to itself
+    # distances to the next other label below, from the last row upwards
     behind = np.full(width, far, np.int32)
     for y in range(height - 2, -1, -1):
         row, below, line = labels[y], labels[y + 1], out[y]
@@ -38,7 +38,7 @@ def along_columns(labels, out):
 
 @kernel
 def _squared(labels, in_column, y, x):
-    """Squared distance of one pixel, given those along columns."""
+    """Squared distance of one pixel, given the distances along columns."""
     row, line = labels[y], in_column[y]
     value = row[x]
     best = np.int64(min(line[x], FAR)) ** 2
@@ -56,10 +56,10 @@ def _squared(labels, in_column, y, x):
 
 @kernel
 def normalized(labels, in_column, grid_y, grid_x, largest, depth, out):
-    """Fill ``out`` (h, w) with the distance of each pixel of the grid over the largest of its object; others stay.
+    """Fill ``out`` (h, w) at objects with the distance of each grid pixel, divided by the largest of its object.
 
-    ``largest`` (max label + 1,) is zero; ``depth``, like ``out``, takes the distances. Off the grid only pixels are
-    looked at that can be the deepest of their object: none is deeper than its neighbour on the grid and the way there.
+    ``largest`` (max label + 1,) is zero before; ``depth``, shaped as ``out``, takes the distances. Pixels off the grid are
+    computed only if they may be the deepest of their object: none is deeper than a grid pixel by more than its distance to it.
     """
     height, width = labels.shape
     for i in range(out.shape[0]):
@@ -75,7 +75,7 @@ def normalized(labels, in_column, grid_y, grid_x, largest, depth, out):
         for right in range(grid_x):
             if down == 0 and right == 0:
                 continue
-            # a hair further, as the bound is rounded; distances that differ do so by far more
+            # slightly more, since the bound is rounded; different distances differ by far more
             way = math.sqrt(down * down + right * right) + 1e-9
             for j in range((width - right + grid_x - 1) // grid_x):
                 x = j * grid_x + right

@@ -1,8 +1,8 @@
-"""Ray distances of a label image: step along each ray until the label changes, many neighbouring pixels at a time.
+"""Ray distances of a label image: step along each ray until the label changes, for many neighbouring pixels at once.
 
-A pixel's ray goes on as long as each pixel that it meets carries the label of the one before. Whether two neighbouring
-pixels do is one bit, and eight bits hold that for all neighbours of a pixel. So whatever the labels are, a step is a test of
-a bit, and a vector of the processor makes it for as many pixels as it has bytes.
+A ray continues while each pixel has the label of the one before. Whether two neighbours have the same label is one bit; eight
+bits hold it for all neighbours of a pixel. So a step tests one bit, whatever the labels are, and one vector instruction does it for
+as many pixels as the vector has bytes.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ import numpy as np
 
 from ._kernels import kernel
 
-#: pixels that go along a ray together, one byte each
+#: Neighbouring pixels (lanes) that step along a ray together, one byte each.
 LANES = 1024
-#: moves between two looks at whether any of them still goes on
+#: Moves between two checks whether any lane still continues.
 AT_ONCE = 8
-#: moves that are counted in one byte; a multiple of AT_ONCE
+#: Moves counted in one byte, so below 256; a multiple of AT_ONCE.
 _COUNTED = 248
 
 
 @kernel
 def same_as_neighbours(labels, grid_y, grid_x, spare, planes):
-    """Tell of each pixel which of its eight neighbours carry its label.
+    """Fill ``planes`` with a bit for each of a pixel's eight neighbours that has its label.
 
-    The neighbour at (dy, dx) has the bit ``3 * (dy + 1) + dx + 1``, less one behind the middle. ``planes`` is flat: after
-    ``spare`` bytes the pixels of the grid, row by row, then those one column further on, and so on for each pixel of a grid
-    cell. The outermost pixels of ``labels``, whose height and width are multiples of the grid, are left out.
+    The neighbour at (dy, dx) has the bit ``3 * (dy + 1) + dx + 1``, less one after the middle. ``planes`` is flat: after
+    ``spare`` bytes come the pixels of the grid, row by row, then those one column to the right, and so on for each pixel of a
+    grid cell. Height and width of ``labels`` are multiples of the grid; its outermost pixels are left out.
     """
     height, width = labels.shape
     n_rows, n_columns = height // grid_y, width // grid_x
@@ -49,7 +49,7 @@ def same_as_neighbours(labels, grid_y, grid_x, spare, planes):
         for phase in range(grid_x):
             at = spare + ((y % grid_y * grid_x + phase) * n_rows + y // grid_y) * n_columns
             there, here = planes[at : at + n_columns], bits[phase:]
-            # a distance that is known when this is compiled: many pixels at a time
+            # a stride known at compile time, so that the loop is vectorised
             if grid_x == 2:
                 for column in range(n_columns):
                     there[column] = here[2 * column]
@@ -60,10 +60,10 @@ def same_as_neighbours(labels, grid_y, grid_x, spare, planes):
 
 @kernel
 def _go_together(same, start, state, first, stop, offsets, bits):
-    """Count how many of the moves ``first .. stop - 1`` each lane makes in a row; after how many none went on, or 0.
+    """Count how many of the moves ``first .. stop - 1`` each lane makes in a row. Returns the move at which all had ended, or 0.
 
-    ``state`` (2, LANES) holds 1 where a lane still goes on, else 0, and the counts. A move starts at the pixel ``offsets[move]``
-    from a lane's own and needs ``bits[move]`` there. ``stop - first`` is a multiple of AT_ONCE.
+    ``state`` (2, LANES) holds 1 where a lane still continues, else 0, and the counts. A move starts ``offsets[move]`` from the
+    lane's pixel and needs ``bits[move]`` there. ``stop - first`` is a multiple of AT_ONCE.
     """
     none = np.uint8(0)
     for move in range(first, stop, AT_ONCE):
@@ -76,7 +76,7 @@ def _go_together(same, start, state, first, stop, offsets, bits):
         at_6, bit_6 = np.uint64(start + offsets[move + 6]), bits[move + 6]
         at_7, bit_7 = np.uint64(start + offsets[move + 7]), bits[move + 7]
         left = none
-        # unsigned indices, as numba looks whether others count from the end
+        # unsigned indices: numba checks signed ones for counting from the end
         for index in range(LANES):
             lane = np.uint64(index)
             now, total = state[0, lane], state[1, lane]
@@ -105,9 +105,9 @@ def _go_together(same, start, state, first, stop, offsets, bits):
 
 @kernel
 def _go_rounded(labels, row, column, margin_y, margin_x, step, path_y, path_x):
-    """The step that leaves the object, from ``step`` on, where the pixel reached depends on (row, column).
+    """The first step from ``step`` on that leaves the object, one by one: here rounding makes it depend on (row, column).
 
-    The sums are rounded to float32 and then half to even.
+    Sums are rounded to float32 and then half to even.
     """
     value, from_y, from_x = labels[row + margin_y, column + margin_x], np.float32(row), np.float32(column)
     while True:
@@ -119,7 +119,7 @@ def _go_rounded(labels, row, column, margin_y, margin_x, step, path_y, path_x):
 
 @kernel
 def _begin_pixels(out, first, n_pixels, n_rays, behind, n_behind):
-    """Set the distances of ``n_pixels`` pixels, from ``first`` on, to 0, and write what stands behind them."""
+    """Set the distances of ``n_pixels`` pixels, from ``first`` on, to 0, and copy ``behind`` after them."""
     n = n_rays + n_behind
     out[first * n : (first + n_pixels) * n] = 0
     for pixel in range(first, first + n_pixels):
@@ -132,16 +132,16 @@ def ray_distances(
     same, labels, margin_y, margin_x, grid_y, grid_x, path_y, path_x, n_clean, offsets, bits, n_moves, ends, lengths, first_row,
     last_row, behind, out,
 ):  # fmt: skip
-    """Fill the objects' pixels of the rows ``first_row .. last_row - 1`` of ``out`` (h, w, n_rays + m).
+    """Fill the rows ``first_row .. last_row - 1`` of ``out`` (h, w, n_rays + m) where pixels lie in objects.
 
-    ``behind`` (h, w, m) is copied behind the distances. Without any, m = 0, ``out`` is zero before; else that is done here,
-    a few rows at a time, as long as they are near.
+    ``behind`` (h, w, m) is copied after the distances. With m = 0, ``out`` must be zero; else it is zeroed here, a few rows at a
+    time while they are in the cache.
 
-    ``labels`` is the image in margins of background, ``same`` what :func:`same_as_neighbours` tells of it, with LANES bytes
-    to spare. ``path_y``, ``path_x`` (n_rays, n_steps) hold the way gone after each step of a ray, ``lengths`` the distance if
-    the object ends there. In the first ``n_clean`` (n_rays,) steps the pixels reached are the same from everywhere. They
-    make ``n_moves`` (n_rays,) moves from a pixel to another, as ``offsets`` and ``bits`` (n_rays, n) say; ``ends`` has
-    the distance if the object ends with that move.
+    ``labels`` is the image with margins of background, ``same`` its planes from :func:`same_as_neighbours` with LANES spare
+    bytes. ``path_y``, ``path_x`` (n_rays, n_steps) hold the offset after each step of a ray, ``lengths`` the distance if the
+    object ends at that step. The first ``n_clean`` (n_rays,) steps reach the same relative pixels from everywhere; they are
+    ``n_moves`` (n_rays,) moves from one pixel to another, described by ``offsets`` and ``bits`` (n_rays, n), and ``ends`` is the
+    distance if the object ends with that move.
     """
     n_rays, n_columns = path_y.shape[0], labels.shape[1] // grid_x
     before_y, before_x = margin_y // grid_y, margin_x // grid_x
@@ -171,7 +171,7 @@ def ray_distances(
         if n == 0:
             continue
         for k in range(n_rays):
-            # as many moves as fill the last AT_ONCE; those behind the last one need bits that no pixel has
+            # padded to a multiple of AT_ONCE; moves after the last one need bits that no pixel has
             n_padded = (n_moves[k] + AT_ONCE - 1) // AT_ONCE * AT_ONCE
             state[0], state[1] = begin, 0
             ended = _go_together(same, LANES + block, state, 0, min(_COUNTED, n_padded), offsets[k], bits[k])

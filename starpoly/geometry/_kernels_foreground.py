@@ -1,4 +1,4 @@
-"""Foreground and the pixels near where it meets the background, cell by cell of the grid."""
+"""Foreground and weights of pixels near its boundary, by cells of the grid."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def _count_column_by_column(labels, y, reach, sign, counts):
 
 @kernel
 def foreground_cells(labels, grid_y, grid_x, reach, near, out):
-    """Fill ``out`` (h, w, 2 grid_y grid_x): whether each pixel of a cell lies in an object, and how much it counts.
+    """Fill ``out`` (h, w, 2 grid_y grid_x): whether each pixel of a cell lies in an object, and its weight.
 
-    That is ``near`` where the window of ``reach`` pixels to each side holds foreground and background, else 1; 0 where
-    the label is negative, or beyond the image.
+    The weight is ``near`` where the window of ``reach`` pixels to each side holds foreground and background, else 1; 0 where
+    the label is negative, and beyond the image.
     """
     height, width = labels.shape
     n_pixels = grid_y * grid_x
-    # how many of each column's pixels in the rows of the window lie in an object
+    # pixels of each column, in the rows of the window, that lie in an object
     counts = np.zeros(width + 2 * reach, np.int32)
-    # how many pixels of a row of the window lie in the image
+    # pixels of a row of the window that lie in the image
     across = np.zeros(width, np.int32)
     for x in range(width):
         across[x] = min(x + reach, width - 1) - max(x - reach, 0) + 1

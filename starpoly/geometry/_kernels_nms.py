@@ -1,7 +1,7 @@
-"""Greedy suppression of star-convex polygons: pair tests, a grid of many levels, one pass in score order.
+"""Greedy suppression of star-convex polygons: tests of pairs, a grid of several levels, one pass in score order.
 
-A pair is settled by the cheapest test that can: bounding boxes, circles, a lower bound on the intersection's area,
-and only then that area. Bounds leave a margin for rounding (``_slack``), so no test contradicts another.
+The cheapest test that can settles a pair: bounding boxes, circles, a lower bound on the area of the intersection, and last
+that area itself. Bounds leave a margin for rounding (``_slack``), so no test contradicts another.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ._kernels_overlap import intersection_area, polygon_area
 
 PENDING, KEPT, SUPPRESSED, FREE = 0, 1, 2, 3
 
-# what is known of a polygon, in pixels; TOP .. RIGHT are offsets of the bounding box from the centre
+# columns of features, in pixels; TOP .. RIGHT are offsets of the bounding box from the centre
 AREA, OUTER, INNER, TOP, BOTTOM, LEFT, RIGHT, EXTENT_Y, EXTENT_X, N_FEATURES = range(10)
 
 # level l of the grid holds the polygons of radius up to 4**l (level 0: up to 1), in cells of twice that
@@ -75,7 +75,7 @@ def _slack(smaller, radius):
 
 @kernel
 def _common_star(d0, d1, sin_step):
-    """Area of the polygon of the lesser distances, which lies in both polygons when they are moved to one centre."""
+    """Area of the polygon of the smaller distances: it lies in both polygons if they have the same centre."""
     last = d0.shape[0] - 1
     before = np.float64(min(d0[last], d1[last]))
     total = 0.0
@@ -159,10 +159,10 @@ def _radial_bound(dy, dx, d0, d1, sin, cos, radius1, enough):
 
 @kernel
 def _trim(dy, dx, d1, sin, cos, radius1):
-    """Lesser distances of polygon 1, whose centre is at (dy, dx), with more of it seen from the origin.
+    """Smaller distances of polygon 1, centred at (dy, dx), such that more of it is visible from the origin.
 
-    An edge that is seen from behind or too obliquely has its longer end drawn in, all around, once upwards and once
-    downwards. What that makes of the polygon lies in it.
+    Where an edge is seen from behind or too obliquely, its longer end is drawn in, all around, once upwards and once
+    downwards. The trimmed polygon lies in the original.
     """
     n_rays = sin.shape[0]
     trimmed = d1.copy()
@@ -188,7 +188,7 @@ def _trim(dy, dx, d1, sin, cos, radius1):
 def conflict(i, j, points, distances, features, threshold, sin, cos):
     """Whether the intersection of polygons i and j exceeds ``threshold`` times the smaller area.
 
-    By less than the rounding does not count, so that an overlap equal to the threshold never suppresses.
+    Rounding does not count, so an overlap equal to the threshold never suppresses.
     """
     a, b = features[i], features[j]
     dy = np.float64(points[j, 0]) - np.float64(points[i, 0])
@@ -273,7 +273,7 @@ def _level(radius):
 
 @kernel
 def _bucket(row, column, level, n_heads):
-    """Place in ``heads`` of a cell; cells that share one share a list, which costs time and changes nothing."""
+    """Place of a cell in ``heads``; cells with the same place share a list, which costs time and changes nothing."""
     return (row * _ROW_STRIDE + column + level * _LEVEL_STRIDE) & (n_heads - 1)
 
 
@@ -299,10 +299,10 @@ def insert(bins, i, points, features):
 def find_conflict(bins, i, tried, points, distances, features, threshold, sin, cos):
     """The row of a polygon in the grid, other than ``tried``, that polygon i conflicts with; -1 if there is none.
 
-    On each level either the cells within reach are visited, beginning with that of the centre, or the list of all
-    polygons of the level where that is shorter. At first only the cheapest tests are made: most polygons that are
-    suppressed overlap one of the grid deeply, and the others need not be looked at closely before that is found. (One
-    function: a call with this many arrays costs more than a cell.)
+    On each level it visits the cells within reach, from that of the centre on, or the list of all polygons of the level if
+    that is shorter. It makes only the cheapest tests first: most suppressed polygons overlap one of the grid deeply, and
+    finding that one saves the exact tests of the others. (One function: a call with so many arrays takes longer than a
+    cell.)
     """
     heads, boxes, met = bins.heads, bins.boxes, bins.met
     y, x = np.float64(points[i, 0]), np.float64(points[i, 1])
@@ -335,7 +335,7 @@ def find_conflict(bins, i, tried, points, distances, features, threshold, sin, c
                         if j != tried:
                             if surely_conflict(i, j, points, distances, features, threshold, sin, cos):
                                 return j
-                            # cells that share a list are met twice, so there may be more than are held
+                            # cells that share a list are visited twice, so there may be more than are held
                             if n_met < met.shape[0]:
                                 met[n_met] = j
                                 n_met += 1
@@ -352,7 +352,7 @@ def find_conflict(bins, i, tried, points, distances, features, threshold, sin, c
 
 @kernel
 def _cells_per_pixel(points, rows):
-    """Of a lattice with about as many cells as there are ``rows``."""
+    """Cells per pixel, along an axis, of a lattice with about one cell for each of ``rows``."""
     y0, y1, x0, x1 = np.inf, -np.inf, np.inf, -np.inf
     for i in rows:
         y, x = np.float64(points[i, 0]), np.float64(points[i, 1])
@@ -373,13 +373,13 @@ def _is_covered(y, x, reach, unseen):
 
 @kernel
 def judge(points, distances, features, rows, judged, state, unseen, max_distance, threshold, sin, cos):
-    """One greedy pass: decide what can be decided among ``rows``, which stand in score order.
+    """One greedy pass: decide what can be decided among ``rows``, which are in score order.
 
-    Only rows with ``judged`` may change their ``state``; the others, and rows that stay pending, block worse ones.
-    Rows suppressed before are passed over. Returns the number of rows decided.
+    Only rows with ``judged`` change their ``state``; the others, and rows that stay pending, block worse ones. Suppressed
+    rows are skipped. Returns the number of rows decided.
     """
     kept, pending = make_bins(rows.shape[0]), make_bins(rows.shape[0])
-    # what suppressed the last candidate of a cell, or was kept in it, is likely to suppress the next one too
+    # the polygon that suppressed the last candidate of a cell, or was kept in it, is likely to suppress the next one too
     last = np.full(kept.heads.shape[0] * 4, -1, np.int64)
     per_pixel = _cells_per_pixel(points, rows) if rows.shape[0] else 1.0
     decided = 0
@@ -388,7 +388,7 @@ def judge(points, distances, features, rows, judged, state, unseen, max_distance
         y, x = np.float64(points[i, 0]), np.float64(points[i, 1])
         cell = _bucket(math.floor(y * per_pixel), math.floor(x * per_pixel), 0, last.shape[0])
         if judged[k] and state[i] == PENDING:
-            # a hair more than the sum of the radii, for rounding
+            # slightly more than the sum of the radii, for rounding
             reach = (features[i, OUTER] + max_distance) * (1 + 1e-9)
             tried = last[cell]
             if tried >= 0 and (
@@ -417,10 +417,10 @@ def judge(points, distances, features, rows, judged, state, unseen, max_distance
 
 @kernel
 def judge_among(points, distances, rows, state, unseen, max_distance, threshold, sin, cos):
-    """Decide what can be decided among ``rows``, which stand in score order, and write it to ``state``.
+    """Decide what can be decided among ``rows``, which are in score order, and write it to ``state``.
 
-    They are copied side by side first: the others of a large image then do not lie between them in memory. A polygon
-    without area is FREE. Returns False if a distance is negative or not finite; nothing is decided then.
+    The rows are copied next to each other first, so that no others lie between them in memory. A polygon without area
+    becomes FREE. Returns False if a distance is negative or not finite; nothing is decided then.
     """
     n, n_rays = rows.shape[0], sin.shape[0]
     near_points, near_distances = np.empty((n, 2), np.float32), np.empty((n, n_rays), np.float32)
@@ -444,7 +444,7 @@ def judge_among(points, distances, rows, state, unseen, max_distance, threshold,
         near_points, near_distances, features, order[:n_left], judged, states, unseen, max_distance, threshold, sin, cos
     )
     for k in range(n):
-        # what another thread has decided meanwhile is not undone
+        # keep what another thread has decided meanwhile
         if states[k] != PENDING:
             state[rows[k]] = states[k]
     return True

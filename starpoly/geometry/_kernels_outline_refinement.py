@@ -1,4 +1,4 @@
-"""Looking along rays for where the foreground ends."""
+"""Search for the end of the foreground along rays."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import math
 from ._kernels import between, bilinear, kernel
 
 STEP = 0.5
+"""Pixels between two samples on a ray."""
 _LEVEL = 0.5
+"""Probability at which the foreground ends."""
 
 
 @kernel
@@ -22,7 +24,7 @@ def _value(foreground, row, column, offset_y, offset_x, n_rows, n_columns):
 def _end(foreground, row, column, start, window, sin, cos, n_rows, n_columns):
     """The nearest fall below one half on the ray, at most ``window`` from ``start``; -1 if there is none.
 
-    Looks at one step outwards, one inwards, the next outwards and so on, no further in than the centre.
+    Takes one step outwards, one inwards, the next outwards and so on, no further in than the centre.
     """
     n_steps = int(math.ceil(window / STEP))
     outer = inner = _value(foreground, row, column, start * sin, start * cos, n_rows, n_columns)

@@ -1,4 +1,4 @@
-"""Pieces of images, mirrored beyond the border, turned and scaled, and their pixels changed one by one."""
+"""Pieces of images: mirrored beyond the border, rotated, scaled, blurred, changed in brightness."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def copy(image, labels, rows, columns, transposed, out, out_labels):
 
 
 @kernel
-def look_at(image, labels, first_row, stop_row, first_column, stop_column):
+def prefetch(image, labels, first_row, stop_row, first_column, stop_column):
     """Bring a part of ``image`` and ``labels`` into the processor's cache, row by row; the value means nothing.
 
-    A turned patch meets memory in an order that no processor foresees, and would wait for it again and again.
+    A rotated patch reads memory in an order that the processor cannot predict, and would wait for each line.
     """
     total = np.float64(0)
     n = image.shape[2]
@@ -56,10 +56,10 @@ def look_at(image, labels, first_row, stop_row, first_column, stop_column):
 
 @kernel
 def warp(image, labels, rows, columns, first_y, first_x, matrix, out, out_labels):
-    """Fill ``out`` (h, w, C): pixel (i, j) is what lies at ``first + matrix @ (i, j)``, interpolated linearly.
+    """Fill ``out`` (h, w, C): pixel (i, j) is the image at ``first + matrix @ (i, j)``, interpolated linearly.
 
-    At the place (y, x), y and x not negative, lies the pixel ``rows[y], columns[x]`` of ``image`` (Y, X, C) and ``labels``
-    (Y, X), of which ``out_labels`` gets the nearest.
+    The place (y, x), neither negative, is the pixel ``rows[y], columns[x]`` of ``image`` (Y, X, C) and of ``labels`` (Y, X), of
+    which ``out_labels`` gets the nearest.
     """
     n, one, half = np.uint64(image.shape[2]), np.uint64(1), np.float32(0.5)
     flat, flat_labels, width = image.reshape(-1), labels.reshape(-1), np.uint64(image.shape[1])
@@ -119,9 +119,9 @@ def blur_across(image, weights, out):
 
 @kernel
 def change_pixels(image, magnitude, gains, shift, level, normal, bits):
-    """Make ``magnitude`` (n, C) ``sign(image) * magnitude * gains + shift + level * noise``.
+    """Set ``magnitude`` (n, C) to ``sign(image) * magnitude * gains + shift + level * noise``.
 
-    ``normal`` holds 2**12 quantiles of the noise; each fourth of the ``bits`` (uint64) chooses one.
+    ``normal`` holds 2**12 quantiles of the noise; each quarter of one of the ``bits`` (uint64) chooses one.
     """
     n, n_channels = image.shape
     part = np.uint64(0xFFF)

@@ -1,10 +1,9 @@
 """Scanline filling of star-convex polygons, first come first served.
 
-A row of pixels meets an edge in one point. An edge that ends exactly on the row has to be counted once at each of its
-ends' neighbours, or not at all: there are two consistent ways, to count ends on the row as lying below it or above it.
-The first way gives the pixels with an odd number of crossings to their right, the second those with an odd number to
-their left; together, and with the vertices, they are the closed polygon. All comparisons are made between absolute
-coordinates and integers, so that a pixel does not depend on the window that is drawn.
+A row of pixels crosses an edge in one point. There are two consistent ways to treat an edge that ends exactly on the row: its end
+counts as below the row, or as above. The first gives the pixels with an odd number of crossings to their right, the second those
+with an odd number to their left. Together, and with the vertices, these are the closed polygon. All comparisons are between
+absolute coordinates and integers, so a pixel does not depend on the window that is drawn.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ import numpy as np
 
 from ._kernels import kernel
 
-# pixels this close to a vertex belong to the polygon
 _VERTEX_TOLERANCE = 1e-12
+"""A pixel whose centre is this close to a vertex, in pixels, belongs to the polygon."""
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""How deep inside its object each pixel lies."""
+"""Distance of pixels to the boundary of their object."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ def boundary_probability(labels: NDArray, grid: tuple[int, int] = (1, 1)) -> NDA
 
     The distance of every pixel to the nearest pixel outside its object, divided by the largest such
     distance in the object (StarDist's object probability, Schmidt et al. 2018). The image's border
-    is no boundary: an object may go on beyond it.
+    is no boundary: an object may continue beyond it.
 
     Parameters
     ----------
     labels : (Y, X) integer
         0 background, > 0 objects, < 0 ignored.
     grid : (int, int)
-        Only every ``grid[0]``-th row and ``grid[1]``-th column, from pixel (0, 0), is wanted.
+        Only every ``grid[0]``-th row and ``grid[1]``-th column, from pixel (0, 0), is computed.
 
     Returns
     -------
@@ -31,7 +31,7 @@ def boundary_probability(labels: NDArray, grid: tuple[int, int] = (1, 1)) -> NDA
     if labels.size == 0:
         return out
     if not np.can_cast(labels.dtype, np.int32) or labels.max() > labels.size:
-        # ids of any size, as numbers up to that of the objects; background stays 0
+        # ids of any size become 1..n; background stays 0
         positive = np.maximum(labels, 0)
         labels = np.unique(np.append(positive.ravel(), 0), return_inverse=True)[1][:-1].reshape(labels.shape)
     labels = np.ascontiguousarray(labels, np.int32)

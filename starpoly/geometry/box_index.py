@@ -1,4 +1,4 @@
-"""Which of many rectangles meet a window: a grid of cells per size, numpy only."""
+"""An index of rectangles that finds those that meet a window: one grid of cells per size, numpy only."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from numpy.typing import NDArray
 from ..tiling import Box
 
 _CELL = 256
+"""Smallest side of a cell, in pixels: larger than most objects."""
 
 
 class BoxIndex:
-    """Finds rectangles that meet a window without looking at all of them.
+    """Find the rectangles that meet a window without testing all of them.
 
-    A rectangle is filed once, under the cell of its lower corner, in a grid whose cells are the smallest of 256, 512,
-    1024 ... pixels that are at least as long as its longer side. So one that meets a window lies in a cell that the window
-    meets or in the one before, and one huge rectangle costs the small ones nothing.
+    A rectangle is filed once, under the cell of its lower corner, in the grid whose cells are the smallest of 256, 512,
+    1024 ... pixels that are at least as long as its longer side. So a rectangle that meets a window lies in a cell that the
+    window meets, or in the cell before. A huge rectangle does not slow down the search for small ones.
 
     Parameters
     ----------

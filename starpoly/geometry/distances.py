@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import DataError, StarpolyError
 from ..parallel import in_parts, n_threads
 
-# pixels of background around the image, so that no ray has to be held against the image's border: some moves are made at once
 _MARGIN = 8
+"""Pixels of background around the image, so that no ray is checked against its border: eight moves are made at once."""
 
 
 def ray_distances(
@@ -23,13 +23,13 @@ def ray_distances(
     Parameters
     ----------
     labels : (height, width) bool or integer array
-        Label image, axes YX; 0 and negative values are background. All of int64's range is told apart.
+        Label image, axes YX; 0 and negative values are background.
     n_rays : int
         Number of rays, at least 3; ray ``k`` has the angle ``2 pi k / n_rays``.
     grid : (int, int)
         Only every ``grid[0]``-th row and ``grid[1]``-th column, from pixel (0, 0), is evaluated.
     parallel : bool
-        Share the rows among threads. The values are the same.
+        Compute rows in several threads. The values are the same.
 
     Returns
     -------
@@ -70,9 +70,10 @@ def fill_ray_distances(
     *,
     threads: int = 1,
 ) -> None:
-    """Write :func:`ray_distances` into ``out``, and behind those of each pixel what else is to stand there.
+    """Write :func:`ray_distances` into ``out``; nothing is checked.
 
-    ``out`` is (h, w, n_rays) and zero, or with ``behind`` (h, w, m) (h, w, n_rays + m) and anything. Nothing is checked.
+    Without ``behind``, ``out`` is (h, w, n_rays) and zero. With ``behind`` (h, w, m), ``out`` is (h, w, n_rays + m), of any values,
+    and ``behind`` is copied after the distances of each pixel.
     """
     from . import _kernels_distances as kernels
 
@@ -82,7 +83,7 @@ def fill_ray_distances(
         behind = np.empty((*out.shape[:2], 0), np.float32)
     moves = _moves(n_rays, labels.shape, grid)
     (margin_y, margin_x), framed_shape = _frame(labels.shape, grid)
-    # in the widest integers that are needed, so that few variants are compiled
+    # one of two dtypes, so that few variants are compiled
     framed = np.zeros(framed_shape, np.int32 if np.can_cast(labels.dtype, np.int32) else np.int64)
     framed[margin_y : margin_y + labels.shape[0], margin_x : margin_x + labels.shape[1]] = labels
     same = np.zeros(framed.size + 2 * kernels.LANES, np.uint8)
@@ -98,7 +99,7 @@ def fill_ray_distances(
 
 
 def _frame(shape: tuple[int, int], grid: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Background around an image: its width above and to the left, and the whole shape; multiples of the grid."""
+    """Margin of background above and to the left of an image, and the shape with margins; multiples of the grid."""
     margin = [-(-_MARGIN // step) * step for step in grid]
     whole = [-(-(n + 2 * m) // step) * step for n, m, step in zip(shape, margin, grid, strict=True)]
     return (margin[0], margin[1]), (whole[0], whole[1])
@@ -106,7 +107,7 @@ def _frame(shape: tuple[int, int], grid: tuple[int, int]) -> tuple[tuple[int, in
 
 @dataclass(frozen=True)
 class _Moves:
-    """Where the rays of any pixel go; as the kernel takes it."""
+    """Steps and moves of all rays, the same for every pixel, as the kernel takes them."""
 
     path_y: NDArray[np.float32]
     path_x: NDArray[np.float32]
@@ -120,7 +121,7 @@ class _Moves:
 
 @lru_cache(maxsize=16)
 def _moves(n_rays: int, shape: tuple[int, int], grid: tuple[int, int]) -> _Moves:
-    """The moves of ``n_rays`` rays through an image of some shape whose pixels lie as ``same_as_neighbours`` lays them."""
+    """Steps and moves of ``n_rays`` rays through an image of a shape, in the memory layout of ``same_as_neighbours``."""
     height, width = shape
     # no ray stays inside longer than the diagonal; the margin is for the drift of float32 sums
     path_y, path_x, lengths = _ray_paths(n_rays, int(1.01 * np.hypot(height, width)) + 4)
@@ -144,7 +145,7 @@ def _moves(n_rays: int, shape: tuple[int, int], grid: tuple[int, int]) -> _Moves
         np.take_along_axis(values, order, axis=1) for values in (offsets, bits, lengths)
     )
     sorted_bits[behind] = 0
-    # what is read behind the last move counts for nothing, but has to be there
+    # entries after the last move are read and ignored, so they must be valid
     last = np.take_along_axis(sorted_offsets, np.maximum(n_moves - 1, 0)[:, None], axis=1)
     sorted_offsets = np.where(behind, last, sorted_offsets)
     return _Moves(
@@ -153,7 +154,7 @@ def _moves(n_rays: int, shape: tuple[int, int], grid: tuple[int, int]) -> _Moves
 
 
 def _check_labels(labels: ArrayLike) -> NDArray:
-    """Labels as an array, if they are a label image whose values fit into int64."""
+    """Labels as an array; DataError unless they are a label image whose values fit into int64."""
     labels = np.asarray(labels)
     if labels.ndim != 2 or labels.dtype.kind not in "bui":
         raise DataError(
@@ -166,14 +167,14 @@ def _check_labels(labels: ArrayLike) -> NDArray:
 
 
 def _near_half(path: NDArray[np.float32], length: int) -> NDArray[np.bool_]:
-    """Where adding an integer below ``length``, in float32, may change the pixel that is nearest to a path."""
+    """Steps at which adding an integer below ``length``, in float32, may change the nearest pixel."""
     return np.abs(path - np.floor(path) - 0.5) <= np.spacing(np.float32(2 * length))
 
 
 def _ray_paths(n_rays: int, n_steps: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Offsets (y, x) after 1..n_steps steps along each ray, and the distance if the object ends at that step.
 
-    They are the same for all pixels; float32 throughout, since the last bit is part of the definition.
+    The same for all pixels. float32 throughout: the last bit is part of the definition.
     """
     # float32 angles, then correctly rounded sines: numpy's own float32 sine may be off by a bit
     angles = (np.arange(n_rays, dtype=np.float32) * np.float32(2 * np.pi / n_rays)).astype(np.float64)

@@ -1,4 +1,4 @@
-"""Foreground of a label image by cells of the grid, and how much each pixel of it counts."""
+"""Foreground of a label image, and the weights of its pixels, by cells of the grid."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 def foreground_cells(
     labels: NDArray, grid: tuple[int, int], reach: int, near: float, out: NDArray[np.float32] | None = None
 ) -> NDArray[np.float32]:
-    """Whether each pixel lies in an object and how much it counts, by cells of the grid.
+    """Whether each pixel lies in an object, and its weight, by cells of the grid.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def foreground_cells(
     near : float
         Weight of such pixels; others count 1, ignored ones and those beyond the image 0.
     out : (ceil(Y / grid[0]), ceil(X / grid[1]), 2 * n) float32, optional
-        Where the result is written, ``n = grid[0] * grid[1]``.
+        Takes the result; ``n = grid[0] * grid[1]``.
 
     Returns
     -------
@@ -34,7 +34,7 @@ def foreground_cells(
     if out is None:
         shape = (-(-length // step) for length, step in zip(labels.shape, grid, strict=True))
         out = np.empty((*shape, 2 * grid[0] * grid[1]), np.float32)
-    # the sign is all that counts; ids of any size fit
+    # only signs matter, so ids of any size fit
     signs = labels if np.can_cast(labels.dtype, np.int32) else np.sign(labels)
     kernels.foreground_cells(np.ascontiguousarray(signs, np.int32), *grid, reach, np.float32(near), out)
     return out

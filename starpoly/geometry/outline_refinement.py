@@ -1,11 +1,10 @@
-"""Outlines: the ends of the rays moved to where the foreground ends.
+"""Outline refinement: rays end where the predicted foreground ends.
 
-Ray distances say which object a pixel belongs to and roughly where it ends; a map of the foreground says for every pixel whether
-it lies in some object, and so places a boundary more exactly than a number told from many pixels away. Each ray
-takes as its end the nearest point, on the ray and around the predicted end, at which the foreground is left. Where two
-objects touch, the foreground goes on and the ray keeps its own end. The star-convex polygon stays one, so everything that
-works with polygons works as before. Dividing the work so, objects by shape and boundaries by pixels, is that of
-Schmidt et al. (2018) turned around by Stringer et al. (Cellpose, Nature Methods 2021), where pixels are gathered to objects.
+Ray distances tell objects apart and say roughly where they end. The foreground, predicted for every pixel, places a boundary more
+exactly than a distance predicted from many pixels away. So each ray ends at the nearest point, on the ray and around its predicted
+end, where it leaves the foreground. Between touching objects the foreground goes on and the ray keeps its end. The polygon stays
+star-convex. Telling objects by shape is StarDist's idea (Schmidt et al. 2018), delineating them by pixels Cellpose's (Stringer et
+al., Nature Methods 2021).
 """
 
 from __future__ import annotations
@@ -16,11 +15,12 @@ from numpy.typing import NDArray
 from ..parallel import in_parts, n_threads
 from .rays import ray_directions
 
-#: How far from the predicted end the foreground's is looked for: pixels, and a part of the mean distance on top.
 SEARCH = (3.0, 0.3)
-#: Nothing is looked at further from the centre than this, in pixels: it widens the halo of the tiles.
+"""How far from the predicted end the end of the foreground is searched: pixels, plus a part of the mean distance."""
 REACH = 64.0
-_THREADS_FROM = 2000  # polygons
+"""Largest distance from the centre that is searched, in pixels: it widens the halo of the tiles."""
+_THREADS_FROM = 2000
+"""Polygons from which several threads are faster."""
 
 
 def refine_outlines(
@@ -35,9 +35,9 @@ def refine_outlines(
 ) -> NDArray[np.float32]:
     """Ray distances that end where the foreground ends.
 
-    On ray ``k`` of a polygon the foreground ``f`` is interpolated linearly at steps of half a pixel. The distance becomes
-    the ``r`` nearest to the predicted one, at most ``search[0] + search[1] * mean distance`` away, at which ``f`` falls
-    below one half when going outwards, found by linear interpolation within the step; without one it stays.
+    Along each ray the foreground is interpolated linearly at steps of half a pixel. The new distance is the one, nearest to the
+    predicted distance and at most ``search[0] + search[1] * mean distance`` from it, at which the foreground falls below one half
+    outwards, by linear interpolation within the step. Without any, the distance stays.
 
     Parameters
     ----------
@@ -46,13 +46,13 @@ def refine_outlines(
     rows, columns : (n,) integer
         Centres of the polygons, as indices of ``foreground``.
     foreground : (Y, X) float32
-        How likely each pixel lies in an object, continued beyond the image's ends.
+        Probability that a pixel lies in an object; beyond the image its border pixels are repeated.
     shape : (int, int), optional
         The part of ``foreground`` from its first row and column that lies in the image; by default all.
     search : (float, float)
         Pixels, and part of the mean distance.
     reach : float
-        Rays that would be looked at further from the centre than this stay as they are.
+        Rays whose search would go further from the centre than this stay as they are.
 
     Returns
     -------

@@ -9,8 +9,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-#: of the standard deviation, on either side
 _BLUR_REACH = 3
+"""Radius of a Gaussian, in standard deviations; less than 0.3 % of its weight lies beyond."""
 
 
 def mirrored(index: NDArray[np.integer], length: int) -> NDArray[np.int64]:
@@ -50,7 +50,7 @@ def warp(
     image : (Y, X, C) float32
         Interpolated linearly.
     labels : (Y, X) int32
-        The nearest is taken.
+        The nearest pixel is taken.
     first : (2,) float
         ``(y, x)``.
     matrix : (2, 2) float
@@ -64,12 +64,12 @@ def warp(
     """
     from . import _kernels_patch as kernels
 
-    # the places of the patch's corners, and the frame that holds them with what lies beside them
+    # the corners of the patch in the image, and the frame around them and their neighbours
     corners = first + np.array([(0, 0), (size[0] - 1, 0), (0, size[1] - 1), (size[0] - 1, size[1] - 1)]) @ matrix.T
     low, high = np.floor(corners.min(axis=0)).astype(int) - 1, np.ceil(corners.max(axis=0)).astype(int) + 3
     frame = [mirrored(np.arange(a, b), n).astype(np.uint64) for a, b, n in zip(low, high, labels.shape, strict=True)]
     (y0, y1), (x0, x1) = ((int(pixels.min()), int(pixels.max()) + 1) for pixels in frame)
-    kernels.look_at(image, labels, y0, y1, x0, x1)
+    kernels.prefetch(image, labels, y0, y1, x0, x1)
     out, out_labels = _empty(image, size)
     kernels.warp(image, labels, *frame, *(first - low), np.ascontiguousarray(matrix, np.float64), out, out_labels)
     return out, out_labels
@@ -97,7 +97,7 @@ def change_brightness(
 ) -> NDArray[np.float32]:
     """Raise an image (Y, X, C) to a power, keeping signs, multiply each channel, shift all, and add normal noise.
 
-    The noise takes 4096 values, quantiles of the normal distribution.
+    The noise takes 4096 values: quantiles of the normal distribution, chosen at random.
     """
     from . import _kernels_patch as kernels
 

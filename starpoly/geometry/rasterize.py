@@ -11,7 +11,8 @@ from ..polygons import StarPolygons
 from ..tiling import Box
 from .rays import ray_directions
 
-_THREADS_FROM = 1 << 20  # pixels
+_THREADS_FROM = 1 << 20
+"""Pixels from which several threads are faster."""
 
 
 def render_labels(
@@ -26,7 +27,7 @@ def render_labels(
 
     A polygon covers a pixel if the pixel's centre lies inside it or on its boundary, which is the rule of
     ``skimage.draw.polygon``. A polygon whose pixels all belong to better ones, or that covers no pixel's centre,
-    leaves no trace.
+    does not show.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
 """Context along the rays: what the pixels on a ray say about where it ends.
 
-A pixel part of the way along a ray sees the same piece of boundary from nearer by, and so places it
-more exactly. The distance along a ray is therefore taken as the mean of the centre's own estimate
-and of those made further along the ray, each added to the way already gone. No weights are learned.
-The idea of sampling along the rays is that of CPP-Net (Chen et al., "CPP-Net: context-aware polygon
-proposal network for nucleus segmentation", IEEE TIP 2023), which learns how to weigh the samples.
+A pixel part of the way along a ray predicts the same piece of boundary from nearer by, so more exactly.
+The distance along a ray therefore becomes the mean of the centre's own prediction and of those made
+further along the ray, each plus the distance to where it was made. No weights are learned. Sampling
+along rays is the idea of CPP-Net (Chen et al., "CPP-Net: context-aware polygon proposal network for
+nucleus segmentation", IEEE TIP 2023), which learns the weights of the samples.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from ..errors import StarpolyError
 from ..parallel import in_parts, n_threads
 from .rays import ray_directions
 
-#: No sample is taken further from the centre than this, in pixels: it widens the halo of the tiles.
 REACH = 48.0
-_THREADS_FROM = 2000  # grid points
+"""Largest distance of a sample from the centre, in pixels: it widens the halo of the tiles."""
+_THREADS_FROM = 2000
+"""Grid points from which several threads are faster."""
 
 
 def ray_context(
@@ -33,7 +34,7 @@ def ray_context(
     shape: tuple[int, int] | None = None,
     reach: float = REACH,
 ) -> NDArray[np.float32]:
-    """Ray distances at grid points, averaged with those found further along each ray.
+    """Ray distances at grid points, averaged with those predicted further along each ray.
 
     For ray ``k`` of a grid point ``p`` with distance ``d`` and direction ``u``::
 

@@ -1,4 +1,4 @@
-"""Colours as stored to intensities: palettes, CMYK, and images with as many channels as a model wants."""
+"""Channels: palettes, CMYK, luminance, and images with as many channels as a model expects."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def cmyk_to_rgb(image: NDArray) -> NDArray:
 
 
 def luminance(image: NDArray) -> NDArray[np.float32]:
-    """Grey ``(Y, X, 1)`` of red, green and blue ``(Y, X, 3)``; of a crop it is the crop, bit for bit."""
+    """Luminance ``(Y, X, 1)`` of red, green and blue ``(Y, X, 3)``; that of a crop is the crop of that, bit for bit."""
     # not rounded: in fluorescence saved as colour, luminance would lose most grey levels
     dtype = np.result_type(image, np.float32)
     grey = np.zeros(image.shape[:2], dtype)
@@ -57,15 +57,15 @@ def luminance(image: NDArray) -> NDArray[np.float32]:
 
 
 def merge_channels(image: NDArray) -> NDArray[np.float32]:
-    """Grey ``(Y, X)`` of an image ``(Y, X, C)`` of any channels: the mean of all, each at full contrast."""
+    """Grey ``(Y, X)`` of an image ``(Y, X, C)`` with any channels: their mean, each at full contrast."""
     return np.clip(fit_normalizer(image)(image), 0, 1).mean(axis=2)
 
 
 def as_channels(image: NDArray, n_channels: int) -> NDArray:
-    """The image with as many channels as a model expects, where that is harmless.
+    """The image with as many channels as a model expects, where that loses nothing or little.
 
-    Grey is repeated to RGB. Of an image with equal channels, or with only one that is not constant, that one is
-    taken; other RGB becomes luminance with a warning. A constant second or fourth channel is alpha and is dropped.
+    Grey is repeated to RGB. RGB with equal channels, or with a single one that varies, becomes that channel; other RGB
+    becomes luminance, with a warning. A constant second or fourth channel is alpha and is dropped.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Any image as 8-bit RGB, to look at."""
+"""Any image as 8-bit RGB, for display."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from ..config import NormalizationConfig
 from ..errors import StarpolyWarning
 from .normalization import fit_normalizer
 
-_AT_ONCE = 1 << 18  # pixels
+_AT_ONCE = 1 << 18
+"""Pixels stretched at once, so that the float copies stay small."""
 _PERCENTILES = NormalizationConfig(low=0.5, high=99.8)
+"""Percentiles that become black and white."""
 
 
 def to_display(image: NDArray[Any]) -> NDArray[np.uint8]:
@@ -35,7 +37,7 @@ def to_display(image: NDArray[Any]) -> NDArray[np.uint8]:
     # one stretch for all channels of RGB keeps the colours
     alike = image.reshape(height, 3 * width) if n_channels == 3 else image
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", StarpolyWarning)  # said when the image was normalised for the network
+        warnings.simplefilter("ignore", StarpolyWarning)  # given already when the image was normalised for the network
         normalizer = fit_normalizer(alike, _PERCENTILES)
     picture = np.zeros((height, width, 3), np.uint8)
     for rows in bands((height, width)):
@@ -48,7 +50,7 @@ def to_display(image: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def bands(shape: tuple[int, int]) -> Iterator[slice]:
-    """Rows that are worked on at once, so that the copies of them stay small."""
+    """Slices of rows to work on at once, so that copies stay small."""
     n = max(1, _AT_ONCE // shape[1])
     for start in range(0, shape[0], n):
         yield slice(start, min(start + n, shape[0]))

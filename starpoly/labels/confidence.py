@@ -1,4 +1,4 @@
-"""From scores to chances: how likely an object of a score is right, as measured on labelled images."""
+"""Confidence: the probability that an object of a score is right, as measured on labelled images."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Calibration = Sequence[tuple[float, float]]
 
 
 def confidence(scores: ArrayLike, calibration: Calibration) -> NDArray[np.float64]:
-    """The chance that objects of these scores are right.
+    """The probability that objects of these scores are right.
 
     Parameters
     ----------
     scores : array-like (n,)
-    calibration : sequence of (score, chance)
+    calibration : sequence of (score, probability)
         Ascending in both; linear in between, constant beyond the ends. See
         :func:`starpoly.training.calibration.fit_calibration`.
 
@@ -34,13 +34,11 @@ def confidence(scores: ArrayLike, calibration: Calibration) -> NDArray[np.float6
         If the calibration is empty.
     """
     if not len(calibration):
-        raise ConfigError(
-            "expected a calibrated model, got one that does not know what its scores are worth; tune its thresholds anew"
-        )
+        raise ConfigError("expected a calibrated model, got one without calibration; tune its thresholds anew")
     known, chances = np.asarray(calibration, np.float64).T
     return np.interp(np.asarray(scores, np.float64), known, chances)
 
 
 def confident(polygons: StarPolygons, least: float, calibration: Calibration) -> StarPolygons:
-    """The polygons that are right with a chance of at least ``least``; errors as :func:`confidence`."""
+    """The polygons with a confidence of at least ``least``; errors as :func:`confidence`."""
     return polygons.take(confidence(polygons.probabilities, calibration) >= least)

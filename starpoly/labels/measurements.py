@@ -13,6 +13,7 @@ from ..polygons import StarPolygons
 from .confidence import Calibration, confidence
 
 _BLOCK_PIXELS = 1 << 22
+"""Pixels measured at once, so that the copies of coordinates stay small."""
 
 
 def measure(
@@ -92,7 +93,7 @@ def object_columns(
 
 
 def in_micrometres(columns: Mapping[str, Any], pixel_size: tuple[float, float] | None) -> dict[str, Any]:
-    """The columns of :func:`measure` and, where the size of a pixel is known, the same quantities in micrometres.
+    """The columns of :func:`measure` and, if the pixel size is known, the same quantities in micrometres.
 
     Parameters
     ----------
@@ -113,12 +114,12 @@ def in_micrometres(columns: Mapping[str, Any], pixel_size: tuple[float, float] |
 
 
 def keep_visible(labels: NDArray, polygons: StarPolygons) -> tuple[NDArray, StarPolygons]:
-    """Leave out the polygons of which no pixel shows, and renumber the labels 1..n without gaps.
+    """Drop the polygons without a visible pixel, and renumber the labels 1..n without gaps.
 
     Parameters
     ----------
     labels : (Y, X) integer array
-        Label ``i`` is polygon ``i - 1``; a polygon that lies wholly under better-scored ones has no pixel.
+        Label ``i`` is polygon ``i - 1``; a polygon hidden by better-scored ones has no pixel.
     polygons : StarPolygons
         In label order.
 
@@ -137,7 +138,7 @@ def keep_visible(labels: NDArray, polygons: StarPolygons) -> tuple[NDArray, Star
 
 
 def _seen(labels: NDArray, n: int) -> NDArray[np.bool_]:
-    """Which of the labels 1..n have a pixel (n,). Looked at is where the label changes along a row: far fewer places."""
+    """Which of the labels 1..n have a pixel (n,); only pixels where the label changes are read, which are far fewer."""
     seen = np.zeros(n + 1, np.bool_)
     if labels.size:
         flat = labels.ravel()
@@ -171,7 +172,7 @@ def _class_column(classes: NDArray[np.int64], names: Sequence[str]) -> NDArray |
 
 
 def with_confidence(columns: dict[str, Any], calibration: Calibration) -> dict[str, Any]:
-    """Measurements with a column more, ``confidence``, where it is known what scores are worth."""
+    """Measurements with a column ``confidence``, if the model is calibrated."""
     if not len(calibration) or "score" not in columns:
         return columns
     return {**columns, "confidence": confidence(columns["score"], calibration)}

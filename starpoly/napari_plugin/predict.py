@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..detection.detector import Detector
 from ..errors import ImageError
 from ..labels.measurements import measure
 from ..model_zoo import available, find_model
@@ -18,8 +19,6 @@ from .layers import pixels_of
 
 if TYPE_CHECKING:
     from magicgui.widgets import Container
-
-    from ..model import StarPoly2D
 
 #: In the list of models: the one that suits the image.
 BY_LOOK = "by the look of the image"
@@ -55,7 +54,7 @@ def find_objects(
     Raises
     ------
     ImageError, ModelError
-        As :meth:`starpoly.StarPoly2D.predict_instances`.
+        As :meth:`~starpoly.detection.detector.Detector.predict_instances`.
     """
     n_axes = 3 if rgb else 2
     if image.ndim < n_axes:
@@ -81,10 +80,8 @@ def find_objects(
 
 
 @lru_cache(maxsize=1)
-def _load(folder: Path) -> StarPoly2D:
-    from ..model import StarPoly2D
-
-    return StarPoly2D.from_pretrained(folder)
+def _load(folder: Path) -> Detector:
+    return Detector.from_pretrained(folder)
 
 
 def make_widget() -> Container:

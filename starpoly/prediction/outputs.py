@@ -6,42 +6,27 @@ import tempfile
 import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 from ..detection.journal import is_unfinished
 from ..errors import ImageError, OutputError, StarpolyWarning
 from ..io.files.find import FoundImage
-
-#: Formats of results beside the label TIFF.
-_ENDINGS = {"zarr": ".ome.zarr", "geojson": ".geojson", "rois": "_rois.zip"}
-FORMATS = tuple(_ENDINGS)
+from .formats import ENDINGS, SlideOutputs
 
 
 @dataclass(frozen=True)
 class Job:
-    """One image and the files that are made of it; None for those that are not wanted."""
+    """One image and the files that are made of it."""
 
     image: Path
-    labels: Path
-    overlay: Path | None = None
-    table: Path | None = None
-    zarr: Path | None = None
-    geojson: Path | None = None
-    rois: Path | None = None
-    provenance: Path | None = None
+    outputs: SlideOutputs
 
     @property
-    def named(self) -> dict[str, Path]:
-        """All files to write, by kind."""
-        paths = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "image"}
-        return {kind: path for kind, path in paths.items() if path is not None}
-
-    @property
-    def outputs(self) -> tuple[Path, ...]:
-        """All files to write."""
-        return tuple(self.named.values())
+    def labels(self) -> Path:
+        """The label image, which every job has."""
+        return self.outputs.paths["labels"]
 
     @property
     def journal(self) -> Path:
@@ -50,18 +35,14 @@ class Job:
 
     @property
     def is_done(self) -> bool:
-        """Whether all of them exist, and no unfinished run was about to replace them."""
-        return all(path.exists() for path in self.outputs) and not is_unfinished(self.journal)
+        """Whether all files exist, and no unfinished run was about to replace them."""
+        return all(path.exists() for path in self.outputs.paths.values()) and not is_unfinished(self.journal)
 
 
 def plan_jobs(
     images: Iterable[FoundImage],
     output: Path,
-    *,
-    overlay: bool = False,
-    table: bool = False,
-    formats: Iterable[str] = (),
-    provenance: bool = False,
+    wanted: Iterable[str] = (),
 ) -> list[Job]:
     """Name the outputs of every image.
 
@@ -70,6 +51,14 @@ def plan_jobs(
     read, the longer ``a.b``, then ``a.b.tif``, then ``a.b.tif_2`` ... stand in for ``a``, with a warning. The result
     depends on the images and their order alone.
 
+    Parameters
+    ----------
+    images : iterable of FoundImage
+    output : Path
+        Folder.
+    wanted : iterable of str
+        Names of files beside the labels, see :data:`starpoly.prediction.formats.ENDINGS`.
+
     Raises
     ------
     ImageError
@@ -77,6 +66,7 @@ def plan_jobs(
     """
     images = list(images)
     sources = {_comparable(image.path) for image in images}
+    kinds = {"labels", *wanted}
     taken: dict[str, Path] = {}
     jobs = []
     for image in images:
@@ -84,16 +74,10 @@ def plan_jobs(
         if not folder.resolve().is_relative_to(output.resolve()):
             raise ImageError(f"{folder}: expected a folder inside {output}, got a link out of it; remove the link")
         for name in _names(image.path.name):
-            job = Job(
-                image.path,
-                folder / f"{name}_label.tiff",
-                folder / f"{name}_overlay.png" if overlay else None,
-                folder / f"{name}_table.csv" if table else None,
-                **{kind: folder / f"{name}{ending}" for kind, ending in _ENDINGS.items() if kind in formats},
-                provenance=folder / f"{name}_provenance.json" if provenance else None,
-            )
+            paths = {kind: folder / f"{name}{ending}" for kind, ending in ENDINGS.items() if kind in kinds}
+            job = Job(image.path, SlideOutputs(**paths))
             owner = taken.setdefault(_comparable(job.labels), image.path)
-            if owner is image.path and sources.isdisjoint(map(_comparable, job.outputs)):
+            if owner is image.path and sources.isdisjoint(map(_comparable, paths.values())):
                 break
         if name != next(_names(image.path.name)):
             message = f"{image.path}: the usual name of its labels is taken; they are written to {job.labels.name}"

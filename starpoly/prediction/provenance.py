@@ -8,14 +8,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._version import __version__
+from ..detection.detector import Detector
 from ..detection.pipeline import Detection
 from ..io.files.atomic import new_file
-
-if TYPE_CHECKING:
-    from ..model import StarPoly2D
 
 _LIBRARIES = (
     "numpy", "scipy", "numba", "scikit-image", "tensorflow", "keras", "jax", "h5py",
@@ -24,7 +22,7 @@ _LIBRARIES = (
 
 
 def describe_run(
-    model: StarPoly2D,
+    model: Detector,
     found: Detection,
     *,
     image: Mapping[str, Any],
@@ -36,7 +34,7 @@ def describe_run(
 
     Parameters
     ----------
-    model : StarPoly2D
+    model : Detector
     found : Detection
     image : mapping of JSON types
         What tells the image from another, and which part of it was looked at.

@@ -1,75 +1,59 @@
-"""Whole slides: read by region, found tile by tile with a journal, written while they are found and never held."""
+"""The one way from an image to its files, for a crop and a slide, for the command line and Python.
+
+A small image is held in memory and its results are written when all is found. A large one is read tile by tile with a
+journal, and its results are written while the rest is found. Formats, names, records and bytes are the same.
+"""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from numpy.typing import NDArray
+from typing import Any
 
 from .._version import __version__
+from ..detection.detector import Detector
 from ..detection.journal import open_journal
-from ..errors import ConfigError, ImageError
+from ..detection.options import DetectionOptions
+from ..detection.pipeline import Detection
 from ..io.files.atomic import make_folder
 from ..io.files.identity import identify
-from ..io.readers.images import open_source
+from ..io.readers.channels import match_channels
 from ..io.readers.source import Source
-from ..io.writers.geojson import stream_geojson
-from ..io.writers.imagej_rois import stream_rois
-from ..io.writers.label_tiff import write_label_tiff
-from ..io.writers.ome_zarr import write_ome_zarr
-from ..io.writers.pyramid import check_pixel_size
-from ..io.writers.table import stream_table
-from ..labels.lazy import LazyLabels
-from ..labels.mask_growth import ForegroundMask
-from ..labels.measurements import in_micrometres, with_confidence
+from ..io.writers.pyramid import RegionLabels
 from ..labels.streaming import StreamingLabels
+from ..labels.whole import WholeLabels
 from ..parallel import limit_malloc_arenas, trim_malloc
-from ..polygons import StarPolygons
-from ..tiling import Box
 from ..timing import Stopwatch
+from .formats import FORMATS, Format, SlideOutputs
+from .opening import HeldSource, check_memory, open_image
+from .overlay import write_overlay_of
+from .part import ImagePart
 from .provenance import describe_run, write_provenance
-from .writing import Writers, write_picture
-
-if TYPE_CHECKING:
-    from ..config import ModelSpec
-    from ..model import StarPoly2D
-    from .region_masks import RegionMask
-
-_log = logging.getLogger(__name__)
-
-#: The overlay of a slide is drawn at a power of two of its size, at most this many pixels a side.
-OVERLAY_SIDE = 4096
-#: ... and bytes of the image.
-OVERLAY_BYTES = 1 << 26
-
-
-@dataclass(frozen=True)
-class SlideOutputs:
-    """Files to write; None for those that are not wanted.
-
-    ``labels``: tiled TIFF with a pyramid; ``zarr``: OME-Zarr labels; ``geojson``: outlines for QuPath; ``rois``:
-    outlines for ImageJ; ``table``: CSV; ``overlay``: a reduced PNG; ``provenance``: JSON, what all this depends on.
-    """
-
-    labels: Path | None = None
-    zarr: Path | None = None
-    geojson: Path | None = None
-    rois: Path | None = None
-    table: Path | None = None
-    overlay: Path | None = None
-    provenance: Path | None = None
+from .region_masks import RegionMask
+from .results import ImageResults
+from .writing import Writers, retry_larger
 
 
 @dataclass(frozen=True)
 class SlideResult:
-    """What was found: number of objects, shape of the image (y, x, c), number of tiles, seconds per stage; and how many
-    tiles were skipped, since only a ``fraction`` of the image was to be looked at."""
+    """What was found in an image.
+
+    Attributes
+    ----------
+    n_objects : int
+        Objects that show in the labels.
+    shape : (int, int, int)
+        Of the segmented part: rows, columns, channels.
+    n_tiles, n_skipped : int
+        Tiles of the image, and those outside the mask or the tissue.
+    fraction : float
+        Share of the image that mask or tissue cover.
+    seconds : dict of str to float
+        Per stage; stages overlap.
+    """
 
     n_objects: int
     shape: tuple[int, int, int]
@@ -80,57 +64,40 @@ class SlideResult:
 
 
 def segment_slide(
-    model: StarPoly2D,
+    model: Detector,
     image: Any,
     outputs: SlideOutputs,
+    options: DetectionOptions | None = None,
     *,
-    level: int = 0,
-    channels: Sequence[int] | None = None,
-    roi: Box | None = None,
-    mask: Any = None,
-    tissue: str | None = None,
-    pixel_size: tuple[float, float] | None = None,
-    prob_threshold: float | None = None,
-    nms_threshold: float | None = None,
-    scale: float | None = None,
-    diameter: float | None = None,
-    min_confidence: float = 0.0,
-    expand_into_foreground: int = 0,
-    tta: str = "none",
-    tile_size: int | None = None,
-    readers: int = 1,
+    part: ImagePart | None = None,
     journal: Path | None = None,
     progress: bool = False,
+    **settings: Any,
 ) -> SlideResult:
-    """Find the objects of an image of any size and write them, in bounded memory.
+    """Detect the objects of an image of any size and write them, in bounded memory.
 
-    Memory holds a few tiles and the polygons. Results are written while the rest is found, under other names until they are
-    whole. What each tile has found is kept in ``journal``: the same call continues
-    from there after an interruption, and ends with the same bytes.
+    Images of up to 32 megapixels are held in memory. Of larger ones memory holds a few tiles and the polygons, and results
+    are written while the rest is found, under hidden names until they are whole. ``journal`` keeps the result of each
+    tile: the same call continues from there after an interruption, and ends with the same bytes.
 
     Parameters
     ----------
-    model : StarPoly2D
+    model : Detector
+        Such as a :class:`starpoly.StarPoly2D`.
     image : path, Source or array-like
         See :func:`starpoly.io.readers.images.open_source`.
     outputs : SlideOutputs
-    level, channels, roi
-        Level of a pyramid, channels, and region (pixels of that level) to look at. Results are in pixels of the region.
-    mask : path or array-like, optional
-        An image of any size with the sides of the whole level in proportion, not zero where to look; objects with a
-        centre elsewhere are not found.
-    tissue : {"auto"}, optional
-        Leave empty glass out, see :func:`starpoly.prediction.tissue.find_tissue`.
-    pixel_size : (float, float), optional
-        Micrometres per pixel (y, x) of the level, in place of what the file says.
-    prob_threshold, nms_threshold, scale, diameter, min_confidence, expand_into_foreground, tta, tile_size
-        As for :meth:`StarPoly2D.predict_instances`; outlines are those of the polygons.
-    readers : int
-        Threads that read and decode the image; of no influence on the result.
+        Files to write. Outlines are those of the polygons.
+    options : DetectionOptions, optional
+        How to detect.
+    part : ImagePart, optional
+        Level, channels, region, mask ...; by default all of the image. Results are in pixels of the part.
     journal : Path, optional
-        Folder for the state of the run; removed when all is written. Without it an interruption costs all.
+        Folder for the state of the run; removed when all is written. A small image needs none.
     progress : bool
         Show a bar on a terminal.
+    **settings
+        Fields of :class:`~starpoly.detection.options.DetectionOptions` or of :class:`ImagePart` by name.
 
     Returns
     -------
@@ -143,174 +110,180 @@ def segment_slide(
     StarpolyError
         If the journal is of another run.
     """
-    clock = Stopwatch()
-    with ExitStack() as stack:
-        source = stack.enter_context(
-            open_source(
-                image, level=level, channels=channels, roi=roi, pixel_size=check_pixel_size(pixel_size, "pixel size")
-            )
+    part, options = _by_name(part, options, settings)
+    check_memory(image, options.memory)
+    with open_image(image, part, options.memory) as source:
+        return segment_source(model, image, source, outputs, options, part=part, journal=journal, progress=progress)
+
+
+def segment_source(
+    model: Detector,
+    image: Any,
+    source: Source,
+    outputs: SlideOutputs,
+    options: DetectionOptions,
+    *,
+    part: ImagePart,
+    journal: Path | None = None,
+    progress: bool = False,
+) -> SlideResult:
+    """The same for an image that is open.
+
+    Parameters
+    ----------
+    image : path, Source or array-like
+        As it was given, to name and identify it.
+    source : Source
+        The ``part`` of it, see :func:`~starpoly.prediction.opening.open_image`.
+    model, outputs, options, part, journal, progress
+        As for :func:`segment_slide`.
+    """
+    run = _Run(model, image, source, outputs, model.resolve_options(options, source.pixel_size), part, progress)
+    return run.held(source) if isinstance(source, HeldSource) else run.streamed(journal)
+
+
+def _by_name(
+    part: ImagePart | None, options: DetectionOptions | None, settings: dict[str, Any]
+) -> tuple[ImagePart, DetectionOptions]:
+    of_part = {name: settings.pop(name) for name in list(settings) if name in ImagePart.__dataclass_fields__}
+    part = ImagePart() if part is None else part
+    if of_part:
+        part = ImagePart(**{**{name: getattr(part, name) for name in ImagePart.__dataclass_fields__}, **of_part})
+    return part, DetectionOptions.of(options, settings)
+
+
+class _Run:
+    """One image on its way to its files."""
+
+    def __init__(
+        self,
+        model: Detector,
+        image: Any,
+        source: Source,
+        outputs: SlideOutputs,
+        options: DetectionOptions,
+        part: ImagePart,
+        progress: bool,
+    ) -> None:
+        self._model, self._image, self._source, self._outputs = model, image, source, outputs
+        self._options, self._part, self._progress = options, part, progress
+        self._clock = Stopwatch()
+        self._region: RegionMask | None = None
+        if part.mask is not None or part.tissue is not None:
+            with self._clock.timing("tissue"):
+                self._region = part.region(image, source)
+        self._input = match_channels(source, model.spec.network.n_channels, merge=part.merge_channels)
+        shape = source.shape[:2]
+        self._foreground = model.foreground_mask(shape, options)
+        for path in outputs.paths.values():
+            make_folder(path.parent)
+
+    def held(self, source: HeldSource) -> SlideResult:
+        """Detect in memory, then write."""
+        pixels = source.pixels if self._input is source else self._input[:, :]
+        found = self._detect(pixels)
+        shape, spec = source.shape[:2], self._model.spec
+        drawn = WholeLabels(found.polygons, (shape[0], shape[1]), self._foreground, spec.class_names)
+        results = ImageResults(drawn, spec, source.pixel_size)
+        with self._clock.timing("writing"):
+            if self._outputs.labels is not None and len(self._outputs.paths) > 1:
+                self._outputs.labels.unlink(
+                    missing_ok=True
+                )  # those of an earlier run must not stand for what comes now
+            for format_, path in self._outputs.formats():
+                format_.write(path, results)
+            self._write_companions(found, drawn, drawn.count())
+            if self._outputs.labels is not None:
+                FORMATS["labels"].write(self._outputs.labels, results)
+        return self._result(found, drawn.count())
+
+    def streamed(self, journal: Path | None) -> SlideResult:
+        """Write while the rest is found."""
+        shape, spec = self._source.shape[:2], self._model.spec
+        with ExitStack() as stack:
+            state = None if journal is None else stack.enter_context(self._open_journal(journal))
+            trim_malloc()
+            limit_malloc_arenas()  # of the threads that read and write
+            labels = StreamingLabels(shape, spec.class_names, clock=self._clock, foreground=self._foreground)
+            results = ImageResults(labels, spec, self._source.pixel_size)
+            with Writers(labels) as writers:
+                for format_, path in self._outputs.formats():
+                    writers.start(partial(retry_larger, partial(format_.write, path, results)))
+                if self._outputs.labels is not None:
+                    writers.start_last(partial(_write_labels, FORMATS["labels"], self._outputs.labels, results))
+                found = self._detect(self._input, journal=state, receiver=labels)
+                with self._clock.timing("writing"):
+                    writers.wait(shown=self._progress)
+                    self._write_companions(found, labels.whole, labels.count())
+                    writers.finish()
+            if state is not None:
+                state.remove()
+        return self._result(found, labels.count())
+
+    def _detect(self, image: Any, **streams: Any) -> Detection:
+        return self._model.detect(
+            image,
+            self._options,
+            region=self._region,
+            foreground=self._foreground,
+            progress=self._progress,
+            **streams,
         )
-        region = None
-        if mask is not None or tissue is not None:
-            with clock.timing("tissue"):
-                region = _region(image, source, channels, mask, tissue)
-        settings = {
-            "prob_threshold": prob_threshold,
-            "nms_threshold": nms_threshold,
-            "scale": scale,
-            "diameter": diameter,
-            "min_confidence": min_confidence,
-            "expand_into_foreground": expand_into_foreground,
-            "tta": tta,
-            "tile_size": tile_size,
+
+    def _open_journal(self, folder: Path) -> Any:
+        spec = self._model.spec
+        run = {
+            "starpoly": __version__,
+            "model": self._model.fingerprint(),
+            "input": identify(self._image, self._source),
+            **self._options.identity(),
+            **self._part.identity(self._region),
         }
-        identity = identify(image, source) if journal is not None or outputs.provenance is not None else {}
-        part = {
-            "level": level,
-            "channels": None if channels is None else list(channels),
-            "roi": None if roi is None else [roi.y0, roi.x0, roi.y1, roi.x1],
-            "mask": None if region is None else region.fingerprint(),
+        kind = {
+            "n_rays": spec.network.n_rays,
+            "n_classes": spec.network.n_classes,
+            "max_distance": spec.max_distance,
         }
-        state = None
-        if journal is not None:
-            run = {"starpoly": __version__, "model": model.fingerprint(), "input": identity, **settings, **part}
-            state = stack.enter_context(open_journal(journal, run, **_kind(model)))
-        trim_malloc()
-        limit_malloc_arenas()  # of the threads that read and write
-        foreground = ForegroundMask(source.shape[:2], expand_into_foreground) if expand_into_foreground else None
-        labels = StreamingLabels(source.shape[:2], model.spec.class_names, clock=clock, foreground=foreground)
-        with Writers(labels) as writers:
-            _start(writers, outputs, labels, source.pixel_size, model.spec)
-            found = model.detect(
-                source,
-                prob_threshold=prob_threshold,
-                nms_threshold=nms_threshold,
-                scale=scale,
-                diameter=diameter,
-                min_confidence=min_confidence,
-                expand_into_foreground=expand_into_foreground,
-                tta=tta,
-                tile_size=tile_size,
-                region=region,
-                readers=readers,
-                progress=progress,
-                journal=state,
-                receiver=labels,
-                foreground=foreground,
+        return open_journal(folder, run, **kind)
+
+    def _write_companions(
+        self, found: Detection, drawn: RegionLabels | Callable[[], RegionLabels], n_objects: int
+    ) -> None:
+        """The files that need the image or the run."""
+        if self._outputs.overlay is not None:
+            write_overlay_of(self._outputs.overlay, self._source, drawn() if callable(drawn) else drawn)
+        if self._outputs.provenance is not None:
+            record = describe_run(
+                self._model,
+                found,
+                image=self._identity(),
+                settings=self._options.identity(),
+                n_objects=n_objects,
+                seconds=found.seconds | self._clock.seconds,
             )
-            with clock.timing("writing"):
-                writers.wait(shown=progress)
-                if outputs.overlay is not None:
-                    _write_overlay(outputs.overlay, source, labels.whole())
-            n_objects, fraction = labels.count(), 1.0 if region is None else region.fraction
-            if outputs.provenance is not None:
-                looked_at = {
-                    "file": _path_of(image),
-                    "pixel_size": source.pixel_size,
-                    **part,
-                    "mask_from": tissue or _path_of(mask),
-                    "fraction": round(fraction, 4),
-                }
-                seconds = found.seconds | clock.seconds
-                record = describe_run(
-                    model, found, image=identity | looked_at, settings=settings, n_objects=n_objects, seconds=seconds
-                )
-                write_provenance(outputs.provenance, record)
-            with clock.timing("writing"):
-                writers.finish()
-        if state is not None:
-            state.remove()
-    seconds = found.seconds | clock.seconds
-    return SlideResult(n_objects, source.shape, found.n_tiles, seconds, found.n_skipped, fraction)
+            write_provenance(self._outputs.provenance, record)
+
+    def _identity(self) -> dict[str, Any]:
+        return identify(self._image, self._source) | {
+            "file": _path_of(self._image),
+            "pixel_size": self._source.pixel_size,
+            **self._part.identity(self._region),
+            "mask_from": self._part.tissue or _path_of(self._part.mask),
+            "fraction": round(self._fraction, 4),
+        }
+
+    @property
+    def _fraction(self) -> float:
+        return 1.0 if self._region is None else self._region.fraction
+
+    def _result(self, found: Detection, n_objects: int) -> SlideResult:
+        seconds = found.seconds | self._clock.seconds
+        return SlideResult(n_objects, self._source.shape, found.n_tiles, seconds, found.n_skipped, self._fraction)
 
 
-def _region(image: Any, source: Source, channels: Sequence[int] | None, mask: Any, tissue: str | None) -> RegionMask:
-    """The part of the image that is to be looked at."""
-    from .region_masks import read_mask
-    from .tissue import find_tissue
-
-    if mask is not None and tissue is not None:
-        raise ConfigError("expected a mask or tissue='auto', got both; choose one")
-    if mask is not None:
-        what, region = "mask", read_mask(mask, source.levels[source.level])
-        (y, x), (height, width) = source.offset, source.shape[:2]
-        region = region.within(Box(y, x, y + height, x + width))
-        if not region.overlaps(Box(0, 0, height, width)):
-            raise ImageError(
-                f"{source.name}: expected a mask that is not zero where to look, got zeros in the whole region"
-            )
-    elif tissue == "auto":
-
-        def open_level(level: int, box: Box) -> Source:
-            return open_source(image, level=level, channels=channels, roi=box)
-
-        what, region = "tissue", find_tissue(source, open_level if _path_of(image) else None)
-    else:
-        raise ConfigError(f"tissue: expected 'auto', got {tissue!r}")
-    _log.info("%s: %.3g %% of the slide is looked at", what, 100 * region.fraction)
-    return region
+def _write_labels(format_: Format, path: Path, results: ImageResults, before_naming: Callable[[], None]) -> None:
+    retry_larger(partial(format_.write, path, results, before_naming=before_naming))
 
 
 def _path_of(image: Any) -> str | None:
     return str(Path(image).resolve()) if isinstance(image, str | Path) else None
-
-
-def _kind(model: StarPoly2D) -> dict[str, Any]:
-    """What polygons of the model may look like."""
-    network = model.spec.network
-    return {"n_rays": network.n_rays, "n_classes": network.n_classes, "max_distance": model.spec.max_distance}
-
-
-def _start(
-    writers: Writers,
-    outputs: SlideOutputs,
-    labels: StreamingLabels,
-    pixel_size: tuple[float, float] | None,
-    spec: ModelSpec,
-) -> None:
-    """Begin to write what is wanted while it is found, the labels to appear last: where they are, all is done."""
-    for field in fields(outputs):
-        path = getattr(outputs, field.name)
-        if path is not None:
-            make_folder(path.parent)
-
-    def measured() -> Iterator[tuple[StarPolygons, dict[str, Any]]]:
-        for polygons, columns in labels.objects():
-            yield polygons, in_micrometres(with_confidence(columns, spec.calibration), pixel_size)
-
-    if outputs.table is not None:
-        writers.start(partial(stream_table, outputs.table, (columns for _, columns in measured())))
-    if outputs.geojson is not None:
-        writers.start(partial(stream_geojson, outputs.geojson, measured(), labels.shape, class_names=spec.class_names))
-    if outputs.rois is not None:
-        numbered = ((polygons, columns["label"]) for polygons, columns in labels.objects())
-        writers.start(partial(stream_rois, outputs.rois, numbered, labels.shape))
-    if outputs.zarr is not None:
-        writers.start(partial(write_picture, labels, partial(write_ome_zarr, outputs.zarr, pixel_size=pixel_size)))
-    if outputs.labels is not None:
-        write = partial(write_label_tiff, outputs.labels, pixel_size=pixel_size)
-        writers.start_last(lambda before_naming: write_picture(labels, partial(write, before_naming=before_naming)))
-
-
-def _write_overlay(path: Path, source: Source, labels: LazyLabels) -> None:
-    """Draw every ``step``-th pixel of image and labels."""
-    from ..io.readers.thumbnail import every
-    from ..io.writers.overlay import write_overlay
-
-    step = 1
-    while max(source.shape[:2]) > OVERLAY_SIDE * step or source.nbytes > OVERLAY_BYTES * step**2:
-        step *= 2
-    write_overlay(path, every(source, step), _Reduced(labels, step), max_side=OVERLAY_SIDE)
-
-
-class _Reduced:
-    """Every ``step``-th pixel of a label image, drawn when it is asked for."""
-
-    def __init__(self, labels: LazyLabels, step: int) -> None:
-        self._labels, self._step = labels, step
-        self.shape = tuple(-(-length // step) for length in labels.shape)
-
-    def __getitem__(self, key: tuple[slice, slice]) -> NDArray:
-        (y0, y1, _), (x0, x1, _) = (part.indices(length) for part, length in zip(key, self.shape, strict=True))
-        box = Box(y0 * self._step, x0 * self._step, y1 * self._step, x1 * self._step)
-        return self._labels.region(box.clip(self._labels.shape), self._step)

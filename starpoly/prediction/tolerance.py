@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
-import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..cli.common import describe, say
-from ..errors import ImageError, OutputError, StarpolyWarning, TooLargeError
+from ..errors import ImageError, OutputError, TooLargeError
+from .outputs import Job
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from .outputs import Job
+_log = logging.getLogger(__name__)
 
 
 def is_to_blame(error: BaseException) -> bool:
@@ -43,18 +40,18 @@ def tolerate(job: Job, error: ImageError) -> dict[str, Any]:
     from ..io.readers.images import read_header
     from ..io.readers.untrusted import check_claim
 
-    message = describe(error)
+    message = " ".join(str(error).split())
     try:
         header = read_header(job.image)
         check_claim(header.n_bytes, job.image)
     except ImageError as worse:
         if not is_to_blame(worse):
             raise
-        say(f"starpoly: warning: {message}; nothing is written for it")
+        _log.warning("%s; nothing is written for it", message)
         return {"status": "unreadable", "error": message}
     write_blank(job.labels, header.shape)
     shutil.rmtree(job.journal, ignore_errors=True)
-    say(f"starpoly: warning: {message}; its labels are written without objects")
+    _log.warning("%s; its labels are written without objects", message)
     return {"status": "blank", "error": message, "labels": str(job.labels), "shape": list(header.shape), "objects": 0}
 
 
@@ -67,27 +64,3 @@ def write_blank(path: Path, shape: tuple[int, int]) -> None:
 
     make_folder(path.parent)
     write_label_tiff(path, LazyLabels(StarPolygons.empty(8), shape))
-
-
-def with_channels(image: NDArray, n_channels: int) -> NDArray:
-    """The image with as many channels as a model has; where they do not correspond, all merged to grey.
-
-    Raises
-    ------
-    ImageError
-        If the model takes neither grey nor RGB.
-
-    Warns
-    -----
-    StarpolyWarning
-        If channels are merged.
-    """
-    from ..images.channels import as_channels, merge_channels
-
-    try:
-        return as_channels(image, n_channels)
-    except ImageError:
-        grey = as_channels(merge_channels(image), n_channels)
-    message = f"expected {n_channels} channel(s), as the model has, got {image.shape[2]}: the mean of all is used"
-    warnings.warn(message, StarpolyWarning, stacklevel=2)
-    return grey

@@ -9,7 +9,6 @@ from types import TracebackType
 
 from tqdm import tqdm
 
-from ..io.writers.pyramid import RegionLabels
 from ..labels.streaming import LabelDtypeOverflow, StoppedError, StreamingLabels
 
 
@@ -83,19 +82,16 @@ class Writers:
         self._labels.check()
 
 
-def write_picture(labels: StreamingLabels, write: Callable[[RegionLabels], None]) -> None:
-    """Write a label image with the smallest dtype that holds its ids.
-
-    It is begun with the smallest that holds those that are known; where they outgrow it, once more from the beginning.
+def retry_larger(write: Callable[[], None]) -> None:
+    """Write a file; begin anew with larger numbers when its dtype no longer holds the ids.
 
     Parameters
     ----------
-    labels : StreamingLabels
     write : callable
-        Writes a picture whole or not at all.
+        Writes a file whole or not at all, with the smallest dtype that holds the ids known so far.
     """
     while True:
         try:
-            return write(labels.picture())
+            return write()
         except LabelDtypeOverflow:
             continue

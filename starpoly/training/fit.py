@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from ..config import ModelSpec, NetworkConfig, NormalizationConfig, TrainingConfig
 from ..errors import ModelError
-from ..network.losses import class_loss, distance_loss, foreground_loss, probability_loss
-from ..network.storage.folder import build_network, load_model
+from ..network.architectures.registry import build_network
+from ..network.heads.registry import heads_of
+from ..network.storage.folder import load_model
 from ..network.transfer import transfer_weights
 from .checkpoint import read_state, restore_checkpoint
-from .data import Pair, TrainingData
+from .data import TrainingData
 from .description import describe
 from .groups import group_factors
 from .inputs import TrainingInputs
@@ -68,51 +70,71 @@ def fit(
     DataError
         If the data cannot be used.
     """
-    normalization = normalization or NormalizationConfig()
-    state = read_state(folder)
-    if state is not None and not resume:
-        raise ModelError(f"{folder}: holds a training already; continue it with --resume, or choose another folder")
-    spec = start = None
-    if init is not None:
-        spec, start = load_model(init)
-        if spec.stardist and network not in (None, spec.network):
-            raise ModelError(f"{init}: a model of StarDist keeps its network; leave the settings of the network out")
-        network, normalization = network or spec.network, spec.normalization
-    network = network or NetworkConfig()
-
-    def samples(pairs: Sequence[Pair]) -> TrainingData:
-        return TrainingData(
+    state = _read_checkpoint(folder, resume)
+    initial, weights = _initial(init, network)
+    if initial is not None:
+        network, normalization = network or initial.network, initial.normalization
+    network, normalization = network or NetworkConfig(), normalization or NormalizationConfig()
+    labelled, validation = (
+        TrainingData(
             pairs,
             n_channels=network.n_channels,
             normalization=normalization,
             cache_bytes=training.cache_megabytes << 20,
             n_classes=network.n_classes,
         )
-
-    labelled, validation = samples(data.training), samples(data.validation)
+        for pairs in (data.training, data.validation)
+    )
     summary = labelled.summarize()
     settings = settings_of(network, training, data)
     spec = describe(
-        folder.name, data, summary, network=network, training=training, normalization=normalization, start=spec
+        folder.name, data, summary, network=network, training=training, normalization=normalization, start=initial
     )
+    _refuse_others(folder, state, settings, training)
+    model = _compile(spec, training, weights)
+    progress = _restore(folder, model, state)
+    factors = group_factors(labelled.groups, training.group_balance)
+    sampler = PatchSampler(labelled, summary.pixels, spec.network, training, factors)
+    patches = validation_batches(validation, spec.network, training)
+    loop = Loop(folder, model, spec, training, settings=settings, validation=patches, progress=progress)
+    loop.run(_samplers(folder, data, sampler, loop), after_epoch)
+    return load_model(folder)[0]
+
+
+def _read_checkpoint(folder: Path, resume: bool) -> dict[str, Any] | None:
+    state = read_state(folder)
+    if state is not None and not resume:
+        raise ModelError(f"{folder}: holds a training already; continue it with --resume, or choose another folder")
+    return state
+
+
+def _initial(init: str | Path | None, network: NetworkConfig | None) -> tuple[ModelSpec | None, keras.Model | None]:
+    """The initial model and its weights."""
+    if init is None:
+        return None, None
+    spec, model = load_model(init)
+    if spec.network.settings and network not in (None, spec.network):
+        raise ModelError(f"{init}: a model of StarDist keeps its network; leave the settings of the network out")
+    return spec, model
+
+
+def _refuse_others(
+    folder: Path, state: dict[str, Any] | None, settings: dict[str, Any], training: TrainingConfig
+) -> None:
+    """Refuse a checkpoint of other settings."""
     if state is not None and (changed := changed_settings(state, settings, training)):
         raise ModelError(
             f"{folder}: the checkpoint was made with other settings ({', '.join(changed)}); resume with the same, or choose another folder"
         )
 
-    model = _compile(spec, training, start)
-    progress = Progress()
+
+def _restore(folder: Path, model: keras.Model, state: dict[str, Any] | None) -> Progress:
+    """Where the training stands; the model gets the weights of the checkpoint."""
     folder.mkdir(parents=True, exist_ok=True)
-    if state is not None:
-        restore_checkpoint(folder, model)
-        progress = Progress(**state["progress"])
-    factors = group_factors(labelled.groups, training.group_balance)
-    sampler = PatchSampler(labelled, summary.pixels, spec.network, training, factors)
-    loop = Loop(
-        folder, model, spec, training, settings, validation_batches(validation, spec.network, training), progress
-    )
-    loop.run(_samplers(folder, data, sampler, loop), after_epoch)
-    return load_model(folder)[0]
+    if state is None:
+        return Progress()
+    restore_checkpoint(folder, model)
+    return Progress(**state["progress"])
 
 
 def _samplers(folder: Path, data: TrainingInputs, labelled: PatchSampler, loop: Loop) -> Callable[[], Sampler]:
@@ -126,7 +148,7 @@ def _samplers(folder: Path, data: TrainingInputs, labelled: PatchSampler, loop: 
 def _compile(spec: ModelSpec, training: TrainingConfig, start: keras.Model | None) -> keras.Model:
     network = spec.network
     keras.utils.set_random_seed(training.seed)
-    model = build_network(spec, "mixed_bfloat16" if training.precision == "bfloat16" else "float32")
+    model = build_network(spec.network, "mixed_bfloat16" if training.precision == "bfloat16" else "float32")
     if start is not None and (fresh := transfer_weights(start, model)):
         log.info("layers that start with fresh weights: %s", ", ".join(fresh))
     steps = training.epochs * training.steps_per_epoch
@@ -145,20 +167,7 @@ def _compile(spec: ModelSpec, training: TrainingConfig, start: keras.Model | Non
         use_ema=training.ema > 0,
         ema_momentum=training.ema or 0.99,
     )
-    losses = {
-        "probability": probability_loss,
-        "distances": distance_loss(
-            network.n_rays,
-            mae_weight=training.mae_weight,
-            iou_weight=training.iou_weight,
-            background_weight=training.background_weight,
-            scale=network.distance_scale,
-        ),
-    }
-    if network.foreground_filters:
-        losses["foreground"] = foreground_loss(training.foreground_weight)
-    if network.n_classes:
-        losses["classes"] = class_loss(training.class_weights or (1.0,) * (network.n_classes + 1))
+    losses = {head.name: head.loss(network, training) for head in heads_of(network)}
     model.compile(optimizer, loss=losses)
     optimizer.build(model.trainable_variables)
     return model

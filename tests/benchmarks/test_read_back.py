@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from starpoly.prediction.slide import SlideOutputs, segment_slide
+from starpoly.prediction.formats import SlideOutputs
+from starpoly.prediction.slide import segment_slide
 
 from support.painted import PaintedModel, disks, paint
 

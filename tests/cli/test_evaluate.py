@@ -211,3 +211,15 @@ def test_real_masks_against_themselves(capsys):
     path = sorted(labels.glob("*.tif"))[0]
     assert run(path, path, "--iou", "0.5:0.95:0.45") == 0
     assert [line.split()[1:7] for line in capsys.readouterr().out.splitlines()[2:]] == [["1.0000"] * 6] * 2
+
+
+def test_labels_of_every_kind_are_scored_and_the_rest_is_named(tmp_path, capsys):
+    true, pred = tmp_path / "true", tmp_path / "pred"
+    for folder in (true, pred):
+        folder.mkdir()
+    np.save(true / "a.npy", grid())
+    tifffile.imwrite(pred / "a_cp_masks.tif", grid())
+    (true / "notes.txt").touch()
+    with pytest.warns(StarpolyWarning, match=r"passed over, no images: 1 \.txt \(notes\.txt\)"):
+        assert run(pred, true, "--iou", "0.5") == 0
+    assert " 1.0000 " in capsys.readouterr().out

@@ -25,6 +25,7 @@ ALL = ("--format", "zarr,geojson,rois", "--table", "--overlay")
 @pytest.fixture
 def slide(tmp_path, monkeypatch):
     monkeypatch.setattr(StarPoly2D, "from_pretrained", staticmethod(lambda folder, **settings: PaintedModel()))
+    monkeypatch.setattr(label_tiff, "LARGEST_PLAIN", 0)
     monkeypatch.setattr(label_tiff, "TILE", 32)
     monkeypatch.setattr(ome_zarr, "CHUNK", 64)
     for package in ("zarr", "roifile"):

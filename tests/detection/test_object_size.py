@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -15,6 +13,7 @@ from starpoly.detection.sizes import typical_diameter
 from starpoly.errors import ConfigError
 from starpoly.images.normalization import Normalizer
 from starpoly.images.rescaling import Rescaled
+from starpoly.network.dense_output import DenseOutput
 from starpoly.training.targets import make_targets
 
 from support.painted import N_RAYS, Painted, PaintedModel, disks, paint
@@ -99,9 +98,7 @@ class Knowing(Painted):
         widths = 2 * np.sqrt(np.bincount(labels.ravel(), minlength=n + 1) / np.pi)
         labels[(widths[labels] < 6) | (widths[labels] > 40)] = 0
         targets = make_targets(labels, n_rays=N_RAYS)
-        return SimpleNamespace(
-            probability=targets.probability[None], distances=targets.distances[None], classes=None, foreground=None
-        )
+        return DenseOutput(probability=targets.probability[None], distances=targets.distances[None])
 
 
 def discs(width, n, side):

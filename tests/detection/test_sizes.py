@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from starpoly.detection.sizes import Diameter, typical_diameter
+from starpoly.detection.options import DetectionOptions
+from starpoly.detection.sizes import typical_diameter
 from starpoly.errors import ConfigError
 from starpoly.polygons import StarPolygons
 
@@ -17,8 +18,8 @@ def test_typical_diameter_is_that_of_the_median_circle():
 
 
 def test_a_diameter_in_micrometres_needs_the_size_of_pixels():
-    assert Diameter(30.0).in_pixels(None) == 30
-    assert Diameter(12.0, physical=True).in_pixels((0.5, 0.5)) == 24
-    assert Diameter(12.0, physical=True).in_pixels((0.2, 0.8)) == pytest.approx(30)
-    with pytest.raises(ConfigError, match="to know how many are 12 um, got one that does not; give --pixel-size"):
-        Diameter(12.0, physical=True).in_pixels(None)
+    assert DetectionOptions(diameter=30.0).in_pixels(None).diameter == 30
+    assert DetectionOptions(diameter_um=12.0).in_pixels((0.5, 0.5)).diameter == 24
+    assert DetectionOptions(diameter_um=12.0).in_pixels((0.2, 0.8)).diameter == pytest.approx(30)
+    with pytest.raises(ConfigError, match="to convert 12 um to pixels, got one without; give --pixel-size"):
+        DetectionOptions(diameter_um=12.0).in_pixels(None)

@@ -15,7 +15,8 @@ from starpoly.labels.mask_growth import LARGEST_EXPANSION, ForegroundMask
 from starpoly.labels.measurements import measure
 from starpoly.labels.streaming import StreamingLabels
 from starpoly.polygons import StarPolygons
-from starpoly.prediction.slide import SlideOutputs, segment_slide
+from starpoly.prediction.formats import SlideOutputs
+from starpoly.prediction.slide import segment_slide
 from starpoly.tiling import Box, cut
 
 import reference

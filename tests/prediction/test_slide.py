@@ -12,7 +12,8 @@ from starpoly.config import ModelSpec, NetworkConfig, NormalizationConfig
 from starpoly.errors import StarpolyError
 from starpoly.io.readers.images import open_source
 from starpoly.model import StarPoly2D
-from starpoly.prediction.slide import SlideOutputs, segment_slide
+from starpoly.prediction.formats import SlideOutputs
+from starpoly.prediction.slide import segment_slide
 from starpoly.tiling import Box
 
 from support.painted import PaintedModel, disks, paint

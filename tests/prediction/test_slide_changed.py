@@ -13,7 +13,8 @@ from starpoly.config import ModelSpec, NetworkConfig
 from starpoly.errors import StarpolyError
 from starpoly.model import StarPoly2D
 from starpoly.prediction import slide as slide_module
-from starpoly.prediction.slide import SlideOutputs, segment_slide
+from starpoly.prediction.formats import SlideOutputs
+from starpoly.prediction.slide import segment_slide
 from starpoly.tiling import Box
 
 from support.painted import PaintedModel, disks, paint

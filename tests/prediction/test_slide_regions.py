@@ -12,9 +12,10 @@ import tifffile
 from PIL import Image
 
 from starpoly.errors import ConfigError, ImageError, StarpolyError, StarpolyWarning
-from starpoly.io.readers.pixel_size import pixel_size_of_ome
+from starpoly.io.readers.images import read_pixel_size
+from starpoly.prediction.formats import SlideOutputs
 from starpoly.prediction.region_masks import RegionMask
-from starpoly.prediction.slide import SlideOutputs, segment_slide
+from starpoly.prediction.slide import segment_slide
 from starpoly.suppression.greedy import suppress
 from starpoly.tiling import Box
 
@@ -156,8 +157,7 @@ def test_the_size_of_pixels_goes_to_the_results(slide, tmp_path, stated, given, 
         labels=tmp_path / "l.tiff", zarr=tmp_path / "l.zarr", table=tmp_path / "t.csv", geojson=tmp_path / "g.geojson"
     )
     segment_slide(PaintedModel(), path, files, pixel_size=given)
-    with tifffile.TiffFile(files.labels) as tiff:
-        assert pixel_size_of_ome(tiff.ome_metadata) == expected
+    assert read_pixel_size(files.labels) == (None if expected is None else pytest.approx(expected))
     (scale,) = json.loads((files.zarr / "zarr.json").read_text())["attributes"]["ome"]["multiscales"][0]["datasets"][0][
         "coordinateTransformations"
     ]

@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from starpoly.errors import OutputError
 from starpoly.io.writers import label_tiff, ome_zarr
 from starpoly.labels import streaming
-from starpoly.prediction.slide import SlideOutputs, segment_slide
+from starpoly.prediction import opening
+from starpoly.prediction.formats import SlideOutputs
+from starpoly.prediction.slide import segment_slide
 
 import reference
 from support.examples import LABELS
@@ -32,6 +34,8 @@ LONG = 60
 def fine(monkeypatch):
     """Small images are worth several tiles in files, and are taken up row by row."""
     monkeypatch.setattr(streaming, "BAND", 1)
+    monkeypatch.setattr(opening, "LARGEST_HELD", 0)
+    monkeypatch.setattr(label_tiff, "LARGEST_PLAIN", 0)
     monkeypatch.setattr(label_tiff, "TILE", 16)
     monkeypatch.setattr(label_tiff, "_SMALLEST_LEVEL", 32)
     monkeypatch.setattr(label_tiff, "_AT_ONCE", 1024)

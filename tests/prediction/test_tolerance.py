@@ -15,6 +15,7 @@ from PIL import Image
 from starpoly.cli import predict
 from starpoly.cli.main import main
 from starpoly.errors import ImageError, OutputError, TooLargeError
+from starpoly.io.writers import label_tiff
 from starpoly.model import StarPoly2D
 from starpoly.network import quiet
 from starpoly.prediction import tolerance as tolerant
@@ -139,11 +140,11 @@ def test_a_size_that_cannot_be_true_is_not_written_out():
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 30), (2000, 1500)])
-def test_blank_labels_are_the_same_in_pieces(monkeypatch, tmp_path, shape):
-    tolerant.write_blank(tmp_path / "sub" / "whole.tiff", shape)
-    monkeypatch.setattr(tolerant, "_WHOLE", 0)
-    tolerant.write_blank(tmp_path / "pieces.tiff", shape)
-    for name in ("sub/whole.tiff", "pieces.tiff"):
+def test_blank_labels(monkeypatch, tmp_path, shape):
+    tolerant.write_blank(tmp_path / "sub" / "plain.tiff", shape)
+    monkeypatch.setattr(label_tiff, "LARGEST_PLAIN", 0)
+    tolerant.write_blank(tmp_path / "tiled.tiff", shape)
+    for name in ("sub/plain.tiff", "tiled.tiff"):
         labels = tifffile.imread(tmp_path / name)
         assert (labels.shape, labels.dtype, labels.max()) == (shape, np.uint16, 0)
 

@@ -20,8 +20,9 @@ import numpy as np
 import tifffile
 
 from starpoly.io.writers import label_tiff, ome_zarr
+from starpoly.prediction.formats import SlideOutputs
 from starpoly.prediction.outputs import Job
-from starpoly.prediction.slide import SlideOutputs, segment_slide
+from starpoly.prediction.slide import segment_slide
 
 from support.painted import PaintedModel, disks, paint
 
@@ -132,7 +133,7 @@ def die_everywhere(slide: Slide, earlier: Path | None, wanted: dict[str, object]
 def main(folder: Path, kinds: list[str], scene: str) -> int:
     """Die before each change; 1 if something was wrong."""
     os.fsync = lambda descriptor: None  # processes die here, not machines
-    label_tiff.TILE, label_tiff._SMALLEST_LEVEL, ome_zarr.CHUNK = 32, 64, 64
+    label_tiff.LARGEST_PLAIN, label_tiff.TILE, label_tiff._SMALLEST_LEVEL, ome_zarr.CHUNK = 0, 32, 64, 64
     import PIL.PngImagePlugin  # noqa: F401  # not once per child
     import roifile  # noqa: F401
     import zarr.codecs  # noqa: F401

@@ -8,10 +8,11 @@ import tifffile
 
 from starpoly.cli.main import main
 from starpoly.config import AugmentConfig, ModelSpec, NetworkConfig, Thresholds, TrainingConfig
-from starpoly.errors import DataError, StarpolyWarning
+from starpoly.errors import DataError
 from starpoly.model import StarPoly2D
 from starpoly.napari_plugin.train import LabelledPlanes, train_model
-from starpoly.network.storage.folder import build_network, load_spec, save_model
+from starpoly.network.architectures.registry import build_network
+from starpoly.network.storage.folder import load_spec, save_model
 from starpoly.training import thresholds
 
 from support.examples import with_discs
@@ -26,33 +27,26 @@ IMAGE = np.where(LABELS > 0, 200, 20) + np.random.default_rng(0).integers(0, 9, 
 CLASSES = {label: 1 + label % 2 for label in range(1, 9)}
 
 
-def train(folder, validation_data=([IMAGE], [LABELS]), **settings):
-    settings = {"network": NETWORK, "training": TRAINING, **settings}
-    return StarPoly2D.train([IMAGE], [LABELS], validation_data=validation_data, folder=folder, **settings)
-
-
-@pytest.fixture
-def finds_nothing(monkeypatch):
-    """Scores so low that no object counts."""
-    monkeypatch.setattr(thresholds, "LOWEST_PROBABILITY", 1.0)
-
-
-def test_validation_data_may_have_classes(tmp_path):
-    model = train(
-        tmp_path / "m",
-        ([IMAGE], [LABELS], [CLASSES]),
-        classes=[CLASSES],
-        class_names=("even", "odd"),
-        network=NETWORK.replace(n_classes=2),
+def train(folder, validation_data, **settings):
+    return StarPoly2D.train(
+        [IMAGE],
+        [LABELS],
+        validation_data=validation_data,
+        folder=folder,
+        network=NETWORK,
+        training=TRAINING,
+        **settings,
     )
+
+
+def test_validation_data_may_have_classes_and_their_names_set_their_number(tmp_path):
+    model = train(tmp_path / "m", ([IMAGE], [LABELS], [CLASSES]), classes=[CLASSES], class_names=("even", "odd"))
+    assert model.spec.network == NETWORK.replace(n_classes=2)
     assert model.spec.class_names == ("even", "odd")
     assert model.spec.calibration
     assert load_spec(tmp_path / "m").thresholds == model.thresholds
-
-
-def test_names_of_classes_set_their_number(tmp_path):
-    model = train(tmp_path / "m", classes=[CLASSES], class_names=("even", "odd"))
-    assert model.spec.network == NETWORK.replace(n_classes=2)
+    names = {path.name for path in (tmp_path / "m").iterdir()}
+    assert {"model.json", "weights.h5", "training.csv", "losses.png", "training.html", "checkpoint.npz"} <= names
 
 
 def test_validation_data_of_other_parts_are_refused_before_the_training(tmp_path):
@@ -61,22 +55,8 @@ def test_validation_data_of_other_parts_are_refused_before_the_training(tmp_path
     assert not (tmp_path / "m").exists()
 
 
-def test_a_model_that_finds_nothing_keeps_the_default_thresholds(tmp_path, finds_nothing):
-    with pytest.warns(StarpolyWarning, match="thresholds stay at their defaults"):
-        model = train(tmp_path / "m")
-    assert model.thresholds == Thresholds()
-    assert load_spec(tmp_path / "m").calibration == ()
-    assert (tmp_path / "m" / "training.html").exists()
-
-
-@pytest.mark.filterwarnings("ignore:.*the mask holds no object")
-def test_validation_images_without_objects_keep_the_default_thresholds(tmp_path):
-    with pytest.warns(StarpolyWarning, match="expected true objects"):
-        model = train(tmp_path / "m", ([IMAGE], [0 * LABELS]))
-    assert model.thresholds == Thresholds()
-
-
-def test_the_command_ends_well_where_nothing_is_found(tmp_path, finds_nothing, capsys):
+def test_where_nothing_is_found_the_model_is_written_with_default_thresholds(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(thresholds, "LOWEST_PROBABILITY", 1.0)  # no score is higher
     for place, pixels in (("images", IMAGE.astype(np.uint8)), ("masks", LABELS.astype(np.uint16))):
         (tmp_path / place).mkdir()
         for name in "ab":
@@ -86,19 +66,15 @@ def test_the_command_ends_well_where_nothing_is_found(tmp_path, finds_nothing, c
     argv += ["--config", tmp_path / "tiny.toml", "--epochs", 1, "--steps", 1, "--batch-size", 1, "--patch-size", 32]
     assert main([str(word) for word in argv]) == 0
     assert "thresholds stay at their defaults" in capsys.readouterr().err
-    assert {"model.json", "training.html", "losses.png"} <= {path.name for path in (tmp_path / "m").iterdir()}
+    spec = load_spec(tmp_path / "m")
+    assert (spec.thresholds, spec.calibration) == (Thresholds(), ())
+    assert {"losses.png", "training.html"} <= {path.name for path in (tmp_path / "m").iterdir()}
 
 
 @pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
 def test_napari_keeps_the_network_of_the_initial_model(tmp_path):
     spec = ModelSpec("mine", NETWORK, 20.0)
-    save_model(tmp_path / "mine", spec, build_network(spec))
+    save_model(tmp_path / "mine", spec, build_network(spec.network))
     planes = LabelledPlanes([IMAGE], [LABELS], [IMAGE], [LABELS])
     train_model(planes, tmp_path / "more", init=str(tmp_path / "mine"), epochs=1, steps=1)
     assert load_spec(tmp_path / "more").network == NETWORK
-
-
-def test_python_and_the_command_leave_the_same_files(tmp_path):
-    train(tmp_path / "m")
-    names = {path.name for path in (tmp_path / "m").iterdir()}
-    assert {"model.json", "weights.h5", "training.csv", "losses.png", "training.html", "checkpoint.npz"} <= names

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from starpoly.config import Thresholds
+from starpoly.errors import ConfigError
 from starpoly.evaluation.scored import ScoredMatches, match_scored
 from starpoly.polygons import StarPolygons
-from starpoly.training.thresholds import best_probability
+from starpoly.training.data import array_pairs
+from starpoly.training.thresholds import NothingFoundError, best_probability, tune
+
+from support.examples import stars, with_discs
+from support.painted import model_that_finds
 
 TAUS = (0.5, 0.7)
 
@@ -46,3 +53,34 @@ def test_match_scored_finds_each_polygons_best_true_object():
     assert matches.n_true == 1
     assert matches.ious[0] > 0.95
     assert matches.ious[1] == 0
+
+
+LABELS = with_discs((40, 50), (10, 10, 6), (25, 30, 6))
+PAIRS = array_pairs([1.0 * LABELS], [LABELS])
+#: One for each true object, and one beside them.
+FOUND = stars((10, 10, 6), (25, 30, 6), (30, 10, 4), probabilities=[0.9, 0.8, 0.3])
+
+
+def test_thresholds_are_chosen_among_those_that_are_given():
+    tuned = tune(model_that_finds(FOUND), PAIRS, nms_threshs=(0.35,), iou_threshs=(0.5,), progress=False)
+    assert tuned.thresholds == Thresholds(prob=0.55, nms=0.35)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"nms_threshs": ()}, "nms_threshs: expected one or more"),
+        ({"nms_threshs": (1.5,)}, "nms_threshs: .* from 0 to 1"),
+        ({"iou_threshs": (0.3, 0.5)}, r"iou_threshs: .* from 0.5 to 1, got \[0.3, 0.5\]"),
+    ],
+)
+def test_thresholds_out_of_range_are_refused(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        tune(model_that_finds(FOUND), PAIRS, **settings)
+
+
+def test_nothing_to_choose_by_is_said():
+    with pytest.raises(NothingFoundError, match="objects that the model finds"):
+        tune(model_that_finds(FOUND.take([])), PAIRS, progress=False)
+    with pytest.raises(NothingFoundError, match="expected true objects"):
+        tune(model_that_finds(FOUND), array_pairs([1.0 * LABELS], [0 * LABELS]), progress=False)

@@ -125,3 +125,21 @@ def test_class_table_is_read_from_csv(tmp_path):
     (tmp_path / "classes" / "a.csv").write_text("label,class\n1,2\n")
     (pair,) = find_pairs(tmp_path / "images", tmp_path / "masks", tmp_path / "classes")
     assert pair.classes == {1: 2}
+
+
+def test_every_kind_that_can_be_read_trains_and_the_rest_is_named(tmp_path):
+    images, masks = tmp_path / "images", tmp_path / "masks"
+    for folder in (images, masks):
+        folder.mkdir()
+    labels = square()
+    np.save(images / "a.npy", image_of(labels))
+    tifffile.imwrite(images / "b.svs", image_of(labels))
+    np.save(masks / "a.npy", labels)
+    tifffile.imwrite(masks / "b_cp_masks.tif", labels)
+    (images / "notes.txt").touch()
+    with pytest.warns(StarpolyWarning, match=r"passed over, no images: 1 \.txt \(notes\.txt\)"):
+        pairs = find_pairs(images, masks)
+    assert [pair.name for pair in pairs] == ["a", "b"]
+    for pair in pairs:
+        np.testing.assert_array_equal(pair.read_image(), image_of(labels))
+        np.testing.assert_array_equal(pair.read_labels(), labels)

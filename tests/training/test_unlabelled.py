@@ -7,7 +7,7 @@ import pytest
 import tifffile
 
 from starpoly.config import TrainingConfig
-from starpoly.errors import ConfigError, DataError
+from starpoly.errors import ConfigError, DataError, StarpolyWarning
 from starpoly.training.unlabelled import array_unlabelled, cropped, find_unlabelled, labelling_epochs
 
 
@@ -19,7 +19,9 @@ def test_images_of_a_folder_without_those_that_have_labels(tmp_path):
     for name in ("b.tif", "a.tif", "c_img.tif"):
         tifffile.imwrite(tmp_path / name, np.full((4, 5), ord(name[0]), np.uint8))
     (tmp_path / "notes.txt").write_text("no image")
-    assert [image.name for image in find_unlabelled(tmp_path)] == ["a.tif", "b.tif", "c_img.tif"]
+    with pytest.warns(StarpolyWarning, match=r"passed over, no images: 1 \.txt \(notes\.txt\)"):
+        assert [image.name for image in find_unlabelled(tmp_path)] == ["a.tif", "b.tif", "c_img.tif"]
+    (tmp_path / "notes.txt").unlink()
     (only,) = find_unlabelled(tmp_path, exclude={"a", "c"})
     assert (only.read() == ord("b")).all()
     with pytest.raises(DataError, match="expected unlabelled images"):

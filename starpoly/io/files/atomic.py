@@ -20,15 +20,15 @@ _LONGEST_NAME = 200  # bytes; file systems take 255, and something is added
 def atomic_path(path: str | Path, *, sync: bool = True) -> Iterator[Path]:
     """A temporary path beside ``path`` that takes its name when the block ends well.
 
-    When the block raises, the temporary file is removed and ``path`` is left as it was. What a killed process left of its
-    own is removed by the next that writes the same file.
+    When the block raises, the temporary file is removed and ``path`` is left as it was. The next
+    process that writes the same file removes what a killed one left.
 
     Parameters
     ----------
     path : str or Path
     sync : bool
-        Wait until the disk has the contents before they get their name, so that they outlive a loss of power, and a
-        disk that only then finds itself full is heard.
+        Wait until the disk has the contents before they get their name, so that they outlive a loss of power, and the
+        error of a disk that only then runs full is raised.
     """
     path = Path(path)
     with reserved(path) as temporary:

@@ -1,4 +1,4 @@
-"""What tells an image from another, without reading all of it."""
+"""Fingerprints of images, from samples of their content."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _METADATA = (".json", ".zarray", ".zgroup", ".zattrs")
 
 
 def identify(image: Any, source: Source) -> dict[str, Any]:
-    """Marks of an image that differ from those of any other that it might be taken for.
+    """Marks that tell an image from any other that it could be confused with.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which process may write somewhere: a lock that ends with the process, however it ends."""
+"""Locks between processes, released when the process ends, however it ends."""
 
 from __future__ import annotations
 

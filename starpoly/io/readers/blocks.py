@@ -18,10 +18,10 @@ CACHE_BYTES = 32 << 20
 """Decoded blocks kept in memory per source, so that windows that overlap do not decode twice."""
 
 EXPENSIVE_BYTES = 256 << 20
-"""What must be decoded at once, and held, above which the user is told."""
+"""Bytes decoded and held at once above which starpoly warns."""
 
 MAX_BLOCK_BYTES = 16 << 30
-"""A header that claims larger blocks is not believed."""
+"""Larger blocks, as only a damaged header claims, are refused."""
 
 
 @dataclass
@@ -114,6 +114,6 @@ def _shifted(box: Box, y: int, x: int) -> Box:
 
 
 def warn_of_cost(name: object, read_warning: str | None) -> None:
-    """Tell the user what is dear about a source."""
+    """Warn that a source is expensive to read, where it is."""
     if read_warning is not None:
         warnings.warn(f"{name}: {read_warning}", StarpolyWarning, stacklevel=4)

@@ -40,7 +40,7 @@ class Source(ABC):
     block : (int, int)
         Rows and columns that are decoded at once; regions along its multiples cost least.
     read_warning : str or None
-        What is dear about reading it by region, None where nothing is.
+        Why reading it by region is expensive, None where it is not.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A source made small: every k-th pixel of it."""
+"""Thumbnails: every k-th pixel of a source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Distrust of bytes from outside: what a decoder raises becomes an error of one line, and no claim of a header is believed."""
+"""Bytes from outside: errors of decoders become one line, and impossible claims of headers are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the sinks take label images: region by region, in the order of the file, at every level of a pyramid."""
+"""Label images by region: the protocol, and their tiles in the order of the file at every level of a pyramid."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...tiling import Box, cut
 
 
 class RegionLabels(Protocol):
-    """A label image of which regions can be had, such as :class:`starpoly.labels.lazy.LazyLabels`; some make one wait."""
+    """A label image that gives regions, such as :class:`starpoly.labels.lazy.LazyLabels`; a call may wait for them."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -32,7 +32,7 @@ class RegionLabels(Protocol):
 
 
 def check_labels(labels: RegionLabels, path: str | Path) -> None:
-    """Refuse what has no pixels or no ids.
+    """Refuse an empty image and other dtypes than uint16 and uint32.
 
     Raises
     ------

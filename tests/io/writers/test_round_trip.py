@@ -13,6 +13,7 @@ from support.sinks import slide
 
 @pytest.mark.parametrize("name", ["a.ome.tiff", "a.ome.zarr"])
 def test_sources_read_what_sinks_write(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(label_tiff, "LARGEST_PLAIN", 0)
     monkeypatch.setattr(label_tiff, "TILE", 16)
     monkeypatch.setattr(label_tiff, "_SMALLEST_LEVEL", 32)
     monkeypatch.setattr(ome_zarr, "CHUNK", 32)

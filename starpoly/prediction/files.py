@@ -1,0 +1,147 @@
+"""From image files to result files: one job after the other, each with the model that suits it."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..detection.options import DetectionOptions
+from ..errors import ImageError, StarpolyWarning, TooLargeError
+from ..io.readers.registry import is_zarr
+from ..timing import Stopwatch
+from .models import Models
+from .opening import HeldSource, check_memory, open_image
+from .outputs import Job
+from .part import ImagePart
+from .slide import SlideResult, segment_source
+
+
+@dataclass(frozen=True)
+class PredictionRequest:
+    """What is asked of every image of a run.
+
+    Parameters
+    ----------
+    options : DetectionOptions
+    part : ImagePart
+        Its mask is a file, or for several images a folder of masks of the same names.
+    """
+
+    options: DetectionOptions = field(default_factory=DetectionOptions)
+    part: ImagePart = field(default_factory=ImagePart)
+
+
+def predict_file(
+    job: Job,
+    models: Models,
+    request: PredictionRequest,
+    clock: Stopwatch,
+    *,
+    progress: bool = False,
+    several: bool = False,
+) -> dict[str, Any]:
+    """Segment one image file and write its results.
+
+    Parameters
+    ----------
+    job : Job
+    models : Models
+    request : PredictionRequest
+    clock : Stopwatch
+        Told the seconds per stage.
+    progress : bool
+        Show a bar on a terminal.
+    several : bool
+        There are several images: only large ones get a bar of their own.
+
+    Returns
+    -------
+    dict of JSON types
+        ``model``, ``shape``, ``objects``, ``tiles``; with a mask or tissue also ``skipped`` tiles and the ``fraction`` of the
+        image that they cover.
+
+    Raises
+    ------
+    StarpolyError
+        Of whatever kind; also MemoryError.
+    """
+    part = request.part
+    if part.mask is not None:
+        part = replace(part, mask=mask_of(job, part.mask))
+    check_memory(job.image, request.options.memory)
+    try:
+        name, result = _segment(
+            job, models, request.options, part, clock, progress=progress, several=several, hold=True
+        )
+    except (MemoryError, TooLargeError):
+        message = f"{job.image}: memory does not suffice for the image as a whole; going on tile by tile"
+        warnings.warn(message, StarpolyWarning, stacklevel=2)
+        result = None
+    if result is None:  # here, where what was held is let go
+        name, result = _segment(
+            job, models, request.options, part, clock, progress=progress, several=several, hold=False
+        )
+    for stage, seconds in result.seconds.items():
+        clock.seconds[stage] = clock.seconds.get(stage, 0.0) + seconds
+    row = {"model": name, "shape": list(result.shape), "objects": result.n_objects, "tiles": result.n_tiles}
+    if part.mask is not None or part.tissue is not None:
+        row |= {"skipped": result.n_skipped, "fraction": round(result.fraction, 4)}
+    return row
+
+
+def _segment(
+    job: Job,
+    models: Models,
+    options: DetectionOptions,
+    part: ImagePart,
+    clock: Stopwatch,
+    *,
+    progress: bool,
+    several: bool,
+    hold: bool,
+) -> tuple[str, SlideResult]:
+    with clock.timing("opening"):
+        source = open_image(job.image, part, options.memory, hold=hold)
+    with source:
+        name, model = models.suited_to(source)
+        shown = progress and not (several and isinstance(source, HeldSource))
+        result = segment_source(
+            model, job.image, source, job.outputs, options, part=part, journal=job.journal, progress=shown
+        )
+    return name, result
+
+
+def check_mask(mask: Path | None, n_images: int) -> None:
+    """Refuse one mask for several images.
+
+    Raises
+    ------
+    ImageError
+        If it is no folder of masks, and there are several images.
+    """
+    if mask is not None and n_images > 1 and not (mask.is_dir() and not is_zarr(mask)):
+        raise ImageError(
+            f"--mask: expected a folder of masks for {n_images} images, got {mask}; give the images one by one"
+        )
+
+
+def mask_of(job: Job, mask: Path) -> Path:
+    """The mask of an image: the one that was given, or that of the same name in a folder.
+
+    Raises
+    ------
+    ImageError
+        If the folder has none of that name, or several.
+    """
+    from ..io.files.naming import key
+    from ..io.files.pairing import image_files
+
+    if not mask.is_dir() or is_zarr(mask):
+        return mask
+    name = key(job.image.with_suffix(".tif").name)  # whatever the kind of image
+    found = [path for path in image_files(mask) if key(path) == name]
+    if len(found) != 1:
+        raise ImageError(f"{mask}: expected one mask called {name} or {name}_mask, got {len(found)}")
+    return found[0]

@@ -1,0 +1,118 @@
+"""An image as it is segmented: held in memory where it is small, else read tile by tile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import ImageError, TooLargeError
+from ..io.readers.array import ArraySource
+from ..io.readers.header import Header
+from ..io.readers.images import open_source, read_header, read_image
+from ..io.readers.source import DerivedSource, Source
+from ..io.readers.view import SourceView
+from ..io.writers.pyramid import check_pixel_size
+from .part import ImagePart
+
+#: Images with more pixels are read, segmented and written tile by tile.
+LARGEST_HELD = 32_000_000
+#: Bytes per pixel that the labels of a held image and working copies of them take, beside its own pixels.
+_LABEL_BYTES = 12
+
+
+class HeldSource(DerivedSource):
+    """A source whose pixels are in memory.
+
+    Parameters
+    ----------
+    source : Source
+        Is read at once.
+    """
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source)
+        self.pixels = np.asarray(source)
+
+    def made_by(self) -> tuple[Callable[..., Source], tuple[Any, ...]]:
+        """See :meth:`Source.made_by`."""
+        return HeldSource, (self._source,)
+
+    def read(self, box: Any, channels: Any) -> np.ndarray:
+        """See :meth:`Source.read`."""
+        pixels = self.pixels[box.slices]
+        return pixels if tuple(channels) == tuple(range(self.shape[2])) else pixels[..., list(channels)]
+
+
+def open_image(image: Any, part: ImagePart, memory: int | None = None, *, hold: bool = True) -> Source:
+    """Open a part of an image.
+
+    Parameters
+    ----------
+    image : path, Source or array-like
+        See :func:`starpoly.io.readers.images.open_source`.
+    part : ImagePart
+    memory : int, optional
+        Bytes for the whole process.
+    hold : bool
+        Whether a small image is read into memory, which gives a :class:`HeldSource`.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be read.
+    """
+    size = check_pixel_size(part.pixel_size, "pixel size")
+    header = _header(image)
+    if hold and part.is_whole and header is not None and _is_small(header.shape, header.n_bytes, memory):
+        # decoded at once, which is faster than by region
+        source: Source = SourceView(
+            ArraySource(read_image(image), image), None, part.channels, size or header.pixel_size
+        )
+    else:
+        source = open_source(image, level=part.level, channels=part.channels, roi=part.roi, pixel_size=size)
+    if not (hold and _is_small(source.shape[:2], source.nbytes, memory)):
+        return source
+    try:
+        return HeldSource(source)
+    except BaseException:
+        source.close()
+        raise
+
+
+def _header(image: Any) -> Header | None:
+    if not isinstance(image, str | Path):
+        return None
+    try:
+        return read_header(image)
+    except ImageError:
+        return None  # reported when it is read
+
+
+def _is_small(shape: tuple[int, int], n_bytes: int, memory: int | None) -> bool:
+    n_pixels = shape[0] * shape[1]
+    return n_pixels <= LARGEST_HELD and (memory is None or n_bytes + _LABEL_BYTES * n_pixels <= memory)
+
+
+def check_memory(image: Any, memory: int | None) -> None:
+    """Refuse an image that must be decoded whole and does not fit.
+
+    Parameters
+    ----------
+    image : path or array-like
+    memory : int or None
+        Bytes for the whole process.
+
+    Raises
+    ------
+    TooLargeError
+        If it is a file that cannot be read by region and needs more than the memory.
+    """
+    header = None if memory is None else _header(image)
+    if memory is not None and header is not None and not header.by_region and header.n_bytes > memory:
+        raise TooLargeError(
+            f"expected an image that can be held in {memory / 2**20:.3g} MB, got {header.shape[0]} x "
+            f"{header.shape[1]} pixels, which need {header.n_bytes / 2**20:.3g} MB; raise --memory or save it as a tiled TIFF"
+        )

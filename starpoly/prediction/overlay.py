@@ -1,0 +1,54 @@
+"""The overlay of an image of any size: image and labels reduced alike, the outlines drawn over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from numpy.typing import NDArray
+
+from ..io.readers.source import Source
+from ..io.readers.thumbnail import every
+from ..io.writers.overlay import write_overlay
+from ..io.writers.pyramid import RegionLabels
+from ..tiling import Box
+
+#: The overlay is drawn at a power of two of the image's size, at most this many pixels a side ...
+OVERLAY_SIDE = 4096
+#: ... and bytes of the image.
+OVERLAY_BYTES = 1 << 26
+
+
+def write_overlay_of(path: Path, source: Source, labels: RegionLabels) -> None:
+    """Draw every ``step``-th pixel of image and labels.
+
+    Parameters
+    ----------
+    path : Path
+        PNG file.
+    source : Source
+        The image.
+    labels : RegionLabels
+        Of the same height and width.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    step = 1
+    while max(source.shape[:2]) > OVERLAY_SIDE * step or source.nbytes > OVERLAY_BYTES * step**2:
+        step *= 2
+    write_overlay(path, every(source, step), _Reduced(labels, step), max_side=OVERLAY_SIDE)
+
+
+class _Reduced:
+    """Every ``step``-th pixel of a label image, drawn when it is asked for."""
+
+    def __init__(self, labels: RegionLabels, step: int) -> None:
+        self._labels, self._step = labels, step
+        self.shape = tuple(-(-length // step) for length in labels.shape)
+
+    def __getitem__(self, key: tuple[slice, slice]) -> NDArray:
+        (y0, y1, _), (x0, x1, _) = (part.indices(length) for part, length in zip(key, self.shape, strict=True))
+        box = Box(y0 * self._step, x0 * self._step, y1 * self._step, x1 * self._step)
+        return self._labels.region(box.clip(self._labels.shape), self._step)

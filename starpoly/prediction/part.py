@@ -1,0 +1,104 @@
+"""Which part of an image is segmented: level, channels, region; and what is known about its pixels."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigError, ImageError
+from ..tiling import Box
+
+if TYPE_CHECKING:
+    from ..io.readers.source import Source
+    from .region_masks import RegionMask
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ImagePart:
+    """A part of an image; by default all of it.
+
+    Parameters
+    ----------
+    level : int
+        Level of a pyramid, 0 the finest.
+    channels : sequence of int, optional
+        Channels to use, from 0.
+    roi : Box, optional
+        Region, in pixels of the level. Results are in pixels of the region.
+    mask : path or array-like, optional
+        An image of any size with the proportions of the level, not zero where objects are wanted; objects with a centre
+        elsewhere are dropped.
+    tissue : {"auto"}, optional
+        Leave empty glass out, see :func:`starpoly.prediction.tissue.find_tissue`.
+    pixel_size : (float, float), optional
+        Micrometres per pixel (y, x) of the level; replaces what the file says.
+    merge_channels : bool
+        Merge channels that a model cannot take into grey, with a warning, in place of an error.
+    """
+
+    level: int = 0
+    channels: Sequence[int] | None = None
+    roi: Box | None = None
+    mask: Any = None
+    tissue: str | None = None
+    pixel_size: tuple[float, float] | None = None
+    merge_channels: bool = False
+
+    def __post_init__(self) -> None:
+        if self.mask is not None and self.tissue is not None:
+            raise ConfigError("expected a mask or tissue='auto', got both; choose one")
+        if self.tissue not in (None, "auto"):
+            raise ConfigError(f"tissue: expected 'auto', got {self.tissue!r}")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all pixels of the finest level count."""
+        return not (self.level or self.roi is not None or self.mask is not None or self.tissue is not None)
+
+    def region(self, image: Any, source: Source) -> RegionMask | None:
+        """Where objects are wanted, from mask or tissue; None for everywhere.
+
+        Parameters
+        ----------
+        image : path or array-like
+            As it was given.
+        source : Source
+            This part of it.
+        """
+        if self.mask is None and self.tissue is None:
+            return None
+        from ..io.readers.images import open_source
+        from .region_masks import read_mask
+        from .tissue import find_tissue
+
+        if self.mask is not None:
+            what, region = "mask", read_mask(self.mask, source.levels[source.level])
+            (y, x), (height, width) = source.offset, source.shape[:2]
+            region = region.within(Box(y, x, y + height, x + width))
+            if not region.overlaps(Box(0, 0, height, width)):
+                raise ImageError(
+                    f"{source.name}: expected a mask that is not zero where to look, got zeros in the whole region"
+                )
+        else:
+
+            def open_level(level: int, box: Box) -> Source:
+                return open_source(image, level=level, channels=self.channels, roi=box)
+
+            what, region = "tissue", find_tissue(source, open_level if isinstance(image, str | Path) else None)
+        _log.info("%s: %.3g %% of the image is segmented", what, 100 * region.fraction)
+        return region
+
+    def identity(self, region: RegionMask | None) -> dict[str, Any]:
+        """What tells this part from others, as JSON types."""
+        roi = self.roi
+        return {
+            "level": self.level,
+            "channels": None if self.channels is None else list(self.channels),
+            "roi": None if roi is None else [roi.y0, roi.x0, roi.y1, roi.x1],
+            "mask": None if region is None else region.fingerprint(),
+        }

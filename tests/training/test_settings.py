@@ -1,0 +1,48 @@
+"""Settings of a training: a file, names that go before it, and the network of the initial model."""
+
+from __future__ import annotations
+
+import pytest
+
+from starpoly.config import NetworkConfig, TrainingConfig
+from starpoly.errors import ConfigError
+from starpoly.model_zoo import find_model
+from starpoly.network.storage.folder import load_spec
+from starpoly.training.settings import read_settings
+
+INIT = "nuclei-fluo-small"
+
+
+def toml(folder, text):
+    path = folder / "settings.toml"
+    path.write_text(text)
+    return path
+
+
+def test_defaults():
+    settings = read_settings()
+    assert (settings.network, settings.training) == (NetworkConfig(), TrainingConfig())
+
+
+def test_what_is_named_goes_before_the_file(tmp_path):
+    settings = read_settings(toml(tmp_path, "[training]\nepochs = 3\nseed = 4\n"), training={"epochs": 5})
+    assert (settings.training.epochs, settings.training.seed) == (5, 4)
+
+
+def test_the_initial_model_keeps_its_network_but_for_what_the_file_changes(tmp_path):
+    assert read_settings(init=INIT).network is None
+    changed = read_settings(toml(tmp_path, "[network]\nn_channels = 3\n"), init=INIT).network
+    assert changed == load_spec(find_model(INIT)).network.replace(n_channels=3)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[net]\nn_rays = 8\n", "unknown table 'net'"),
+        ("[training]\nepoch = 3\n", "did you mean 'epochs'"),
+        ("=", "TOML"),
+    ],
+)
+def test_what_is_unknown_is_refused(tmp_path, text, message):
+    with pytest.raises(ConfigError, match=message):
+        read_settings(toml(tmp_path, text))
