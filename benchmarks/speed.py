@@ -323,7 +323,7 @@ def _product(dtype: str) -> float:
 def network(options: argparse.Namespace) -> Iterable[Row]:
     """Networks alone, per megapixel, against Keras's predict with the same network."""
     from starpoly.model_zoo import find_model
-    from starpoly.network.engines.choice import is_installed
+    from starpoly.network.engines.registry import is_installed
     from starpoly.network.predictor import Predictor
 
     side = 1024
@@ -357,7 +357,7 @@ def network(options: argparse.Namespace) -> Iterable[Row]:
 
 def engines() -> list[str]:
     """Those that are installed and fast on CPUs, the fastest last."""
-    from starpoly.network.engines.choice import is_installed
+    from starpoly.network.engines.registry import is_installed
 
     return ["tensorflow", *(["openvino"] if is_installed("openvino") else [])]
 

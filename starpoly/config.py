@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import difflib
 import itertools
@@ -12,6 +13,8 @@ from typing import Any, Self
 
 from .errors import ConfigError
 
+#: The architecture of networks that come from StarDist 2D.
+STARDIST = "stardist_unet"
 #: Test-time augmentation: what can be asked for, and how many looks at an image that is.
 TTA = {"none": 1, "flips": 4, "all": 8}
 
@@ -50,7 +53,8 @@ class Config:
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some settings changed, validated anew."""
-        return type(self).from_dict({**self.to_dict(), **changes})
+        values = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}  # type: ignore[arg-type]
+        return type(self).from_dict({**copy.deepcopy(values), **changes})
 
 
 def _coerce(value: Any, expected: Any, where: str) -> Any:
@@ -89,13 +93,18 @@ def _require(condition: bool, message: str) -> None:
 
 @dataclass(frozen=True)
 class NetworkConfig(Config):
-    """Shape of the U-Net; enough to rebuild it.
+    """Shape of the network; enough to rebuild it.
 
-    ``n_classes`` = 0 means that objects have no classes. ``stem`` is how full resolution is left:
+    ``n_classes`` = 0 means that objects have no classes. ``stem`` is how the network leaves full resolution:
     "conv" (convolutions at full resolution, then pooling to the grid, as StarDist does) or "patch" (one strided
     convolution straight to the grid, cheap). ``distance_scale`` multiplies the distance head's
-    output, so that the head works with numbers near one. ``foreground_filters`` is the width of the branch that says
-    of every pixel, not only of those on the grid, whether it lies in an object; 0 for a network without it.
+    output, so that the head works with numbers near one. ``foreground_filters`` is the width of the branch that tells
+    for every pixel, not only for those on the grid, whether it lies in an object; 0 for a network without it.
+
+    ``architecture`` names the entry of :mod:`starpoly.network.architectures` that builds the network. An architecture
+    with a config of its own reads it from ``settings``; what is above then only describes channels, rays, grid and
+    classes. ``more_heads`` names further entries of :mod:`starpoly.network.heads` that the network is to have. JSON
+    leaves these three out where they have their defaults.
     """
 
     n_channels: int = 1
@@ -115,6 +124,9 @@ class NetworkConfig(Config):
     activation: str = "relu"
     distance_activation: str = "softplus"
     distance_scale: float = 8.0
+    architecture: str = "unet"
+    settings: dict[str, Any] = field(default_factory=dict)
+    more_heads: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         def power_of_two(value: int) -> bool:
@@ -147,10 +159,13 @@ class NetworkConfig(Config):
         )
         _require(self.distance_scale > 0, f"distance_scale: expected a positive number, got {self.distance_scale}")
 
-    @property
-    def stride(self) -> tuple[int, int]:
-        """Total stride of the network in pixels (y, x): windows are multiples of it."""
-        return self.grid[0] * 2**self.depth, self.grid[1] * 2**self.depth
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dict of JSON types; the parts that only some networks have are left out where they are empty."""
+        values = super().to_dict()
+        for name, default in (("architecture", "unet"), ("settings", {}), ("more_heads", ())):
+            if values[name] == default:
+                del values[name]
+        return values
 
 
 @dataclass(frozen=True)
@@ -217,8 +232,7 @@ class ModelSpec(Config):
     are moved to where the network sees the foreground end (see :mod:`starpoly.geometry.outline_refinement`), if it says that.
     ``calibration`` is pairs of a score and the chance that an object of it is right (see :mod:`starpoly.labels.confidence`),
     ascending; empty if not measured.
-    ``stardist`` is empty for our own network; for one imported from StarDist it holds the settings
-    from which that is built, and ``network`` says no more than channels, rays, grid and classes.
+    In JSON the settings of a network from StarDist stand beside ``network``, as ``stardist``, which is empty for others.
     """
 
     name: str
@@ -235,7 +249,6 @@ class ModelSpec(Config):
     description: str = ""
     licence: str = ""
     training: dict[str, Any] = field(default_factory=dict)
-    stardist: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _require(self.max_distance > 0, f"max_distance: expected a positive number, got {self.max_distance}")
@@ -245,6 +258,25 @@ class ModelSpec(Config):
         _require(
             rising and chances, f"calibration: expected ascending pairs of score and chance, got {self.calibration}"
         )
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], *, where: str = "") -> Self:
+        """As :meth:`Config.from_dict`; ``stardist`` becomes the network's architecture and settings."""
+        values = dict(values) if isinstance(values, Mapping) else values
+        stardist = values.pop("stardist", None) if isinstance(values, dict) else None
+        if stardist and isinstance(values.get("network"), Mapping):
+            values["network"] = {**values["network"], "architecture": STARDIST, "settings": stardist}
+        return super().from_dict(values, where=where)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dict of JSON types, as ``model.json`` holds it."""
+        values = super().to_dict()
+        network = values["network"] = self.network.to_dict()
+        values["stardist"] = {}
+        if self.network.architecture == STARDIST:
+            del network["architecture"]
+            values["stardist"] = network.pop("settings", {})
+        return values
 
 
 @dataclass(frozen=True)

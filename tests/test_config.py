@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -69,5 +70,33 @@ def test_replace_validates():
         Thresholds().replace(nms=2.0)
 
 
-def test_stride_follows_from_grid_and_depth():
-    assert NetworkConfig(grid=(1, 2), depth=3).stride == (8, 16)
+STARDIST = {"n_rays": 6, "depth": 1}
+
+
+def test_what_only_some_networks_have_is_left_out_of_json():
+    assert not {"architecture", "settings", "more_heads"} & NetworkConfig().to_dict().keys()
+    other = NetworkConfig(architecture="other", settings={"width": 3}, more_heads=("boundary",))
+    assert NetworkConfig.from_dict(json.loads(json.dumps(other.to_dict()))) == other
+
+
+def test_a_network_of_stardist_stands_beside_the_network_in_json():
+    spec = ModelSpec("theirs", NetworkConfig(architecture="stardist_unet", settings=STARDIST), max_distance=9.0)
+    content = spec.to_dict()
+    assert content["stardist"] == STARDIST
+    assert not {"architecture", "settings"} & content["network"].keys()
+    assert ModelSpec.from_dict(json.loads(json.dumps(content))) == spec
+    assert spec.replace(name="other").network == spec.network
+    assert spec.replace(network=NetworkConfig()).to_dict()["stardist"] == {}
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[1] / "models").glob("*/model.json")), ids=str)
+def test_a_shipped_description_comes_back_to_the_same_bytes(path):
+    text = path.read_text(encoding="utf-8")
+    content = json.loads(text)
+    kept = {name: content.pop(name) for name in ("format", "weights_sha256")}
+    again = {
+        "format": kept["format"],
+        **ModelSpec.from_dict(content).to_dict(),
+        "weights_sha256": kept["weights_sha256"],
+    }
+    assert json.dumps(again, indent=2) + "\n" == text

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import TTA
 from ..errors import ImageError, StarpolyError
-from ..network.engines.choice import ENGINES
+from ..network.engines.registry import ENGINES
 from ..network.precision import PRECISIONS
 from ..prediction.formats import FORMATS
 from ..tiling import Box
@@ -99,7 +99,7 @@ def _add_model_arguments(model: argparse._ArgumentGroup) -> None:
     )
     model.add_argument(
         "--engine",
-        choices=ENGINES,
+        choices=tuple(ENGINES),
         default="tensorflow",
         help="what runs the network: openvino (extra fast) is faster on CPUs, onnx is the extra onnx",
     )

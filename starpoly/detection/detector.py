@@ -95,7 +95,7 @@ class Detector:
 
     @classmethod
     def of_network(cls, spec: ModelSpec, network: keras.Model, *, precision: str = "float32") -> Self:
-        """A detector from a Keras model in memory, see :func:`starpoly.network.storage.folder.build_network`."""
+        """A detector from a Keras model in memory, see :func:`starpoly.network.architectures.registry.build_network`."""
         return cls(spec, Predictor(spec, network, precision))
 
     def __repr__(self) -> str:

@@ -7,7 +7,6 @@ pixel is told thus depends on the pixels around it alone, as without: the answer
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -16,52 +15,8 @@ from numpy.typing import NDArray
 from ..config import TTA
 from ..errors import ConfigError
 from ..network.dense_output import DenseOutput, Network
-from ..network.grid_cells import to_cells
-
-
-@dataclass(frozen=True)
-class Symmetry:
-    """A symmetry of the square: rows and columns exchanged, or not; then mirrored along y, x, or not."""
-
-    transposed: bool = False
-    flipped_y: bool = False
-    flipped_x: bool = False
-
-    def of_image(self, batch: NDArray, grid: tuple[int, int]) -> NDArray:
-        """Windows (batch, y, x, C) as they look so; mirrored ones with their grid where it was."""
-        if self.transposed:
-            batch = batch.swapaxes(1, 2)
-        for axis in self._flipped_axes():
-            batch = np.take(batch, _mirrored(batch.shape[axis], grid[axis - 1]), axis=axis)
-        return np.ascontiguousarray(batch)
-
-    def of_answer(self, values: NDArray) -> NDArray:
-        """An answer (batch, h, w, ...) for windows that look so, where it belongs in the windows as they are."""
-        for axis in self._flipped_axes():
-            values = np.flip(values, axis)
-        return values.swapaxes(1, 2) if self.transposed else values
-
-    def rays(self, n_rays: int) -> NDArray[np.intp]:
-        """Which ray of the answer is each ray of the windows as they are."""
-        k = np.arange(n_rays)
-        if self.transposed:  # phi becomes pi / 2 - phi
-            k = n_rays // 4 - k
-        if self.flipped_x:  # ... pi - phi
-            k = n_rays // 2 - k
-        if self.flipped_y:  # ... -phi
-            k = -k
-        return k % n_rays
-
-    def _flipped_axes(self) -> list[int]:
-        return [axis for axis, flipped in ((1, self.flipped_y), (2, self.flipped_x)) if flipped]
-
-
-def _mirrored(length: int, step: int) -> NDArray[np.intp]:
-    """Where each pixel of a mirrored axis comes from, if grid points (multiples of ``step``) are to fall on grid points.
-
-    The last pixels of the axis are not seen, and as many reflected ones take their place at the other end.
-    """
-    return np.abs(length - step - np.arange(length))
+from ..network.heads.registry import HEADS
+from ..network.symmetry import Symmetry
 
 
 def symmetries(tta: str, network: Network) -> list[Symmetry]:
@@ -111,7 +66,7 @@ class Averaged:
 
     def __call__(self, batch: NDArray[np.float32]) -> DenseOutput:
         """Windows (batch, y, x, C) to the mean of the answers."""
-        total = _Sums(batch.shape[:3], self.grid)
+        total = _Sums(self.grid)
         for symmetry, answer in self._answers(batch):
             total.add(symmetry, answer)
         return total.mean()
@@ -124,53 +79,22 @@ class Averaged:
 class _Sums:
     """Answers added up, in the order in which they come."""
 
-    def __init__(self, shape: tuple[int, ...], grid: tuple[int, int]) -> None:
-        self._shape, self._grid, self._n = shape, grid, 0
-        self._fields: dict[str, NDArray] = {}
-        self._counted = np.zeros(shape[1:], np.float32)
+    def __init__(self, grid: tuple[int, int]) -> None:
+        self._grid = grid
+        self._sums: dict[str, NDArray[np.float32]] = {}
+        self._seen: dict[str, NDArray[np.float32] | int] = {}
 
     def add(self, symmetry: Symmetry, answer: DenseOutput) -> None:
-        self._n += 1
-        self._add("probability", symmetry.of_answer(answer.probability))
-        self._add("distances", symmetry.of_answer(answer.distances)[..., symmetry.rays(answer.distances.shape[-1])])
-        if answer.classes is not None:
-            self._add("classes", symmetry.of_answer(answer.classes))
-        if answer.foreground is not None:
-            self._add_foreground(symmetry, answer.foreground)
+        for name, values in answer.arrays.items():
+            aligned, seen = HEADS[name].realign(values, symmetry, self._grid)
+            if name in self._sums:
+                self._sums[name] += aligned
+                self._seen[name] = self._seen[name] + seen
+            else:
+                self._sums[name], self._seen[name] = np.array(aligned, np.float32), seen
 
     def mean(self) -> DenseOutput:
         """The answers' mean, with the batch as first axis."""
-        for name in ("probability", "distances", "classes"):
-            if name in self._fields:
-                self._fields[name] /= self._n
-        foreground = self._fields.get("foreground")
-        if foreground is not None:
-            mean = foreground / self._counted
-            foreground = np.stack([to_cells(pixels, self._grid) for pixels in mean])
-        return DenseOutput(**{**self._fields, "foreground": foreground})
-
-    def _add(self, name: str, values: NDArray) -> None:
-        if name in self._fields:
-            self._fields[name] += values
-        else:
-            self._fields[name] = np.array(values, np.float32)
-
-    def _add_foreground(self, symmetry: Symmetry, foreground: NDArray) -> None:
-        """Of every pixel: the pixels of a cell lie on the other side of its grid point in a mirror image."""
-        batch, rows, columns = foreground.shape[:3]
-        gy, gx = self._grid
-        pixels = (
-            foreground.reshape(batch, rows, columns, gy, gx)
-            .transpose(0, 1, 3, 2, 4)
-            .reshape(batch, rows * gy, columns * gx)
-        )
-        if "foreground" not in self._fields:
-            self._fields["foreground"] = np.zeros(self._shape, np.float32)
-        for axis, flipped in ((1, symmetry.flipped_y), (2, symmetry.flipped_x)):
-            if flipped:  # pixel j of the mirror image is pixel length - step - j
-                pixels = np.flip(pixels.take(range(pixels.shape[axis] - self._grid[axis - 1] + 1), axis), axis)
-        if symmetry.transposed:
-            pixels = pixels.swapaxes(1, 2)
-        seen = (slice(pixels.shape[1]), slice(pixels.shape[2]))
-        self._fields["foreground"][(slice(None), *seen)] += pixels
-        self._counted[seen] += 1
+        for name, total in self._sums.items():
+            total /= self._seen[name]
+        return DenseOutput(**self._sums)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..config import ModelSpec
-from .storage.folder import build_network
+from ..config import NetworkConfig
+from .architectures.registry import ARCHITECTURES, build_network
 
 if TYPE_CHECKING:
     import keras
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 _POLICY = "mixed_bfloat16"
 
 
-def in_bfloat16(spec: ModelSpec, model: keras.Model) -> keras.Model:
+def in_bfloat16(network: NetworkConfig, model: keras.Model) -> keras.Model:
     """A copy that computes in bfloat16, for prediction alone.
 
     Parameters
     ----------
-    spec : ModelSpec
-        What the model is.
+    network : NetworkConfig
     model : keras.Model
-        Its network; it stays as it is.
+        The network; it stays as it is.
 
     Returns
     -------
     keras.Model
         Takes and returns float32, as ``model`` does.
     """
-    if spec.stardist:
-        copy = build_network(spec, _POLICY)
+    architecture = ARCHITECTURES[network.architecture]
+    if architecture.without_normalization is None:
+        copy = build_network(network, _POLICY)
         copy.set_weights(model.get_weights())
         return copy
-    copy = build_network(spec.replace(network=spec.network.replace(normalization="none")), _POLICY)
+    copy = build_network(architecture.without_normalization(network), _POLICY)
     norms = {layer.name: layer for layer in model.layers if layer.name.endswith("_norm")}
     for layer in copy.layers:
         if layer.weights:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from ..config import NetworkConfig
+from .architectures.registry import ARCHITECTURES
 
 #: Bytes that Python, TensorFlow, a model and the parts around the network take (measured); windows come on top.
 BASELINE_BYTES = 1_000_000_000
@@ -17,8 +18,6 @@ _LARGEST_SIDE = 2048
 _USUAL_SIDES = (1024, 1536)
 #: bytes per pixel of an image that is held in memory anyway, and its largest side of windows
 _BESIDE_IMAGE, _LARGEST_BESIDE = 256, 3072
-#: full-resolution pixels times filters of the first level that are alive at a time (measured)
-_ALIVE = 6
 
 
 def window_bytes(network: NetworkConfig, shape: tuple[int, int], precision: str = "float32") -> int:
@@ -82,9 +81,5 @@ def tile_size_within(
 
 
 def _bytes_per_pixel(network: NetworkConfig, precision: str) -> float:
-    area = network.grid[0] * network.grid[1]
-    # the widest tensors are those of the first level; the answer exists thrice on its way out
-    first_level = network.base_filters / (1 if network.stem == "conv" else area)
-    answer = (network.n_rays + 1 + network.n_classes) / area
-    inner = 2.0 if precision == "bfloat16" else 4.0
-    return inner * _ALIVE * first_level + 4.0 * (network.n_channels + 3 * answer)
+    architecture = ARCHITECTURES[network.architecture]
+    return architecture.bytes_per_pixel(architecture.config_of(network), precision)

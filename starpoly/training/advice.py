@@ -86,6 +86,6 @@ def advise(masks: Sequence[NDArray], n_rays: Sequence[int] = (8, 16, 32, 64)) ->
     elif typical > COMFORTABLE[1]:
         scale = 2.0 ** -int(np.ceil(np.log2(typical / COMFORTABLE[1])))
     grid = next(step for step in _GRIDS if step == 1 or small * scale >= POINTS_ACROSS * step)
-    unit = NetworkConfig(grid=(grid, grid)).stride[0]
+    unit = grid * 2 ** NetworkConfig().depth
     side = int(np.clip(np.ceil(OBJECTS_ACROSS * large * scale / unit) * unit, 4 * unit, 512))
     return Advice(chosen, (grid, grid), (side, side), scale, diameters, reconstructions)

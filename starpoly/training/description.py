@@ -49,7 +49,6 @@ def describe(
         max_distance=longest_distance(summary, start, training.sizes),
         object_diameter=(float(low), float(median), float(high)),
         class_names=data.class_names or (start.class_names if start else ()),
-        stardist=start.stardist if start else {},
         licence=data.licence,
         ray_context=training.ray_context,
         sizes=training.sizes,

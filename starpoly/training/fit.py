@@ -11,8 +11,9 @@ import keras
 
 from ..config import ModelSpec, NetworkConfig, NormalizationConfig, TrainingConfig
 from ..errors import ModelError
-from ..network.losses import class_loss, distance_loss, foreground_loss, probability_loss
-from ..network.storage.folder import build_network, load_model
+from ..network.architectures.registry import build_network
+from ..network.heads.registry import heads_of
+from ..network.storage.folder import load_model
 from ..network.transfer import transfer_weights
 from .checkpoint import read_state, restore_checkpoint
 from .data import TrainingData
@@ -112,7 +113,7 @@ def _initial(init: str | Path | None, network: NetworkConfig | None) -> tuple[Mo
     if init is None:
         return None, None
     spec, model = load_model(init)
-    if spec.stardist and network not in (None, spec.network):
+    if spec.network.settings and network not in (None, spec.network):
         raise ModelError(f"{init}: a model of StarDist keeps its network; leave the settings of the network out")
     return spec, model
 
@@ -147,7 +148,7 @@ def _samplers(folder: Path, data: TrainingInputs, labelled: PatchSampler, loop: 
 def _compile(spec: ModelSpec, training: TrainingConfig, start: keras.Model | None) -> keras.Model:
     network = spec.network
     keras.utils.set_random_seed(training.seed)
-    model = build_network(spec, "mixed_bfloat16" if training.precision == "bfloat16" else "float32")
+    model = build_network(spec.network, "mixed_bfloat16" if training.precision == "bfloat16" else "float32")
     if start is not None and (fresh := transfer_weights(start, model)):
         log.info("layers that start with fresh weights: %s", ", ".join(fresh))
     steps = training.epochs * training.steps_per_epoch
@@ -166,20 +167,7 @@ def _compile(spec: ModelSpec, training: TrainingConfig, start: keras.Model | Non
         use_ema=training.ema > 0,
         ema_momentum=training.ema or 0.99,
     )
-    losses = {
-        "probability": probability_loss,
-        "distances": distance_loss(
-            network.n_rays,
-            mae_weight=training.mae_weight,
-            iou_weight=training.iou_weight,
-            background_weight=training.background_weight,
-            scale=network.distance_scale,
-        ),
-    }
-    if network.foreground_filters:
-        losses["foreground"] = foreground_loss(training.foreground_weight)
-    if network.n_classes:
-        losses["classes"] = class_loss(training.class_weights or (1.0,) * (network.n_classes + 1))
+    losses = {head.name: head.loss(network, training) for head in heads_of(network)}
     model.compile(optimizer, loss=losses)
     optimizer.build(model.trainable_variables)
     return model

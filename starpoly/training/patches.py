@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..config import NetworkConfig, TrainingConfig
 from .augment import change_intensity, cut_patch, random_view
 from .data import Sample, TrainingData
-from .targets import make_targets
+from .targets import pack_targets
 
 Batch = tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]
 Patch = tuple[NDArray[np.float32], NDArray, NDArray | None]
@@ -149,31 +149,5 @@ def validation_batches(data: TrainingData, network: NetworkConfig, config: Train
 
 def pack(patches: list[Patch], network: NetworkConfig, config: TrainingConfig) -> Batch:
     """Stack images, and the targets in the layout that the losses unpack."""
-    n_rays, n_pixels = network.n_rays, network.grid[0] * network.grid[1]
-    on_grid = tuple(-(-length // step) for length, step in zip(patches[0][1].shape, network.grid, strict=True))
-    # written once, where they are wanted: to copy them costs more than some of them take to compute
-    distances = np.empty((len(patches), *on_grid, n_rays + 2), np.float32)
-    foreground = np.empty((len(patches), *on_grid, 2 * n_pixels), np.float32) if network.foreground_filters else None
-    targets = [
-        make_targets(
-            labels,
-            n_rays=n_rays,
-            grid=network.grid,
-            object_balance=config.object_balance,
-            classes=classes,
-            n_classes=network.n_classes,
-            foreground=foreground is not None,
-            distances_out=distances[index],
-            foreground_out=None if foreground is None else foreground[index],
-        )
-        for index, (_, labels, classes) in enumerate(patches)
-    ]
-    packed = {
-        "probability": np.stack([np.stack([t.probability, t.weight], -1) for t in targets]),
-        "distances": distances,
-    }
-    if foreground is not None:
-        packed["foreground"] = foreground
-    if network.n_classes:
-        packed["classes"] = np.stack([np.concatenate([t.classes, t.weight[..., None]], -1) for t in targets])
-    return np.stack([image for image, _, _ in patches]), packed
+    images, labels, classes = zip(*patches, strict=True)
+    return np.stack(images), pack_targets(labels, classes, network, config.object_balance)

@@ -19,7 +19,7 @@ import numpy as np
 from ..config import ModelSpec, TrainingConfig
 from ..detection.detector import Detector
 from ..errors import StarpolyWarning
-from ..network.storage.folder import build_network
+from ..network.architectures.registry import build_network
 from .average import averaged_weights
 from .data import TrainingData
 from .inputs import TrainingInputs
@@ -126,7 +126,7 @@ class SelfTraining:
 
     def _teacher(self, model: keras.Model) -> Detector:
         """The averaged model, in float32."""
-        network = build_network(self._spec)
+        network = build_network(self._spec.network)
         with averaged_weights(model):
             network.set_weights(model.get_weights())
         return Detector.of_network(self._spec, network)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry.boundary import boundary_probability
-from ..geometry.distances import fill_ray_distances
-from ..geometry.foreground import foreground_cells, label_areas
-
-#: A pixel at most this far from foreground and from background ...
-BOUNDARY_PIXELS = 3
-#: ... counts as much as so many others.
-NEAR_BOUNDARY = 4.0
+from ..config import NetworkConfig
+from ..network.heads.label_patch import LabelPatch
+from ..network.heads.registry import HEADS, heads_of
 
 
 @dataclass(frozen=True)
@@ -35,7 +31,7 @@ class Targets:
         One-hot class, background first; all zero where the class of an object is unknown.
     foreground, foreground_weight : (h, w, grid_y * grid_x) or None
         Whether each pixel of a grid cell, row by row, lies in an object, and how much it counts: near where foreground
-        and background meet :data:`NEAR_BOUNDARY`, as outlines are made of that, elsewhere 1, where the label is negative 0.
+        and background meet :data:`~starpoly.network.heads.foreground.NEAR_BOUNDARY`, as outlines are made of that, elsewhere 1, where the label is negative 0.
     """
 
     probability: NDArray[np.float32]
@@ -56,8 +52,6 @@ def make_targets(
     classes: NDArray | None = None,
     n_classes: int = 0,
     foreground: bool = False,
-    distances_out: NDArray[np.float32] | None = None,
-    foreground_out: NDArray[np.float32] | None = None,
 ) -> Targets:
     """Targets of the network for one label image.
 
@@ -78,46 +72,62 @@ def make_targets(
         Number of classes; 0 for none.
     foreground : bool
         Also the foreground, of every pixel.
-    distances_out : (h, w, n_rays + 2) float32, optional
-        Where the distances are written, and behind them, as the loss wants it, ``probability`` and ``weight * object_weight``.
-    foreground_out : (h, w, 2 * grid_y * grid_x) float32, optional
-        Where the foreground and its weight are written, one behind the other.
 
     Returns
     -------
     Targets
     """
-    every = (slice(None, None, grid[0]), slice(None, None, grid[1]))
-    on_grid = np.maximum(labels[every], 0)
-    one_hot = None
-    if n_classes:
-        lookup = np.zeros(int(labels.max(initial=0)) + 1, np.int64) if classes is None else np.asarray(classes)
-        one_hot = np.eye(n_classes + 1, dtype=np.float32)[lookup[on_grid]]
-        one_hot[(on_grid > 0) & (lookup[on_grid] == 0)] = 0
-    probability, weight = boundary_probability(labels, grid), (labels[every] >= 0).astype(np.float32)
-    object_weight = _object_weights(labels, object_balance)[on_grid]
-    if distances_out is None:
-        distances_out = np.empty((*on_grid.shape, n_rays + 2), np.float32)
-    fill_ray_distances(labels, n_rays, grid, distances_out, np.stack([probability, weight * object_weight], axis=-1))
+    patch = LabelPatch(labels, grid, classes, object_balance)
+    distances = _target("distances", patch, n_rays + 2)
     n_pixels = grid[0] * grid[1]
-    pixels = foreground_cells(labels, grid, BOUNDARY_PIXELS, NEAR_BOUNDARY, foreground_out) if foreground else None
+    pixels = _target("foreground", patch, 2 * n_pixels) if foreground else None
     return Targets(
-        probability=probability,
-        distances=distances_out[..., :n_rays],
-        weight=weight,
-        object_weight=object_weight,
-        classes=one_hot,
+        probability=patch.probability,
+        distances=distances[..., :n_rays],
+        weight=patch.weight,
+        object_weight=patch.object_weight,
+        classes=_target("classes", patch, n_classes + 2)[..., :-1] if n_classes else None,
         foreground=None if pixels is None else pixels[..., :n_pixels],
         foreground_weight=None if pixels is None else pixels[..., n_pixels:],
     )
 
 
-def _object_weights(labels: NDArray, balance: float) -> NDArray[np.float32]:
-    """The weight of each label, that of background first."""
-    area = label_areas(labels).astype(np.float64)
-    weight = np.maximum(area, 1) ** -balance
-    total = area[1:].sum()
-    if total:
-        weight /= (weight[1:] * area[1:]).sum() / total
-    weight[0] = 1
-    return weight.astype(np.float32)
+def pack_targets(
+    labels: Sequence[NDArray], classes: Sequence[NDArray | None], network: NetworkConfig, object_balance: float
+) -> dict[str, NDArray[np.float32]]:
+    """Targets of a batch, as the losses of the network's heads take them.
+
+    Parameters
+    ----------
+    labels : sequence of (Y, X) integer arrays
+        Patches of the same shape.
+    classes : sequence of (n,) integer arrays or None
+        See :func:`make_targets`, as for ``object_balance``.
+    network : NetworkConfig
+        Has the heads.
+    object_balance : float
+
+    Returns
+    -------
+    dict of str to (n, h, w, channels) float32
+        By the names of the heads.
+    """
+    patches = [
+        LabelPatch(each, network.grid, of_each, object_balance) for each, of_each in zip(labels, classes, strict=True)
+    ]
+    heads = heads_of(network)
+    # written once, where they are wanted: to copy some of them costs more than to compute them
+    packed = {
+        head.name: np.empty((len(patches), *patches[0].on_grid.shape, head.target_channels(network)), np.float32)
+        for head in heads
+    }
+    for index, patch in enumerate(patches):
+        for head in heads:
+            head.fill_target(patch, packed[head.name][index])
+    return packed
+
+
+def _target(name: str, patch: LabelPatch, channels: int) -> NDArray[np.float32]:
+    out = np.empty((*patch.on_grid.shape, channels), np.float32)
+    HEADS[name].fill_target(patch, out)
+    return out

@@ -56,7 +56,7 @@ save_model(own, ModelSpec(own.name, config, max_distance=50.0), model)
 window = np.load(image)
 for folder in (own, *others):
     answer = Predictor.load(folder, "float32")(window)
-    np.savez(own / f"answer-{folder.name}.npz", **vars(answer))
+    np.savez(own / f"answer-{folder.name}.npz", **answer.arrays)
 """
 
 BACKENDS = ("tensorflow", "jax")
@@ -82,7 +82,7 @@ def test_train_under_each_and_exchange_weights(tmp_path):
         assert done.returncode == 0, done.stderr[-2000:]
 
     tensorflow, jax = folders
-    answers = {folder: vars(Predictor.load(folder, "float32")(window)) for folder in folders}
+    answers = {folder: Predictor.load(folder, "float32")(window).arrays for folder in folders}
     for folder, stored in ((tensorflow, tensorflow), (tensorflow, jax), (jax, jax)):
         with np.load(stored / f"answer-{folder.name}.npz") as theirs:
             for name, tolerance in (("probability", 1e-5), ("classes", 1e-5), ("distances", 1e-4)):

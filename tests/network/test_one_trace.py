@@ -12,7 +12,7 @@ SIZES = [(1, 8, 8), (1, 8, 16), (1, 32, 24), (1, 8, 8), (2, 16, 16), (1, 64, 8)]
 
 
 def test_windows_of_any_size_are_served_by_one_trace():
-    from starpoly.network.engines.tensorflow import freeze
+    from starpoly.network.engines.freezing import freeze
 
     traced = []
 

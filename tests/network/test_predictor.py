@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import multiprocessing
+import pickle
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +13,10 @@ import pytest
 from starpoly.config import ModelSpec, NetworkConfig
 from starpoly.errors import ModelError
 from starpoly.network.architectures.unet import build_unet
-from starpoly.network.predictor import MIN_DISTANCE, Predictor
+from starpoly.network.heads.distances import MIN_DISTANCE
+from starpoly.network.predictor import Predictor
 from starpoly.network.receptive_field import receptive_field
+from starpoly.network.storage.folder import save_model
 
 CONFIG = NetworkConfig(
     n_channels=2,
@@ -43,7 +48,7 @@ def windows(predictor, batch=1, seed=0):
 
 
 def test_what_it_knows_of_its_network(predictor):
-    assert (predictor.grid, predictor.stride) == (CONFIG.grid, CONFIG.stride)
+    assert (predictor.grid, predictor.stride) == (CONFIG.grid, (4, 8))
     assert predictor.halo == receptive_field(predictor.model)
     assert (predictor.n_channels, predictor.n_classes, predictor.n_rays) == (2, 2, 6)
     assert predictor.max_distance == MAX_DISTANCE
@@ -114,12 +119,21 @@ def test_bfloat16_of_a_trained_normalization(predictor, rng):
 
 
 def test_bfloat16_of_a_stardist_network(rng):
-    from starpoly.network.storage.folder import build_network
+    from starpoly.network.architectures.registry import build_network
 
     settings = {"n_rays": 6, "depth": 1, "base_filters": 4, "features": 4}
-    network = NetworkConfig(n_rays=6, depth=1, base_filters=4, head_filters=4, foreground_filters=0, grid=(1, 1))
-    spec = ModelSpec("theirs", network, max_distance=MAX_DISTANCE, stardist=settings)
-    model = build_network(spec)
+    network = NetworkConfig(
+        n_rays=6,
+        depth=1,
+        base_filters=4,
+        head_filters=4,
+        foreground_filters=0,
+        grid=(1, 1),
+        architecture="stardist_unet",
+        settings=settings,
+    )
+    spec = ModelSpec("theirs", network, max_distance=MAX_DISTANCE)
+    model = build_network(spec.network)
     batch = rng.random((1, 16, 32, 1)).astype(np.float32)
     assert Predictor(spec, model).precision == "float32"
     assert_about_equal(Predictor(spec, model, "bfloat16")(batch), Predictor(spec, model, "float32")(batch))
@@ -153,3 +167,43 @@ def test_a_part_of_the_image_answers_as_the_whole_beyond_the_halo(predictor):
 def test_windows_that_do_not_fit(predictor, shape):
     with pytest.raises(ModelError, match="expected windows"):
         predictor(np.zeros(shape, np.float32))
+
+
+def test_a_model_in_memory_is_not_pickled(predictor):
+    with pytest.raises(ModelError, match=r"expected a model from a folder to be pickled.*save it"):
+        pickle.dumps(predictor)
+
+
+def saved(folder, predictor):
+    save_model(folder, predictor.spec, predictor.model)
+    return Predictor.load(folder, "float32", refine_outlines=False)
+
+
+def test_a_pickled_model_opens_its_folder_again(predictor, tmp_path):
+    first = saved(tmp_path / "model", predictor)
+    again = pickle.loads(pickle.dumps(first))
+    assert (again.precision, again.engine, again.has_foreground) == ("float32", "tensorflow", False)
+    assert again.spec == first.spec
+    batch = windows(first)
+    for name, values in first(batch).arrays.items():
+        np.testing.assert_array_equal(again(batch).arrays[name], values)
+
+
+def test_a_pickle_is_of_no_other_weights(predictor, tmp_path):
+    content = pickle.dumps(saved(tmp_path / "model", predictor))
+    other = build_unet(CONFIG)
+    other.set_weights([2 * weight for weight in other.get_weights()])
+    save_model(tmp_path / "model", predictor.spec, other)
+    with pytest.raises(ModelError, match="pickle it anew"):
+        pickle.loads(content)
+
+
+@pytest.mark.slow
+def test_a_spawned_process_gives_the_same_answer(predictor, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = saved(Path("model"), predictor)
+    monkeypatch.chdir(tmp_path.parent)
+    batch = windows(first)
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        answer = pool.submit(first, batch).result()
+    np.testing.assert_array_equal(answer.distances, first(batch).distances)

@@ -9,9 +9,9 @@ from keras import layers
 
 from starpoly.config import NetworkConfig
 from starpoly.errors import ModelError
+from starpoly.network.architectures.stardist_unet import StarDistNetwork, build_stardist_unet
 from starpoly.network.architectures.unet import build_unet
 from starpoly.network.receptive_field import network_geometry, receptive_field
-from starpoly.network.storage.stardist import build_stardist
 
 NARROW = {
     "base_filters": 1,
@@ -38,7 +38,11 @@ def build(name):
     config = NETWORKS[name]
     if name == BRANCHES:
         return build_branches()
-    return build_unet(config) if isinstance(config, NetworkConfig) else build_stardist(config)
+    return (
+        build_unet(config)
+        if isinstance(config, NetworkConfig)
+        else build_stardist_unet(StarDistNetwork.from_dict(config))
+    )
 
 
 def build_branches():

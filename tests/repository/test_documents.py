@@ -18,11 +18,13 @@ import pytest
 import tifffile
 
 from starpoly import plot
+from starpoly.cli.demo import IMAGES
 from starpoly.cli.main import main
 from starpoly.config import ModelSpec, NetworkConfig
 from starpoly.io.writers.label_tiff import write_labels
 from starpoly.model import StarPoly2D
-from starpoly.network.storage.folder import build_network, save_model
+from starpoly.network.architectures.registry import build_network
+from starpoly.network.storage.folder import save_model
 from starpoly.plot import viewer
 from starpoly.training import run as training_run
 from starpoly.training.samples import generate_nuclei
@@ -120,7 +122,7 @@ def template(tmp_path_factory) -> Path:
     spec = ModelSpec("tiny", NetworkConfig(**tomllib.loads(TINY)["network"]), 20.0)
     for place in (TINY_MODEL, "models/my-model"):
         (folder / place).mkdir(parents=True)
-        save_model(folder / place, spec, build_network(spec))
+        save_model(folder / place, spec, build_network(spec.network))
     return folder
 
 
@@ -222,7 +224,7 @@ def test_the_gallery_shows_every_plot_and_has_every_picture():
 def test_the_first_picture_is_of_three_demo_images_and_small():
     shown = runpy.run_path(str(ROOT / "docs" / "result.py"))["SHOWN"]
     assert {name.partition("_")[0] for name in shown} == {"fluorescence", "stained", "brightfield"}
-    assert set(shown) <= {path.stem for path in IMAGES.glob("*.png")}
+    assert set(shown) <= {path.stem for path in (ROOT / "starpoly" / "demo_images").glob("*.png")}
     assert (ROOT / "docs" / "images" / "result.png").stat().st_size < 300_000
     for document in ("README.md", "docs/index.md"):
         assert "images/result.png)" in (ROOT / document).read_text(encoding="utf-8")

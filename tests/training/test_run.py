@@ -11,7 +11,8 @@ from starpoly.config import AugmentConfig, ModelSpec, NetworkConfig, Thresholds,
 from starpoly.errors import DataError
 from starpoly.model import StarPoly2D
 from starpoly.napari_plugin.train import LabelledPlanes, train_model
-from starpoly.network.storage.folder import build_network, load_spec, save_model
+from starpoly.network.architectures.registry import build_network
+from starpoly.network.storage.folder import load_spec, save_model
 from starpoly.training import thresholds
 
 from support.examples import with_discs
@@ -73,7 +74,7 @@ def test_where_nothing_is_found_the_model_is_written_with_default_thresholds(tmp
 @pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
 def test_napari_keeps_the_network_of_the_initial_model(tmp_path):
     spec = ModelSpec("mine", NETWORK, 20.0)
-    save_model(tmp_path / "mine", spec, build_network(spec))
+    save_model(tmp_path / "mine", spec, build_network(spec.network))
     planes = LabelledPlanes([IMAGE], [LABELS], [IMAGE], [LABELS])
     train_model(planes, tmp_path / "more", init=str(tmp_path / "mine"), epochs=1, steps=1)
     assert load_spec(tmp_path / "more").network == NETWORK

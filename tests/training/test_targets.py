@@ -6,7 +6,8 @@ import numpy as np
 
 from starpoly.geometry.boundary import boundary_probability
 from starpoly.network.grid_cells import to_cells
-from starpoly.training.targets import NEAR_BOUNDARY, make_targets
+from starpoly.network.heads.foreground import NEAR_BOUNDARY
+from starpoly.training.targets import make_targets
 
 
 def touching() -> np.ndarray:

@@ -11,10 +11,15 @@ MICCAI 2018 (the heads); Weigert & Schmidt, ISBIC 2022 (the class head).
 
 from __future__ import annotations
 
-import keras
-from keras import layers
+from typing import TYPE_CHECKING
 
 from ...config import NetworkConfig
+from ..heads.head import Features
+from ..heads.registry import heads_of
+from .architecture import Architecture, unet_bytes_per_pixel
+
+if TYPE_CHECKING:
+    import keras
 
 
 def build_unet(config: NetworkConfig) -> keras.Model:
@@ -29,20 +34,18 @@ def build_unet(config: NetworkConfig) -> keras.Model:
     -------
     keras.Model
         Takes float32 (batch, height, width, n_channels), height and width multiples of
-        ``config.stride``. Returns a dict of float32 arrays on the grid: ``probability``
+        the stride, ``grid * 2**depth``. Returns a dict of float32 arrays on the grid: ``probability``
         (batch, h, w, 1), ``distances`` (batch, h, w, n_rays) in full-resolution pixels and, with
         classes, ``classes`` (batch, h, w, n_classes + 1), background first. With ``foreground_filters``,
         ``foreground`` (batch, h, w, grid_y * grid_x): how likely each pixel of a grid cell lies in an object, row by row.
     """
+    import keras
+
     image = keras.Input((None, None, config.n_channels), name="image")
-    features = _stem(image, config)
-    features = _encode_decode(features, config)
-    decoded = features
-    if config.head_filters:
-        features = _convolution(features, config.head_filters, "features", config)
-    outputs = _heads(features, config)
-    if config.foreground_filters:
-        outputs["foreground"] = _foreground(decoded, config)
+    decoded = _encode_decode(_stem(image, config), config)
+    shared = convolution(decoded, config.head_filters, "features", config) if config.head_filters else decoded
+    features = Features(decoded, shared)
+    outputs = {head.name: head.build(features, config) for head in heads_of(config)}
     return keras.Model(image, outputs, name="starpoly_unet")
 
 
@@ -52,6 +55,8 @@ def _filters(config: NetworkConfig, level: int) -> int:
 
 def _stem(x: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
     """From full resolution to the grid."""
+    from keras import layers
+
     if config.stem == "patch":
         # each output pixel sees its grid cell and half a cell around it
         kernel = tuple(2 * step if step > 1 else config.kernel_size for step in config.grid)
@@ -67,6 +72,8 @@ def _stem(x: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
 
 def _encode_decode(x: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
     """The U: pool ``depth`` times, then come back up, joining what was seen on the way down."""
+    from keras import layers
+
     seen = []
     for level in range(config.depth):
         x = _level(x, _filters(config, level), f"down_{level}", config)
@@ -82,10 +89,12 @@ def _encode_decode(x: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTe
 
 def _level(x: keras.KerasTensor, filters: int, name: str, config: NetworkConfig) -> keras.KerasTensor:
     """The convolutions of one resolution level, with a shortcut around them if residual."""
+    from keras import layers
+
     shortcut = x
     for index in range(config.convolutions_per_level):
         last = index == config.convolutions_per_level - 1
-        x = _convolution(x, filters, f"{name}_{index}", config, activate=not (last and config.residual))
+        x = convolution(x, filters, f"{name}_{index}", config, activate=not (last and config.residual))
     if not config.residual:
         return x
     if shortcut.shape[-1] != filters:
@@ -94,9 +103,12 @@ def _level(x: keras.KerasTensor, filters: int, name: str, config: NetworkConfig)
     return layers.Activation(config.activation, name=f"{name}_activation")(x)
 
 
-def _convolution(
+def convolution(
     x: keras.KerasTensor, filters: int, name: str, config: NetworkConfig, *, activate: bool = True
 ) -> keras.KerasTensor:
+    """A convolution ``name`` with its normalisation ``name_norm`` and its activation."""
+    from keras import layers
+
     normalized = config.normalization == "batch"
     x = layers.Conv2D(filters, config.kernel_size, padding="same", use_bias=not normalized, name=name)(x)
     if normalized:
@@ -104,26 +116,20 @@ def _convolution(
     return layers.Activation(config.activation, name=f"{name}_activation")(x) if activate else x
 
 
-def _heads(x: keras.KerasTensor, config: NetworkConfig) -> dict[str, keras.KerasTensor]:
-    """Heads compute in float32 even where the rest is in bfloat16."""
-    single = {"padding": "same", "dtype": "float32"}
-    # objects are rare: start near the prior, not at one half
-    rare = keras.initializers.Constant(-2.0)
-    outputs = {
-        "probability": layers.Conv2D(1, 1, activation="sigmoid", bias_initializer=rare, name="probability", **single)(x)
-    }
-    # linear output 1 is softplus 1.31: objects start at a believable size
-    distances = layers.Conv2D(
-        config.n_rays, 1, activation=config.distance_activation, bias_initializer="ones", name="distance_rays", **single
-    )(x)
-    outputs["distances"] = layers.Rescaling(config.distance_scale, name="distances", dtype="float32")(distances)
-    if config.n_classes:
-        outputs["classes"] = layers.Conv2D(config.n_classes + 1, 1, activation="softmax", name="classes", **single)(x)
-    return outputs
+def bytes_per_pixel(config: NetworkConfig, precision: str) -> float:
+    """Bytes that the network takes per pixel of a window."""
+    area = config.grid[0] * config.grid[1]
+    return unet_bytes_per_pixel(
+        width=config.base_filters / (1 if config.stem == "conv" else area),
+        n_channels=config.n_channels,
+        outputs=(config.n_rays + 1 + config.n_classes) / area,
+        precision=precision,
+    )
 
 
-def _foreground(x: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
-    """Every pixel of a grid cell is an output channel, as in sub-pixel convolution (Shi et al., CVPR 2016)."""
-    x = _convolution(x, config.foreground_filters, "foreground_features", config)
-    n_pixels = config.grid[0] * config.grid[1]
-    return layers.Conv2D(n_pixels, 1, padding="same", activation="sigmoid", dtype="float32", name="foreground")(x)
+UNET = Architecture(
+    config=NetworkConfig,
+    build=build_unet,
+    bytes_per_pixel=bytes_per_pixel,
+    without_normalization=lambda config: config.replace(normalization="none"),
+)

@@ -1,7 +1,7 @@
 """A network as one frozen graph, in one file: what serving needs, and nothing of Keras.
 
 The first line of the file is JSON (what the graph is, its SHA-256), the rest the serialised graph. Nothing in it executes
-when it is read; what a graph may hold is checked where it is run (:mod:`starpoly.network.engines.tensorflow_c`).
+when it is read; what a graph may hold is checked where it is run (:mod:`starpoly.network.engines.c_library`).
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from ...errors import ModelError
 
-FORMAT = 1
+FORMAT = 2
 _LARGEST_HEADER = 2**16
 
 
@@ -31,23 +31,14 @@ class NetworkGeometry:
 class FrozenGraph:
     """A serialised GraphDef, or ONNX model, with its weights as constants, and the names of its tensors.
 
-    ``given`` is that of the batch, ``wanted`` those of the outputs by what they are; all are float32. ``tensorflow`` is
-    the version that wrote it.
+    ``input_name`` takes the batch; ``output_names`` are the outputs by the names of their heads; all are float32.
+    ``tensorflow`` is the version that wrote it.
     """
 
-    graph: bytes
-    given: str
-    wanted: dict[str, str]
+    content: bytes
+    input_name: str
+    output_names: dict[str, str]
     tensorflow: str
-
-
-@runtime_checkable
-class Freezable(Protocol):
-    """Something that runs a network and can write it down."""
-
-    def graph(self) -> FrozenGraph | None:
-        """The graph, or None where it is not to be run elsewhere."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -67,13 +58,13 @@ class FrozenNetwork:
         header = {
             "format": FORMAT,
             "tensorflow": graph.tensorflow,
-            "given": graph.given,
-            "wanted": graph.wanted,
+            "input_name": graph.input_name,
+            "output_names": graph.output_names,
             "geometry": asdict(self.geometry),
             "weights_digest": self.weights_digest,
-            "sha256": hashlib.sha256(graph.graph).hexdigest(),
+            "sha256": hashlib.sha256(graph.content).hexdigest(),
         }
-        return json.dumps(header).encode() + b"\n" + graph.graph
+        return json.dumps(header).encode() + b"\n" + graph.content
 
     @classmethod
     def read(cls, path: Path) -> FrozenNetwork:
@@ -100,10 +91,10 @@ def _parse(header: dict[str, Any], graph: bytes) -> FrozenNetwork:
         raise ValueError(f"format {header['format']!r}")
     if hashlib.sha256(graph).hexdigest() != header["sha256"]:
         raise ValueError("its checksum differs")
-    wanted = {_text(name): _text(tensor) for name, tensor in header["wanted"].items()}
+    outputs = {_text(name): _text(tensor) for name, tensor in header["output_names"].items()}
     geometry = {name: _pair(header["geometry"][name]) for name in ("radius", "stride", "grid")}
     return FrozenNetwork(
-        FrozenGraph(graph, _text(header["given"]), wanted, _text(header["tensorflow"])),
+        FrozenGraph(graph, _text(header["input_name"]), outputs, _text(header["tensorflow"])),
         NetworkGeometry(**geometry),
         _text(header["weights_digest"]),
     )

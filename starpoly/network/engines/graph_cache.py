@@ -1,7 +1,8 @@
-"""Frozen networks that were made before, kept in the user's cache folder.
+"""The cache of frozen networks, in the user's cache folder.
 
-A name there is a hash of all that the graph follows from: the model's description, the file of its weights, the precision
-and the code that builds networks. Whatever cannot be used is made anew, and a folder that cannot be written costs time alone.
+The name of a file is a hash of everything the graph follows from: the model's description, its weights, the precision,
+and the code of :mod:`starpoly.network`. Files that cannot be used are made anew; a folder that cannot be written only
+costs time.
 """
 
 from __future__ import annotations
@@ -17,16 +18,15 @@ from ..._version import __version__
 from ...config import ModelSpec
 from ...errors import ModelError, OutputError
 from ...io.files.atomic import atomic_path
-from ..storage.folder import sha256_of
+from .c_library import library_path
 from .frozen_graph import FrozenNetwork
-from .tensorflow_c import library_path
 
 _log = logging.getLogger(__name__)
 
-#: That many are kept, the ones last made.
+#: files; the newest stay
 _MOST = 16
 _ENDING = ".graph"
-#: what of a model's description has a part in its graph
+#: parts of a model's description that its graph depends on
 _DECISIVE = ("network", "max_distance", "refine_outlines", "stardist")
 
 
@@ -39,14 +39,14 @@ def cache_folder() -> Path:
     return (Path(home) if home else Path("~/.cache").expanduser()) / "starpoly"
 
 
-def key_of(spec: ModelSpec, weights: Path, precision: str, form: str = "tensorflow") -> str:
+def key_of(spec: ModelSpec, checksum: str, precision: str, form: str = "tensorflow") -> str:
     """Name of the frozen network of a model.
 
     Parameters
     ----------
     spec : ModelSpec
-    weights : Path
-        File of its weights.
+    checksum : str
+        SHA-256 of the file of its weights.
     precision : {"float32", "bfloat16"}
     form : {"tensorflow", "onnx"}
         Kind of graph.
@@ -61,7 +61,7 @@ def key_of(spec: ModelSpec, weights: Path, precision: str, form: str = "tensorfl
         precision,
         form,
         json.dumps(described, sort_keys=True, default=str),
-        sha256_of(weights),
+        checksum,
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -98,8 +98,8 @@ def _path(key: str) -> Path:
 
 @cache
 def _code() -> str:
-    """Hash of the code that builds networks."""
+    """Hash of the code that builds and freezes networks: all of ``network/``."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()

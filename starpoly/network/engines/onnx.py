@@ -10,14 +10,17 @@ import io
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from ...errors import ModelError
 from ...parallel import n_threads
-from .frozen_graph import FrozenGraph
+from .engine import RunningNetwork
+from .frozen_graph import FrozenGraph, FrozenNetwork
+from .source import NetworkSource
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _ONLY_ERRORS = 3
+#: of the graph in the cache
+_FORM = "onnx"
 #: a window of a new shape is not to wait until every algorithm has been tried
 _CUDA_SETTINGS = {"cudnn_conv_algo_search": "HEURISTIC"}
 
@@ -37,14 +40,16 @@ class OnnxNetwork:
     """
 
     def __init__(self, graph: FrozenGraph) -> None:
-        self._given, self._wanted = graph.given, dict(graph.wanted)
+        import onnxruntime
+
+        self._input_name, self._output_names = graph.input_name, dict(graph.output_names)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _ONLY_ERRORS
         options.intra_op_num_threads = n_threads()
         # threads that wait for work leave the processors to those of the geometry
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._session = onnxruntime.InferenceSession(graph.graph, options, providers=_providers())
+            self._session = onnxruntime.InferenceSession(graph.content, options, providers=_providers())
         except Exception as error:  # its exceptions have no base of their own
             raise ModelError(
                 f"engine: expected a network that ONNX Runtime can run, got {_line(error)}; use tensorflow"
@@ -52,16 +57,18 @@ class OnnxNetwork:
 
     def __call__(self, batch: np.ndarray) -> dict[str, np.ndarray]:
         try:
-            answers = self._session.run(list(self._wanted.values()), {self._given: batch})
+            answers = self._session.run(list(self._output_names.values()), {self._input_name: batch})
         except Exception as error:
             raise MemoryError(
                 f"ONNX Runtime cannot run a network window of shape {batch.shape}: {_line(error)}"
             ) from error
-        return dict(zip(self._wanted, answers, strict=True))
+        return dict(zip(self._output_names, answers, strict=True))
 
 
 def _providers() -> list[Any]:
     """What is to compute, the first that can: a GPU where this ONNX Runtime is made for one, and the CPU."""
+    import onnxruntime
+
     if _CUDA not in onnxruntime.get_available_providers():
         return [_CPU]
     # finds CUDA among Python's packages; what it does not find it prints, and the CPU computes
@@ -72,3 +79,26 @@ def _providers() -> list[Any]:
 
 def _line(error: Exception) -> str:
     return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+class OnnxRuntime:
+    """Runs the frozen graph as an ONNX model, which the cache keeps, too."""
+
+    title, packages, extra, bfloat16 = "ONNX Runtime", ("onnxruntime", "tf2onnx"), "onnx", False
+
+    def open(self, source: NetworkSource, precision: str, *, make: bool = True) -> RunningNetwork:
+        """See :meth:`starpoly.network.engines.engine.Engine.open`."""
+        precision = source.choose_precision(precision, fast=False)
+        network = source.find_frozen("float32", _FORM) or _convert(source)
+        return RunningNetwork(OnnxNetwork(network.graph), precision, network.geometry, network.weights_digest)
+
+
+def _convert(source: NetworkSource) -> FrozenNetwork:
+    from .onnx_graph import to_onnx
+    from .tensorflow import frozen_network
+
+    network = frozen_network(source)
+    return source.keep_frozen(to_onnx(network.graph), network.geometry, "float32", _FORM)
+
+
+ONNX = OnnxRuntime()

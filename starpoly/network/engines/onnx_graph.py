@@ -41,9 +41,9 @@ def to_onnx(graph: FrozenGraph) -> FrozenGraph:
 
         try:
             model, _ = tf2onnx.convert.from_graph_def(
-                GraphDef.FromString(graph.graph),
-                input_names=[graph.given],
-                output_names=list(graph.wanted.values()),
+                GraphDef.FromString(graph.content),
+                input_names=[graph.input_name],
+                output_names=list(graph.output_names.values()),
                 opset=_OPERATIONS,
             )
         except Exception as error:  # whatever a converter raises
@@ -51,7 +51,7 @@ def to_onnx(graph: FrozenGraph) -> FrozenGraph:
             raise ModelError(
                 f"engine: expected a network that tf2onnx can convert, got {reason}; use tensorflow"
             ) from error
-    return replace(graph, graph=model.SerializeToString())
+    return replace(graph, content=model.SerializeToString())
 
 
 @contextmanager

@@ -18,10 +18,12 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-import openvino
 
 from ...errors import ModelError
+from ..precision import cpu_has_bfloat16
+from .engine import RunningNetwork
 from .frozen_graph import FrozenGraph
+from .source import NetworkSource
 
 #: Shapes of windows that stay compiled; an image needs one.
 _SHAPES = 4
@@ -48,12 +50,14 @@ class OpenVinoNetwork:
     """
 
     def __init__(self, graph: FrozenGraph, precision: str) -> None:
+        import openvino
+
         self._core = openvino.Core()
         self._settings = {
             "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
             "PERFORMANCE_HINT": "LATENCY",
         }
-        self._wanted = dict(graph.wanted)
+        self._output_names = dict(graph.output_names)
         self._networks: OrderedDict[tuple[int, ...], Any] = OrderedDict()
         self._for_any: Any = None
         self._pixels: Counter[tuple[int, ...]] = Counter()
@@ -63,7 +67,7 @@ class OpenVinoNetwork:
         try:
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder, "network.pb")
-                path.write_bytes(graph.graph)
+                path.write_bytes(graph.content)
                 self._model = self._core.read_model(path)
         except RuntimeError as error:
             raise ModelError(
@@ -80,7 +84,7 @@ class OpenVinoNetwork:
                 raise MemoryError(
                     f"OpenVINO cannot run a network window of shape {batch.shape}: {_line(error)}"
                 ) from error
-            answers = {name: request.get_tensor(tensor).data for name, tensor in self._wanted.items()}
+            answers = {name: request.get_tensor(tensor).data for name, tensor in self._output_names.items()}
             self._used.append((network, request, [weakref.ref(answer) for answer in answers.values()]))
         return answers
 
@@ -116,3 +120,21 @@ class OpenVinoNetwork:
 
 def _line(error: Exception) -> str:
     return str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+
+
+class OpenVino:
+    """Runs the frozen graph in float32, or lowers it to bfloat16 itself."""
+
+    title, packages, extra, bfloat16 = "OpenVINO", ("openvino",), "fast", True
+
+    def open(self, source: NetworkSource, precision: str, *, make: bool = True) -> RunningNetwork:
+        """See :meth:`starpoly.network.engines.engine.Engine.open`."""
+        from .tensorflow import frozen_network
+
+        precision = source.choose_precision(precision, fast=cpu_has_bfloat16())
+        network = frozen_network(source)
+        run = OpenVinoNetwork(network.graph, precision)
+        return RunningNetwork(run, precision, network.geometry, network.weights_digest)
+
+
+OPENVINO = OpenVino()

@@ -1,85 +1,69 @@
-"""Serving under TensorFlow: one frozen graph for images of any size.
+"""TensorFlow as an engine: the network traced once, frozen, and run by a session.
 
-The weights become constants of a graph with training=False, so that TensorFlow fuses convolutions
-with what follows them. The height and width stay open: measured, that is as fast as a graph for a
-fixed size and gives the same bits, and nothing is traced or optimised anew when the size changes. On
-a CPU it costs half of ``model.predict``, and a session less memory than a function.
+The frozen graph goes to the cache, so that later processes start without Keras
+(:mod:`starpoly.network.engines.tensorflow_c`) and other engines can run it.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+from ...errors import ModelError
+from ..precision import cpu_has_bfloat16
+from ..quiet import quiet_import
+from .engine import RunningNetwork
+from .frozen_graph import FrozenNetwork
+from .source import NetworkSource
 
-from .frozen_graph import FrozenGraph
-from .tensorflow_c import OPERATIONS
+if TYPE_CHECKING:
+    from .freezing import Frozen
 
 
-@dataclass(frozen=True)
-class Frozen:
-    """A frozen function that is called with a batch and may be written down."""
+class TensorFlow:
+    """Freezes the Keras model and runs the graph."""
 
-    _function: Any
-    _names: list[str]
-    _run: Callable[[np.ndarray], list[np.ndarray]]
+    title, packages, extra, bfloat16 = "TensorFlow", (), "", True
 
-    def __call__(self, batch: np.ndarray) -> dict[str, np.ndarray]:
-        try:
-            return dict(zip(self._names, self._run(batch), strict=True))
-        except tf.errors.ResourceExhaustedError as error:
-            raise MemoryError(f"the device has no memory for a network window of shape {batch.shape}") from error
-
-    def graph(self) -> FrozenGraph | None:
-        """The graph, to be run elsewhere; None where it holds what is not run there."""
-        if not {operation.type for operation in self._function.graph.get_operations()} <= OPERATIONS:
+    def open(self, source: NetworkSource, precision: str, *, make: bool = True) -> RunningNetwork | None:
+        """See :meth:`starpoly.network.engines.engine.Engine.open`; None under another backend of Keras."""
+        if quiet_import().backend.backend() != "tensorflow":
             return None
-        wanted = {name: output.name for name, output in zip(self._names, self._function.outputs, strict=True)}
-        content = self._function.graph.as_graph_def().SerializeToString()
-        return FrozenGraph(content, self._function.inputs[0].name, wanted, tf.__version__)
+        from .freezing import has_gpu
+
+        precision = source.choose_precision(precision, fast=cpu_has_bfloat16() and not has_gpu())
+        running, _ = _freeze(source, precision)
+        return running
 
 
-def freeze(function: Callable[..., dict], n_channels: int) -> Frozen:
-    """Trace ``function`` once and freeze the variables it reads.
+def frozen_network(source: NetworkSource, precision: str = "float32") -> FrozenNetwork:
+    """A network as TensorFlow's frozen graph, from the cache or made now, for another engine.
 
-    Parameters
-    ----------
-    function : callable
-        Float32 tensor (batch, y, x, n_channels) in, dict of tensors out.
-    n_channels : int
-        Channels of the input.
-
-    Returns
-    -------
-    Frozen
-        Numpy in, dict of numpy arrays out; may be called from several threads. Raises MemoryError
-        when the device's memory does not suffice.
+    Raises
+    ------
+    ModelError
+        If TensorFlow cannot freeze it.
     """
-    _grow_gpu_memory()
-    signature = [tf.TensorSpec((None, None, None, n_channels), tf.float32)]
-    traced = tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
-    # a frozen function returns a flat list, in the order of the flattened dict: sorted by key
-    names = sorted(traced.structured_outputs)
-    frozen = convert_variables_to_constants_v2(traced)
-    settings = tf.compat.v1.ConfigProto(allow_soft_placement=True)
-    settings.gpu_options.allow_growth = True
-    session = tf.compat.v1.Session(graph=frozen.graph, config=settings)
-    run = session.make_callable([output.name for output in frozen.outputs], [frozen.inputs[0].name])
-    return Frozen(frozen, names, run)
+    network = source.find_frozen(precision)
+    if network is None and quiet_import().backend.backend() == "tensorflow":
+        _, network = _freeze(source, precision)
+    if network is None:
+        raise ModelError(
+            "engine: expected a network that TensorFlow can freeze for another engine, it cannot; use tensorflow"
+        )
+    return network
 
 
-def has_gpu() -> bool:
-    """Whether TensorFlow computes on a GPU here."""
-    return bool(tf.config.list_physical_devices("GPU"))
+def _freeze(source: NetworkSource, precision: str) -> tuple[RunningNetwork, FrozenNetwork | None]:
+    """The network in a session; and as a graph, kept in the cache, where it comes from a folder and can run elsewhere."""
+    from ..bounded import bounded_in
+    from ..receptive_field import network_geometry
+    from .freezing import freeze
+
+    geometry = network_geometry(source.model)
+    frozen: Frozen = freeze(bounded_in(precision, source.model, source.spec), source.spec.network.n_channels)
+    graph = None if source.weights is None else frozen.graph()
+    network = None if graph is None else source.keep_frozen(graph, geometry, precision)
+    return RunningNetwork(frozen, precision, geometry), network
 
 
-def _grow_gpu_memory() -> None:
-    """Take GPU memory as needed rather than all of it; too late, and no harm, once a GPU is in use."""
-    for device in tf.config.list_physical_devices("GPU"):
-        with contextlib.suppress(RuntimeError, ValueError):
-            tf.config.experimental.set_memory_growth(device, True)
+TENSORFLOW = TensorFlow()

@@ -1,293 +1,103 @@
-"""A frozen graph run by TensorFlow's C library alone, through its C interface.
+"""TensorFlow's C library as an engine: a frozen graph, run without importing Keras or TensorFlow.
 
-Importing TensorFlow and Keras for Python takes several times as long as segmenting an image. None of it is needed to run
-a graph that exists: the C interface, which TensorFlow keeps stable, imports and runs one.
-
-References
-----------
-``tensorflow/c/c_api.h`` and ``tensorflow/c/tf_tensor.h``, as installed with TensorFlow.
+Importing Keras and TensorFlow, building layers and tracing them takes most of the time from the start of a process to the
+labels of one image, and leads to the same graph each time. The cache holds that graph
+(:mod:`starpoly.network.engines.graph_cache`). ``STARPOLY_SERVING=keras`` passes this engine over unless it is asked for.
 """
 
 from __future__ import annotations
 
-import ctypes
-import importlib.util
+import json
+import logging
+import os
 import sys
-import weakref
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from ctypes import POINTER, Structure, byref, c_char_p, c_int, c_int64, c_size_t, c_void_p
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ...errors import ModelError
+from ..precision import cpu_has_bfloat16
+from ..quiet import quiet_level
+from .c_library import Library, Session, library_path
+from .engine import RunningNetwork
+from .frozen_graph import FrozenNetwork
+from .source import NetworkSource
 
-#: A ConfigProto, as bytes: GPU memory is taken as needed, operations that a device lacks go to the CPU.
-SETTINGS = b"\x32\x02\x20\x018\x01"
-
-#: What the graph of a network is made of. These compute, and neither read nor write anything else; others are refused.
-OPERATIONS = frozenset((
-    "Add", "AddV2", "AvgPool", "BiasAdd", "Cast", "ClipByValue", "ConcatV2", "Const", "Conv2D",
-    "DepthwiseConv2dNative", "Elu", "Exp", "ExpandDims", "FusedBatchNormV3", "Identity", "LeakyRelu", "Maximum",
-    "MaxPool", "Mean", "Minimum", "Mul", "Neg", "NoOp", "Pack", "Pad", "Placeholder", "RealDiv", "Relu", "Relu6",
-    "Reshape", "ResizeBilinear", "ResizeNearestNeighbor", "Rsqrt", "Selu", "Shape", "Sigmoid", "Softmax", "Softplus",
-    "Squeeze", "StridedSlice", "Sub", "Tanh", "Tile", "Transpose",
-))  # fmt: skip
-
-_FLOAT = 1  # TF_FLOAT
-_OK, _EXHAUSTED = 0, 8  # TF_OK, TF_RESOURCE_EXHAUSTED
-_NAMES = {"linux": "libtensorflow_cc.so.2", "darwin": "libtensorflow_cc.2.dylib"}
+_log = logging.getLogger(__name__)
 
 
-def library_path() -> Path | None:
-    """Where the C library of the installed TensorFlow lies; None without one that is known to be whole."""
-    name = _NAMES.get(sys.platform)
-    spec = importlib.util.find_spec("tensorflow") if name else None
-    folders = list(spec.submodule_search_locations or ()) if spec else []
-    return next((path for path in (Path(folder, str(name)) for folder in folders) if path.is_file()), None)
+@dataclass(frozen=True)
+class SessionNetwork:
+    """A frozen network in a session: a batch in, a dict of arrays out. May be called from several threads."""
+
+    network: FrozenNetwork
+    session: Session
+
+    def __call__(self, batch: np.ndarray) -> dict[str, np.ndarray]:
+        return dict(zip(self.network.graph.output_names, self.session.run(batch), strict=True))
 
 
-class Library:
-    """TensorFlow's C library.
+class TensorFlowC:
+    """Runs frozen graphs by TensorFlow's C interface."""
 
-    Parameters
-    ----------
-    path : Path
-        See :func:`library_path`.
+    title, packages, extra, bfloat16 = "TensorFlow's C library", (), "", True
 
-    Raises
-    ------
-    OSError
-        If it cannot be loaded.
-    AttributeError
-        If it lacks a function.
-    """
-
-    def __init__(self, path: Path) -> None:
-        _load_beside_python(path)
-        self.functions = ctypes.CDLL(str(path))
-        for name, (result, *arguments) in _SIGNATURES.items():
-            function = getattr(self.functions, name)
-            function.restype, function.argtypes = result, arguments
-
-    @property
-    def version(self) -> str:
-        """TensorFlow's version."""
-        return self.functions.TF_Version().decode()
-
-
-class Session:
-    """A session of TensorFlow, at first without a graph.
-
-    Parameters
-    ----------
-    library : Library
-    """
-
-    def __init__(self, library: Library) -> None:
-        self._tf = tf = library.functions
-        self._graph = tf.TF_NewGraph()
-        options = tf.TF_NewSessionOptions()
+    def open(self, source: NetworkSource, precision: str, *, make: bool = True) -> RunningNetwork | None:
+        """See :meth:`starpoly.network.engines.engine.Engine.open`; None without the library."""
+        # whether a GPU computes is known once the library is loaded: worthwhile only if there is a graph to run
+        possible = [source.choose_precision(precision, fast=fast) for fast in (cpu_has_bfloat16(), False)]
+        path = library_path()
+        if path is None or (not make and not _is_wanted()):
+            return None
+        found = {each: source.find_frozen(each) for each in dict.fromkeys(possible)}
+        if not make and not any(found.values()):
+            return None
         try:
-            with _checked(tf) as status:
-                tf.TF_SetConfig(options, SETTINGS, len(SETTINGS), status)
-            with _checked(tf) as status:
-                self._session = tf.TF_NewSession(self._graph, options, status)
-        finally:
-            tf.TF_DeleteSessionOptions(options)
-        self._input, self._outputs = _Output(), (_Output * 0)()
-        weakref.finalize(self, _close, tf, self._session, self._graph)
-
-    def has_gpu(self) -> bool:
-        """Whether TensorFlow computes on a GPU here."""
-        tf = self._tf
-        with _checked(tf) as status:
-            devices = tf.TF_SessionListDevices(self._session, status)
-        try:
-            kinds = []
-            for index in range(tf.TF_DeviceListCount(devices)):
-                with _checked(tf) as status:
-                    kinds.append(tf.TF_DeviceListType(devices, index, status))
-        finally:
-            tf.TF_DeleteDeviceList(devices)
-        return b"GPU" in kinds
-
-    def load(self, graph: bytes, given: str, wanted: Sequence[str]) -> None:
-        """Take a frozen graph.
-
-        Parameters
-        ----------
-        graph : bytes
-            A serialised GraphDef.
-        given : str
-            Name of the tensor that a batch is given to, such as ``batch:0``; float32.
-        wanted : sequence of str
-            Names of the tensors that :meth:`run` returns; float32.
-
-        Raises
-        ------
-        ModelError
-            If it is no graph, has an operation that a network does not need, or lacks a tensor.
-        """
-        tf = self._tf
-        buffer, options = tf.TF_NewBufferFromString(graph, len(graph)), tf.TF_NewImportGraphDefOptions()
-        try:
-            with _checked(tf) as status:
-                tf.TF_GraphImportGraphDef(self._graph, buffer, options, status)
-        finally:
-            tf.TF_DeleteImportGraphDefOptions(options)
-            tf.TF_DeleteBuffer(buffer)
-        if foreign := sorted(self._operations() - OPERATIONS):
-            raise ModelError(f"expected the graph of a network, got one with operations such as {foreign[0]}")
-        self._input = self._tensor(given)
-        self._outputs = (_Output * len(wanted))(*(self._tensor(name) for name in wanted))
-
-    def run(self, batch: np.ndarray) -> list[np.ndarray]:
-        """What the graph says about a batch.
-
-        Parameters
-        ----------
-        batch : float32 array
-
-        Returns
-        -------
-        list of float32 arrays
-            In the order of ``wanted``.
-
-        Raises
-        ------
-        MemoryError
-            If the device's memory does not suffice.
-        ModelError
-            For any other refusal.
-        """
-        if not self._outputs:
-            raise ModelError("expected a session with a graph, got one without; load one first")
-        tf, batch = self._tf, np.ascontiguousarray(batch, np.float32)
-        dimensions = (c_int64 * batch.ndim)(*batch.shape)
-        given = tf.TF_AllocateTensor(_FLOAT, dimensions, batch.ndim, batch.nbytes)
-        if not given:
-            raise MemoryError(f"no memory for a network window of shape {batch.shape}")
-        outputs = (c_void_p * len(self._outputs))()
-        try:
-            ctypes.memmove(tf.TF_TensorData(given), batch.ctypes.data, batch.nbytes)
-            with _checked(tf, f"a network window of shape {batch.shape}") as status:
-                tf.TF_SessionRun(
-                    self._session, None, byref(self._input), byref(c_void_p(given)), 1, self._outputs, outputs,
-                    len(outputs), None, 0, None, status,
-                )  # fmt: skip
-        finally:
-            tf.TF_DeleteTensor(given)
-        return [_as_array(tf, int(output or 0)) for output in outputs]
-
-    def _operations(self) -> set[str]:
-        """Kinds of the graph's operations."""
-        position, kinds = c_size_t(0), set()
-        while operation := self._tf.TF_GraphNextOperation(self._graph, byref(position)):
-            kinds.add(self._tf.TF_OperationOpType(operation).decode())
-        return kinds
-
-    def _tensor(self, name: str) -> _Output:
-        operation, _, index = name.partition(":")
-        found = self._tf.TF_GraphOperationByName(self._graph, operation.encode())
-        if not found or not 0 <= int(index or 0) < self._tf.TF_OperationNumOutputs(found):
-            raise ModelError(f"expected a graph with a tensor {name}, got one without")
-        output = _Output(found, int(index or 0))
-        if self._tf.TF_OperationOutputType(output) != _FLOAT:
-            raise ModelError(f"expected float32 for the tensor {name}, got numbers of another type")
-        return output
+            with quiet_level():
+                library = Library(path)
+                session = Session(library)
+            chosen = possible[0] if not session.has_gpu() else possible[1]
+            network = found[chosen]
+            if network is None or network.graph.tensorflow != library.version:
+                if not make:
+                    return None
+                network = _made(source, chosen)
+            graph = network.graph
+            session.load(graph.content, graph.input_name, list(graph.output_names.values()))
+        except (AttributeError, OSError, ModelError) as error:
+            if make:
+                raise ModelError(
+                    f"engine: TensorFlow's C library does not run the network ({error}); use tensorflow"
+                ) from error
+            _log.debug("the frozen network is not used: %s", error)
+            return None
+        return RunningNetwork(SessionNetwork(network, session), chosen, network.geometry, network.weights_digest)
 
 
-class _Output(Structure):
-    """TF_Output: one output of an operation."""
+def _made(source: NetworkSource, precision: str) -> FrozenNetwork:
+    from .tensorflow import frozen_network
 
-    _fields_ = [("operation", c_void_p), ("index", c_int)]
-
-
-# result, then arguments
-_SIGNATURES: dict[str, tuple] = {
-    "TF_Version": (c_char_p,),
-    "TF_NewStatus": (c_void_p,),
-    "TF_DeleteStatus": (None, c_void_p),
-    "TF_GetCode": (c_int, c_void_p),
-    "TF_Message": (c_char_p, c_void_p),
-    "TF_NewBufferFromString": (c_void_p, c_char_p, c_size_t),
-    "TF_DeleteBuffer": (None, c_void_p),
-    "TF_NewGraph": (c_void_p,),
-    "TF_DeleteGraph": (None, c_void_p),
-    "TF_NewImportGraphDefOptions": (c_void_p,),
-    "TF_DeleteImportGraphDefOptions": (None, c_void_p),
-    "TF_GraphImportGraphDef": (None, c_void_p, c_void_p, c_void_p, c_void_p),
-    "TF_GraphNextOperation": (c_void_p, c_void_p, POINTER(c_size_t)),
-    "TF_GraphOperationByName": (c_void_p, c_void_p, c_char_p),
-    "TF_OperationOpType": (c_char_p, c_void_p),
-    "TF_OperationNumOutputs": (c_int, c_void_p),
-    "TF_OperationOutputType": (c_int, _Output),
-    "TF_NewSessionOptions": (c_void_p,),
-    "TF_DeleteSessionOptions": (None, c_void_p),
-    "TF_SetConfig": (None, c_void_p, c_char_p, c_size_t, c_void_p),
-    "TF_NewSession": (c_void_p, c_void_p, c_void_p, c_void_p),
-    "TF_CloseSession": (None, c_void_p, c_void_p),
-    "TF_DeleteSession": (None, c_void_p, c_void_p),
-    "TF_SessionListDevices": (c_void_p, c_void_p, c_void_p),
-    "TF_DeviceListCount": (c_int, c_void_p),
-    "TF_DeviceListType": (c_char_p, c_void_p, c_int, c_void_p),
-    "TF_DeleteDeviceList": (None, c_void_p),
-    "TF_SessionRun": (
-        None, c_void_p, c_void_p, POINTER(_Output), POINTER(c_void_p), c_int, POINTER(_Output), POINTER(c_void_p), c_int,
-        c_void_p, c_int, c_void_p, c_void_p,
-    ),
-    "TF_AllocateTensor": (c_void_p, c_int, POINTER(c_int64), c_int, c_size_t),
-    "TF_DeleteTensor": (None, c_void_p),
-    "TF_TensorData": (c_void_p, c_void_p),
-    "TF_TensorByteSize": (c_size_t, c_void_p),
-    "TF_NumDims": (c_int, c_void_p),
-    "TF_Dim": (c_int64, c_void_p, c_int),
-}  # fmt: skip
+    return frozen_network(source, precision)
 
 
-def _load_beside_python(path: Path) -> None:
-    """Load a library without holding Python's lock, which ``ctypes.CDLL`` does; other threads go on meanwhile."""
+def _is_wanted() -> bool:
+    """Whether to run frozen graphs where the user asked for TensorFlow alone."""
+    return _backend() == "tensorflow" and os.environ.get("STARPOLY_SERVING") != "keras"
+
+
+def _backend() -> str:
+    """Keras's backend, without importing Keras where it is not there yet."""
+    if keras := sys.modules.get("keras"):
+        return keras.backend.backend()
+    if named := os.environ.get("KERAS_BACKEND"):
+        return named
+    home = os.environ.get("KERAS_HOME")
     try:
-        open_library = ctypes.CDLL(None).dlopen
-    except (OSError, AttributeError, TypeError):
-        return
-    open_library.restype, open_library.argtypes = c_void_p, (c_char_p, c_int)
-    open_library(bytes(path), 2)  # RTLD_NOW; whatever is wrong is said when ctypes opens it
+        settings = json.loads(Path(home or Path("~/.keras").expanduser(), "keras.json").read_text(encoding="utf-8"))
+        return str(settings.get("backend", "tensorflow"))
+    except (OSError, ValueError, AttributeError):
+        return "tensorflow"
 
 
-@contextmanager
-def _checked(tf: ctypes.CDLL, what: str = "a network") -> Iterator[int]:
-    """A status to hand to a function; raises what it says."""
-    status = tf.TF_NewStatus()
-    try:
-        yield status
-        code = tf.TF_GetCode(status)
-        if code == _EXHAUSTED:
-            raise MemoryError(f"the device has no memory for {what}")
-        if code != _OK:
-            message = tf.TF_Message(status).decode(errors="replace")
-            raise ModelError(f"expected TensorFlow to take {what}, got: {' '.join(message.split())[:300]}")
-    finally:
-        tf.TF_DeleteStatus(status)
-
-
-def _as_array(tf: ctypes.CDLL, tensor: int) -> np.ndarray:
-    """A float32 tensor as an array over its memory, which lives as long as the array."""
-    shape = tuple(tf.TF_Dim(tensor, axis) for axis in range(tf.TF_NumDims(tensor)))
-    size = tf.TF_TensorByteSize(tensor)
-    if not size:
-        tf.TF_DeleteTensor(tensor)
-        return np.empty(shape, np.float32)
-    memory = (ctypes.c_char * size).from_address(tf.TF_TensorData(tensor))
-    weakref.finalize(memory, tf.TF_DeleteTensor, tensor)
-    return np.frombuffer(memory, np.float32).reshape(shape)
-
-
-def _close(tf: ctypes.CDLL, session: int, graph: int) -> None:
-    status = tf.TF_NewStatus()
-    tf.TF_CloseSession(session, status)
-    tf.TF_DeleteSession(session, status)
-    tf.TF_DeleteGraph(graph)
-    tf.TF_DeleteStatus(status)
+TENSORFLOW_C = TensorFlowC()

@@ -38,7 +38,8 @@ def test_shapes_and_folder(variant, tmp_path):
     config = NetworkConfig(**{**TINY, **VARIANTS[variant]})
     model = build_unet(config)
     randomize(model)
-    height, width = 2 * config.stride[0], 3 * config.stride[1]
+    stride_y, stride_x = network_geometry(model).stride
+    height, width = 2 * stride_y, 3 * stride_x
     image = np.random.default_rng(1).normal(size=(2, height, width, config.n_channels)).astype(np.float32)
     outputs = {name: np.asarray(value) for name, value in model(image, training=False).items()}
     h, w = height // config.grid[0], width // config.grid[1]
@@ -61,7 +62,8 @@ def test_shapes_and_folder(variant, tmp_path):
 def test_stride_and_grid_are_those_of_the_graph(variant):
     config = NetworkConfig(**{**TINY, **VARIANTS[variant]})
     geometry = network_geometry(build_unet(config))
-    assert (geometry.stride, geometry.grid) == (config.stride, config.grid)
+    stride = tuple(grid * 2**config.depth for grid in config.grid)
+    assert (geometry.stride, geometry.grid) == (stride, config.grid)
 
 
 def test_class_probabilities_sum_to_one_and_probabilities_lie_between():

@@ -1,99 +1,270 @@
-"""TensorFlow's C library: what it is told, and what it refuses."""
+"""Serving without Keras: the same bits as with it, or Keras after all."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-from starpoly.errors import ModelError
-from starpoly.network.engines.tensorflow_c import OPERATIONS, SETTINGS, Library, Session, library_path
+from starpoly.config import ModelSpec, NetworkConfig, NormalizationConfig
+from starpoly.errors import ConfigError, ModelError
+from starpoly.model import StarPoly2D
+from starpoly.model_zoo import default_model, find_model
+from starpoly.network.architectures.registry import build_network
+from starpoly.network.engines import graph_cache
+from starpoly.network.engines.c_library import library_path
+from starpoly.network.engines.source import NetworkSource
+from starpoly.network.engines.tensorflow_c import TENSORFLOW_C, SessionNetwork
+from starpoly.network.predictor import Predictor
+from starpoly.network.storage.folder import load_model, save_model
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow" or library_path() is None, reason="needs TensorFlow's C library"
 )
 
+TINY = {"n_rays": 6, "depth": 1, "base_filters": 4, "head_filters": 4, "grid": (2, 2), "foreground_filters": 0}
+NETWORKS = {
+    "plain": NetworkConfig(**TINY),
+    "classes": NetworkConfig(**TINY, n_channels=3, n_classes=2),
+    "activations": NetworkConfig(
+        **TINY, activation="elu", normalization="none", distance_activation="linear", stem="conv"
+    ),
+    "foreground": NetworkConfig(**TINY | {"foreground_filters": 4}),
+    "not residual": NetworkConfig(**TINY, residual=False, convolutions_per_level=1),
+}
+STARDIST = {"n_rays": 6, "depth": 1, "base_filters": 4, "features": 4, "batch_norm": True, "grid": [2, 2]}
 
-@pytest.fixture(scope="module")
-def library():
-    return Library(library_path())
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """A cache with nothing in it."""
+    monkeypatch.setenv("STARPOLY_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "graphs"
 
 
-@pytest.fixture(scope="module")
-def doubling():
-    """A graph that returns a batch and its double, and a tensor of integers."""
+@pytest.fixture
+def folder(tmp_path):
+    return write_model(tmp_path / "model", ModelSpec("tiny", NETWORKS["plain"], max_distance=9.0))
+
+
+def write_model(folder: Path, spec: ModelSpec) -> Path:
+    """A model folder with random weights, those of normalisations too."""
+    model = build_network(spec.network)
+    rng = np.random.default_rng(3)
+    model.set_weights([rng.uniform(0.1, 0.6, weight.shape) * rng.choice([-1, 1, 1], weight.shape[-1:]) if weight.ndim > 1
+                       else rng.uniform(0.5, 1.5, weight.shape) for weight in model.get_weights()])  # fmt: skip
+    save_model(folder, spec, model)
+    return folder
+
+
+def spec_of(name: str) -> ModelSpec:
+    if name != "stardist":
+        return ModelSpec(name, NETWORKS[name], max_distance=9.0)
+    network = NetworkConfig(**TINY, architecture="stardist_unet", settings=STARDIST)
+    return ModelSpec(name, network, max_distance=9.0)
+
+
+def find_frozen(folder, precision="float32"):
+    return TENSORFLOW_C.open(NetworkSource.of_folder(folder), precision, make=False)
+
+
+def is_frozen(predictor: Predictor) -> bool:
+    return isinstance(predictor._running.run, SessionNetwork)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("name", [*NETWORKS, "stardist"])
+def test_the_same_bits_as_keras(tmp_path, name, precision):
+    folder = write_model(tmp_path / "model", spec_of(name))
+    first, again = (Predictor.load(folder, precision) for _ in range(2))
+    assert (is_frozen(first), is_frozen(again)) == (False, True)
+    for shape in [(1, 16, 16), (2, 32, 48), (1, 8, 64)]:
+        batch = np.random.default_rng(1).normal(0, 2, (*shape, first.n_channels)).astype(np.float32)
+        expected, got = first(batch).arrays, again(batch).arrays
+        assert expected.keys() == got.keys()
+        for key, value in expected.items():
+            np.testing.assert_array_equal(got[key], value, strict=True)
+    assert (first(batch).foreground is None) == (name != "foreground")
+    assert again.halo == first.halo
+    assert (again.stride, again.grid, again.tile_size, again.precision) == (
+        first.stride,
+        first.grid,
+        first.tile_size,
+        precision,
+    )
+
+
+def test_the_same_labels_and_fingerprint_from_a_shipped_model():
+    image = np.random.default_rng(5).poisson(20, (120, 150)).astype(np.uint8)
+    yy, xx = np.mgrid[:120, :150]
+    for y, x in [(30, 30), (34, 60), (80, 90), (85, 118)]:
+        image[(yy - y) ** 2 + (xx - x) ** 2 < 160] += 120
+    first, again = (StarPoly2D.from_pretrained(default_model()) for _ in range(2))
+    assert (is_frozen(first._predictor), is_frozen(again._predictor)) == (False, True)
+    (labels, details), (same, equal) = (model.predict_instances(image) for model in (first, again))
+    assert labels.max() > 2
+    np.testing.assert_array_equal(same, labels)
+    np.testing.assert_array_equal(equal["coord"], details["coord"])
+    assert again.fingerprint() == first.fingerprint()
+
+
+def test_the_keras_model_is_there_when_asked_for(folder, tmp_path):
+    Predictor.load(folder, "float32")
+    model = StarPoly2D.from_pretrained(folder, precision="float32")
+    assert is_frozen(model._predictor)
+    model.save(tmp_path / "copy")
+    for weight, same in zip(
+        load_model(folder)[1].get_weights(), load_model(tmp_path / "copy")[1].get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(weight, same)
+
+
+def test_a_folder_that_changed_meanwhile_is_refused(folder):
+    Predictor.load(folder, "float32")
+    frozen = Predictor.load(folder, "float32")
+    spec, model = load_model(folder)
+    model.set_weights([2 * weight for weight in model.get_weights()])
+    save_model(folder, spec, model)
+    with pytest.raises(ModelError, match="load the model anew"):
+        frozen.model.get_weights()
+
+
+def test_other_weights_or_settings_are_another_network(folder, tmp_path):
+    Predictor.load(folder, "float32")
+    spec, model = load_model(folder)
+    shutil.copytree(folder, tmp_path / "same")
+    save_model(tmp_path / "bound", spec.replace(max_distance=3.0), model)
+    model.set_weights([2 * weight for weight in model.get_weights()])
+    save_model(tmp_path / "weights", spec, model)
+    assert is_frozen(Predictor.load(tmp_path / "same", "float32"))
+    assert not is_frozen(Predictor.load(folder, "bfloat16"))
+    for name in ("bound", "weights"):
+        assert not is_frozen(Predictor.load(tmp_path / name, "float32"))
+    # what serving does not depend on
+    save_model(
+        tmp_path / "named", spec.replace(name="other", normalization=NormalizationConfig(2, 98)), load_model(folder)[1]
+    )
+    assert is_frozen(Predictor.load(tmp_path / "named", "float32"))
+
+
+def test_a_network_without_refinement_is_another(tmp_path):
+    folder = write_model(tmp_path / "model", spec_of("foreground"))
+    batch = np.ones((1, 16, 16, 1), np.float32)
+    for refine in (True, False, True):
+        predictor = Predictor.load(folder, "float32", refine_outlines=refine)
+        assert (predictor(batch).foreground is not None) == predictor.has_foreground == refine
+    assert is_frozen(predictor)
+
+
+def test_damaged_weights_are_refused_whatever_the_cache_holds(folder):
+    Predictor.load(folder, "float32")
+    weights = folder / "weights.h5"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    with pytest.raises(ModelError, match="checksum"):
+        Predictor.load(folder, "float32")
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "empty", "header", "version", "operations", "tensor", "geometry"])
+def test_a_kept_network_that_cannot_be_used_is_made_anew(folder, cache, damage):
+    expected = Predictor.load(folder, "float32")
+    (path,) = cache.glob("*.graph")
+    line, _, graph = path.read_bytes().partition(b"\n")
+    header = json.loads(line)
+    if damage == "cut":
+        graph = graph[:-9]
+    elif damage == "changed":
+        graph = graph[:-9] + bytes(9)
+    elif damage == "version":
+        header["tensorflow"] = "1.15.0"
+    elif damage == "tensor":
+        header["input_name"] = "elsewhere:0"
+    elif damage == "geometry":
+        header["geometry"]["radius"] = [10**9, "x"]
+    elif damage == "operations":
+        graph = graph_that_writes(header)
+    content = {"empty": b"", "header": b"[" * 10**5}.get(damage, json.dumps(header).encode() + b"\n" + graph)
+    path.write_bytes(content)
+    assert find_frozen(folder) is None
+    again = Predictor.load(folder, "float32")
+    batch = np.ones((1, 16, 16, 1), np.float32)
+    np.testing.assert_array_equal(again(batch).distances, expected(batch).distances)
+    assert is_frozen(Predictor.load(folder, "float32"))
+
+
+def graph_that_writes(header: dict) -> bytes:
+    """A graph with the right tensors that would write a file, and the header's checksum made right for it."""
+    import hashlib
+
     import tensorflow as tf
 
     with tf.Graph().as_default() as graph:
-        batch = tf.compat.v1.placeholder(tf.float32, (None, None, None, 2), name="batch")
-        tf.identity(batch, name="same")
-        tf.add(batch, batch, name="double")
-        tf.shape(batch, name="shape")
-        tf.reshape(batch, (1, 2, 3, 2), name="fixed")
-    return graph.as_graph_def().SerializeToString()
+        batch = tf.compat.v1.placeholder(tf.float32, (None, None, None, 1), name=header["input_name"].partition(":")[0])
+        with tf.control_dependencies([tf.io.write_file("evil.txt", "evil")]):
+            for tensor in header["output_names"].values():
+                tf.identity(batch, name=tensor.partition(":")[0])
+    content = graph.as_graph_def().SerializeToString()
+    header["sha256"] = hashlib.sha256(content).hexdigest()
+    return content
 
 
-def test_settings_are_what_they_say():
-    import tensorflow as tf
-
-    settings = tf.compat.v1.ConfigProto()
-    settings.ParseFromString(SETTINGS)
-    expected = tf.compat.v1.ConfigProto(allow_soft_placement=True)
-    expected.gpu_options.allow_growth = True
-    assert settings == expected
-
-
-def test_the_library_is_the_one_that_python_imports(library):
-    import tensorflow as tf
-
-    assert library.version == tf.__version__
-    assert Session(library).has_gpu() == bool(tf.config.list_physical_devices("GPU"))
+def test_ways_around_it(folder, monkeypatch):
+    Predictor.load(folder, "float32")
+    assert find_frozen(folder) is not None
+    monkeypatch.setenv("STARPOLY_SERVING", "keras")
+    assert find_frozen(folder) is None
+    assert TENSORFLOW_C.open(NetworkSource.of_folder(folder), "float32") is not None  # where it is asked for
+    with pytest.raises(ConfigError, match="precision"):
+        find_frozen(folder, "float64")
 
 
-def test_arrays_go_in_and_come_out(library, doubling):
-    session = Session(library)
-    session.load(doubling, "batch:0", ["double:0", "same:0"])
-    for shape in [(1, 3, 5, 2), (2, 1, 1, 2), (1, 0, 4, 2)]:
-        batch = np.random.default_rng(0).random(shape, np.float32)
-        double, same = session.run(batch)
-        np.testing.assert_array_equal(double, 2 * batch, strict=True)
-        np.testing.assert_array_equal(same, batch, strict=True)
-    strided = np.random.default_rng(1).random((1, 6, 8, 2), np.float32)[:, ::2, ::-1]
-    np.testing.assert_array_equal(session.run(strided)[0], 2 * strided)
+def test_a_cache_that_cannot_be_written_costs_time_alone(folder, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("STARPOLY_CACHE", str(tmp_path / "file"))
+    assert not is_frozen(Predictor.load(folder, "float32"))
+    assert not is_frozen(Predictor.load(folder, "float32"))
 
 
-def test_answers_outlive_the_session_and_threads_share_it(library, doubling):
-    session = Session(library)
-    session.load(doubling, "batch:0", ["double:0"])
-    batches = [np.full((1, 20, 30, 2), number, np.float32) for number in range(24)]
-    with ThreadPoolExecutor(4) as threads:
-        answers = [answer for (answer,) in threads.map(session.run, batches)]
-    del session
-    for batch, answer in zip(batches, answers, strict=True):
-        np.testing.assert_array_equal(answer, 2 * batch)
+def test_the_oldest_of_many_go(folder, cache, monkeypatch):
+    Predictor.load(folder, "float32")
+    network = graph_cache.find(next(cache.glob("*.graph")).stem)
+    for number in range(20):
+        graph_cache.keep(f"{number:064}", network)
+        os.utime(cache / f"{number:064}.graph", (number, number))
+    names = sorted(path.stem for path in cache.glob("*.graph"))
+    assert len(names) == graph_cache._MOST
+    assert f"{19:064}" in names
 
 
-def test_what_does_not_fit_is_refused(library, doubling):
-    for graph, given, wanted in [
-        (b"no graph", "batch:0", ["double:0"]),
-        (doubling, "other:0", ["double:0"]),
-        (doubling, "batch:0", ["double:1"]),
-        (doubling, "batch:0", ["shape:0"]),
-    ]:
-        with pytest.raises(ModelError, match="expected"):
-            Session(library).load(graph, given, wanted)
-    with pytest.raises(ModelError, match="load"):
-        Session(library).run(np.zeros((1, 2, 3, 2), np.float32))
-    session = Session(library)
-    session.load(doubling, "batch:0", ["fixed:0"])
-    with pytest.raises(ModelError, match=r"window of shape \(1, 2, 4, 2\)"):
-        session.run(np.zeros((1, 2, 4, 2), np.float32))
+def test_segmenting_an_image_imports_neither_keras_nor_tensorflow(tmp_path):
+    from PIL import Image
 
-
-def test_operations_of_the_list_exist_and_none_has_effects():
-    from tensorflow.python.framework import op_def_registry
-
-    definitions = {name: op_def_registry.get(name) for name in OPERATIONS}
-    assert not [name for name, definition in definitions.items() if definition is None or definition.is_stateful]
+    Image.fromarray(np.random.default_rng(0).integers(0, 99, (64, 70), np.uint8)).save(tmp_path / "a.png")
+    probe = """
+import json, sys
+from starpoly.cli.main import main
+status = main(sys.argv[1:])
+heavy = {"tensorflow", "keras", "h5py", "matplotlib", "csbdeep", "skimage", "zarr", "pandas"}
+print(json.dumps([status, sorted(heavy & {name.partition(".")[0] for name in sys.modules})]))
+"""
+    model = str(find_model(default_model()))
+    command = [
+        sys.executable,
+        "-c",
+        probe,
+        "predict",
+        str(tmp_path / "a.png"),
+        "-o",
+        str(tmp_path / "out"),
+        "--model",
+        model,
+    ]
+    said = [json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(2)]
+    assert said[0][0] == 0
+    assert said[1] == [0, []]

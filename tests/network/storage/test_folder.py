@@ -13,17 +13,16 @@ import pytest
 
 from starpoly.config import ModelSpec, NetworkConfig
 from starpoly.errors import ModelError
+from starpoly.network.architectures.registry import build_network
 from starpoly.network.architectures.unet import build_unet
 from starpoly.network.storage.folder import (
     SPEC_FILE,
-    build_network,
     load_model,
     load_spec,
-    load_weights,
     save_model,
     save_spec,
-    save_weights,
 )
+from starpoly.network.storage.weights import load_weights, save_weights
 
 CONFIG = NetworkConfig(depth=1, base_filters=2, head_filters=2, n_rays=4)
 SPEC = ModelSpec("tiny", CONFIG, max_distance=40.0, licence="CC0-1.0")
@@ -80,7 +79,7 @@ def test_another_description_leaves_the_weights(folder):
 def test_a_model_from_before_there_was_a_foreground(tmp_path):
     config = NetworkConfig(n_rays=4, depth=1, base_filters=2, head_filters=2, foreground_filters=0)
     spec = ModelSpec("old", config, max_distance=9.0)
-    save_model(tmp_path, spec, build_network(spec))
+    save_model(tmp_path, spec, build_network(spec.network))
     content = json.loads((tmp_path / SPEC_FILE).read_text())
     del content["network"]["foreground_filters"]
     (tmp_path / SPEC_FILE).write_text(json.dumps(content))

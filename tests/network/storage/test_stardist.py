@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from starpoly.errors import ModelError
+from starpoly.network.architectures.registry import build_network
+from starpoly.network.architectures.stardist_unet import StarDistNetwork, build_stardist_unet, visible_radius
 from starpoly.network.predictor import Predictor
 from starpoly.network.receptive_field import receptive_field
-from starpoly.network.storage.folder import build_network, load_model, load_spec, save_model
-from starpoly.network.storage.stardist import StarDistNetwork, _visible_radius
+from starpoly.network.storage.folder import load_model, load_spec, save_model
 
 SHARED = Path(os.environ.get("STARPOLY_SHARED", Path(__file__).parents[4] / "shared"))
 PEER = SHARED / "peer" / "stardist-fluo"
@@ -130,14 +131,12 @@ def test_max_distance_is_far_beyond_what_the_network_sees():
     network = StarDistNetwork(grid=(2, 2), base_filters=1)
     assert all(
         2 * ours <= 4 * rough
-        for ours, rough in zip(receptive_field(_model(network)), _visible_radius(network), strict=True)
+        for ours, rough in zip(receptive_field(_model(network)), visible_radius(network), strict=True)
     )
 
 
 def _model(network):
-    from starpoly.network.storage.stardist import build_stardist
-
-    return build_stardist(network.to_dict())
+    return build_stardist_unet(network)
 
 
 # --- what is refused; these folders are made by hand -------------------------------------------------
@@ -261,4 +260,4 @@ def test_links_and_holes(folder, link, match):
 
 def test_an_imported_spec_builds_its_own_network(folder):
     spec = load_spec(folder)
-    assert build_network(spec).name == "stardist_unet"
+    assert build_network(spec.network).name == "stardist_unet"

@@ -14,10 +14,12 @@ from starpoly.config import ModelSpec, NetworkConfig
 from starpoly.errors import ConfigError
 from starpoly.model import StarPoly2D
 from starpoly.model_zoo import find_model
-from starpoly.network.engines import choice as engine
+from starpoly.network.architectures.registry import build_network
+from starpoly.network.architectures.stardist_unet import StarDistNetwork
+from starpoly.network.engines import registry as engine
+from starpoly.network.engines.c_library import library_path
 from starpoly.network.predictor import Predictor
-from starpoly.network.storage.folder import build_network, save_model
-from starpoly.network.storage.stardist import StarDistNetwork
+from starpoly.network.storage.folder import save_model
 
 TINY = {"n_rays": 6, "depth": 1, "base_filters": 4, "head_filters": 4, "grid": (2, 2)}
 NETWORKS = {
@@ -31,15 +33,22 @@ NETWORKS = {
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the graph is frozen by TensorFlow")
 OTHERS = [name for name in engine.ENGINES if name != "tensorflow"]
-WAYS = [("openvino", "float32"), ("openvino", "bfloat16"), ("onnx", "float32")]
+WAYS = [
+    ("tensorflow_c", "float32"),
+    ("keras", "float32"),
+    ("openvino", "float32"),
+    ("openvino", "bfloat16"),
+    ("onnx", "float32"),
+]
 
 
 def needs(name):
     """Skip where an engine's packages are absent."""
-    packages = {"tensorflow": (), "openvino": ("openvino",), "onnx": ("onnxruntime", "tf2onnx")}[name]
-    for package in packages:
+    for package in engine.ENGINES[name].packages:
         if find_spec(package) is None:
             pytest.skip(f"needs {package}")
+    if name == "tensorflow_c" and library_path() is None:
+        pytest.skip("needs TensorFlow's C library")
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +59,7 @@ def cache(tmp_path, monkeypatch):
 
 def model_folder(folder, name):
     spec = ModelSpec("tiny", NETWORKS[name], max_distance=9.0)
-    network = build_network(spec)
+    network = build_network(spec.network)
     rng = np.random.default_rng(3)
     # variances are positive, and answers stay away from their bounds
     kernels = (
@@ -155,8 +164,9 @@ def test_a_network_of_stardist(other, tmp_path):
         stem="conv",
         residual=False,
     )
-    spec = ModelSpec("tiny", network, max_distance=50.0, stardist=json.loads(json.dumps(settings.to_dict())))
-    save_model(tmp_path / "model", spec, build_network(spec))
+    network = network.replace(architecture="stardist_unet", settings=json.loads(json.dumps(settings.to_dict())))
+    spec = ModelSpec("tiny", network, max_distance=50.0)
+    save_model(tmp_path / "model", spec, build_network(spec.network))
     plain, fast = (Predictor.load(tmp_path / "model", engine=name) for name in ("tensorflow", other))
     assert (plain.precision, fast.precision) == ("float32", "float32")
     batch = np.random.default_rng(0).random((1, 5 * plain.stride[0], 3 * plain.stride[1], 1), np.float32)
@@ -185,7 +195,9 @@ def test_the_engine_is_part_of_what_a_result_depends_on(tmp_path):
 
 
 def test_an_engine_that_is_not_there_is_refused(monkeypatch):
-    with pytest.raises(ConfigError, match="expected one of tensorflow, openvino, onnx, got 'abacus'"):
+    with pytest.raises(
+        ConfigError, match="expected one of tensorflow, tensorflow_c, keras, openvino, onnx, got 'abacus'"
+    ):
         engine.check_engine("abacus")
     monkeypatch.setattr(engine, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pip install 'starpoly\[fast\]'"):

@@ -1,0 +1,63 @@
+"""All architectures by name, and networks built by them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ...config import NetworkConfig
+from ..registry import Registry
+from .architecture import Architecture
+
+if TYPE_CHECKING:
+    import keras
+
+#: An architecture is one module here and one line.
+ARCHITECTURES: Registry[Architecture] = Registry(
+    "architecture",
+    {
+        "unet": f"{__package__}.unet:UNET",
+        "stardist_unet": f"{__package__}.stardist_unet:STARDIST_UNET",
+    },
+)
+
+
+def build_network(network: NetworkConfig, policy: str = "float32") -> keras.Model:
+    """A network with fresh weights.
+
+    Parameters
+    ----------
+    network : NetworkConfig
+    policy : {"float32", "mixed_bfloat16"}
+        Keras's dtype policy for it, whatever the global one.
+
+    Returns
+    -------
+    keras.Model
+        Takes float32 (batch, height, width, n_channels). Returns a dict of float32 arrays on the grid, see
+        :mod:`starpoly.network.heads`.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such architecture.
+    ModelError
+        If the architecture does not have such settings.
+    """
+    architecture = ARCHITECTURES[network.architecture]
+    config = architecture.config_of(network)
+    with _dtype_policy(policy):
+        return architecture.build(config)
+
+
+@contextmanager
+def _dtype_policy(policy: str) -> Iterator[None]:
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -1,0 +1,83 @@
+"""All engines by name, and the one that runs a network."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from ...errors import ConfigError, ModelError
+from ..registry import Registry
+from .engine import Engine, RunningNetwork
+from .source import NetworkSource
+
+#: An engine is one module here and one line.
+ENGINES: Registry[Engine] = Registry(
+    "engine",
+    {
+        "tensorflow": f"{__package__}.tensorflow:TENSORFLOW",
+        "tensorflow_c": f"{__package__}.tensorflow_c:TENSORFLOW_C",
+        "keras": f"{__package__}.keras:KERAS",
+        "openvino": f"{__package__}.openvino:OPENVINO",
+        "onnx": f"{__package__}.onnx:ONNX",
+    },
+)
+#: Engines that are tried in turn for one that is asked for: the first starts fastest, the last runs everywhere.
+_TRIED = {"tensorflow": ("tensorflow_c", "tensorflow", "keras")}
+
+
+def is_installed(engine: str) -> bool:
+    """Whether the packages of an engine of this name are there."""
+    return all(find_spec(package) is not None for package in ENGINES[engine].packages)
+
+
+def check_engine(wanted: str, precision: str = "auto") -> None:
+    """Check that an engine exists, is installed, and computes in a precision.
+
+    Parameters
+    ----------
+    wanted : str
+        A name in :data:`ENGINES`.
+    precision : {"auto", "float32", "bfloat16"}
+
+    Raises
+    ------
+    ConfigError
+        If it does not.
+    """
+    engine = ENGINES[wanted]
+    if not is_installed(wanted):
+        raise ConfigError(
+            f"engine: expected {engine.title} to be installed, it is not; pip install 'starpoly[{engine.extra}]'"
+        )
+    if precision == "bfloat16" and not engine.bfloat16:
+        raise ConfigError(
+            f"precision: expected float32 or auto, {engine.title} does not compute in bfloat16; or use another engine"
+        )
+
+
+def open_network(source: NetworkSource, engine: str, precision: str) -> RunningNetwork:
+    """Open a network with an engine.
+
+    "tensorflow" stands for TensorFlow's C library where the cache has the network as a frozen graph, which needs
+    neither Keras nor TensorFlow to be imported; else for TensorFlow, which gives the same bits; and for Keras where
+    its backend is another.
+
+    Parameters
+    ----------
+    source : NetworkSource
+    engine : str
+        A name in :data:`ENGINES`.
+    precision : {"auto", "float32", "bfloat16"}
+
+    Raises
+    ------
+    ConfigError
+        See :func:`check_engine`.
+    ModelError
+        If the engine cannot run the network, or the network's receptive field has no bound.
+    """
+    check_engine(engine, precision)
+    for name in _TRIED.get(engine, (engine,)):
+        running = ENGINES[name].open(source, precision, make=name == engine)
+        if running is not None:
+            return running
+    raise ModelError(f"engine: expected a network that {ENGINES[engine].title} can run, it cannot; use tensorflow")

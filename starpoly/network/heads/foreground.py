@@ -1,0 +1,77 @@
+"""How likely each pixel, not only those on the grid, lies in an object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...config import NetworkConfig, TrainingConfig
+from ...geometry.foreground import foreground_cells
+from ..grid_cells import to_cells, to_pixels
+from ..symmetry import Symmetry
+from .head import Features, Head, Loss
+from .label_patch import LabelPatch
+
+if TYPE_CHECKING:
+    import keras
+
+#: A pixel at most this far, in pixels, from foreground and from background ...
+BOUNDARY_PIXELS = 3
+#: ... counts as much as so many others: outlines end there.
+NEAR_BOUNDARY = 4.0
+
+
+class Foreground(Head):
+    """A channel per pixel of a grid cell, row by row, as in sub-pixel convolution (Shi et al., CVPR 2016).
+
+    The target is ``[foreground ..., weights ...]``. A pixel near a boundary weighs :data:`NEAR_BOUNDARY`, an ignored one 0,
+    any other 1.
+    """
+
+    name = "foreground"
+
+    def channels(self, network: NetworkConfig) -> int:
+        return network.grid[0] * network.grid[1] if network.foreground_filters else 0
+
+    def target_channels(self, network: NetworkConfig) -> int:
+        return 2 * self.channels(network)
+
+    def build(self, features: Features, network: NetworkConfig) -> keras.KerasTensor:
+        from keras import layers
+
+        from ..architectures.unet import convolution
+
+        x = convolution(features.decoded, network.foreground_filters, "foreground_features", network)
+        return layers.Conv2D(
+            self.channels(network), 1, padding="same", activation="sigmoid", name=self.name, dtype="float32"
+        )(x)
+
+    def fill_target(self, patch: LabelPatch, out: NDArray[np.float32]) -> None:
+        foreground_cells(patch.labels, patch.grid, BOUNDARY_PIXELS, NEAR_BOUNDARY, out)
+
+    def loss(self, network: NetworkConfig, training: TrainingConfig) -> Loss:
+        from ..losses import foreground_loss
+
+        return foreground_loss(training.foreground_weight)
+
+    def realign(
+        self, values: NDArray, symmetry: Symmetry, grid: tuple[int, int]
+    ) -> tuple[NDArray, NDArray[np.float32] | int]:
+        """Pixel by pixel: those of a cell lie on the other side of its grid point in a mirror image."""
+        if symmetry == Symmetry():
+            return values, 1
+        pixels = np.stack([to_pixels(cells, grid) for cells in values])
+        shape = pixels.shape[1:]
+        for axis, flipped in ((1, symmetry.flipped_y), (2, symmetry.flipped_x)):
+            if flipped:  # pixel j of the mirror image is pixel length - step - j
+                pixels = np.flip(pixels.take(range(pixels.shape[axis] - grid[axis - 1] + 1), axis), axis)
+        if symmetry.transposed:
+            pixels, shape = pixels.swapaxes(1, 2), shape[::-1]
+        beyond = [(0, length - have) for length, have in zip(shape, pixels.shape[1:], strict=True)]
+        seen = np.pad(np.ones(pixels.shape[1:], np.float32), beyond)
+        return np.stack([to_cells(np.pad(window, beyond), grid) for window in pixels]), to_cells(seen, grid)
+
+
+FOREGROUND = Foreground()

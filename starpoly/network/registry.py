@@ -1,0 +1,46 @@
+"""Named parts, each in a module of its own that is imported when the part is first used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import TypeVar
+
+from ..errors import ConfigError
+
+T = TypeVar("T")
+
+
+class Registry(Mapping[str, T]):
+    """A mapping from names to parts that imports a part's module on first use.
+
+    Parameters
+    ----------
+    kind : str
+        What the parts are, for messages.
+    places : dict of str to str
+        For each name ``module:attribute``, the module by its full name.
+
+    Raises
+    ------
+    ConfigError
+        When a name is looked up that is not there.
+    """
+
+    def __init__(self, kind: str, places: dict[str, str]) -> None:
+        self._kind, self._places = kind, dict(places)
+
+    def __getitem__(self, name: str) -> T:
+        if name not in self._places:
+            raise ConfigError(f"{self._kind}: expected one of {', '.join(self)}, got {name!r}")
+        module, _, attribute = self._places[name].partition(":")
+        return getattr(import_module(module), attribute)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)

@@ -1,0 +1,105 @@
+"""Reading files that anyone may have written, and writing files whole or not at all.
+
+Sizes, types and shapes are checked before anything is read; nothing in a file is executed, and links are not followed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import ModelError
+
+if TYPE_CHECKING:
+    import h5py
+
+#: bytes; a description of a model takes a few thousand
+_LARGEST_JSON = 16 * 2**20
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read one JSON object from a file of sane size.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, too large, or not a JSON object.
+    """
+    try:
+        if path.stat().st_size > _LARGEST_JSON:
+            raise ModelError(f"{path}: expected a small JSON file, got {path.stat().st_size} bytes")
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelError(f"{path}: not found; is this a model folder?") from error
+    except (OSError, RecursionError, ValueError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(f"{path}: cannot be read as JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{path}: expected a JSON object, got a {type(content).__name__}")
+    return content
+
+
+def sha256_of(path: Path) -> str:
+    """Hash of a file's contents.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error})") from error
+
+
+def read_floats(group: h5py.Group, name: str, shape: tuple[int, ...], path: Path) -> np.ndarray:
+    """One dataset as float32, read only if it is what it should be: untrusted files promise anything."""
+    import h5py
+
+    dataset = follow_hard_links(group, name, path)
+    if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind != "f":
+        raise ModelError(f"{path}: weight {name!r} is not an array of floats")
+    if dataset.is_virtual or dataset.external or dataset.chunks:
+        raise ModelError(f"{path}: weight {name!r} is stored elsewhere or packed; such files are not read")
+    if dataset.shape != shape:
+        raise ModelError(f"{path}: weight {name!r} has shape {dataset.shape}, the network needs {shape}")
+    value = np.asarray(dataset[()], np.float32)
+    if not np.isfinite(value).all():
+        raise ModelError(f"{path}: weight {name!r} holds numbers that are not finite; the training diverged")
+    return value
+
+
+def follow_hard_links(group: h5py.Group, name: str, path: Path) -> h5py.Group | h5py.Dataset:
+    """What ``name`` (parts joined by "/") holds in ``group``; soft and external links are refused."""
+    import h5py
+
+    found = group
+    for part in name.split("/"):
+        link = found.get(part, getlink=True) if isinstance(found, h5py.Group) and part in found else None
+        if link is None:
+            raise ModelError(f"{path}: {name!r} is missing; the file is damaged")
+        if not isinstance(link, h5py.HardLink):
+            raise ModelError(f"{path}: {name!r} is a link to elsewhere; such files are not read")
+        found = found[part]
+    return found
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside ``path``; renamed to it on success, removed otherwise."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
