@@ -140,10 +140,3 @@ def byte_size(text: str) -> int:
     if size < 1:
         raise argparse.ArgumentTypeError(f"expected a size such as 8G or 500M, got {text!r}")
     return size
-
-
-def format_size(n_bytes: float) -> str:
-    """A number of bytes for people."""
-    units = ["B", "KB", "MB", "GB", "TB"]
-    power = min(int(max(n_bytes, 1)).bit_length() - 1, 49) // 10
-    return f"{n_bytes / 1024**power:.3g} {units[power]}"

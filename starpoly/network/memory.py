@@ -83,3 +83,10 @@ def tile_size_within(
 def _bytes_per_pixel(network: NetworkConfig, precision: str) -> float:
     architecture = ARCHITECTURES[network.architecture]
     return architecture.bytes_per_pixel(architecture.config_of(network), precision)
+
+
+def format_size(n_bytes: float) -> str:
+    """A number of bytes for people."""
+    units = ["B", "KB", "MB", "GB", "TB"]
+    power = min(int(max(n_bytes, 1)).bit_length() - 1, 49) // 10
+    return f"{n_bytes / 1024**power:.3g} {units[power]}"

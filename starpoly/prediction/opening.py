@@ -15,6 +15,7 @@ from ..io.readers.images import open_source, read_header, read_image
 from ..io.readers.source import DerivedSource, Source
 from ..io.readers.view import SourceView
 from ..io.writers.pyramid import check_pixel_size
+from ..network.memory import format_size
 from .part import ImagePart
 
 #: Images with more pixels are read, segmented and written tile by tile.
@@ -113,6 +114,6 @@ def check_memory(image: Any, memory: int | None) -> None:
     header = None if memory is None else _header(image)
     if memory is not None and header is not None and not header.by_region and header.n_bytes > memory:
         raise TooLargeError(
-            f"expected an image that can be held in {memory / 2**20:.3g} MB, got {header.shape[0]} x "
-            f"{header.shape[1]} pixels, which need {header.n_bytes / 2**20:.3g} MB; raise --memory or save it as a tiled TIFF"
+            f"expected an image that can be held in {format_size(memory)}, got {header.shape[0]} x "
+            f"{header.shape[1]} pixels, which need {format_size(header.n_bytes)}; raise --memory or save it as a tiled TIFF"
         )

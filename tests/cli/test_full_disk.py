@@ -15,11 +15,18 @@ import tifffile
 from starpoly.cli.main import main
 from starpoly.io.writers import label_tiff, ome_zarr
 from starpoly.model import StarPoly2D
+from starpoly.prediction import opening
 
 from support.painted import PaintedModel, disks, paint
 from support.sinks import file_size_limit
 
 ALL = ("--format", "zarr,geojson,rois", "--table", "--overlay")
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_held(monkeypatch):
+    """Small images are segmented as large ones are, tile by tile."""
+    monkeypatch.setattr(opening, "LARGEST_HELD", 0)
 
 
 @pytest.fixture

@@ -13,11 +13,12 @@ import pytest
 from starpoly import __version__
 from starpoly import model_zoo as registry
 from starpoly.cli import info
-from starpoly.cli.common import byte_size, describe, format_size, warnings_as_lines
+from starpoly.cli.common import byte_size, describe, warnings_as_lines
 from starpoly.cli.main import COMMANDS, main
 from starpoly.config import ModelSpec, NetworkConfig
 from starpoly.errors import ImageError, StarpolyWarning
 from starpoly.network import quiet
+from starpoly.network.memory import format_size
 
 
 @pytest.mark.parametrize("command", COMMANDS)

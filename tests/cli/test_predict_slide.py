@@ -16,6 +16,7 @@ import tifffile
 
 from starpoly.cli.main import main
 from starpoly.model import StarPoly2D
+from starpoly.prediction import opening
 
 from support.painted import PaintedModel, disks, paint
 
@@ -27,6 +28,7 @@ from support import painted
 from starpoly.cli.main import main
 from starpoly.model import StarPoly2D
 from starpoly.network import quiet
+from starpoly.prediction import opening
 
 class Slow(painted.Painted):
     def __call__(self, batch):
@@ -40,8 +42,15 @@ def load(folder, **options):
 
 StarPoly2D.from_pretrained = staticmethod(load)
 quiet.quiet_import = lambda: None  # a painted network needs no TensorFlow
+opening.LARGEST_HELD = 0
 sys.exit(main({argv}))
 """
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_held(monkeypatch):
+    """Small images are segmented as large ones are, tile by tile."""
+    monkeypatch.setattr(opening, "LARGEST_HELD", 0)
 
 
 @pytest.fixture(autouse=True)

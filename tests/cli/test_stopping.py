@@ -32,6 +32,7 @@ from starpoly.detection import tile_work
 from starpoly.cli.main import main
 from starpoly.model import StarPoly2D
 from starpoly.network import quiet
+from starpoly.prediction import opening
 from starpoly.labels.streaming import StreamingLabels
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background ignores it, and so would this
@@ -49,6 +50,7 @@ delayed(*{"network": (painted.Painted, "__call__"), "reading": (tile_work, "read
           "geometry": (tile_work, "suppress_within")}[slow])
 StarPoly2D.from_pretrained = staticmethod(lambda folder, **settings: painted.PaintedModel())
 quiet.quiet_import = lambda: None  # a painted network needs no TensorFlow
+opening.LARGEST_HELD = 0
 sys.exit(main())
 """
 
@@ -114,7 +116,7 @@ def test_stopped_run_says_how_to_go_on_and_does(slide, tmp_path, number, moment)
     run.process.send_signal(number)
     status, lines = run.end()
     assert status == 128 + number
-    assert [line for line in lines if "repeat the command to go on from the finished tiles" in line]
+    assert [line for line in lines if "repeat the command to continue from the finished tiles" in line]
     assert lines[-1] == f"starpoly: {'interrupted' if number == signal.SIGINT else 'terminated'}"
     assert not [line for line in lines if "Traceback" in line or "Exception" in line]
     assert run.n_tiles > 2

@@ -15,6 +15,7 @@ from starpoly.labels.mask_growth import LARGEST_EXPANSION, ForegroundMask
 from starpoly.labels.measurements import measure
 from starpoly.labels.streaming import StreamingLabels
 from starpoly.polygons import StarPolygons
+from starpoly.prediction import opening
 from starpoly.prediction.formats import SlideOutputs
 from starpoly.prediction.slide import segment_slide
 from starpoly.tiling import Box, cut
@@ -23,6 +24,12 @@ import reference
 from support.painted import PaintedModel, disks, paint
 from support.strategies import SHAPE, polygon_sets
 from support.streaming_labels import add_in_parts, columns_of, in_order_if_shown
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_held(monkeypatch):
+    """Small images are segmented as large ones are, tile by tile."""
+    monkeypatch.setattr(opening, "LARGEST_HELD", 0)
 
 
 def horseshoe(shape=(40, 44)) -> np.ndarray:

@@ -12,13 +12,20 @@ from starpoly.config import ModelSpec, NetworkConfig, NormalizationConfig
 from starpoly.errors import StarpolyError
 from starpoly.io.readers.images import open_source
 from starpoly.model import StarPoly2D
+from starpoly.prediction import opening
 from starpoly.prediction.formats import SlideOutputs
 from starpoly.prediction.slide import segment_slide
 from starpoly.tiling import Box
 
-from support.painted import PaintedModel, disks, paint
+from support.painted import Broken, PaintedModel, disks, paint
 
 pytestmark = pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_held(monkeypatch):
+    """Small images are segmented as large ones are, tile by tile."""
+    monkeypatch.setattr(opening, "LARGEST_HELD", 0)
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +88,8 @@ def test_journal_of_another_threshold_is_refused(slide, tmp_path):
     path = slide[0]
     journal = tmp_path / "journal"
     model = PaintedModel()
-    model._predictor = None
-    with pytest.raises(AttributeError):
+    model._predictor = Broken()
+    with pytest.raises(RuntimeError, match="broken"):
         segment_slide(model, path, outputs(tmp_path), journal=journal)
     with pytest.raises(StarpolyError, match="another prob_threshold"):
         segment_slide(PaintedModel(), path, outputs(tmp_path), journal=journal, prob_threshold=0.9)
@@ -101,11 +108,11 @@ def test_overlay_of_a_slide_is_reduced_in_steps(slide, tmp_path, monkeypatch, si
     from PIL import Image
 
     from starpoly.io.writers.overlay import draw_overlay
-    from starpoly.prediction import slide as slide_module
+    from starpoly.prediction import overlay
 
     path, image, labels, _ = slide
-    monkeypatch.setattr(slide_module, "OVERLAY_SIDE", side)
-    monkeypatch.setattr(slide_module, "OVERLAY_BYTES", n_bytes)
+    monkeypatch.setattr(overlay, "OVERLAY_SIDE", side)
+    monkeypatch.setattr(overlay, "OVERLAY_BYTES", n_bytes)
     segment_slide(PaintedModel(), path, SlideOutputs(overlay=tmp_path / "o.png"))
     with Image.open(tmp_path / "o.png") as picture:
         assert picture.size == (33, 38)

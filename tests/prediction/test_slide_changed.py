@@ -12,6 +12,7 @@ import tifffile
 from starpoly.config import ModelSpec, NetworkConfig
 from starpoly.errors import StarpolyError
 from starpoly.model import StarPoly2D
+from starpoly.prediction import opening
 from starpoly.prediction import slide as slide_module
 from starpoly.prediction.formats import SlideOutputs
 from starpoly.prediction.slide import segment_slide
@@ -20,6 +21,12 @@ from starpoly.tiling import Box
 from support.painted import PaintedModel, disks, paint
 
 pytestmark = pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_held(monkeypatch):
+    """Small images are segmented as large ones are, tile by tile."""
+    monkeypatch.setattr(opening, "LARGEST_HELD", 0)
 
 
 def save(path, pixels):
@@ -55,7 +62,7 @@ def test_the_same_run_is_continued_without_the_network(stopped):
     [
         ({"prob_threshold": 0.5}, r"prob_threshold \(None, now 0\.5\)"),
         ({"nms_threshold": 0.5}, r"nms_threshold \(None, now 0\.5\)"),
-        ({"scale": 1}, r"scale \(None, now 1\)"),
+        ({"scale": 1}, r"scale \(None, now 1.0\)"),
         ({"tile_size": 24}, r"tile_size \(48, now 24\)"),
         ({"channels": tuple(range(9))}, r"channels \(None, now \[0, 1, 2, 3, 4, 5, 6, 7, 8\]\)"),
         ({"roi": Box(0, 0, 60, 60)}, r"input shape .*, roi \(None, now \[0, 0, 60, 60\]\)"),

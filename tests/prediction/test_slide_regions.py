@@ -13,6 +13,7 @@ from PIL import Image
 
 from starpoly.errors import ConfigError, ImageError, StarpolyError, StarpolyWarning
 from starpoly.io.readers.images import read_pixel_size
+from starpoly.prediction import opening
 from starpoly.prediction.formats import SlideOutputs
 from starpoly.prediction.region_masks import RegionMask
 from starpoly.prediction.slide import segment_slide
@@ -20,10 +21,16 @@ from starpoly.suppression.greedy import suppress
 from starpoly.tiling import Box
 
 from reference import numbered_labels
-from support.painted import PaintedModel, disks, paint
+from support.painted import Broken, PaintedModel, disks, paint
 
 pytestmark = pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
 SHAPE = (150, 130)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_held(monkeypatch):
+    """Small images are segmented as large ones are, tile by tile."""
+    monkeypatch.setattr(opening, "LARGEST_HELD", 0)
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +110,8 @@ def test_a_run_with_another_mask_is_another_run(slide, mask, tmp_path):
     path = slide[0]
     journal, out = tmp_path / "journal", SlideOutputs(labels=tmp_path / "l.tiff")
     model = PaintedModel()
-    model._predictor = None
-    with pytest.raises(AttributeError):
+    model._predictor = Broken()
+    with pytest.raises(RuntimeError, match="broken"):
         segment_slide(model, path, out, journal=journal, mask=mask[0])
     for other in ({}, {"mask": np.ones(SHAPE, bool)}):
         with pytest.raises(StarpolyError, match="mask"):
@@ -133,7 +140,7 @@ def test_empty_glass_is_skipped_and_nothing_is_lost(sparse, tmp_path, caplog):
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "l.tiff"), PaintedModel().predict_instances(image)[0])
     assert result.fraction < 0.4
     assert result.n_skipped > result.n_tiles / 3
-    assert f"tissue: {100 * result.fraction:.3g} % of the slide is looked at" in caplog.messages
+    assert f"tissue: {100 * result.fraction:.3g} % of the image is segmented" in caplog.messages
     assert f"{result.n_skipped} of {result.n_tiles} tiles are skipped, there is nothing to look at" in caplog.messages
 
 
@@ -185,7 +192,6 @@ def test_provenance_says_what_a_result_depends_on(slide, mask, tmp_path):
         "fingerprint": "painted",
         "precision": "float32",
         "engine": "tensorflow",
-        "tta": "none",
     }
     assert record["settings"] == {
         "prob_threshold": 0.35,
@@ -193,7 +199,8 @@ def test_provenance_says_what_a_result_depends_on(slide, mask, tmp_path):
         "tile_size": 24,
         "scale": 1,
         "min_confidence": 0.0,
-        "spread": 0,
+        "expand_into_foreground": 0,
+        "tta": "none",
     }
     assert record["input"].items() >= {
         "file": str(path.resolve()), "name": path.name, "shape": [140, 120, 9], "dtype": "float32", "level": 0,

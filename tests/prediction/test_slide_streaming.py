@@ -223,12 +223,7 @@ def test_what_cannot_be_written_ends_the_run_which_can_be_gone_on_with(large, wa
     def full(*args, **options):
         raise OutputError(f"{kind} cannot be written; free space, then repeat the command")
 
-    writer = {
-        "geojson": "stream_geojson",
-        "labels": "write_label_tiff",
-        "table": "stream_table",
-        "zarr": "write_ome_zarr",
-    }[kind]
+    writer = {"geojson": "geojson", "labels": "label_tiff", "table": "table", "zarr": "ome_zarr"}[kind]
 
     def before(number):
         numbers.append(number)
@@ -236,7 +231,7 @@ def test_what_cannot_be_written_ends_the_run_which_can_be_gone_on_with(large, wa
             assert stopped.wait(LONG)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(f"starpoly.prediction.slide.{writer}", full)
+        patch.setattr(f"starpoly.io.writers.{writer}.write_results", full)
         with pytest.raises(OutputError, match=f"{kind} cannot be written"):
             segment_slide(Watched(before), large, files, tile_size=40, journal=tmp_path / "journal")
     assert numbers[-1] < 11

@@ -12,12 +12,12 @@ import pytest
 import tifffile
 from PIL import Image
 
-from starpoly.cli import predict
 from starpoly.cli.main import main
 from starpoly.errors import ImageError, OutputError, TooLargeError
 from starpoly.io.writers import label_tiff
 from starpoly.model import StarPoly2D
 from starpoly.network import quiet
+from starpoly.prediction import opening, slide
 from starpoly.prediction import tolerance as tolerant
 
 from support.painted import Bright, BrightModel
@@ -117,7 +117,7 @@ def test_a_dry_run_and_skipped_images():
 
 
 def test_a_tile_that_is_damaged_costs_the_whole_image(monkeypatch):
-    monkeypatch.setattr(predict, "_SLIDE_PIXELS", 100)
+    monkeypatch.setattr(opening, "LARGEST_HELD", 100)
     path = picture("a.tif", (90, 100), tile=(16, 16), compression="zlib")
     with tifffile.TiffFile(path) as file:
         offset = file.pages[0].dataoffsets[-1]
@@ -162,8 +162,8 @@ def test_large_images_of_any_format_are_done_piece_by_piece(monkeypatch, name):
     picture(name, (90, 100), channels=(3,))
     assert run("--tile-size", "32") == (0, {name: "done"})
     whole = tifffile.imread("out/a_label.tiff")
-    monkeypatch.setattr(predict, "_SLIDE_PIXELS", 100)
-    monkeypatch.setattr(predict, "_predict_whole", None)
+    monkeypatch.setattr(opening, "LARGEST_HELD", 100)
+    monkeypatch.setattr(slide, "WholeLabels", None)
     assert run("--tile-size", "32") == (0, {name: "done"})
     np.testing.assert_array_equal(tifffile.imread("out/a_label.tiff"), whole)
     assert whole.max() > 1
@@ -176,20 +176,20 @@ def test_where_memory_ends_the_work_goes_on_piece_by_piece(monkeypatch, capsys, 
     assert run(*flags)[0] == 0
     whole = tifffile.imread("out/a_label.tiff")
 
-    def fail(self, image, **options):
+    def fail(*args):
         raise error
 
-    monkeypatch.setattr(StarPoly2D, "predict_instances", fail)
+    monkeypatch.setattr(slide, "WholeLabels", fail)
     assert run(*flags) == (0, {"a.png": "done"})
-    assert "memory does not suffice for the image as a whole; going on piece by piece" in capsys.readouterr().err
+    assert "memory does not suffice for the image as a whole; going on tile by tile" in capsys.readouterr().err
     np.testing.assert_array_equal(tifffile.imread("out/a_label.tiff"), whole)
 
 
 def test_memory_that_ends_for_good_is_a_failure_of_one_image(monkeypatch, capsys):
-    def fail(self, image, **options):
+    def fail(self, image, *options, **streams):
         if image.shape[0] == 40:
             raise MemoryError
-        return detect(self, image, **options)
+        return detect(self, image, *options, **streams)
 
     detect = StarPoly2D.detect
     monkeypatch.setattr(StarPoly2D, "detect", fail)
@@ -203,7 +203,7 @@ def test_memory_that_ends_for_good_is_a_failure_of_one_image(monkeypatch, capsys
 def test_an_image_beyond_the_limit_of_memory_is_done_piece_by_piece_if_its_pixels_fit(monkeypatch, capsys):
     picture("a.png")
     picture("b.tif", tile=(16, 16))
-    monkeypatch.setattr(predict, "_predict_whole", None)
+    monkeypatch.setattr(slide, "WholeLabels", None)
     assert run("--memory", "3K") == (0, {"a.png": "done", "b.tif": "done"})
     assert run("--memory", "1K") == (1, {"a.png": "error", "b.tif": "done"})
     assert "expected an image that can be held in 1 KB, got 40 x 50 pixels" in capsys.readouterr().err

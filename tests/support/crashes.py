@@ -20,6 +20,7 @@ import numpy as np
 import tifffile
 
 from starpoly.io.writers import label_tiff, ome_zarr
+from starpoly.prediction import opening
 from starpoly.prediction.formats import SlideOutputs
 from starpoly.prediction.outputs import Job
 from starpoly.prediction.slide import segment_slide
@@ -84,18 +85,22 @@ class Slide:
             "overlay": "overlay.png",
             "zarr": "labels.ome.zarr",
         }
-        self.job = Job(self.image, **{kind: self.out / names[kind] for kind in kinds})
+        self.job = Job(self.image, SlideOutputs(**{kind: self.out / names[kind] for kind in kinds}))
 
     def run(self, threshold: float = 0.3) -> None:
         warnings.simplefilter("ignore")
-        outputs = SlideOutputs(**self.job.named)
         segment_slide(
-            PaintedModel(), self.image, outputs, tile_size=56, prob_threshold=threshold, journal=self.job.journal
+            PaintedModel(),
+            self.image,
+            self.job.outputs,
+            tile_size=56,
+            prob_threshold=threshold,
+            journal=self.job.journal,
         )
 
     def results(self) -> dict[str, object]:
         """The contents of each output that is there."""
-        return {kind: _content(path) for kind, path in self.job.named.items() if path.exists()}
+        return {kind: _content(path) for kind, path in self.job.outputs.paths.items() if path.exists()}
 
 
 def _content(path: Path) -> object:
@@ -133,6 +138,7 @@ def die_everywhere(slide: Slide, earlier: Path | None, wanted: dict[str, object]
 def main(folder: Path, kinds: list[str], scene: str) -> int:
     """Die before each change; 1 if something was wrong."""
     os.fsync = lambda descriptor: None  # processes die here, not machines
+    opening.LARGEST_HELD = 0
     label_tiff.LARGEST_PLAIN, label_tiff.TILE, label_tiff._SMALLEST_LEVEL, ome_zarr.CHUNK = 0, 32, 64, 64
     import PIL.PngImagePlugin  # noqa: F401  # not once per child
     import roifile  # noqa: F401

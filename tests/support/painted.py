@@ -54,6 +54,13 @@ class Painted:
         )
 
 
+class Broken(Painted):
+    """A painted network that fails whenever it is called."""
+
+    def __call__(self, batch):
+        raise RuntimeError("broken")
+
+
 def paint(labels: np.ndarray) -> np.ndarray:
     """The image that makes the painted network see these objects."""
     targets = make_targets(labels, n_rays=N_RAYS)
