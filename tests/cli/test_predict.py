@@ -18,43 +18,64 @@ from scipy import ndimage
 
 from starpoly import model_zoo as registry
 from starpoly.cli.main import main
-from starpoly.config import ModelSpec, NetworkConfig
+from starpoly.config import ModelSpec, NetworkConfig, SizeRange
+from starpoly.detection.detector import Detector
+from starpoly.detection.options import DetectionOptions
+from starpoly.detection.pipeline import Detection
 from starpoly.errors import ModelError, StarpolyWarning
-from starpoly.images.channels import as_channels
 from starpoly.images.normalization import fit_normalizer
 from starpoly.io.readers.images import read_image
 from starpoly.io.readers.labels import read_labels
 from starpoly.network import quiet
 from starpoly.polygons import StarPolygons
 
+from support.painted import N_RAYS, Painted
 
-class PaintedModel:
-    """Finds the connected bright parts of an image, as a trained model would its nuclei."""
 
-    spec = ModelSpec("painted", NetworkConfig(n_classes=1), max_distance=50, class_names=("blob",))
-    precision = "float32"
-    engine = "tensorflow"
+class PaintedModel(Detector):
+    """Detects the bright rectangles of an image, as a trained model would its nuclei."""
+
     loaded: list[tuple] = []  # noqa: RUF012
-    calls: list[dict] = []  # noqa: RUF012
+    calls: list[DetectionOptions] = []  # noqa: RUF012
+
+    def __init__(self):
+        network = NetworkConfig(n_classes=1, n_rays=N_RAYS)
+        sizes = SizeRange(1.0, 8.0, 50.0)
+        super().__init__(ModelSpec("painted", network, max_distance=50, class_names=("blob",), sizes=sizes), Painted())
 
     @classmethod
     def from_pretrained(cls, folder, **options):
         cls.loaded.append((folder, options))
         return cls()
 
-    def predict_instances(self, image, **options):
-        self.calls.append(options)
-        image = as_channels(image, 1)
+    def detect(
+        self,
+        image,
+        options=None,
+        *,
+        normalizer=True,
+        region=None,
+        journal=None,
+        receiver=None,
+        foreground=None,
+        progress=False,
+        **settings,
+    ):
+        self.calls.append(DetectionOptions.of(options, settings))
         bright = fit_normalizer(image)(image)[..., 0] > 0.5
-        labels, n = ndimage.label(bright)
+        parts, n = ndimage.label(bright)
         if n == 0:
             warnings.warn("no objects found", StarpolyWarning, stacklevel=2)
         if n == 7:
             raise RuntimeError("a bug\nof two lines")
-        centers = np.array(ndimage.center_of_mass(bright, labels, range(1, n + 1))).reshape(n, 2)
+        corners = np.array([[(part.start, part.stop) for part in place] for place in ndimage.find_objects(parts)])
+        corners = corners.reshape(n, 2, 2)
+        centers, half = corners.mean(axis=2) - 0.5, np.diff(corners, axis=2)[..., 0] / 2
+        diagonal = np.hypot(*half.T)
+        rays = [half[:, 1], diagonal, half[:, 0], diagonal] * 2
         classes = np.tile([0.1, 0.9], (n, 1))
-        polygons = StarPolygons(centers, np.full((n, 8), 3.0), np.linspace(0.9, 0.6, n), classes)
-        return labels.astype(np.int32), {"polygons": polygons, "seconds": {"network": 0.25}}
+        polygons = StarPolygons(centers, np.reshape(rays, (N_RAYS, n)).T, np.linspace(0.9, 0.6, n), classes)
+        return Detection(polygons, n, 1, {"network": 0.25})
 
 
 @pytest.fixture(autouse=True)
@@ -185,7 +206,7 @@ def test_one_bad_file_costs_that_file_alone(capsys):
         "missing.png": "error",
     }
     assert rows["good.png"]["objects"] == 2
-    assert rows["good.png"]["shape"] == [40, 60]
+    assert rows["good.png"]["shape"] == [40, 60, 1]
     assert "constant" in rows["black.png"]["warnings"][0]
     assert "0 bytes" in rows["empty.png"]["error"]
     assert "unexpected RuntimeError: a bug of two lines; run with -v" in rows["bug.png"]["error"]
@@ -229,7 +250,7 @@ def test_skip_existing(capsys):
     Path("out/a_label.tiff").write_text("kept")
     assert main(["predict", "in", "-o", "out", "--skip-existing"]) == 0
     assert Path("out/a_label.tiff").read_text() == "kept"
-    assert "1 images segmented, 2 objects, 1 left out" in capsys.readouterr().err
+    assert "1 images segmented, 2 objects, 1 skipped" in capsys.readouterr().err
     # what is asked for in addition is missing, so the image is done again
     assert main(["predict", "in/a.png", "-o", "out", "--skip-existing", "--table"]) == 0
     assert Path("out/a_label.tiff").read_bytes() != b"kept"
@@ -279,27 +300,26 @@ def test_thresholds_and_limits_are_handed_on(capsys):
     ]
     assert main(["predict", "a.png", "-o", "out", *options]) == 0
     assert PaintedModel.calls == [
-        {
-            "prob_threshold": 0.3,
-            "nms_threshold": 0.2,
-            "scale": None,
-            "diameter": 30.0,
-            "min_confidence": 0.5,
-            "spread": 7,
-            "tile_size": 512,
-            "progress": True,
-        }
+        DetectionOptions(
+            prob_threshold=0.3,
+            nms_threshold=0.2,
+            diameter=30.0,
+            min_confidence=0.5,
+            expand_into_foreground=7,
+            tile_size=512,
+            tta="flips",
+        )
     ]
     assert PaintedModel.loaded == [
-        (Path("models/mine"), {"precision": "auto", "refine_outlines": False, "engine": "tensorflow", "tta": "flips"})
+        (Path("models/mine"), {"precision": "auto", "refine_outlines": False, "engine": "tensorflow"})
     ]
-    assert "0.250 s  detection: network" in capsys.readouterr().err
+    assert "0.250 s  network" in capsys.readouterr().err
 
 
 def test_memory_makes_windows_smaller_and_refuses_what_is_too_large(capsys):
     paint("a.png")
     assert main(["predict", "a.png", "-o", "out", "--memory", "64M"]) == 0
-    assert 128 <= PaintedModel.calls[0]["tile_size"] < 1024
+    assert 128 <= PaintedModel.calls[0].tile_size < 1024
     assert main(["predict", "a.png", "-o", "out", "--memory", "2K"]) == 1
     assert "a.png: expected an image that can be held in 2 KB" in capsys.readouterr().err
 
@@ -381,9 +401,9 @@ def test_a_link_out_of_the_output_folder_is_refused(capsys):
 def test_a_diameter_in_micrometres(capsys):
     paint("a.png")
     assert main(["predict", "a.png", "-o", "out", "--diameter", "12um", "--pixel-size", "0.5"]) == 0
-    assert PaintedModel.calls[0]["diameter"] == 24
+    assert PaintedModel.calls[0].diameter == 24
     assert main(["predict", "a.png", "-o", "out", "--diameter", "12um"]) == 1
-    assert "a.png: diameter: expected an image that tells the size of its pixels" in capsys.readouterr().err
+    assert "a.png: diameter: expected an image with a pixel size" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["predict", "a.png", "-o", "out", "--diameter", "12mm"])
 
@@ -403,8 +423,8 @@ def test_each_image_gets_the_model_that_suits_it(capsys):
     # said when it changes
     said = [line for line in capsys.readouterr().err.splitlines() if "--model for another" in line]
     assert [line.split(":")[1:] for line in said] == [
-        [f" {Path('in/a.png')}", " model nuclei-fluo, by the look of it (--model for another)"],
-        [f" {Path('in/c.png')}", " model cells-generalist, by the look of it (--model for another)"],
+        [f" {Path('in/a.png')}", " model nuclei-fluo, chosen by the background (--model for another)"],
+        [f" {Path('in/c.png')}", " model cells-generalist, chosen by the background (--model for another)"],
     ]
 
 
@@ -428,14 +448,14 @@ def test_a_missing_model_is_said_before_work_begins(capsys, monkeypatch):
 def test_an_interrupted_run_has_a_summary(monkeypatch):
     paint("in/a.png", 1)
     paint("in/b.png", 2)
-    predict = PaintedModel.predict_instances
+    detect = PaintedModel.detect
 
-    def interrupted(self, image, **options):
+    def interrupted(self, image, *options, **streams):
         if self.calls:
             raise KeyboardInterrupt
-        return predict(self, image, **options)
+        return detect(self, image, *options, **streams)
 
-    monkeypatch.setattr(PaintedModel, "predict_instances", interrupted)
+    monkeypatch.setattr(PaintedModel, "detect", interrupted)
     assert main(["predict", "in", "-o", "out", "--json", "s.json"]) == 130
     assert [row["status"] for row in json.loads(Path("s.json").read_text())["images"]] == ["done"]
     assert written() == ["a_label.tiff"]

@@ -65,7 +65,7 @@ def test_a_mask_for_one_image(images, tmp_path, capsys):
         predict(tmp_path, images / "a.ome.tif", "--mask", tmp_path / "m.png", "--table", "--json", tmp_path / "s.json")
         == 0
     )
-    assert "mask: 38.5 % of the slide is looked at" in capsys.readouterr().err
+    assert "mask: 38.5 % of the image is segmented" in capsys.readouterr().err
     assert len(centres(tmp_path, "a"))
     assert centres(tmp_path, "a")[:, 1].max() < 50 + 3
     (row,) = json.loads((tmp_path / "s.json").read_text())["images"]
@@ -110,7 +110,7 @@ def test_empty_glass_is_left_out(tmp_path, capsys):
     capsys.readouterr()
     assert predict(tmp_path, *whole, "--tissue", "auto") == 0
     said = capsys.readouterr().err
-    assert "% of the slide is looked at" in said
+    assert "% of the image is segmented" in said
     assert "tiles are skipped, there is nothing to look at" in said
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "out" / "slide_label.tiff"), expected)
 
