@@ -18,7 +18,6 @@ import pytest
 import tifffile
 
 from starpoly import plot
-from starpoly.cli.demo import IMAGES
 from starpoly.cli.main import main
 from starpoly.config import ModelSpec, NetworkConfig
 from starpoly.io.writers.label_tiff import write_labels
