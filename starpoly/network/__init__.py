@@ -1,1 +1,1 @@
-"""The network: built, trained from, stored and run with Keras; nothing is imported until it is asked for."""
+"""The network: architectures, heads, storage and engines. Keras is imported when a network is built."""
