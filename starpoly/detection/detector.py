@@ -30,6 +30,7 @@ from ..network.memory import BASELINE_BYTES, tile_size_beside, tile_size_within,
 from ..network.predictor import Predictor
 from ..polygons import StarPolygons
 from ..tiling import TilePlan
+from .executors import Executor
 from .journal import TileJournal
 from .object_size import ScaleEstimate, find_scale, scale_for
 from .options import DetectionOptions
@@ -245,6 +246,7 @@ class Detector:
         journal: TileJournal | None = None,
         receiver: PolygonReceiver | None = None,
         foreground: ForegroundMask | None = None,
+        executor: Executor | None = None,
         progress: bool = False,
         **settings: Any,
     ) -> Detection:
@@ -264,6 +266,8 @@ class Detector:
             Takes polygons, in pixels of the image, as soon as they are decided.
         foreground : ForegroundMask, optional
             Filled with the predicted foreground.
+        executor : Executor, optional
+            Runs the tiles (:mod:`starpoly.detection.executors`). Default: threads.
         """
         options = self.resolve_options(DetectionOptions.of(options, settings), getattr(image, "pixel_size", None))
         image = self._as_input(image)
@@ -304,6 +308,7 @@ class Detector:
                 journal=journal,
                 receiver=objects,
                 foreground=foreground,
+                executor=executor,
             )
         found = replace(found, scale=estimate.scale)
         self._warn_of_result(found, thresholds.prob)
