@@ -29,7 +29,7 @@ from matplotlib.colors import ListedColormap
 from starpoly import NetworkConfig, StarPoly2D, TrainingConfig, matching, plot
 from starpoly.config import UnlabelledConfig
 from starpoly.evaluation.assignment import assign
-from starpoly.evaluation.overlaps import overlaps
+from starpoly.evaluation.label_overlaps import overlaps
 from starpoly.training.samples import generate_nuclei
 
 SMALL = bool(os.environ.get("STARPOLY_SMALL"))  # as continuous integration runs it

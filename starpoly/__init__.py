@@ -14,7 +14,7 @@ from ._version import __version__
 if TYPE_CHECKING:
     from .config import ModelSpec, NetworkConfig, TrainingConfig
     from .errors import StarpolyError, StarpolyWarning
-    from .evaluation.matching import matching
+    from .evaluation.metrics import matching
     from .io.readers.images import read_image
     from .model import StarPoly2D
     from .polygons import StarPolygons

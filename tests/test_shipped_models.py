@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from starpoly import model_zoo as registry
-from starpoly.evaluation.matching import matching, matching_dataset
+from starpoly.evaluation.metrics import matching, matching_dataset
 from starpoly.io.readers.images import read_image
 from starpoly.io.readers.labels import read_labels
 from starpoly.model import StarPoly2D

@@ -14,7 +14,7 @@ from ..geometry.boundary import boundary_probability
 from ..geometry.distances import ray_distances
 from ..geometry.rasterize import render_labels
 from ..polygons import StarPolygons
-from .matching import DatasetMatching, matching_dataset
+from .metrics import DatasetMatching, matching_dataset
 
 
 def reconstruct(labels: NDArray, n_rays: int = 32) -> tuple[NDArray[np.int32], StarPolygons]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..geometry.rasterize import render_labels
 from ..polygons import StarPolygons
-from .overlaps import overlaps
+from .label_overlaps import overlaps
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError
 from ..evaluation.assignment import assign
-from ..evaluation.overlaps import overlaps
+from ..evaluation.label_overlaps import overlaps
 from ..images.display import to_display
 from ..io.writers.overlay import inner_outlines
 from .axes import explain_colors, show_picture

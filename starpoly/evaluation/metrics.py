@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from .assignment import assign
-from .overlaps import Overlaps, overlaps
+from .label_overlaps import Overlaps, overlaps
 
 
 @dataclass(frozen=True)
