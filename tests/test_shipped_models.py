@@ -18,7 +18,7 @@ from starpoly.network.storage.folder import load_spec
 from support.valsplit import val_pairs
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
-NAMES = registry.available()
+NAMES = registry.available_models()
 
 
 @pytest.fixture(scope="module")
