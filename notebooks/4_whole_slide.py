@@ -28,13 +28,10 @@ import numpy as np
 import tifffile
 import zarr
 
-from starpoly import StarPoly2D, StarpolyError, plot
-from starpoly.io.readers.images import open_source
-from starpoly.io.readers.thumbnail import subsample
-from starpoly.prediction.formats import SlideOutputs
-from starpoly.prediction.slide import segment_slide
-from starpoly.tiling import Box
-from starpoly.training.samples import generate_nuclei
+from starpoly import Box, StarPoly2D, StarpolyError, plot
+from starpoly.io import open_source, subsample
+from starpoly.prediction import SlideOutputs, segment_slide
+from starpoly.training import generate_nuclei
 
 SMALL = bool(os.environ.get("STARPOLY_SMALL"))  # as continuous integration runs it
 work = Path(tempfile.mkdtemp())

@@ -20,7 +20,7 @@ def default_model() -> str:
 
 
 def fluorescence_model() -> str:
-    """Name of the model for nuclei in fluorescence, see :func:`starpoly.prediction.model_choice.suitable_model`."""
+    """Name of the model for nuclei in fluorescence, see :func:`starpoly.prediction.suitable_model`."""
     return _FLUORESCENCE
 
 

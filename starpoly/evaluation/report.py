@@ -157,8 +157,8 @@ def evaluate(samples: Iterable[Sample], thresholds: Sequence[float], protocol: s
     thresholds : sequence of float
         IoU thresholds from 0 to 1, inclusive.
     protocol : {"stardist", "neurips"}
-        :func:`~starpoly.evaluation.metrics.matching`, or the challenge's
-        :func:`~starpoly.evaluation.neurips.neurips_score`.
+        :func:`~starpoly.evaluation.matching`, or the challenge's
+        :func:`~starpoly.evaluation.neurips_score`.
 
     Raises
     ------

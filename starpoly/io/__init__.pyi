@@ -6,12 +6,10 @@ from .writers.geojson import write_geojson
 from .writers.imagej_rois import write_rois
 from .writers.label_tiff import write_labels
 from .writers.ome_zarr import write_ome_zarr
-from .writers.overlay import label_colors
 from .writers.table import write_table
 
 __all__ = [
     "Source",
-    "label_colors",
     "open_source",
     "read_image",
     "read_labels",

@@ -49,12 +49,12 @@ def find_objects(
     labels : (..., Y, X) int32
         Ids count on from plane to plane.
     features : dict of columns
-        A row per object as :func:`starpoly.labels.measurements.measure` gives it, with ``index``, the object's id.
+        A row per object as :func:`starpoly.labels.measure` gives it, with ``index``, the object's id.
 
     Raises
     ------
     ImageError, ModelError
-        As :meth:`~starpoly.detection.detector.Detector.predict_instances`.
+        As :meth:`~starpoly.detection.Detector.predict_instances`.
     """
     n_axes = 3 if rgb else 2
     if image.ndim < n_axes:

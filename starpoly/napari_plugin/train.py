@@ -136,7 +136,7 @@ def train_model(
     Raises
     ------
     DataError, ModelError
-        As :func:`starpoly.training.run.run_training`.
+        As :func:`starpoly.training.run_training`.
     """
     side = planes.patch_size
     run_training(

@@ -3,13 +3,12 @@ from .candidates import label_colors, plot_candidates, plot_rays
 from .figure import figure_png, save_figure
 from .histograms import plot_score_histogram, plot_sizes
 from .losses import plot_losses, read_log
-from .matches import MATCH_COLORS, draw_matches, plot_matches
+from .matches import draw_matches, plot_matches
 from .outlines import outlines_on_image, plot_image, plot_outlines
 from .probability import plot_probability
 from .scores import plot_scores
 
 __all__ = [
-    "MATCH_COLORS",
     "draw_matches",
     "figure_png",
     "label_colors",

@@ -79,7 +79,7 @@ def plot_matches(
     y_true, y_pred : (height, width) integers
         Label images. Pixels with a negative true label are background.
     thresh : float
-        Least IoU of a match; see :func:`starpoly.matching`.
+        Least IoU of a match; see :func:`starpoly.evaluation.matching`.
     title : str
         Above the picture; by default nothing, the numbers are in the legend.
 

@@ -28,7 +28,7 @@ def outlines_on_image(image: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.u
     Returns
     -------
     (height, width, 3) uint8
-        As :func:`starpoly.io.writers.overlay.draw_overlay`, never reduced.
+        As ``draw_overlay``, never reduced.
 
     Raises
     ------

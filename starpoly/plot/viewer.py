@@ -30,7 +30,7 @@ def show_in_napari(image: str | Path, labels: str | Path) -> napari.Viewer:
     Parameters
     ----------
     image, labels : path
-        Anything that :func:`starpoly.io.readers.images.open_source` opens, of one size.
+        Anything that :func:`starpoly.io.open_source` opens, of one size.
 
     Raises
     ------

@@ -31,7 +31,7 @@ class Targets:
         One-hot class, background first; all zero where the class of an object is unknown.
     foreground, foreground_weight : (h, w, grid_y * grid_x) or None
         Whether each pixel of a grid cell, row by row, lies in an object, and how much it counts: near where foreground
-        and background meet :data:`~starpoly.network.heads.foreground.NEAR_BOUNDARY`, as outlines are made of that, elsewhere 1, where the label is negative 0.
+        and background meet ``NEAR_BOUNDARY``, as outlines are made of that, elsewhere 1, where the label is negative 0.
     """
 
     probability: NDArray[np.float32]

@@ -14,6 +14,11 @@ _AT_ONCE = 1 << 23  # bytes
 def subsample(source: Source, step: int) -> NDArray:
     """Every ``step``-th pixel of a source along both axes, from its first, read piece by piece.
 
+    Parameters
+    ----------
+    source : Source
+    step : int
+
     Returns
     -------
     (ceil(Y / step), ceil(X / step), C) array
