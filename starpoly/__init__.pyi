@@ -1,8 +1,27 @@
 from . import detection, evaluation, geometry, images, io, labels, network, plot, prediction, suppression, training
 from ._version import __version__
-from .config import AugmentConfig, Config, ModelSpec, NetworkConfig, NormalizationConfig, SizeRange, Thresholds, TrainingConfig, UnlabelledConfig
+from .config import (
+    AugmentConfig,
+    Config,
+    ModelSpec,
+    NetworkConfig,
+    NormalizationConfig,
+    SizeRange,
+    Thresholds,
+    TrainingConfig,
+    UnlabelledConfig,
+)
 from .detection import DetectionOptions
-from .errors import ConfigError, DataError, ImageError, ModelError, OutputError, StarpolyError, StarpolyWarning, TooLargeError
+from .errors import (
+    ConfigError,
+    DataError,
+    ImageError,
+    ModelError,
+    OutputError,
+    StarpolyError,
+    StarpolyWarning,
+    TooLargeError,
+)
 from .evaluation import matching
 from .io import read_image, read_labels, write_labels
 from .model import StarPoly2D

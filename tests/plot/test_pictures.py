@@ -13,6 +13,7 @@ from skimage.segmentation import find_boundaries
 from starpoly import matching, plot
 from starpoly.errors import ImageError
 from starpoly.io.writers.overlay import draw_overlay, inner_outlines
+from starpoly.plot.matches import MATCH_COLORS
 
 from support.examples import LABELS, POLYGONS, picture, stars, with_discs
 

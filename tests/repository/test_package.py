@@ -27,7 +27,7 @@ def test_public_names_exist(name):
 
 
 def test_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="attribute.*StarDist2D"):
+    with pytest.raises(AttributeError, match=r"attribute.*StarDist2D"):
         starpoly.StarDist2D  # noqa: B018
 
 
