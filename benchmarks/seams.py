@@ -150,7 +150,7 @@ def _best(first: NDArray, second: NDArray, piece: Segment, origin: tuple[int, in
     """For the objects of ``first`` at a piece of a line their best IoU with one of ``second``; and their ids."""
     from scipy.ndimage import find_objects
 
-    from starpoly.evaluation.overlaps import overlaps
+    from starpoly.evaluation.label_overlaps import overlaps
 
     ids, compact = np.unique(first, return_inverse=True)
     compact = compact.reshape(first.shape) + (0 if ids[0] == 0 else 1)
@@ -212,7 +212,7 @@ def _shared_part(a: NDArray, b: NDArray) -> float:
 
 def true_nuclei(nuclei: NDArray, truth: NDArray, labels: NDArray, lines: tuple[list[int], list[int]]) -> dict[str, int]:
     """Whole true nuclei at lines: how many, how many found, how many in pieces."""
-    from starpoly.evaluation.overlaps import overlaps
+    from starpoly.evaluation.label_overlaps import overlaps
 
     table = overlaps(truth, labels)
     best, pieces = np.zeros(table.n_true), np.zeros(table.n_true, np.int64)

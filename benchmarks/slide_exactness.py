@@ -421,7 +421,7 @@ def worker(args: argparse.Namespace) -> int:
 
 def _compare_with_untiled(args: argparse.Namespace, slide: Path, folder: Path, side: int) -> Iterator[Row]:
     from starpoly.detection.pipeline import detect, plan_for
-    from starpoly.evaluation.matching import matching
+    from starpoly.evaluation.metrics import matching
     from starpoly.geometry.rasterize import render_labels
     from starpoly.polygons import StarPolygons
 

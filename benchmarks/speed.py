@@ -211,7 +211,7 @@ def matching(options: argparse.Namespace) -> Iterable[Row]:
     """Scores of a label image against itself, moved by two pixels."""
     from nms_agreement import drawn_ellipses, mosaic
 
-    from starpoly.evaluation.matching import matching as ours
+    from starpoly.evaluation.metrics import matching as ours
 
     crowded = [drawn_ellipses(512, seed) for seed in range(8)]
     for side in (512,) if options.quick else (1024, 2048, 10_000):
@@ -367,7 +367,7 @@ def precision(options: argparse.Namespace) -> Iterable[Row]:
     from mosaic import _labelled_images, default_images
 
     from starpoly import StarPoly2D
-    from starpoly.evaluation.matching import matching_dataset
+    from starpoly.evaluation.metrics import matching_dataset
 
     if default_images() is None:
         return
@@ -464,7 +464,7 @@ def pipeline(options: argparse.Namespace) -> Iterable[Row]:
     from mosaic import Mosaic
     from tifffile import imwrite
 
-    from starpoly.evaluation.matching import matching as score
+    from starpoly.evaluation.metrics import matching as score
 
     side = options.side
     truth = np.asarray(Mosaic(side, "labels"))
@@ -500,7 +500,7 @@ def folder(options: argparse.Namespace) -> Iterable[Row]:
     from mosaic import Mosaic
     from tifffile import imwrite
 
-    from starpoly.evaluation.matching import matching_dataset
+    from starpoly.evaluation.metrics import matching_dataset
 
     n, slide, labels = options.files, Mosaic(5120, "grey"), Mosaic(5120, "labels")
     with tempfile.TemporaryDirectory() as temporary:

@@ -29,7 +29,7 @@ def touching_border(labels: NDArray) -> NDArray:
 
 def partnered(first: NDArray, second: NDArray) -> tuple[int, int]:
     """How many objects of ``first`` off the border have a partner in ``second``, and how many there are."""
-    from starpoly.evaluation.overlaps import overlaps
+    from starpoly.evaluation.label_overlaps import overlaps
 
     table = overlaps(first, second)
     best = np.zeros(table.n_true)

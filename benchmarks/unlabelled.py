@@ -118,7 +118,7 @@ def score(folder: Path, tune: list, val: list) -> dict[str, Any]:
 
 def right_labels(folder: Path, hidden: list) -> dict[str, float]:
     """How right the pseudo-labels of the last round are: the labels that were hidden tell."""
-    from starpoly.evaluation.matching import matching
+    from starpoly.evaluation.metrics import matching
     from starpoly.training.rounds import read_round
     from starpoly.training.self_training import FOLDER
 

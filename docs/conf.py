@@ -50,3 +50,6 @@ napoleon_use_ivar = True
 autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
+# a reference to a name of starpoly that is not on the page of the reference is a warning
+nitpicky = True
+nitpick_ignore_regex = [("py:.*", r"(?!starpoly\.).*")]

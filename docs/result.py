@@ -14,7 +14,7 @@ from PIL import Image
 
 from starpoly import StarPoly2D, plot
 from starpoly.cli.demo import demo_images
-from starpoly.prediction.model_choice import suitable_model
+from starpoly.prediction import suitable_model
 
 HERE = Path(__file__).resolve().parent
 #: what is shown of each image: title, first row, first column, height (pixels)

@@ -27,10 +27,8 @@ import numpy as np
 import tifffile
 
 from starpoly import plot
-from starpoly.evaluation.reconstruction import reconstruct
-from starpoly.training.advice import advise
-from starpoly.training.data import TrainingData, find_pairs
-from starpoly.training.samples import generate_nuclei
+from starpoly.evaluation import reconstruct
+from starpoly.training import TrainingData, advise, find_pairs, generate_nuclei
 
 SMALL = bool(os.environ.get("STARPOLY_SMALL"))  # as continuous integration runs it
 

@@ -26,8 +26,8 @@ import numpy as np
 from IPython.display import Image, clear_output, display
 
 from starpoly import NetworkConfig, StarPoly2D, TrainingConfig, plot
-from starpoly.evaluation.matching import matching_dataset
-from starpoly.training.samples import generate_nuclei
+from starpoly.evaluation import matching_dataset
+from starpoly.training import generate_nuclei
 
 SMALL = bool(os.environ.get("STARPOLY_SMALL"))  # as continuous integration runs it
 folder = Path(tempfile.mkdtemp()) / "my-nuclei"

@@ -23,10 +23,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from starpoly import StarPoly2D, matching, plot
-from starpoly.evaluation.scored import ScoredMatches, match_scored, precision_recall
-from starpoly.labels.measurements import measure
-from starpoly.suppression.greedy import suppress
-from starpoly.training.samples import generate_nuclei
+from starpoly.evaluation import ScoredMatches, match_scored, precision_recall
+from starpoly.labels import measure
+from starpoly.suppression import suppress
+from starpoly.training import generate_nuclei
 
 SMALL = bool(os.environ.get("STARPOLY_SMALL"))  # as continuous integration runs it
 

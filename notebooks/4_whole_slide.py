@@ -28,13 +28,10 @@ import numpy as np
 import tifffile
 import zarr
 
-from starpoly import StarPoly2D, StarpolyError, plot
-from starpoly.io.readers.images import open_source
-from starpoly.io.readers.thumbnail import every
-from starpoly.prediction.formats import SlideOutputs
-from starpoly.prediction.slide import segment_slide
-from starpoly.tiling import Box
-from starpoly.training.samples import generate_nuclei
+from starpoly import Box, StarPoly2D, StarpolyError, plot
+from starpoly.io import open_source, subsample
+from starpoly.prediction import SlideOutputs, segment_slide
+from starpoly.training import generate_nuclei
 
 SMALL = bool(os.environ.get("STARPOLY_SMALL"))  # as continuous integration runs it
 work = Path(tempfile.mkdtemp())
@@ -137,7 +134,7 @@ part = Box(seam_y - 120, seam_x - 120, seam_y + 120, seam_x + 120)
 with open_source(slide) as image, open_source(outputs.labels) as labels:
     figure, axes = plt.subplots(1, 2, figsize=(12, 6), layout="constrained")
     step = side // 512
-    plot.plot_image(axes[0], every(image, step), f"every {step}th pixel" if step > 1 else "all of it")
+    plot.plot_image(axes[0], subsample(image, step), f"every {step}th pixel" if step > 1 else "all of it")
     frame(axes[0], part, step=step, color="C1", linewidth=2)
     plot.plot_outlines(axes[1], image[part.slices], labels[part.slices][..., 0], "the part in the frame, with seams of tiles")
     for tile in plan:

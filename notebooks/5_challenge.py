@@ -30,10 +30,9 @@ import numpy as np
 from PIL import Image
 
 from starpoly import plot, read_image
-from starpoly.evaluation.neurips import neurips_score
-from starpoly.io.readers.labels import read_labels
-from starpoly.io.writers.label_tiff import write_labels
-from starpoly.training.samples import generate_nuclei
+from starpoly.evaluation import neurips_score
+from starpoly.io import read_labels, write_labels
+from starpoly.training import generate_nuclei
 
 SMALL = bool(os.environ.get("STARPOLY_SMALL"))  # as continuous integration runs it
 repository = next(folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "predict.sh").exists())

@@ -26,11 +26,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import ListedColormap
 
-from starpoly import NetworkConfig, StarPoly2D, TrainingConfig, matching, plot
-from starpoly.config import UnlabelledConfig
-from starpoly.evaluation.assignment import assign
-from starpoly.evaluation.overlaps import overlaps
-from starpoly.training.samples import generate_nuclei
+from starpoly import NetworkConfig, StarPoly2D, TrainingConfig, UnlabelledConfig, matching, plot
+from starpoly.evaluation import assign, overlaps
+from starpoly.training import generate_nuclei
 
 SMALL = bool(os.environ.get("STARPOLY_SMALL"))  # as continuous integration runs it
 folder = Path(tempfile.mkdtemp()) / "two-kinds"

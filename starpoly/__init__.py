@@ -1,58 +1,32 @@
-"""Star-convex cell detection: train, predict, evaluate.
+"""starpoly finds cells and nuclei in microscopy images as star-convex polygons.
 
-``import starpoly`` is cheap: the public names below are loaded when they are first used, so that
-neither Keras nor numba is imported before something needs it.
+    >>> from starpoly import StarPoly2D, read_image, write_labels
+    >>> labels, details = StarPoly2D.from_pretrained().predict_instances(read_image("cells.tif"))
+    >>> write_labels("labels.tif", labels)
+
+Models
+    StarPoly2D          load a model, predict, train, tune its thresholds, save it
+    available_models    names of the models that ship with starpoly
+    NetworkConfig, TrainingConfig, NormalizationConfig    settings of a training
+
+Images and labels
+    read_image, read_labels, write_labels    files as arrays and back
+    DetectionOptions    thresholds, scale, tile size and more, for prediction
+    StarPolygons        the objects as polygons
+
+Slides
+    segment_slide       an image of any size, from file to files
+    SlideOutputs        the files to write
+
+Evaluation
+    matching            precision, recall and more of labels against true ones
+
+Packages
+    evaluation, geometry, images, io, labels, network, plot, prediction, suppression, training, detection
+
+Errors are StarpolyError, warnings StarpolyWarning. ``import starpoly`` is cheap: a name is loaded when it is first used.
 """
 
-from __future__ import annotations
+import lazy_loader
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
-from ._version import __version__
-
-if TYPE_CHECKING:
-    from .config import ModelSpec, NetworkConfig, TrainingConfig
-    from .errors import StarpolyError, StarpolyWarning
-    from .evaluation.matching import matching
-    from .io.readers.images import read_image
-    from .model import StarPoly2D
-    from .polygons import StarPolygons
-
-# public name -> module that defines it
-_HOMES = {
-    "ModelSpec": "config",
-    "NetworkConfig": "config",
-    "StarPoly2D": "model",
-    "StarPolygons": "polygons",
-    "StarpolyError": "errors",
-    "StarpolyWarning": "errors",
-    "TrainingConfig": "config",
-    "matching": "evaluation.matching",
-    "read_image": "io.readers.images",
-}
-
-__all__ = [
-    "ModelSpec",
-    "NetworkConfig",
-    "StarPoly2D",
-    "StarPolygons",
-    "StarpolyError",
-    "StarpolyWarning",
-    "TrainingConfig",
-    "__version__",
-    "matching",
-    "read_image",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
-    globals()[name] = value  # the next access no longer comes here
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -95,16 +95,51 @@ def _require(condition: bool, message: str) -> None:
 class NetworkConfig(Config):
     """Shape of the network; enough to rebuild it.
 
-    ``n_classes`` = 0 means that objects have no classes. ``stem`` is how the network leaves full resolution:
-    "conv" (convolutions at full resolution, then pooling to the grid, as StarDist does) or "patch" (one strided
-    convolution straight to the grid, cheap). ``distance_scale`` multiplies the distance head's
-    output, so that the head works with numbers near one. ``foreground_filters`` is the width of the branch that tells
-    for every pixel, not only for those on the grid, whether it lies in an object; 0 for a network without it.
+    Parameters
+    ----------
+    n_channels : int
+        Channels of the image.
+    n_rays : int
+        Rays of a polygon.
+    grid : (int, int)
+        Pixels between two predictions along y and x; powers of two.
+    n_classes : int
+        Classes of objects; 0 for none.
+    depth : int
+        Levels of the U-Net below the grid.
+    base_filters, max_filters : int
+        Filters of the first level, doubled at each level up to the most.
+    kernel_size : int
+        Side of the convolutions; odd.
+    convolutions_per_level : int
+    head_filters : int
+        Filters before the outputs; 0 for no such layer.
+    foreground_filters : int
+        Filters of the branch that predicts the foreground of every pixel, not only of those on the grid; 0 for a network
+        without it.
+    stem : {"patch", "conv"}
+        How the network leaves full resolution: one strided convolution straight to the grid (cheap), or convolutions at full
+        resolution and then pooling, as in StarDist.
+    residual : bool
+        Residual connections around the convolutions of a level.
+    normalization : str
+        Normalisation of layers: "batch" or "none".
+    activation : str
+        Of the convolutions.
+    distance_activation : str
+        Of the distance head.
+    distance_scale : float
+        Multiplies the output of the distance head, so that the head works with numbers near one.
+    architecture : str
+        Entry of ``starpoly.network.architectures`` that builds the network.
+    settings : dict
+        For an architecture with a config of its own; what is above then only describes channels, rays, grid and classes.
+    more_heads : tuple of str
+        Further entries of ``starpoly.network.heads`` that the network is to have.
 
-    ``architecture`` names the entry of :mod:`starpoly.network.architectures` that builds the network. An architecture
-    with a config of its own reads it from ``settings``; what is above then only describes channels, rays, grid and
-    classes. ``more_heads`` names further entries of :mod:`starpoly.network.heads` that the network is to have. JSON
-    leaves these three out where they have their defaults.
+    Notes
+    -----
+    JSON leaves ``architecture``, ``settings`` and ``more_heads`` out where they have their defaults.
     """
 
     n_channels: int = 1
@@ -170,7 +205,13 @@ class NetworkConfig(Config):
 
 @dataclass(frozen=True)
 class NormalizationConfig(Config):
-    """Per-channel intensity percentiles of the whole image that become 0 and 1."""
+    """Per-channel intensity percentiles of the whole image that become 0 and 1.
+
+    Parameters
+    ----------
+    low, high : float
+        Percentiles, from 0 to 100.
+    """
 
     low: float = 1.0
     high: float = 99.8
@@ -184,7 +225,15 @@ class NormalizationConfig(Config):
 
 @dataclass(frozen=True)
 class Thresholds(Config):
-    """``prob``: candidates need at least this probability. ``nms``: overlap that suppresses."""
+    """Thresholds of detection.
+
+    Parameters
+    ----------
+    prob : float
+        Least probability of a candidate, from 0 to 1.
+    nms : float
+        Overlap above which the weaker of two objects is suppressed, from 0 to 1.
+    """
 
     prob: float = 0.5
     nms: float = 0.4
@@ -200,8 +249,12 @@ class Thresholds(Config):
 class SizeRange(Config):
     """Median diameters, in pixels, at which a network is at its best.
 
-    An image whose median object is less than ``smallest`` or more than ``largest`` pixels wide is rescaled so that it becomes
-    ``target`` wide, see :mod:`starpoly.detection.object_size`. A ``target`` of 0: images are looked at as they are.
+    Parameters
+    ----------
+    smallest, largest : float
+        An image whose median object is smaller or larger is rescaled.
+    target : float
+        Median diameter after rescaling, see ``starpoly.detection.object_size``. 0: images are never rescaled.
     """
 
     smallest: float = 0.0
@@ -224,14 +277,35 @@ def _require_fractions(ray_context: tuple[float, ...]) -> None:
 class ModelSpec(Config):
     """All that a model folder says about a model, but for its weights.
 
-    ``max_distance`` (pixels) bounds every predicted distance. ``object_diameter`` holds the 5th,
-    50th and 95th percentile of the diameters met in training, in pixels (zeros if unknown).
-    ``ray_context`` says where along the rays distances are estimated again (see
-    :mod:`starpoly.geometry.ray_context`); empty for nowhere. ``sizes`` are the diameters that the
-    network knows well; other images are rescaled. With ``refine_outlines`` the ends of the rays
-    are moved to where the network sees the foreground end (see :mod:`starpoly.geometry.outline_refinement`), if it says that.
-    ``calibration`` is pairs of a score and the chance that an object of it is right (see :mod:`starpoly.labels.confidence`),
-    ascending; empty if not measured.
+    Parameters
+    ----------
+    name : str
+    network : NetworkConfig
+    max_distance : float
+        Bound of every predicted distance, in pixels.
+    thresholds : Thresholds
+    normalization : NormalizationConfig
+    object_diameter : (float, float, float)
+        5th, 50th and 95th percentile of the diameters met in training, in pixels; zeros if unknown.
+    class_names : tuple of str
+        Names of the classes 1, 2, ...
+    ray_context : tuple of float
+        Where along the rays distances are estimated again (``starpoly.geometry.ray_context``); empty for nowhere.
+    sizes : SizeRange
+        Diameters that the network knows well; other images are rescaled.
+    refine_outlines : bool
+        Move the ends of the rays to where the network sees the foreground end, if it predicts that
+        (``starpoly.geometry.outline_refinement``).
+    calibration : tuple of (float, float)
+        Pairs of a score and the chance that an object of it is right, ascending (``starpoly.labels.confidence``); empty if
+        not measured.
+    description, licence : str
+        What the model is for; the licence of its training data.
+    training : dict
+        How it was trained, as JSON types.
+
+    Notes
+    -----
     In JSON the settings of a network from StarDist stand beside ``network``, as ``stardist``, which is empty for others.
     """
 
@@ -261,7 +335,7 @@ class ModelSpec(Config):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], *, where: str = "") -> Self:
-        """As :meth:`Config.from_dict`; ``stardist`` becomes the network's architecture and settings."""
+        """As ``Config.from_dict``; ``stardist`` becomes the network's architecture and settings."""
         values = dict(values) if isinstance(values, Mapping) else values
         stardist = values.pop("stardist", None) if isinstance(values, dict) else None
         if stardist and isinstance(values.get("network"), Mapping):
@@ -283,12 +357,30 @@ class ModelSpec(Config):
 class AugmentConfig(Config):
     """Random changes of training patches; each geometric one moves image and labels alike.
 
-    ``flip`` and ``quarter_turns`` are exact; ``warp_probability`` is the share of patches that are
-    also turned by any angle and scaled by a factor from ``scale``. Intensities are in units of the
-    normalised image: multiplied by a factor from ``gain``, moved by up to ``shift``, raised to a
-    power from ``gamma``, blurred by a Gaussian of up to ``blur`` pixels, and given noise of a
-    standard deviation of up to ``noise``. Of the patches, the share ``invert`` is turned into its negative; channels get
-    gains of their own, with a standard deviation of ``tint`` of their logarithms.
+    Parameters
+    ----------
+    flip, quarter_turns : bool
+        Mirror images and quarter turns, which are exact.
+    warp_probability : float
+        Share of the patches that are also turned by any angle and scaled.
+    rotation : bool
+        Whether these are turned.
+    scale : (float, float)
+        Least and largest factor by which these are scaled.
+    gain : (float, float)
+        Least and largest factor of the intensities, which are those of the normalised image.
+    shift : float
+        Intensities are moved by up to this.
+    gamma : (float, float)
+        Least and largest power that intensities are raised to.
+    blur : float
+        Largest standard deviation of a Gaussian blur, in pixels.
+    noise : float
+        Largest standard deviation of the noise.
+    invert : float
+        Share of the patches that become their negative.
+    tint : float
+        Standard deviation of the logarithms of the channels' own gains.
     """
 
     flip: bool = True
@@ -320,12 +412,22 @@ class AugmentConfig(Config):
 class UnlabelledConfig(Config):
     """How unlabelled images are learnt from, where there are any; see ``docs/unlabelled.md``.
 
-    After the share ``start`` of the epochs, and ``rounds`` times in all at equal distances, the averaged model labels
-    them. An object becomes a label if on the validation images objects of its score are right with a chance of at least
-    ``confidence``; pixels with a probability of at most ``background`` become background; all others are ignored.
-    From then on the share ``share`` of each batch is cut from them, changed by ``augment``: more strongly than labelled
-    patches, so that repeating the teacher is not enough. Of a larger image a window of ``largest_side`` pixels a side
-    is used.
+    Parameters
+    ----------
+    start : float
+        Share of the epochs after which the averaged model first labels the images.
+    rounds : int
+        How often it labels them, at equal distances.
+    share : float
+        Share of each batch that is cut from them from then on.
+    confidence : float
+        An object becomes a label if on the validation images objects of its score are right with at least this chance.
+    background : float
+        Pixels with a probability of at most this become background; all others are ignored.
+    largest_side : int
+        Of a larger image a window of so many pixels a side is used.
+    augment : AugmentConfig
+        Changes of these patches: stronger than those of labelled ones, so that repeating the teacher is not enough.
     """
 
     start: float = 0.5
@@ -353,14 +455,47 @@ class UnlabelledConfig(Config):
 class TrainingConfig(Config):
     """How a network is trained.
 
-    ``foreground`` is the share of patches that must hold a piece of an object. ``object_balance`` weighs
-    the distance error of small against large objects: 0, every pixel alike; 1, every object alike. ``group_balance`` says how evenly
-    groups of images are drawn, where they are given: 0, every image alike; 1, every group alike. ``foreground_weight`` is
-    the factor of the loss of the foreground.
-    ``precision`` is "float32" or "bfloat16" (half the time where the processor has it; weights stay
-    float32). ``ray_context`` and ``sizes`` go into the model, see :class:`ModelSpec`.
-    An "epoch" is ``steps_per_epoch`` optimiser steps, after which a checkpoint is written. ``unlabelled`` counts only
-    where there are unlabelled images.
+    Parameters
+    ----------
+    epochs : int
+    steps_per_epoch : int
+        Optimiser steps, after which a checkpoint is written.
+    batch_size : int
+    patch_size : (int, int)
+        Height and width of the patches in pixels.
+    learning_rate : float
+    warmup_steps : int
+        Steps over which the learning rate rises at first.
+    weight_decay : float
+    ema : float
+        Decay of the running average of the weights, which the model keeps; 0 for none.
+    precision : {"float32", "bfloat16"}
+        Numbers of the convolutions: bfloat16 takes half the time where the processor has it. Weights stay float32.
+    seed : int
+    foreground : float
+        Share of the patches that must hold a piece of an object.
+    object_balance : float
+        Weighs the distance error of small against large objects: 0, every pixel alike; 1, every object alike.
+    group_balance : float
+        How evenly groups of images are drawn, where they are given: 0, every image alike; 1, every group alike.
+    mae_weight, iou_weight, background_weight : float
+        Factors of the parts of the distance loss.
+    foreground_weight : float
+        Factor of the foreground loss.
+    class_weights : tuple of float
+        Factors of the classes in their loss, the background first; empty for equal ones.
+    ray_context, sizes
+        Go into the model, see :class:`ModelSpec`.
+    cache_megabytes : int
+        Memory for images that have been read.
+    workers : int
+        Threads that cut patches.
+    validate_every : int
+        Epochs between two validations.
+    validation_patches : int
+    augment : AugmentConfig
+    unlabelled : UnlabelledConfig
+        Counts only where there are unlabelled images.
     """
 
     epochs: int = 80

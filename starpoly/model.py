@@ -14,7 +14,7 @@ from .detection.detector import Detector
 class StarPoly2D(Detector):
     """Star-convex object detection in 2D images: load, predict, train, tune, save.
 
-    Prediction is that of :class:`~starpoly.detection.detector.Detector`.
+    Prediction is that of :class:`~starpoly.detection.Detector`.
 
     Examples
     --------
@@ -52,8 +52,8 @@ class StarPoly2D(Detector):
             Raw intensities.
         masks : sequence of (Y, X) integer arrays
             0 background, > 0 one id per object, < 0 ignored.
-        validation_data : (images, masks) or (images, masks, classes)
-            Choose the best weights and the thresholds.
+        validation_data : tuple of sequences
+            Images, masks and, if there are classes, these; they choose the best weights and the thresholds.
         folder : path
             Model folder to write; its name is the model's name.
         network, training, normalization : configs, optional

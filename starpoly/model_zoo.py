@@ -20,11 +20,11 @@ def default_model() -> str:
 
 
 def fluorescence_model() -> str:
-    """Name of the model for nuclei in fluorescence, see :func:`starpoly.prediction.model_choice.suitable_model`."""
+    """Name of the model for nuclei in fluorescence, see :func:`starpoly.prediction.suitable_model`."""
     return _FLUORESCENCE
 
 
-def available() -> list[str]:
+def available_models() -> list[str]:
     """Names of the models that ship with starpoly, sorted."""
     found = {folder.name for root in _roots() for folder in root.iterdir() if _is_model(folder)}
     return sorted(found)
@@ -36,7 +36,7 @@ def find_model(name_or_folder: str | Path) -> Path:
     Parameters
     ----------
     name_or_folder : str or path
-        A name from :func:`available`, or a folder with ``model.json`` (starpoly) or ``config.json``
+        A name from :func:`available_models`, or a folder with ``model.json`` (starpoly) or ``config.json``
         (StarDist 2D). A shipped model takes precedence over a folder of the same bare name; write
         ``./name`` for the folder.
 
@@ -60,7 +60,7 @@ def find_model(name_or_folder: str | Path) -> Path:
 
 
 def _advice(name: str) -> str:
-    shipped = available()
+    shipped = available_models()
     if not shipped:
         return "no models ship with this installation"
     near = difflib.get_close_matches(Path(name).name, shipped, n=1)

@@ -71,6 +71,10 @@ class StarPolygons:
             np.concatenate(with_classes) if len(with_classes) == len(parts) else None,
         )
 
+    def __repr__(self) -> str:
+        classes = "" if self.class_probabilities is None else f", {self.class_probabilities.shape[1] - 1} classes"
+        return f"StarPolygons({len(self)} polygons, {self.n_rays} rays{classes})"
+
     def __len__(self) -> int:
         return len(self.points)
 

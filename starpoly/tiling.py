@@ -17,7 +17,12 @@ from .errors import ConfigError
 
 @dataclass(frozen=True, order=True)
 class Box:
-    """Half-open rectangle ``[y0, y1) x [x0, x1)`` in full-resolution pixels."""
+    """Half-open rectangle ``[y0, y1) x [x0, x1)`` in full-resolution pixels.
+
+    Parameters
+    ----------
+    y0, x0, y1, x1 : int
+    """
 
     y0: int
     x0: int
@@ -46,9 +51,16 @@ class Box:
 
 @dataclass(frozen=True)
 class Tile:
-    """One network window: ``read`` is what the network sees, ``core`` what it answers for.
+    """One network window.
 
-    ``read`` may reach past the image's far ends (filled by reflection); cores partition the image.
+    Parameters
+    ----------
+    index : int
+        Place in the plan.
+    read : Box
+        What the network sees. It may reach past the image's far ends, which are filled by reflection.
+    core : Box
+        What the tile answers for; cores partition the image.
     """
 
     index: int
@@ -58,11 +70,25 @@ class Tile:
 
 @dataclass(frozen=True)
 class TilePlan:
-    """A lattice of tiles over an image of ``shape``; see :func:`plan_tiles`."""
+    """A lattice of tiles over an image.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Height and width of the image.
+    window : (int, int)
+        Height and width of every window.
+    tiles : tuple of Tile
+        Row by row.
+    """
 
     shape: tuple[int, int]
     window: tuple[int, int]
     tiles: tuple[Tile, ...]
+
+    def __repr__(self) -> str:
+        (height, width), window = self.shape, self.window
+        return f"TilePlan({len(self)} tiles of {window[0]} x {window[1]} px over {height} x {width} px)"
 
     def __len__(self) -> int:
         return len(self.tiles)

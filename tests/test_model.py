@@ -130,3 +130,14 @@ def test_sizes_that_a_model_brings_images_to_are_the_ones_that_count():
         model(sizes=SizeRange(1.0, 2.0, 99.0)).predict_instances(image, normalizer=False)
     with pytest.warns(StarpolyWarning, match="at 1 times the image's size"):
         model(sizes=SizeRange(60.0, 80.0, 99.0)).predict_instances(image, normalizer=False, scale=1)
+
+
+def test_a_model_and_a_detection_tell_what_they_are_in_one_line():
+    painted = model(n_classes=1)
+    assert repr(painted).startswith(
+        f"StarPoly2D('painted', {N_RAYS + 1} channel(s), {N_RAYS} rays, grid (1, 1), thresholds 0.3 / 0.4"
+    )
+    found = painted.detect(paint(disks((60, 60), 0)), normalizer=False)
+    assert repr(found).startswith(
+        f"Detection({len(found.polygons)} objects, {found.n_candidates} candidates, 1 tiles of "
+    )

@@ -26,7 +26,7 @@ def shipped(tmp_path, monkeypatch):
 
 
 def test_available(shipped):
-    assert registry.available() == ["nuclei-fluo", "tissue"]
+    assert registry.available_models() == ["nuclei-fluo", "tissue"]
 
 
 def test_by_name(shipped):
@@ -92,6 +92,6 @@ def test_the_checkout_or_the_wheel_has_a_place_for_models():
 
 
 def test_finding_loads_no_network():
-    code = "import sys; from starpoly import model_zoo; model_zoo.available(); print('keras' in sys.modules)"
+    code = "import sys; from starpoly import model_zoo; model_zoo.available_models(); print('keras' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

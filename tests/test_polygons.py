@@ -90,3 +90,8 @@ def test_score_order_is_that_of_its_three_keys(seed, n, sorted_by_place):
     )
     expected = np.lexsort((points[:, 1], points[:, 0], -probabilities))
     np.testing.assert_array_equal(rank_by_score(probabilities, points), expected)
+
+
+def test_a_set_tells_its_size_in_one_line():
+    assert repr(three()) == "StarPolygons(3 polygons, 4 rays)"
+    assert repr(StarPolygons.empty(32, 3)) == "StarPolygons(0 polygons, 32 rays, 3 classes)"

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from starpoly import model_zoo as registry
-from starpoly.evaluation.matching import matching, matching_dataset
+from starpoly.config import Thresholds
+from starpoly.errors import ModelError
+from starpoly.evaluation.metrics import matching, matching_dataset
 from starpoly.io.readers.images import read_image
 from starpoly.io.readers.labels import read_labels
 from starpoly.model import StarPoly2D
-from starpoly.network.storage.folder import load_spec
+from starpoly.network.storage.folder import load_model, load_spec
 
 from support.valsplit import val_pairs
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
-NAMES = registry.available()
+NAMES = registry.available_models()
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +112,24 @@ def test_average_precision_is_that_of_the_card(name, shared):
     scores = matching_dataset([read_labels(mask) for _, mask in pairs], predicted, thresholds)
     # kernels of other processors round differently, which moves an object or two across a threshold
     np.testing.assert_allclose([score.accuracy for score in scores], list(figures.values()), atol=0.004)
+
+
+def test_a_model_pickles_by_its_folder_and_keeps_its_settings():
+    model = StarPoly2D.from_pretrained("nuclei-fluo-small", precision="float32", refine_outlines=False)
+    model.spec = model.spec.replace(thresholds=Thresholds(0.61, 0.33))
+    content = pickle.dumps(model)
+    again = pickle.loads(content)
+    assert len(content) < 10_000
+    assert (type(again), again.spec, again.precision, again.engine) == (StarPoly2D, model.spec, "float32", model.engine)
+    assert again.fingerprint() == model.fingerprint()
+    image, _ = blurred_disks()
+    first, second = (one.predict_instances(image)[0] for one in (model, again))
+    assert first.max() > 10
+    np.testing.assert_array_equal(first, second)
+
+
+def test_a_model_of_a_network_in_memory_does_not_pickle():
+    folder = MODELS / "nuclei-fluo-small"
+    model = StarPoly2D.of_network(*load_model(folder))
+    with pytest.raises(ModelError, match=r"nuclei-fluo-small: expected a model from a folder to be pickled.*save it"):
+        pickle.dumps(model)

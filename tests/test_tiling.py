@@ -111,3 +111,9 @@ def test_a_block_that_is_too_large_is_finished_before_the_next():
     blocks = [(box.y0 // 10, box.x0 // 20) for box in boxes]
     assert blocks == sorted(blocks)
     assert all(box.y1 <= 10 * (box.y0 // 10 + 1) and box.x1 <= 20 * (box.x0 // 20 + 1) for box in boxes)
+
+
+def test_a_plan_tells_its_size_in_one_line():
+    plan = plan_tiles((300, 200), stride=(8, 8), halo=(8, 8), tile_size=128)
+    height, width = plan.window
+    assert repr(plan) == f"TilePlan({len(plan)} tiles of {height} x {width} px over 300 x 200 px)"

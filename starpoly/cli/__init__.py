@@ -2,3 +2,7 @@
 
 Command files import what is heavy inside their functions, so that help and usage errors come at once.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

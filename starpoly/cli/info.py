@@ -48,7 +48,7 @@ def collect() -> dict[str, str]:
     facts = {"python": platform.python_version(), "platform": platform.platform(), "cpus": str(os.cpu_count())}
     facts |= {name: _version(name) for name in _PACKAGES}
     facts |= _backend()
-    facts["models"] = ", ".join(registry.available()) or "none"
+    facts["models"] = ", ".join(registry.available_models()) or "none"
     return facts
 
 

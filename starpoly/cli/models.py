@@ -33,12 +33,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from ..model_zoo import available, default_model, find_model, fluorescence_model
+    from ..model_zoo import available_models, default_model, find_model, fluorescence_model
     from ..network.storage.folder import load_spec
 
     chosen = (default_model(), fluorescence_model())
     rows: list[dict[str, Any]] = []
-    for name in available():
+    for name in available_models():
         try:
             spec = load_spec(find_model(name))
             rows.append(

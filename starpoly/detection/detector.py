@@ -9,7 +9,7 @@ import math
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ from ..labels.whole import WholeLabels
 from ..model_zoo import default_model, find_model
 from ..network.dense_output import DenseOutput, Network
 from ..network.memory import BASELINE_BYTES, tile_size_beside, tile_size_within, window_bytes
-from ..network.predictor import Predictor
+from ..network.predictor import KerasModel, Predictor
 from ..polygons import StarPolygons
 from ..tiling import TilePlan
 from .executors import Executor
@@ -39,9 +39,6 @@ from .receivers import PolygonList, PolygonReceiver, RescalingReceiver
 from .sizes import UNUSUAL_SIZE, check_diameter, check_scale, typical_diameter
 from .test_time import Averaged, symmetries
 from .tile_work import Region, halo_for
-
-if TYPE_CHECKING:
-    import keras
 
 _log = logging.getLogger(__name__)
 
@@ -77,7 +74,7 @@ class Detector:
         name_or_folder : str or Path, optional
             Without it, the default model.
         precision : {"auto", "float32", "bfloat16"}
-            Numbers that the network computes in, see :class:`~starpoly.network.predictor.Predictor`.
+            Numbers that the network computes in, see :class:`~starpoly.network.Predictor`.
         refine_outlines : bool
             False: outlines as the rays alone give them, even if the model predicts the foreground.
         engine : {"tensorflow", "openvino", "onnx"}
@@ -95,8 +92,8 @@ class Detector:
         return cls(predictor.spec, predictor)
 
     @classmethod
-    def of_network(cls, spec: ModelSpec, network: keras.Model, *, precision: str = "float32") -> Self:
-        """A detector from a Keras model in memory, see :func:`starpoly.network.architectures.registry.build_network`."""
+    def of_network(cls, spec: ModelSpec, network: KerasModel, *, precision: str = "float32") -> Self:
+        """A detector from a Keras model in memory, see :func:`starpoly.network.build_network`."""
         return cls(spec, Predictor(spec, network, precision))
 
     def __repr__(self) -> str:
@@ -181,15 +178,15 @@ class Detector:
         options : DetectionOptions, optional
             How to detect.
         axes : str, optional
-            Letters of the image's axes in another order, such as ``"CYX"`` (:func:`starpoly.images.axes.to_yxc`). Labels have
+            Letters of the image's axes in another order, such as ``"CYX"`` (:func:`starpoly.images.to_yxc`). Labels have
             the order of its Y and X.
         normalizer : bool, Normalizer or csbdeep.data.Normalizer
             True: percentiles of this image, as in training. False: the image is normalised already. Or a fitted normaliser,
-            see :func:`starpoly.images.normalization.as_normalizer`.
+            see ``as_normalizer``.
         progress : bool
             Show a progress bar on a terminal.
         **settings
-            Fields of :class:`~starpoly.detection.options.DetectionOptions` by name: ``prob_threshold``, ``nms_threshold``,
+            Fields of :class:`~starpoly.detection.DetectionOptions` by name: ``prob_threshold``, ``nms_threshold``,
             ``scale``, ``diameter``, ``min_confidence``, ``expand_into_foreground``, ``tile_size``, ``tta``.
 
         Returns
@@ -201,7 +198,7 @@ class Detector:
             In the order of the labels: ``coord`` (n, 2, n_rays) vertices (y, x), ``points`` (n, 2) centres (y, x),
             ``prob`` (n,) scores; for a model with classes ``class_prob`` (n, n_classes + 1) and ``class_id`` (n,); for a
             calibrated model ``confidence`` (n,), the probability that an object is right; ``polygons``, the same as
-            :class:`StarPolygons`; ``normalizer``; ``seconds`` per stage; and ``detection``, how they were detected.
+            :class:`~starpoly.StarPolygons`; ``normalizer``; ``seconds`` per stage; and ``detection``, how they were detected.
 
         Raises
         ------
@@ -255,11 +252,11 @@ class Detector:
         Parameters
         ----------
         image : array or Source
-            A :class:`~starpoly.io.readers.source.Source` is read tile by tile.
+            A :class:`~starpoly.io.Source` is read tile by tile.
         options, normalizer, progress, **settings
             As for :meth:`predict_instances`. With ``progress`` the plan is logged, too.
         region : Region, optional
-            Where to look, such as :class:`~starpoly.prediction.region_masks.RegionMask`; objects with a centre outside are dropped.
+            Where to look, such as ``RegionMask``; objects with a centre outside are dropped.
         journal : TileJournal, optional
             Takes the result of each tile; tiles that are in it are not computed again.
         receiver : PolygonReceiver, optional
@@ -333,7 +330,7 @@ class Detector:
         shape : (int, int)
             Height and width of the image in pixels.
         tile_size : int, optional
-            As in :class:`~starpoly.detection.options.DetectionOptions`.
+            As in :class:`~starpoly.detection.DetectionOptions`.
         """
         return plan_for(self._predictor, shape, tile_size)
 

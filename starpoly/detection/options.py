@@ -32,7 +32,7 @@ class DetectionOptions(Config):
         Drop objects whose calibrated confidence is lower, from 0 to 1.
     expand_into_foreground : int
         Expand labels from the polygons into the predicted foreground by at most this many pixels, for objects that are
-        not star-convex (:mod:`starpoly.labels.mask_growth`). Needs a model with a foreground head. 0: do not.
+        not star-convex (``starpoly.labels.mask_growth``). Needs a model with a foreground head. 0: do not.
     tile_size : int, optional
         Side of a network window in pixels. Results depend on it by rounding at most.
     memory : int, optional

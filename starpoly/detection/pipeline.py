@@ -34,11 +34,23 @@ _BESIDE_READERS = 2
 
 @dataclass
 class Detection:
-    """The polygons of an image, in the order of ids (y, then x ascending), and how they were detected.
+    """The polygons of an image, and how they were detected.
 
-    ``seconds`` is the time spent in each stage; stages overlap, so they may add up to more than the time that passed.
-    ``n_skipped`` of the ``n_tiles`` tiles lie outside the region that was asked for. ``window`` and ``halo`` are those of
-    a tile, (y, x) in pixels of the image at ``scale`` times its size.
+    Parameters
+    ----------
+    polygons : StarPolygons
+        In the order of ids: y, then x ascending.
+    n_candidates : int
+        Candidates that competed in non-maximum suppression.
+    n_tiles : int
+    seconds : dict of str to float
+        Per stage. Stages overlap, so they may add up to more than the time that passed.
+    n_skipped : int
+        Tiles outside the region that was asked for.
+    normalizer : Normalizer
+    window, halo : (int, int)
+        Of a tile, (y, x) in pixels of the image at ``scale`` times its size.
+    scale : float
     """
 
     polygons: StarPolygons

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from .assignment import assign
-from .matching import Matching
-from .overlaps import Overlaps, check_labels, overlaps
+from .label_overlaps import Overlaps, check_labels, overlaps
+from .metrics import Matching
 
 #: Objects with a pixel in this many first or last rows or columns do not count.
 BORDER = 2

@@ -14,7 +14,7 @@ from ..geometry.boundary import boundary_probability
 from ..geometry.distances import ray_distances
 from ..geometry.rasterize import render_labels
 from ..polygons import StarPolygons
-from .matching import DatasetMatching, matching_dataset
+from .metrics import DatasetMatching, matching_dataset
 
 
 def reconstruct(labels: NDArray, n_rays: int = 32) -> tuple[NDArray[np.int32], StarPolygons]:
@@ -53,7 +53,14 @@ def reconstruct(labels: NDArray, n_rays: int = 32) -> tuple[NDArray[np.int32], S
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """How well polygons with ``n_rays`` rays hold the objects: ``scores`` at each IoU threshold."""
+    """How well polygons hold the objects.
+
+    Parameters
+    ----------
+    n_rays : int
+    scores : tuple of DatasetMatching
+        One for each IoU threshold.
+    """
 
     n_rays: int
     scores: tuple[DatasetMatching, ...]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..io.files.atomic import atomic_path
-from .matching import Matching, matching, pool
+from .metrics import Matching, matching, pool
 from .neurips import neurips_score
 
 OK = "ok"
@@ -157,8 +157,8 @@ def evaluate(samples: Iterable[Sample], thresholds: Sequence[float], protocol: s
     thresholds : sequence of float
         IoU thresholds from 0 to 1, inclusive.
     protocol : {"stardist", "neurips"}
-        :func:`~starpoly.evaluation.matching.matching`, or the challenge's
-        :func:`~starpoly.evaluation.neurips.neurips_score`.
+        :func:`~starpoly.evaluation.matching`, or the challenge's
+        :func:`~starpoly.evaluation.neurips_score`.
 
     Raises
     ------

@@ -11,12 +11,21 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..geometry.rasterize import render_labels
 from ..polygons import StarPolygons
-from .overlaps import overlaps
+from .label_overlaps import overlaps
 
 
 @dataclass(frozen=True)
 class ScoredMatches:
-    """Predicted objects of some images: score of each, its best IoU with a true one; and how many are true."""
+    """Predicted objects of some images.
+
+    Parameters
+    ----------
+    scores : (n,) float32
+    ious : (n,) float64
+        Best IoU of each with a true object.
+    n_true : int
+        True objects.
+    """
 
     scores: NDArray[np.float32]
     ious: NDArray[np.float64]
@@ -37,6 +46,12 @@ def match_scored(polygons: StarPolygons, y_true: NDArray) -> ScoredMatches:
 
     Above an IoU of 0.5 an object has one partner at most, so its best IoU says at which thresholds
     it is a true positive.
+
+    Parameters
+    ----------
+    polygons : StarPolygons
+    y_true : (Y, X) integer array
+        0 background, < 0 ignored.
     """
     table = overlaps(np.maximum(y_true, 0), render_labels(polygons, y_true.shape).astype(np.int64))
     ious = np.zeros(len(polygons) + 1)
@@ -46,7 +61,15 @@ def match_scored(polygons: StarPolygons, y_true: NDArray) -> ScoredMatches:
 
 @dataclass(frozen=True)
 class PrecisionRecall:
-    """Precision and recall of the objects with at least a score, for every score that occurs, descending."""
+    """Precision and recall of the objects with at least a score.
+
+    Parameters
+    ----------
+    scores : (n,) float64
+        Every score that occurs, descending.
+    precision : (n,) float64
+    recall : (n,) float64
+    """
 
     scores: NDArray[np.float64]
     precision: NDArray[np.float64]
@@ -82,9 +105,13 @@ def precision_recall(matches: ScoredMatches, iou: float = 0.5) -> PrecisionRecal
 class Reliability:
     """Objects in bins of their score.
 
-    ``edges`` (n_bins + 1,) of the bins; ``counts`` of objects, their mean ``scores`` and the share that is ``right``, NaN
-    for an empty bin. ``error`` is the mean of abs(score - share) over objects: the expected calibration error
-    (Guo et al., ICML 2017, equation 3).
+    Parameters
+    ----------
+    edges : (n_bins + 1,) float64
+    counts : (n_bins,) int64
+        Objects in each bin.
+    scores, right : (n_bins,) float64
+        Their mean score and the share that is right; NaN for an empty bin.
     """
 
     edges: NDArray[np.float64]

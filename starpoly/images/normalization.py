@@ -54,6 +54,10 @@ class Normalizer:
         if not all(low < high for low, high in zip(self.low, self.high, strict=True)):
             raise ImageError(f"normalizer: expected low < high, got {self.low} and {self.high}")
 
+    def __repr__(self) -> str:
+        ranges = ", ".join(f"{low:.6g} to {high:.6g}" for low, high in zip(self.low, self.high, strict=True))
+        return f"Normalizer({ranges})"
+
     @property
     def n_channels(self) -> int:
         """Number of channels of the images it is for."""

@@ -24,7 +24,7 @@ _AT_ONCE = 1 << 16
 class LazyLabels:
     """The label image of a set of polygons; only the regions asked for are drawn.
 
-    Every region equals that crop of :func:`starpoly.geometry.rasterize.render_labels` of the whole image. It costs what the
+    Every region equals that crop of :func:`starpoly.geometry.render_labels` of the whole image. It costs what the
     polygons that touch it cost. Memory: the polygons, about 50 bytes more for each, and the region.
 
     Parameters
@@ -77,6 +77,9 @@ class LazyLabels:
         self.dtype = np.dtype(label_dtype(int(self.ids.max(initial=0))))
         self._index = BoxIndex(*extents(polygons, self.shape))
         self._foreground = foreground
+
+    def __repr__(self) -> str:
+        return f"LazyLabels({self.shape[0]} x {self.shape[1]} px, {len(self.polygons)} polygons, {self.dtype})"
 
     def __getitem__(self, key: tuple[slice, slice]) -> NDArray:
         """``labels[y0:y1, x0:x1]``, with numpy's meaning of slices; a step > 0 must be the same along both axes."""

@@ -64,7 +64,7 @@ class StreamingLabels:
     shape : (int, int)
         Height and width of the image in pixels.
     class_names : sequence of str
-        As for :func:`starpoly.labels.measurements.measure`.
+        As for :func:`starpoly.labels.measure`.
     band : int, optional
         Fewest rows of a band; results do not depend on it.
     clock : Stopwatch, optional
@@ -100,6 +100,10 @@ class StreamingLabels:
         self._measured = 0  # ... and counted
         self._drawable = 0  # ... and all ids
         self._n_polygons = self._n_final = self._n_ids = 0  # in the bands; of which all is known; that show
+
+    def __repr__(self) -> str:
+        height, width = self.shape
+        return f"StreamingLabels({height} x {width} px, {self.n_ids} objects and {self.n_drawable} rows so far)"
 
     # --- polygons come in -----------------------------------------------------------------------------
 
@@ -267,7 +271,7 @@ class StreamingLabels:
         ------
         polygons : StarPolygons
         columns : dict
-            As :func:`starpoly.labels.measurements.measure` gives them.
+            As :func:`starpoly.labels.measure` gives them.
         """
         start, done = 0, False
         while not done:

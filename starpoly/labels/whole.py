@@ -30,7 +30,7 @@ class WholeLabels:
     foreground : ForegroundMask, optional
         Labels expand into it.
     class_names : sequence of str
-        As for :func:`starpoly.labels.measurements.measure`.
+        As for :func:`starpoly.labels.measure`.
 
     Attributes
     ----------
@@ -57,13 +57,16 @@ class WholeLabels:
         self.dtype = np.dtype(label_dtype(len(self.polygons)))
         self._class_names = tuple(class_names)
 
+    def __repr__(self) -> str:
+        return f"WholeLabels({self.shape[0]} x {self.shape[1]} px, {self.count()} objects, {self.dtype})"
+
     def count(self) -> int:
         """Number of objects."""
         return len(self.polygons)
 
     @cached_property
     def columns(self) -> dict[str, Any]:
-        """Measurements of the objects, see :func:`starpoly.labels.measurements.measure`."""
+        """Measurements of the objects, see :func:`starpoly.labels.measure`."""
         return measure(self.labels, self.polygons, self._class_names)
 
     def objects(self) -> Iterator[tuple[StarPolygons, dict[str, Any]]]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..detection.detector import Detector
 from ..errors import ImageError
 from ..labels.measurements import measure
-from ..model_zoo import available, find_model
+from ..model_zoo import available_models, find_model
 from ..prediction.model_choice import suitable_model
 from .helper import start
 from .layers import pixels_of
@@ -49,12 +49,12 @@ def find_objects(
     labels : (..., Y, X) int32
         Ids count on from plane to plane.
     features : dict of columns
-        A row per object as :func:`starpoly.labels.measurements.measure` gives it, with ``index``, the object's id.
+        A row per object as :func:`starpoly.labels.measure` gives it, with ``index``, the object's id.
 
     Raises
     ------
     ImageError, ModelError
-        As :meth:`~starpoly.detection.detector.Detector.predict_instances`.
+        As :meth:`~starpoly.detection.Detector.predict_instances`.
     """
     n_axes = 3 if rgb else 2
     if image.ndim < n_axes:
@@ -90,7 +90,7 @@ def make_widget() -> Container:
     from napari.layers import Image
 
     image = create_widget(annotation=Image, label="Image")
-    model = ComboBox(label="Model", choices=[BY_LOOK, *available()], value=BY_LOOK)
+    model = ComboBox(label="Model", choices=[BY_LOOK, *available_models()], value=BY_LOOK)
     folder = FileEdit(label="or model folder", mode="d", value="", nullable=True)
     own = CheckBox(text="the model's thresholds", value=True)
     prob = FloatSlider(label="Probability", min=0.01, max=0.99, value=0.5, enabled=False)

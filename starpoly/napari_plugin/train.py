@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from ..config import NetworkConfig, TrainingConfig
 from ..errors import DataError
-from ..model_zoo import available
+from ..model_zoo import available_models
 from ..training.inputs import inputs_from_arrays
 from ..training.run import run_training
 from .helper import start
@@ -136,7 +136,7 @@ def train_model(
     Raises
     ------
     DataError, ModelError
-        As :func:`starpoly.training.run.run_training`.
+        As :func:`starpoly.training.run_training`.
     """
     side = planes.patch_size
     run_training(
@@ -158,7 +158,7 @@ def make_widget() -> Container:
     image = create_widget(annotation=Image, label="Image")
     labels = create_widget(annotation=Labels, label="Labels")
     crop = CheckBox(text="use only the box around the labels", value=True)
-    init = ComboBox(label="Start from", choices=[scratch, *available()], value=scratch)
+    init = ComboBox(label="Start from", choices=[scratch, *available_models()], value=scratch)
     epochs = SpinBox(label="Epochs", min=1, max=10_000, value=20)
     steps = SpinBox(label="Steps per epoch", min=1, max=10_000, value=50)
     folder = FileEdit(label="Model folder", mode="d", value="starpoly-model")

@@ -1,1 +1,5 @@
 """The network: architectures, heads, storage and engines. Keras is imported when a network is built."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

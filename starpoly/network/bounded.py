@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def bounded(model: keras.Model, spec: ModelSpec) -> Callable[[Any], dict[str, Any]]:
-    """A function from a batch to the model's answers, as :class:`~starpoly.network.dense_output.DenseOutput` has them."""
+    """A function from a batch to the model's answers, as :class:`~starpoly.network.DenseOutput` has them."""
 
     def run(batch: Any) -> dict[str, Any]:
         outputs = model(batch, training=False)

@@ -23,7 +23,7 @@ class DenseOutput:
     Parameters
     ----------
     **arrays : array or None
-        By the names of the heads (:mod:`starpoly.network.heads`); None stands for a head that the network lacks.
+        By the names of the heads (``starpoly.network.heads``); None stands for a head that the network lacks.
 
     Attributes
     ----------

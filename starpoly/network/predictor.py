@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from .memory import usual_tile_size
 if TYPE_CHECKING:
     import keras
 
+KerasModel: TypeAlias = "keras.Model"
+"""For the annotations of those who hand a network on and do not import Keras."""
+
 
 class Predictor:
     """A model ready to run.
@@ -29,7 +32,7 @@ class Predictor:
     spec : ModelSpec
         What the model is.
     model : keras.Model
-        Its network, see :func:`starpoly.network.storage.folder.load_model`.
+        Its network, see :func:`starpoly.network.load_model`.
     precision : {"auto", "float32", "bfloat16"}
         In which numbers convolutions are computed. "auto": bfloat16 for starpoly's own models on a CPU that has it,
         under TensorFlow and without a GPU; float32 otherwise, and always for models of StarDist.
@@ -61,12 +64,12 @@ class Predictor:
     ------
     ModelError
         If the network's receptive field has no bound, see
-        :func:`starpoly.network.receptive_field.receptive_field`.
+        ``receptive_field``.
     ConfigError
         If ``precision`` is none of the three.
     """
 
-    def __init__(self, spec: ModelSpec, model: keras.Model, precision: str = "auto") -> None:
+    def __init__(self, spec: ModelSpec, model: KerasModel, precision: str = "auto") -> None:
         self._open(NetworkSource(spec, model=model), precision, "tensorflow")
 
     @classmethod
@@ -75,8 +78,8 @@ class Predictor:
     ) -> Predictor:
         """The predictor of a model folder, with or without refinement of outlines.
 
-        Errors as :func:`starpoly.network.storage.folder.load_model` and
-        :func:`starpoly.network.engines.registry.open_network`.
+        Errors as :func:`starpoly.network.load_model` and
+        ``open_network``.
         """
         check_engine(engine, precision)
         predictor = cls.__new__(cls)
@@ -96,8 +99,11 @@ class Predictor:
         self.tile_size = usual_tile_size(spec.network, running.precision)
         self._source, self._running = source, running
 
+    def __repr__(self) -> str:
+        return f"Predictor({self.spec.name!r}, {self.engine}, {self.precision})"
+
     @property
-    def model(self) -> keras.Model:
+    def model(self) -> KerasModel:
         """The network in Keras; read from its folder where the engine did without.
 
         Raises

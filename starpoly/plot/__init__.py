@@ -4,35 +4,6 @@ None of them opens a window or touches matplotlib's global state; :func:`save_fi
 without a display.
 """
 
-from ..io.writers.overlay import label_colors
-from .calibration import plot_precision_recall, plot_reliability
-from .candidates import plot_candidates, plot_rays
-from .figure import figure_png, save_figure
-from .histograms import plot_score_histogram, plot_sizes
-from .losses import plot_losses, read_log
-from .matches import MATCH_COLORS, draw_matches, plot_matches
-from .outlines import outlines_on_image, plot_image, plot_outlines
-from .probability import plot_probability
-from .scores import plot_scores
+import lazy_loader
 
-__all__ = [
-    "MATCH_COLORS",
-    "draw_matches",
-    "figure_png",
-    "label_colors",
-    "outlines_on_image",
-    "plot_candidates",
-    "plot_image",
-    "plot_losses",
-    "plot_matches",
-    "plot_outlines",
-    "plot_precision_recall",
-    "plot_probability",
-    "plot_rays",
-    "plot_reliability",
-    "plot_score_histogram",
-    "plot_scores",
-    "plot_sizes",
-    "read_log",
-    "save_figure",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

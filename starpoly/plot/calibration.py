@@ -23,7 +23,7 @@ def plot_precision_recall(
     axes : matplotlib axes
         Where to draw.
     matches : ScoredMatches or mapping of str to ScoredMatches
-        Of :func:`starpoly.evaluation.scored.match_scored`, found with a low threshold; several by their models' names.
+        Of :func:`starpoly.evaluation.match_scored`, found with a low threshold; several by their models' names.
     iou : float
         Least IoU of a match.
     threshold : float, optional
@@ -58,7 +58,7 @@ def plot_reliability(axes: Axes, matches: ScoredMatches, iou: float = 0.5, n_bin
     axes : matplotlib axes
         Where to draw.
     matches, iou, n_bins
-        As for :func:`starpoly.evaluation.scored.reliability`.
+        As for :func:`starpoly.evaluation.reliability`.
 
     Returns
     -------

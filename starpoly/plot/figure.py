@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
 
 def figure_png(draw: Callable[[Axes], object], size: tuple[float, float] = (6, 4), dpi: int = 150) -> bytes:
-    """A PNG with one pair of axes that ``draw`` fills; for the parameters see :func:`save_figure`."""
+    """A PNG with one pair of axes that ``draw`` fills.
+
+    Parameters
+    ----------
+    draw, size, dpi
+        As for :func:`save_figure`.
+
+    Returns
+    -------
+    bytes
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -23,7 +23,7 @@ def plot_sizes(
     axes : matplotlib axes
         Where to draw.
     diameters : (n,) numbers
-        Column ``diameter`` of :func:`starpoly.labels.measurements.measure`. Those that are not above 0 are left out.
+        Column ``diameter`` of :func:`starpoly.labels.measure`. Those that are not above 0 are left out.
     known : (float, float, float), optional
         5th, 50th and 95th percentile of the objects that a model was trained on (``spec.object_diameter``): a band and
         a line. Zeros are unknown.

@@ -22,6 +22,11 @@ def read_log(path: str | Path) -> dict[str, NDArray[np.float64]]:
 
     A line that was not written to its end is left out.
 
+    Parameters
+    ----------
+    path : path
+        Such as ``log.csv`` in a model folder.
+
     Raises
     ------
     DataError

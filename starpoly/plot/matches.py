@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError
 from ..evaluation.assignment import assign
-from ..evaluation.overlaps import overlaps
+from ..evaluation.label_overlaps import overlaps
 from ..images.display import to_display
 from ..io.writers.overlay import inner_outlines
 from .axes import explain_colors, show_picture
@@ -79,7 +79,7 @@ def plot_matches(
     y_true, y_pred : (height, width) integers
         Label images. Pixels with a negative true label are background.
     thresh : float
-        Least IoU of a match; see :func:`starpoly.matching`.
+        Least IoU of a match; see :func:`starpoly.evaluation.matching`.
     title : str
         Above the picture; by default nothing, the numbers are in the legend.
 

@@ -28,7 +28,7 @@ def outlines_on_image(image: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.u
     Returns
     -------
     (height, width, 3) uint8
-        As :func:`starpoly.io.writers.overlay.draw_overlay`, never reduced.
+        As ``draw_overlay``, never reduced.
 
     Raises
     ------
@@ -54,5 +54,13 @@ def plot_image(axes: Axes, image: NDArray[Any], title: str = "") -> None:
 
 
 def plot_outlines(axes: Axes, image: NDArray[Any], labels: NDArray[Any], title: str = "") -> None:
-    """Show an image with every object outlined in its own colour; see :func:`outlines_on_image`."""
+    """Show an image with every object outlined in its own colour.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    image, labels
+        As for :func:`outlines_on_image`.
+    title : str
+    """
     show_picture(axes, outlines_on_image(image, labels), title)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..errors import ImageError
 from ..io.readers.images import open_source
 from ..io.readers.source import Source
-from ..io.readers.thumbnail import every
+from ..io.readers.thumbnail import subsample
 from ..io.writers.overlay import MAX_SIDE, write_overlay
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def show_in_napari(image: str | Path, labels: str | Path) -> napari.Viewer:
     Parameters
     ----------
     image, labels : path
-        Anything that :func:`starpoly.io.readers.images.open_source` opens, of one size.
+        Anything that :func:`starpoly.io.open_source` opens, of one size.
 
     Raises
     ------
@@ -43,14 +43,14 @@ def show_in_napari(image: str | Path, labels: str | Path) -> napari.Viewer:
         check_pair(pixels, ids)
         step = step_for(pixels, ids)
         viewer = napari.Viewer(title=Path(image).name)
-        shown = every(pixels, step)
+        shown = subsample(pixels, step)
         is_rgb = shown.shape[2] in (3, 4)
         settings: dict[str, Any] = {"scale": (step, step)}
         if is_rgb or shown.shape[2] == 1:
             viewer.add_image(as_plane(shown), name=Path(image).stem, rgb=is_rgb, **settings)
         else:
             viewer.add_image(shown, name=Path(image).stem, channel_axis=2, **settings)
-        viewer.add_labels(as_ids(every(ids, step)[..., 0]), name=Path(labels).stem, **settings)
+        viewer.add_labels(as_ids(subsample(ids, step)[..., 0]), name=Path(labels).stem, **settings)
     return viewer
 
 
@@ -76,7 +76,7 @@ def write_picture(path: Path, image: str | Path, labels: str | Path) -> None:
     with open_source(image) as pixels, open_source(labels) as ids:
         check_pair(pixels, ids)
         step = -(-max(pixels.shape[:2]) // MAX_SIDE)
-        write_overlay(path, every(pixels, step), every(ids, step)[..., 0])
+        write_overlay(path, subsample(pixels, step), subsample(ids, step)[..., 0])
 
 
 def check_pair(image: Source, labels: Source) -> None:

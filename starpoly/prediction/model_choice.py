@@ -59,7 +59,7 @@ def suitable_model(image: Any) -> str:
     Parameters
     ----------
     image : array-like (Y, X) or (Y, X, C)
-        As for :func:`has_dark_background`.
+        As for ``has_dark_background``.
 
     Examples
     --------

@@ -53,7 +53,7 @@ def open_image(image: Any, part: ImagePart, memory: int | None = None, *, hold: 
     Parameters
     ----------
     image : path, Source or array-like
-        See :func:`starpoly.io.readers.images.open_source`.
+        See :func:`starpoly.io.open_source`.
     part : ImagePart
     memory : int, optional
         Bytes for the whole process.

@@ -7,7 +7,7 @@ from pathlib import Path
 from numpy.typing import NDArray
 
 from ..io.readers.source import Source
-from ..io.readers.thumbnail import every
+from ..io.readers.thumbnail import subsample
 from ..io.writers.overlay import write_overlay
 from ..io.writers.pyramid import RegionLabels
 from ..tiling import Box
@@ -38,7 +38,7 @@ def write_overlay_of(path: Path, source: Source, labels: RegionLabels) -> None:
     step = 1
     while max(source.shape[:2]) > OVERLAY_SIDE * step or source.nbytes > OVERLAY_BYTES * step**2:
         step *= 2
-    write_overlay(path, every(source, step), _Reduced(labels, step), max_side=OVERLAY_SIDE)
+    write_overlay(path, subsample(source, step), _Reduced(labels, step), max_side=OVERLAY_SIDE)
 
 
 class _Reduced:

@@ -34,7 +34,7 @@ class ImagePart:
         An image of any size with the proportions of the level, not zero where objects are wanted; objects with a centre
         elsewhere are dropped.
     tissue : {"auto"}, optional
-        Leave empty glass out, see :func:`starpoly.prediction.tissue.find_tissue`.
+        Leave empty glass out, see ``find_tissue``.
     pixel_size : (float, float), optional
         Micrometres per pixel (y, x) of the level; replaces what the file says.
     merge_channels : bool

@@ -115,7 +115,7 @@ def read_mask(image: Any, shape: tuple[int, int]) -> RegionMask:
     Parameters
     ----------
     image : path or array-like
-        Whatever :func:`starpoly.io.readers.images.open_source` opens; of several channels, one that is not zero suffices.
+        Whatever :func:`starpoly.io.open_source` opens; of several channels, one that is not zero suffices.
     shape : (int, int)
         Height and width of the image, or of the level, that it is stretched over.
 

@@ -62,6 +62,10 @@ class SlideResult:
     n_skipped: int = 0
     fraction: float = 1.0
 
+    def __repr__(self) -> str:
+        (height, width), n_done = self.shape[:2], self.n_tiles - self.n_skipped
+        return f"SlideResult({self.n_objects} objects in {height} x {width} px, {n_done} of {self.n_tiles} tiles)"
+
 
 def segment_slide(
     model: Detector,
@@ -85,7 +89,7 @@ def segment_slide(
     model : Detector
         Such as a :class:`starpoly.StarPoly2D`.
     image : path, Source or array-like
-        See :func:`starpoly.io.readers.images.open_source`.
+        See :func:`starpoly.io.open_source`.
     outputs : SlideOutputs
         Files to write. Outlines are those of the polygons.
     options : DetectionOptions, optional
@@ -97,7 +101,7 @@ def segment_slide(
     progress : bool
         Show a bar on a terminal.
     **settings
-        Fields of :class:`~starpoly.detection.options.DetectionOptions` or of :class:`ImagePart` by name.
+        Fields of :class:`~starpoly.detection.DetectionOptions` or of :class:`ImagePart` by name.
 
     Returns
     -------

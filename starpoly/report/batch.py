@@ -8,7 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..config import ModelSpec
-from ..model_zoo import available, find_model
+from ..model_zoo import available_models, find_model
 from ..network.storage.folder import load_spec
 from .entries import Entry
 from .examine import Examined, examine_all
@@ -64,5 +64,5 @@ def specs_for(entries: Sequence[Entry], model: str | None = None) -> dict[str, M
     if model is not None:
         return {model: load_spec(find_model(model))}
     # an entry names a model, never a path: a name that is read from a file must not be opened
-    names = {entry.model for entry in entries if entry.model} & set(available())
+    names = {entry.model for entry in entries if entry.model} & set(available_models())
     return {name: load_spec(find_model(name)) for name in sorted(names)}

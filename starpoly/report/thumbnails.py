@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import StarpolyError
 from ..io.readers.images import open_source
 from ..io.readers.source import Source
-from ..io.readers.thumbnail import every
+from ..io.readers.thumbnail import subsample
 from ..io.writers.overlay import draw_overlay
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _QUALITY = 75
 
 def shrink(source: Source) -> NDArray:
     """Every k-th pixel of a source, so that the longest side is at most :data:`SIDE`."""
-    return every(source, -(-max(source.shape[:2]) // SIDE))
+    return subsample(source, -(-max(source.shape[:2]) // SIDE))
 
 
 def small_image(entry: Entry, shape: tuple[int, int]) -> NDArray | None:

@@ -1,6 +1,6 @@
 """Exact greedy suppression of an image whose candidates become known region by region.
 
-:func:`starpoly.suppression.greedy.suppress` defines the answer. This module finds it piece by piece, for these reasons.
+:func:`starpoly.suppression.suppress` defines the answer. This module finds it piece by piece, for these reasons.
 
 The kept set is the lexicographically first maximal independent set of the conflict graph, so it obeys rules that look at
 neighbours only (Blelloch, Fineman and Shun, "Greedy sequential maximal independent set and matching are parallel on
@@ -39,12 +39,12 @@ class StreamingNMS:
     """Greedy suppression, region by region.
 
     Add regions in any order, decide after any of them, and finish. The kept polygons are those of
-    :func:`starpoly.suppression.greedy.suppress` on all candidates together. Not for several threads at once.
+    :func:`starpoly.suppression.suppress` on all candidates together. Not for several threads at once.
 
     Parameters
     ----------
     nms_threshold : float
-        As in :func:`starpoly.suppression.greedy.suppress`.
+        As in :func:`starpoly.suppression.suppress`.
     max_distance : float
         Largest distance, in pixels, that a candidate may have.
     shape : (int, int)

@@ -26,8 +26,16 @@ _GRIDS = (4, 2, 1)
 class Advice:
     """Settings to start from, and what they follow from.
 
-    ``diameters`` are those of all objects in pixels; ``scale`` is the factor by which to resize images and masks first, 1
-    for not at all, and the other settings are for images so resized.
+    Parameters
+    ----------
+    n_rays, grid, patch_size
+        For :class:`starpoly.NetworkConfig` and :class:`starpoly.TrainingConfig`, once images and masks are rescaled.
+    scale : float
+        Factor by which to resize images and masks first; 1 for not at all.
+    diameters : (n,) float64
+        Of all objects, in pixels.
+    reconstructions : tuple of Reconstruction
+        How well each number of rays holds the objects.
     """
 
     n_rays: int
@@ -65,9 +73,9 @@ def advise(masks: Sequence[NDArray], n_rays: Sequence[int] = (8, 16, 32, 64)) ->
     Returns
     -------
     Advice
-        The fewest rays that hold the objects nearly as well as the most (:data:`WORTH`); the coarsest grid with
-        :data:`POINTS_ACROSS` points across a small object; a patch that holds :data:`OBJECTS_ACROSS` large objects side by side;
-        a scale only for objects of an uncomfortable size (:data:`COMFORTABLE`).
+        The fewest rays that hold the objects nearly as well as the most (``WORTH``); the coarsest grid with
+        ``POINTS_ACROSS`` points across a small object; a patch that holds ``OBJECTS_ACROSS`` large objects side by side;
+        a scale only for objects of an uncomfortable size (``COMFORTABLE``).
 
     Raises
     ------

@@ -58,7 +58,18 @@ class Sample:
 
 @dataclass(frozen=True)
 class Pair:
-    """A named image and its label image, from files or from arrays, read when asked for; and its group, where there are groups."""
+    """A named image and its label image, from files or from arrays, read when asked for.
+
+    Parameters
+    ----------
+    name : str
+    read_image, read_labels : callable
+        Give the arrays.
+    classes : {label: class}, optional
+        Class of each object.
+    group : str
+        Group of the image, where there are groups.
+    """
 
     name: str
     read_image: Callable[[], NDArray]
@@ -127,7 +138,16 @@ def array_pairs(
     classes: Sequence[dict[int, int]] | None = None,
     groups: Sequence[str] = (),
 ) -> list[Pair]:
-    """Pairs from arrays in memory: images (Y, X[, C]), label images (Y, X), optional {label: class} and groups.
+    """Pairs from arrays in memory.
+
+    Parameters
+    ----------
+    images : sequence of (Y, X[, C]) arrays
+    masks : sequence of (Y, X) integer arrays
+    classes : sequence of {label: class}, optional
+        One table for each image.
+    groups : sequence of str, optional
+        The group of each image.
 
     Raises
     ------

@@ -49,9 +49,9 @@ class TrainingFolders:
     images, masks : Path
         Folders of images and of label images, paired by name.
     classes : Path, optional
-        Folder of class tables, see :func:`starpoly.training.data.find_pairs`.
+        Folder of class tables, see :func:`starpoly.training.find_pairs`.
     groups : Path, optional
-        Table with the group of each training image, see :func:`starpoly.training.groups.read_groups`.
+        Table with the group of each training image, see ``read_groups``.
     unlabelled : Path, optional
         Folder of more images. Where it is a folder of labelled ones, only those without label images count.
     val_images, val_masks, val_classes : Path, optional
@@ -119,7 +119,8 @@ def inputs_from_arrays(
     ----------
     images : sequence of (Y, X[, C]) arrays
     masks : sequence of (Y, X) integer arrays
-    validation_data : (images, masks) or (images, masks, classes)
+    validation_data : tuple of sequences
+        (images, masks) or (images, masks, classes).
     classes : sequence of {label: class}, optional
         One table for each image.
     groups : sequence of str, optional

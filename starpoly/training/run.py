@@ -38,7 +38,7 @@ def run_training(
     folder : path
         Model folder to write; its name is the model's name.
     data : TrainingInputs
-        See :func:`~starpoly.training.inputs.inputs_from_arrays` and :func:`~starpoly.training.inputs.inputs_from_folders`.
+        See :func:`~starpoly.training.inputs_from_arrays` and :func:`~starpoly.training.inputs_from_folders`.
     network : NetworkConfig, optional
         Without it, that of ``init``, or else the default one. ``data.class_names`` set its number of classes.
     training, normalization : configs, optional
@@ -61,7 +61,7 @@ def run_training(
     Raises
     ------
     DataError, ModelError, ConfigError
-        As :func:`starpoly.training.fit.fit`.
+        As ``fit``.
     """
     from ..network.quiet import quiet_import
 

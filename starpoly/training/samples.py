@@ -14,7 +14,15 @@ _MOST_SHARED = 0.1
 
 @dataclass(frozen=True)
 class GeneratedImage:
-    """An image, its label image, and the class of each label: 1 round, 2 elongated."""
+    """An image with its labels.
+
+    Parameters
+    ----------
+    image : (Y, X) uint16
+    labels : (Y, X) int32
+    classes : {label: class}
+        1 round, 2 elongated.
+    """
 
     image: NDArray[np.uint16]
     labels: NDArray[np.int32]

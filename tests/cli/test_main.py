@@ -50,7 +50,7 @@ def two_models(monkeypatch, tmp_path):
         (tmp_path / name / "model.json").write_text(
             "{" if name == "torn" else json.dumps({"format": 1, **spec.to_dict()})
         )
-    monkeypatch.setattr(registry, "available", lambda: ["good", "torn"])
+    monkeypatch.setattr(registry, "available_models", lambda: ["good", "torn"])
     monkeypatch.setattr(registry, "default_model", lambda: "good")
     monkeypatch.setattr(registry, "find_model", lambda name: tmp_path / name)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from starpoly.errors import DataError
-from starpoly.evaluation.matching import matching, matching_dataset
+from starpoly.evaluation.metrics import matching, matching_dataset
 from starpoly.evaluation.report import Report, Row, Sample, evaluate
 
 RNG = np.random.default_rng(0)

@@ -217,3 +217,7 @@ def test_what_is_no_normalizer_is_refused():
         as_normalizer("percentiles", image)
     with pytest.raises(ImageError, match=r"Cropping to keep the image's shape"):
         as_normalizer(Cropping(), image)
+
+
+def test_a_normalizer_tells_its_ranges_in_one_line():
+    assert repr(Normalizer((1, 0.5), (200, 4095))) == "Normalizer(1 to 200, 0.5 to 4095)"

@@ -11,6 +11,8 @@ from starpoly.errors import StarpolyError
 from starpoly.geometry.rasterize import render_labels
 from starpoly.labels import lazy as render
 from starpoly.labels.lazy import LazyLabels
+from starpoly.labels.streaming import StreamingLabels
+from starpoly.labels.whole import WholeLabels
 from starpoly.polygons import StarPolygons
 from starpoly.tiling import Box, cut
 
@@ -116,3 +118,10 @@ def test_memory_is_bounded_by_the_region():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8e6
+
+
+def test_label_images_tell_their_size_in_one_line():
+    polygons = StarPolygons.empty(8)
+    assert repr(LazyLabels(polygons, (30, 40))) == "LazyLabels(30 x 40 px, 0 polygons, uint16)"
+    assert repr(WholeLabels(polygons, (30, 40))) == "WholeLabels(30 x 40 px, 0 objects, uint16)"
+    assert repr(StreamingLabels((30, 40))) == "StreamingLabels(30 x 40 px, 0 objects and 0 rows so far)"

@@ -207,3 +207,7 @@ def test_a_spawned_process_gives_the_same_answer(predictor, tmp_path, monkeypatc
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         answer = pool.submit(first, batch).result()
     np.testing.assert_array_equal(answer.distances, first(batch).distances)
+
+
+def test_a_predictor_tells_what_it_is_in_one_line(predictor):
+    assert repr(predictor) == f"Predictor({predictor.spec.name!r}, {predictor.engine}, {predictor.precision})"

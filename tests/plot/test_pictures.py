@@ -13,6 +13,7 @@ from skimage.segmentation import find_boundaries
 from starpoly import matching, plot
 from starpoly.errors import ImageError
 from starpoly.io.writers.overlay import draw_overlay, inner_outlines
+from starpoly.plot.matches import MATCH_COLORS
 
 from support.examples import LABELS, POLYGONS, picture, stars, with_discs
 
@@ -130,9 +131,9 @@ def test_matches_are_told_apart(axes):
     def at(y, x):
         return to_hex(shown(axes)[y, x] / 255).upper()
 
-    assert (at(0, 1), at(3, 0)) == (plot.MATCH_COLORS["matched"],) * 2
-    assert at(2, 4) == plot.MATCH_COLORS["false"]
-    assert at(0, 4) == plot.MATCH_COLORS["missed"]
+    assert (at(0, 1), at(3, 0)) == (MATCH_COLORS["matched"],) * 2
+    assert at(2, 4) == MATCH_COLORS["false"]
+    assert at(0, 4) == MATCH_COLORS["missed"]
     assert at(2, 2) == "#000000"
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["2 matched", "1 false", "1 missed"]
 

@@ -80,7 +80,7 @@ def test_the_demo_has_both():
 
 
 def test_both_ship():
-    assert {registry.default_model(), registry.fluorescence_model()} <= set(registry.available())
+    assert {registry.default_model(), registry.fluorescence_model()} <= set(registry.available_models())
 
 
 #: kinds of images that the choice was made for; it does not hold for others (yeast on a dark ground, specular microscopy)

@@ -14,7 +14,7 @@ from starpoly.io.readers.images import open_source
 from starpoly.model import StarPoly2D
 from starpoly.prediction import opening
 from starpoly.prediction.formats import SlideOutputs
-from starpoly.prediction.slide import segment_slide
+from starpoly.prediction.slide import SlideResult, segment_slide
 from starpoly.tiling import Box
 
 from support.painted import Broken, PaintedModel, disks, paint
@@ -135,3 +135,8 @@ def test_fingerprint_tells_models_apart():
     assert (
         first != StarPoly2D(spec.replace(normalization=NormalizationConfig(2, 99).to_dict()), Weights(1)).fingerprint()
     )
+
+
+def test_a_result_tells_its_size_in_one_line():
+    result = SlideResult(512, (3000, 2000, 3), 6, {"network": 1.0}, n_skipped=2)
+    assert repr(result) == "SlideResult(512 objects in 3000 x 2000 px, 4 of 6 tiles)"

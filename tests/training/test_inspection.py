@@ -11,7 +11,7 @@ import pytest
 
 from starpoly.config import ModelSpec, NetworkConfig, Thresholds
 from starpoly.io.readers.images import read_image
-from starpoly.plot import MATCH_COLORS
+from starpoly.plot.matches import MATCH_COLORS
 from starpoly.report.training_page import write_training_page
 from starpoly.training import inspection as inspection_module
 from starpoly.training.data import array_pairs

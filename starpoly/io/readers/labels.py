@@ -28,7 +28,7 @@ def read_labels(path: str | Path) -> NDArray:
     Raises
     ------
     ImageError
-        If the file cannot be read (see :func:`starpoly.io.readers.images.read_image`), is a JPEG (lossy), has channels,
+        If the file cannot be read (see :func:`starpoly.io.read_image`), is a JPEG (lossy), has channels,
         or numbers that are not whole.
     """
     path = Path(path)

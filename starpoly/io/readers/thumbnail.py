@@ -11,8 +11,13 @@ from .source import Source
 _AT_ONCE = 1 << 23  # bytes
 
 
-def every(source: Source, step: int) -> NDArray:
+def subsample(source: Source, step: int) -> NDArray:
     """Every ``step``-th pixel of a source along both axes, from its first, read piece by piece.
+
+    Parameters
+    ----------
+    source : Source
+    step : int
 
     Returns
     -------

@@ -127,7 +127,7 @@ class TiffSource(FileSource):
     Warns
     -----
     StarpolyWarning
-        As :func:`starpoly.io.readers.images.read_image` does.
+        As :func:`starpoly.io.read_image` does.
     """
 
     def __init__(self, path: Path, level: int = 0) -> None:

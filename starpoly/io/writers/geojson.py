@@ -49,7 +49,7 @@ def write_geojson(
     """Write polygons as a GeoJSON FeatureCollection.
 
     Coordinates are ``[x, y]`` in pixels of the full resolution with the origin at the image's corner; rings are simple,
-    closed and cut at the image's border (see :func:`starpoly.io.writers.rings.outlines`). A Feature's ``id`` is a UUID
+    closed and cut at the image's border (see ``outlines``). A Feature's ``id`` is a UUID
     made of the name and the label, its ``name`` the label. Equal polygons give equal bytes.
 
     Parameters
@@ -61,7 +61,7 @@ def write_geojson(
     shape : (int, int)
         Height and width of the image in pixels.
     columns : mapping of str to (n,) array, optional
-        As :func:`starpoly.labels.measurements.measure` gives them: ``label`` and measurements, of which those that are finite
+        As :func:`starpoly.labels.measure` gives them: ``label`` and measurements, of which those that are finite
         numbers are written. Default: labels 1..n, the score, and area and diameter of the outline in pixels.
     class_names : sequence of str, optional
         Names of the classes 1..n_classes; without them classes are numbers. Without classes no classification is

@@ -26,7 +26,7 @@ def write_rois(
 ) -> None:
     """Write polygons as ImageJ polygon ROIs with sub-pixel coordinates, named by label.
 
-    Outlines are those of :func:`starpoly.io.writers.rings.outlines`, in pixels of the full resolution. Equal polygons
+    Outlines are those of ``outlines``, in pixels of the full resolution. Equal polygons
     give equal bytes.
 
     Parameters

@@ -30,7 +30,7 @@ _AT_ONCE = 1 << 24  # bytes that are compressed in one pass
 _MICROMETRES_PER_CM = 1e4
 
 
-def write_label_tiff(
+def write_labels(
     path: str | Path,
     labels: NDArray | RegionLabels,
     *,
@@ -64,7 +64,7 @@ def write_label_tiff(
 
     Examples
     --------
-    >>> write_label_tiff("cells_label.tiff", labels, pixel_size=(0.5, 0.5))  # doctest: +SKIP
+    >>> write_labels("cells_label.tiff", labels, pixel_size=(0.5, 0.5))  # doctest: +SKIP
     """
     path = Path(path)
     picture = labels if hasattr(labels, "region") else _ArrayLabels(_smallest(np.asarray(labels), path))
@@ -77,13 +77,9 @@ def write_label_tiff(
             before_naming()
 
 
-write_labels = write_label_tiff
-"""The counterpart of :func:`starpoly.io.readers.labels.read_labels`."""
-
-
 def write_results(path: Path, results: Results, *, before_naming: Callable[[], None] | None = None) -> None:
-    """Write the labels of an image; see :func:`write_label_tiff`."""
-    write_label_tiff(path, results.labels, pixel_size=results.pixel_size, before_naming=before_naming)
+    """Write the labels of an image; see :func:`write_labels`."""
+    write_labels(path, results.labels, pixel_size=results.pixel_size, before_naming=before_naming)
 
 
 def label_dtype(n: int) -> type[np.uint16] | type[np.uint32]:

@@ -14,7 +14,7 @@ from ...tiling import Box, cut
 
 
 class RegionLabels(Protocol):
-    """A label image that gives regions, such as :class:`starpoly.labels.lazy.LazyLabels`; a call may wait for them."""
+    """A label image that gives regions, such as :class:`starpoly.labels.LazyLabels`; a call may wait for them."""
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -23,7 +23,7 @@ def write_table(path: str | Path, columns: Mapping[str, Any]) -> None:
     path : str or Path
         The file; replaced whole, or left as it was if writing fails.
     columns : mapping of str to array or sequence
-        As :func:`starpoly.labels.measurements.measure` gives them.
+        As :func:`starpoly.labels.measure` gives them.
 
     Raises
     ------

@@ -1,0 +1,1 @@
+"""Architectures of the network: one registry, one file for each."""

@@ -23,7 +23,7 @@ class Architecture:
     Parameters
     ----------
     config : type of Config
-        What ``build`` and ``bytes_per_pixel`` take: :class:`~starpoly.config.NetworkConfig` itself, or a class of the
+        What ``build`` and ``bytes_per_pixel`` take: :class:`~starpoly.NetworkConfig` itself, or a class of the
         architecture's own, read from ``NetworkConfig.settings``.
     build : callable
         A config to a Keras model with fresh weights. Its outputs are named as :mod:`starpoly.network.heads`.

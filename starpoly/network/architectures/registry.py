@@ -36,7 +36,7 @@ def build_network(network: NetworkConfig, policy: str = "float32") -> keras.Mode
     -------
     keras.Model
         Takes float32 (batch, height, width, n_channels). Returns a dict of float32 arrays on the grid, see
-        :mod:`starpoly.network.heads`.
+        ``starpoly.network.heads``.
 
     Raises
     ------

@@ -1,0 +1,1 @@
+"""Engines, which run the network: one registry, one file for each."""

@@ -61,7 +61,7 @@ class Head(ABC):
         return self.channels(network) + 1
 
     def bound(self, values: Any, spec: ModelSpec) -> Any:
-        """What leaves the network, as :class:`~starpoly.network.dense_output.DenseOutput` has it; a Keras tensor."""
+        """What leaves the network, as :class:`~starpoly.network.DenseOutput` has it; a Keras tensor."""
         return values
 
     def realign(self, values: NDArray, symmetry: Symmetry, grid: tuple[int, int]) -> tuple[NDArray, NDArray | int]:

@@ -91,7 +91,7 @@ def load_model(folder: str | Path) -> tuple[ModelSpec, keras.Model]:
     spec : ModelSpec
         What the model is.
     model : keras.Model
-        Its network, with the outputs of :func:`starpoly.network.architectures.unet.build_unet`.
+        Its network, with the outputs of ``build_unet``.
 
     Raises
     ------
@@ -142,6 +142,11 @@ def find_weights(folder: str | Path) -> tuple[ModelSpec, Path]:
 
 def load_spec(folder: str | Path) -> ModelSpec:
     """Read what a model folder says about its model, without its weights and without Keras.
+
+    Parameters
+    ----------
+    folder : path
+        As for :func:`load_model`.
 
     Raises
     ------

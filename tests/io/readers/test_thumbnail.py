@@ -17,4 +17,4 @@ def test_every_kth_pixel_whatever_the_blocks(monkeypatch, step, block, offset):
     monkeypatch.setattr(thumbnail, "_AT_ONCE", 900)
     source = open_source(IMAGE)
     source.block, source.offset = block, offset
-    np.testing.assert_array_equal(thumbnail.every(source, step), IMAGE[::step, ::step])
+    np.testing.assert_array_equal(thumbnail.subsample(source, step), IMAGE[::step, ::step])

@@ -10,7 +10,7 @@ from starpoly.errors import ImageError
 from starpoly.io.readers.images import read_pixel_size
 from starpoly.io.readers.labels import read_labels
 from starpoly.io.writers import label_tiff as module
-from starpoly.io.writers.label_tiff import write_label_tiff
+from starpoly.io.writers.label_tiff import write_labels
 from starpoly.labels.lazy import LazyLabels
 from starpoly.polygons import StarPolygons
 
@@ -41,7 +41,7 @@ def tiled(monkeypatch):
 def test_levels_are_strided_pixels_in_tiles(tiled, tmp_path):
     lazy = slide()
     whole = lazy[:, :]
-    write_label_tiff(tmp_path / "a.ome.tiff", lazy)
+    write_labels(tmp_path / "a.ome.tiff", lazy)
     with tifffile.TiffFile(tmp_path / "a.ome.tiff") as file:
         assert file.is_ome
         assert len(file.series) == 1
@@ -60,7 +60,7 @@ def test_levels_are_strided_pixels_in_tiles(tiled, tmp_path):
 @pytest.mark.parametrize("shape", [(1, 1), (16, 16), (17, 1), (20, 40)])
 def test_small_and_odd_shapes(tiled, tmp_path, shape):
     labels = np.arange(1, 1 + shape[0] * shape[1], dtype=np.uint32).reshape(shape) + 70_000
-    write_label_tiff(tmp_path / "a.tiff", ArrayLabels(labels))
+    write_labels(tmp_path / "a.tiff", ArrayLabels(labels))
     read = read_labels(tmp_path / "a.tiff")
     assert read.dtype == np.uint32
     np.testing.assert_array_equal(read, labels)
@@ -68,14 +68,14 @@ def test_small_and_odd_shapes(tiled, tmp_path, shape):
 
 def test_very_large_ones_are_bigtiff(tiled, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_BIG_FROM", 100)
-    write_label_tiff(tmp_path / "a.tiff", slide())
+    write_labels(tmp_path / "a.tiff", slide())
     with tifffile.TiffFile(tmp_path / "a.tiff") as file:
         assert file.is_bigtiff
         np.testing.assert_array_equal(file.series[0].asarray(), slide()[:, :])
 
 
 def test_pixel_size_is_said_twice(tiled, tmp_path):
-    write_label_tiff(tmp_path / "a.ome.tiff", slide(), pixel_size=(0.5, 0.25))
+    write_labels(tmp_path / "a.ome.tiff", slide(), pixel_size=(0.5, 0.25))
     with tifffile.TiffFile(tmp_path / "a.ome.tiff") as file:
         page = file.pages[0]
         assert page.resolutionunit == 3
@@ -87,13 +87,13 @@ def test_pixel_size_is_said_twice(tiled, tmp_path):
 
 def test_equal_tiled_labels_give_equal_bytes(tiled, tmp_path):
     for name, size in (("a.tiff", 0.5), ("b.tiff", np.float32(0.5))):
-        write_label_tiff(tmp_path / name, slide(), pixel_size=(size, size))
+        write_labels(tmp_path / name, slide(), pixel_size=(size, size))
     assert (tmp_path / "a.tiff").read_bytes() == (tmp_path / "b.tiff").read_bytes()
 
 
 def test_regions_are_pulled_a_tile_at_a_time(tiled, tmp_path):
     labels = ArrayLabels(slide()[:, :])
-    write_label_tiff(tmp_path / "a.tiff", labels)
+    write_labels(tmp_path / "a.tiff", labels)
     assert max(labels.asked) == (16, 16)
 
 
@@ -101,20 +101,20 @@ def test_a_full_disk_amid_the_tiles_leaves_the_old_file_and_nothing_else(tiled, 
     path = tmp_path / "a.tiff"
     path.write_text("old")
     with pytest.raises(ImageError, match=r"a\.tiff: cannot be written \(No space left on device\); free space"):
-        write_label_tiff(path, FullDisk(slide(), after=5))
+        write_labels(path, FullDisk(slide(), after=5))
     with file_size_limit(1500), pytest.raises(ImageError, match=r"a\.tiff: cannot be written"):
-        write_label_tiff(path, slide())
+        write_labels(path, slide())
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.tiff"]
     assert path.read_text() == "old"
 
 
 def test_what_are_no_region_labels_is_refused(tiled, tmp_path):
     with pytest.raises(ImageError, match="expected labels"):
-        write_label_tiff(tmp_path / "a.tiff", ArrayLabels(np.zeros((3, 3), np.int32)))
+        write_labels(tmp_path / "a.tiff", ArrayLabels(np.zeros((3, 3), np.int32)))
     with pytest.raises(ImageError, match="pixel sizes"):
-        write_label_tiff(tmp_path / "a.tiff", slide(), pixel_size=(0, 1))
+        write_labels(tmp_path / "a.tiff", slide(), pixel_size=(0, 1))
     with pytest.raises(ImageError, match=r"cannot be written \(No such file"):
-        write_label_tiff(tmp_path / "no" / "a.tiff", slide())
+        write_labels(tmp_path / "no" / "a.tiff", slide())
     assert not list(tmp_path.iterdir())
 
 
@@ -128,7 +128,7 @@ def test_what_are_no_region_labels_is_refused(tiled, tmp_path):
 def test_no_id_wraps(tmp_path, largest, dtype, given):
     labels = np.zeros((9, 11), given)
     labels[3, 4] = largest
-    write_label_tiff(tmp_path / "a_label.tiff", labels)
+    write_labels(tmp_path / "a_label.tiff", labels)
     read = read_labels(tmp_path / "a_label.tiff")
     assert read.dtype == dtype
     np.testing.assert_array_equal(read, labels)
@@ -138,7 +138,7 @@ def test_no_id_wraps(tmp_path, largest, dtype, given):
 def test_the_shape_decides_the_layout(tmp_path, shape, n_levels):
     labels = np.zeros(shape, np.int32)
     labels[0, -5:] = 70_000
-    write_label_tiff(tmp_path / "a.tiff", labels)
+    write_labels(tmp_path / "a.tiff", labels)
     with tifffile.TiffFile(tmp_path / "a.tiff") as file:
         page = file.pages[0]
         assert (page.is_tiled, file.is_ome, page.predictor) == ((True, True, 2) if n_levels > 1 else (False, False, 1))
@@ -149,7 +149,7 @@ def test_the_shape_decides_the_layout(tmp_path, shape, n_levels):
 
 def test_equal_labels_give_equal_bytes(tmp_path):
     for name, dtype in (("a.tiff", np.int32), ("b.tiff", np.uint64)):
-        write_label_tiff(tmp_path / name, np.eye(30, dtype=dtype))
+        write_labels(tmp_path / name, np.eye(30, dtype=dtype))
     assert (tmp_path / "a.tiff").read_bytes() == (tmp_path / "b.tiff").read_bytes()
 
 
@@ -159,7 +159,7 @@ def test_equal_labels_give_equal_bytes(tmp_path):
 )
 def test_what_are_no_labels_is_refused(tmp_path, labels):
     with pytest.raises(ImageError, match="expected"):
-        write_label_tiff(tmp_path / "a.tiff", labels)
+        write_labels(tmp_path / "a.tiff", labels)
     assert not list(tmp_path.iterdir())
 
 
@@ -173,16 +173,16 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
 
     monkeypatch.setattr(tifffile, "imwrite", full_disk)
     with pytest.raises(ImageError, match=r"a\.tiff: cannot be written \(No space left on device\)"):
-        write_label_tiff(path, np.ones((3, 3), int))
+        write_labels(path, np.ones((3, 3), int))
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.tiff"]
     assert path.read_text() == "old"
 
 
 def test_the_size_of_a_pixel_is_written_as_resolution(tmp_path):
     labels = np.eye(30, dtype=np.uint16)
-    write_label_tiff(tmp_path / "a.tiff", labels, pixel_size=(0.25, 0.5))
+    write_labels(tmp_path / "a.tiff", labels, pixel_size=(0.25, 0.5))
     assert read_pixel_size(tmp_path / "a.tiff") == pytest.approx((0.25, 0.5))
-    write_label_tiff(tmp_path / "b.tiff", labels)
+    write_labels(tmp_path / "b.tiff", labels)
     assert read_pixel_size(tmp_path / "b.tiff") is None
 
 
@@ -198,9 +198,9 @@ def test_array_and_regions_give_the_same_bytes(tmp_path_factory, layout, labels,
             patch.setattr(module, "LARGEST_PLAIN", 0)
             patch.setattr(module, "TILE", 16)
             patch.setattr(module, "_SMALLEST_LEVEL", 20)
-        write_label_tiff(folder / "regions.tiff", labels, pixel_size=pixel_size)
+        write_labels(folder / "regions.tiff", labels, pixel_size=pixel_size)
         for dtype in (labels.dtype, np.int32, np.uint64):
-            write_label_tiff(folder / "array.tiff", labels[:, :].astype(dtype), pixel_size=pixel_size)
+            write_labels(folder / "array.tiff", labels[:, :].astype(dtype), pixel_size=pixel_size)
             assert (folder / "array.tiff").read_bytes() == (folder / "regions.tiff").read_bytes()
     np.testing.assert_array_equal(read_labels(folder / "regions.tiff"), labels[:, :])
 
@@ -209,10 +209,10 @@ def test_array_and_regions_give_the_same_bytes(tmp_path_factory, layout, labels,
 def test_the_file_appears_after_what_is_to_come_before_it(tmp_path, monkeypatch, limit):
     monkeypatch.setattr(module, "LARGEST_PLAIN", limit)
     path, seen = tmp_path / "a.tiff", []
-    write_label_tiff(path, slide(), before_naming=lambda: seen.append(path.exists()))
+    write_labels(path, slide(), before_naming=lambda: seen.append(path.exists()))
     assert seen == [False]
     assert path.exists()
     path.unlink()
     with pytest.raises(ZeroDivisionError):
-        write_label_tiff(path, slide(), before_naming=lambda: 1 / 0)
+        write_labels(path, slide(), before_naming=lambda: 1 / 0)
     assert not list(tmp_path.iterdir())

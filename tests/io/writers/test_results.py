@@ -9,7 +9,7 @@ import pytest
 
 from starpoly.io.writers.geojson import write_geojson
 from starpoly.io.writers.imagej_rois import write_rois
-from starpoly.io.writers.label_tiff import write_label_tiff
+from starpoly.io.writers.label_tiff import write_labels
 from starpoly.io.writers.ome_zarr import write_ome_zarr
 from starpoly.io.writers.table import write_table
 
@@ -35,7 +35,7 @@ OWN = {
     "table": lambda path: write_table(path, COLUMNS),
     "geojson": lambda path: write_geojson(path, POLYGONS, SHAPE, columns=COLUMNS, class_names=NAMES),
     "imagej_rois": lambda path: write_rois(path, POLYGONS, SHAPE),
-    "label_tiff": lambda path: write_label_tiff(path, slide(), pixel_size=(0.5, 0.25)),
+    "label_tiff": lambda path: write_labels(path, slide(), pixel_size=(0.5, 0.25)),
     "ome_zarr": lambda path: write_ome_zarr(path, slide(), pixel_size=(0.5, 0.25)),
 }
 

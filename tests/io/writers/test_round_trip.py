@@ -17,7 +17,7 @@ def test_sources_read_what_sinks_write(tmp_path, monkeypatch, name):
     monkeypatch.setattr(label_tiff, "TILE", 16)
     monkeypatch.setattr(label_tiff, "_SMALLEST_LEVEL", 32)
     monkeypatch.setattr(ome_zarr, "CHUNK", 32)
-    write = label_tiff.write_label_tiff if name.endswith("tiff") else ome_zarr.write_ome_zarr
+    write = label_tiff.write_labels if name.endswith("tiff") else ome_zarr.write_ome_zarr
     write(tmp_path / name, slide(), pixel_size=(0.5, 0.25))
     whole = slide()[:, :]
     for level in range(3):

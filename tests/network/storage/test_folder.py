@@ -15,13 +15,7 @@ from starpoly.config import ModelSpec, NetworkConfig
 from starpoly.errors import ModelError
 from starpoly.network.architectures.registry import build_network
 from starpoly.network.architectures.unet import build_unet
-from starpoly.network.storage.folder import (
-    SPEC_FILE,
-    load_model,
-    load_spec,
-    save_model,
-    save_spec,
-)
+from starpoly.network.storage.folder import SPEC_FILE, load_model, load_spec, save_model, save_spec
 from starpoly.network.storage.weights import load_weights, save_weights
 
 CONFIG = NetworkConfig(depth=1, base_filters=2, head_filters=2, n_rays=4)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from starpoly.errors import DataError
-from starpoly.evaluation.matching import Matching, average_precision, matching, matching_dataset, pool
+from starpoly.evaluation.metrics import Matching, average_precision, matching, matching_dataset, pool
 
 import reference
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from .assignment import assign
-from .overlaps import Overlaps, overlaps
+from .label_overlaps import Overlaps, overlaps
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,10 @@ class Matching:
         Pairs with at least this score can match.
     fp, tp, fn : int
         Predicted objects without a match, matched pairs, true objects without a match.
-    precision, recall : float
-        tp / (tp + fp) and tp / (tp + fn); like all ratios here 0 where tp is 0.
+    precision : float
+        tp / (tp + fp); like all ratios here 0 where tp is 0.
+    recall : float
+        tp / (tp + fn).
     accuracy : float
         tp / (tp + fp + fn), often called average precision (AP).
     f1 : float
@@ -90,7 +92,13 @@ def _over(value: float, size: float) -> float:
 
 @dataclass(frozen=True)
 class DatasetMatching(Matching):
-    """Scores of several images: of all objects together, or (``by_image``) averaged over the images."""
+    """Scores of several images.
+
+    Attributes
+    ----------
+    by_image : bool
+        Averaged over the images; else of all objects together.
+    """
 
     by_image: bool
 
@@ -107,7 +115,7 @@ def matching(
     """Match true and predicted objects one to one and score the prediction.
 
     Of all one-to-one assignments, the one with the most pairs at or above the threshold counts, and among those the
-    one with the largest sum of scores (see :mod:`starpoly.evaluation.assignment`). Scores are rounded to single
+    one with the largest sum of scores (see ``starpoly.evaluation.assignment``). Scores are rounded to single
     precision, as StarDist does, so that three shared pixels of five reach a threshold of 0.6 that was computed as
     0.1 * 6.
 
@@ -198,7 +206,13 @@ def matching_dataset(
 def average_precision(
     y_true: Iterable[NDArray[Any]], y_pred: Iterable[NDArray[Any]], thresh: float | Iterable[float] = 0.5
 ) -> float | tuple[float, ...]:
-    """TP / (TP + FP + FN) of all objects of one or several images: ``accuracy`` of :func:`matching_dataset`."""
+    """TP / (TP + FP + FN) of all objects of one or several images: ``accuracy`` of :func:`matching_dataset`.
+
+    Parameters
+    ----------
+    y_true, y_pred, thresh
+        As for :func:`matching_dataset`.
+    """
     single, thresholds = _thresholds(thresh)
     results = tuple(stats.accuracy for stats in matching_dataset(y_true, y_pred, thresholds))
     return results[0] if single else results

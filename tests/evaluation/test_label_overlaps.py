@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from starpoly.errors import DataError
-from starpoly.evaluation import overlaps as module
-from starpoly.evaluation.overlaps import overlaps
+from starpoly.evaluation import label_overlaps as module
+from starpoly.evaluation.label_overlaps import overlaps
 
 import reference
 

@@ -1,0 +1,77 @@
+from . import detection, evaluation, geometry, images, io, labels, network, plot, prediction, suppression, training
+from ._version import __version__
+from .config import (
+    AugmentConfig,
+    Config,
+    ModelSpec,
+    NetworkConfig,
+    NormalizationConfig,
+    SizeRange,
+    Thresholds,
+    TrainingConfig,
+    UnlabelledConfig,
+)
+from .detection import DetectionOptions
+from .errors import (
+    ConfigError,
+    DataError,
+    ImageError,
+    ModelError,
+    OutputError,
+    StarpolyError,
+    StarpolyWarning,
+    TooLargeError,
+)
+from .evaluation import matching
+from .io import read_image, read_labels, write_labels
+from .model import StarPoly2D
+from .model_zoo import available_models, find_model
+from .polygons import StarPolygons
+from .prediction import SlideOutputs, segment_slide
+from .tiling import Box, Tile, TilePlan
+
+__all__ = [
+    "AugmentConfig",
+    "Box",
+    "Config",
+    "ConfigError",
+    "DataError",
+    "DetectionOptions",
+    "ImageError",
+    "ModelError",
+    "ModelSpec",
+    "NetworkConfig",
+    "NormalizationConfig",
+    "OutputError",
+    "SizeRange",
+    "SlideOutputs",
+    "StarPoly2D",
+    "StarPolygons",
+    "StarpolyError",
+    "StarpolyWarning",
+    "Thresholds",
+    "Tile",
+    "TilePlan",
+    "TooLargeError",
+    "TrainingConfig",
+    "UnlabelledConfig",
+    "__version__",
+    "available_models",
+    "detection",
+    "evaluation",
+    "find_model",
+    "geometry",
+    "images",
+    "io",
+    "labels",
+    "matching",
+    "network",
+    "plot",
+    "prediction",
+    "read_image",
+    "read_labels",
+    "segment_slide",
+    "suppression",
+    "training",
+    "write_labels",
+]

@@ -1,0 +1,5 @@
+from .main import build_parser
+
+__all__ = [
+    "build_parser",
+]

@@ -1,0 +1,8 @@
+from .axes import to_yxc
+from .normalization import Normalizer, fit_normalizer
+
+__all__ = [
+    "Normalizer",
+    "fit_normalizer",
+    "to_yxc",
+]

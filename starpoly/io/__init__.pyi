@@ -1,0 +1,22 @@
+from .readers.images import open_source, read_image
+from .readers.labels import read_labels
+from .readers.source import Source
+from .readers.thumbnail import subsample
+from .writers.geojson import write_geojson
+from .writers.imagej_rois import write_rois
+from .writers.label_tiff import write_labels
+from .writers.ome_zarr import write_ome_zarr
+from .writers.table import write_table
+
+__all__ = [
+    "Source",
+    "open_source",
+    "read_image",
+    "read_labels",
+    "subsample",
+    "write_geojson",
+    "write_labels",
+    "write_ome_zarr",
+    "write_rois",
+    "write_table",
+]
