@@ -1,4 +1,4 @@
-"""The network: built, stored and run. Keras is not imported until something needs it."""
+"""The network: architectures, heads, storage and engines. Keras is imported when a network is built."""
 
 import lazy_loader
 

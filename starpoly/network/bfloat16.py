@@ -1,7 +1,7 @@
 """The same network with its convolutions in bfloat16; the heads stay in float32.
 
-Batch normalisation becomes part of the convolution before it: computed on its own it would cost more
-than bfloat16 saves there. Heads in bfloat16 would round distances to half a pixel.
+Batch normalisation is folded into the convolution before it; on its own it would cost more than bfloat16 saves there.
+Heads stay in float32, as bfloat16 would round distances to half a pixel.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _POLICY = "mixed_bfloat16"
 
 
 def in_bfloat16(network: NetworkConfig, model: keras.Model) -> keras.Model:
-    """A copy that computes in bfloat16, for prediction alone.
+    """A copy that computes in bfloat16, for prediction only.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def in_bfloat16(network: NetworkConfig, model: keras.Model) -> keras.Model:
 
 
 def _fold(kernel: np.ndarray, norm: Any) -> list[np.ndarray]:
-    """Kernel and bias of a convolution that does what ``kernel`` and the normalisation after it do."""
+    """Kernel and bias of a convolution equal to ``kernel`` and the normalisation after it."""
     gamma, beta, mean, variance = (np.asarray(value, np.float64) for value in norm.get_weights())
     scale = gamma / np.sqrt(variance + norm.epsilon)
     return [kernel * scale, beta - mean * scale]

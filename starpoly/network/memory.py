@@ -1,4 +1,4 @@
-"""How much memory a network window takes, and the window that fits into a given amount."""
+"""Memory of a network window, and the largest window within a memory limit."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import math
 from ..config import NetworkConfig
 from .architectures.registry import ARCHITECTURES
 
-#: Bytes that Python, TensorFlow, a model and the parts around the network take (measured); windows come on top.
+#: bytes (measured) of Python, TensorFlow, a model and everything but windows
 BASELINE_BYTES = 1_000_000_000
-#: Bytes within which a run stays where nobody says otherwise.
+#: bytes that a run stays within by default
 USUAL_MEMORY = 1_400_000_000
 
 _SMALLEST_SIDE = 128
 _LARGEST_SIDE = 2048
-#: bounds of the side where nobody says anything: below, halos cost too much, above, larger ones gain little
+#: pixels, bounds of the default side: below, halos cost too much; above, little is gained
 _USUAL_SIDES = (1024, 1536)
 #: bytes per pixel of an image that is held in memory anyway, and its largest side of windows
 _BESIDE_IMAGE, _LARGEST_BESIDE = 256, 3072
@@ -34,15 +34,15 @@ def window_bytes(network: NetworkConfig, shape: tuple[int, int], precision: str 
 
 
 def usual_tile_size(network: NetworkConfig, precision: str = "float32") -> int:
-    """Side of the windows where nobody says otherwise, from 1 024 to 1 536 pixels."""
+    """Default side of windows, from 1 024 to 1 536 pixels."""
     smallest, largest = _USUAL_SIDES
     return min(max(tile_size_within(USUAL_MEMORY, network, precision=precision), smallest), largest)
 
 
 def tile_size_beside(shape: tuple[int, int], network: NetworkConfig, precision: str = "float32") -> int:
-    """Side of the windows for an image that is held in memory: the larger it is, the larger they may be.
+    """Side of windows for an image in memory; it grows with the image.
 
-    Halos are read twice, so larger windows cost less time; what they take stays in proportion to the image.
+    Halos are read twice, so larger windows cost less time; their memory stays in proportion to the image.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def tile_size_beside(shape: tuple[int, int], network: NetworkConfig, precision: 
 def tile_size_within(
     memory: int, network: NetworkConfig, wanted: int | None = None, *, precision: str = "float32"
 ) -> int:
-    """Side of the largest window with which a run stays within ``memory`` bytes, about.
+    """Side of the largest window with which a run stays within about ``memory`` bytes.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""In which numbers the network computes: float32, or bfloat16 where the processor has it.
+"""The numbers the network computes in: float32, or bfloat16 where the processor supports it.
 
-bfloat16 halves what is read and written, and takes about half of the time.
+bfloat16 halves memory traffic and about halves the time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def choose_precision(wanted: str, *, foreign: bool, fast: bool) -> str:
     ----------
     wanted : {"auto", "float32", "bfloat16"}
     foreign : bool
-        The model is not one of starpoly's own: its users know its numbers in float32.
+        The model is not one of starpoly's own; its users expect float32.
     fast : bool
         bfloat16 is faster than float32 here.
 
@@ -43,20 +43,20 @@ def choose_precision(wanted: str, *, foreign: bool, fast: bool) -> str:
 
 
 def cpu_has_bfloat16(flags: Set[str] | None = None) -> bool:
-    """Whether convolutions in bfloat16 are fast on this CPU; False where that is not known.
+    """Whether convolutions in bfloat16 are fast on this CPU; False where unknown.
 
     Parameters
     ----------
     flags : set of str, optional
         Names of the CPU's instruction sets, as Linux writes them; those of this machine by default.
     """
-    if os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "1":  # the library that has them is switched off
+    if os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "1":  # oneDNN, which uses them, is switched off
         return False
     return bool(_INSTRUCTIONS & (cpu_flags() if flags is None else flags))
 
 
 def cpu_flags(path: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
-    """Names of this CPU's instruction sets; empty where the system does not tell."""
+    """Names of this CPU's instruction sets; empty where the system does not list them."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -43,8 +43,8 @@ class Predictor:
         As given.
     precision : {"float32", "bfloat16"}
         The one in effect.
-    engine : {"tensorflow", "openvino", "onnx"}
-        What runs the network.
+    engine : str
+        What runs the network, a name in :data:`starpoly.network.engines.registry.ENGINES`.
     stride, grid : (int, int)
         Windows are multiples of ``stride`` pixels; outputs lie ``grid`` pixels apart.
     halo : (int, int)
@@ -54,11 +54,11 @@ class Predictor:
     max_distance : float
         Bound of every distance, in pixels.
     ray_context : tuple of float
-        Where along the rays distances are to be estimated again.
+        Where along the rays distances are estimated again.
     has_foreground : bool
-        Whether the foreground is told, and the outlines are to be refined by it.
+        Whether the network predicts the foreground, and it refines the outlines.
     tile_size : int
-        Side in pixels of windows that keep memory within the usual bound.
+        Default side of windows, in pixels.
 
     Raises
     ------

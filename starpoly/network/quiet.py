@@ -1,4 +1,4 @@
-"""Importing Keras without the backend's chatter on stderr, and without losing real errors."""
+"""Import Keras without the backend's log messages on stderr, but with its errors."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _CHATTER = re.compile(
 
 
 def quiet_import() -> Any:
-    """Import Keras and its backend; what they print is dropped unless it is an error.
+    """Import Keras and its backend; drop what they print unless it is an error.
 
-    Nothing is hidden where the environment sets ``TF_CPP_MIN_LOG_LEVEL`` to less than 3. Where the import fails, all
-    that was printed appears.
+    With ``TF_CPP_MIN_LOG_LEVEL`` below 3 in the environment, nothing is dropped. If the import fails, everything
+    appears.
 
     Returns
     -------

@@ -1,8 +1,8 @@
 """How far an output of the network can see, computed from the model's graph.
 
-Each axis is followed on its own. At a tensor with a spacing of ``s`` pixels, position ``i`` depends
+Each axis is computed separately. At a tensor with a spacing of ``s`` pixels, position ``i`` depends
 on the pixels from ``low[i]`` to ``high[i]``; both repeat, shifted, with the network's total stride,
-so one period says everything. A layer turns the intervals of its input into those of its output;
+so one period is enough. A layer turns the intervals of its input into those of its output;
 where branches join, the interval covers both. Intervals of windows are exact hulls, so the radius is
 exact for a network whose weights are all different from zero, and a bound for any.
 

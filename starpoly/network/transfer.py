@@ -1,4 +1,4 @@
-"""Starting a network from the weights of another one that is not quite the same."""
+"""Start a network from the weights of a similar one."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 def transfer_weights(source: keras.Model, target: keras.Model) -> list[str]:
     """Copy what fits from ``source`` to ``target``, layer by layer of the same name.
 
-    A weight of the same shape is copied. Where a convolution takes more input channels than before and took one, that
-    channel's kernel is spread over all of them, so that an image of equal channels gives the same answer; where it takes one and took
-    several, their kernels are added up, for the same. All else keeps its fresh weights.
+    Weights of the same shape are copied. From one input channel to several, the kernel is divided evenly among them; from
+    several to one, their kernels are summed: an image of equal channels gives the same answer either way. All other
+    weights stay fresh.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def transfer_weights(source: keras.Model, target: keras.Model) -> list[str]:
 
 
 def _fitted(old: np.ndarray, new: np.ndarray) -> np.ndarray | None:
-    """``old`` in the shape of ``new``, or None if there is no sensible way."""
+    """``old`` in the shape of ``new``, or None if they do not fit."""
     if old.shape == new.shape:
         return old
     same_but_input = old.ndim == new.ndim == 4 and old.shape[:2] == new.shape[:2] and old.shape[3] == new.shape[3]

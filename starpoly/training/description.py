@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from .. import __version__
+from .._version import __version__
 from ..config import ModelSpec, NetworkConfig, NormalizationConfig, SizeRange, TrainingConfig
 from .data import DataSummary
 from .inputs import TrainingInputs

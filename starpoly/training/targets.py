@@ -1,4 +1,4 @@
-"""What the network is to answer for a label image: probability, ray distances, class, and weights."""
+"""Training targets of a label image: what each head of the network should predict, and how much each pixel weighs."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Targets:
     classes : (h, w, n_classes + 1) or None
         One-hot class, background first; all zero where the class of an object is unknown.
     foreground, foreground_weight : (h, w, grid_y * grid_x) or None
-        Whether each pixel of a grid cell, row by row, lies in an object, and how much it counts: near where foreground
-        and background meet ``NEAR_BOUNDARY``, as outlines are made of that, elsewhere 1, where the label is negative 0.
+        Whether each pixel of a grid cell, row by row, lies in an object, and its weight, higher near
+        the boundary, from which outlines are refined; 0 where the label is negative.
     """
 
     probability: NDArray[np.float32]
