@@ -1,4 +1,4 @@
-"""starpoly finds cells and nuclei in microscopy images as star-convex polygons.
+"""Find cells and nuclei in microscopy images, as star-convex polygons.
 
     >>> from starpoly import StarPoly2D, read_image, write_labels
     >>> labels, details = StarPoly2D.from_pretrained().predict_instances(read_image("cells.tif"))

@@ -44,7 +44,7 @@ class Predictor:
     precision : {"float32", "bfloat16"}
         The one in effect.
     engine : str
-        What runs the network, a name in :data:`starpoly.network.engines.registry.ENGINES`.
+        What runs the network, a name in ``starpoly.network.engines.registry.ENGINES``.
     stride, grid : (int, int)
         Windows are multiples of ``stride`` pixels; outputs lie ``grid`` pixels apart.
     halo : (int, int)

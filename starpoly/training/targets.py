@@ -30,8 +30,8 @@ class Targets:
     classes : (h, w, n_classes + 1) or None
         One-hot class, background first; all zero where the class of an object is unknown.
     foreground, foreground_weight : (h, w, grid_y * grid_x) or None
-        Whether each pixel of a grid cell, row by row, lies in an object, and how much it counts: near where foreground
-        and background meet ``NEAR_BOUNDARY``, as outlines are made of that, elsewhere 1, where the label is negative 0.
+        Whether each pixel of a grid cell, row by row, lies in an object, and its weight, higher near
+        the boundary, from which outlines are refined; 0 where the label is negative.
     """
 
     probability: NDArray[np.float32]

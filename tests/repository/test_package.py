@@ -112,7 +112,12 @@ def test_metadata(installed):
 # --- declarations that could drift
 
 # import name -> distribution name, where they differ
-DISTRIBUTIONS = {"skimage": "scikit-image", "PIL": "pillow", "openslide": "openslide-python"}
+DISTRIBUTIONS = {
+    "skimage": "scikit-image",
+    "PIL": "pillow",
+    "openslide": "openslide-python",
+    "lazy_loader": "lazy-loader",
+}
 
 
 def test_every_imported_package_is_declared():
