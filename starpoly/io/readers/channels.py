@@ -16,6 +16,7 @@ from ...tiling import Box
 from .source import DerivedSource, Source
 from .view import SourceView
 
+
 def match_channels(source: Source, n_channels: int, *, merge: bool = False) -> Source:
     """The source with ``n_channels`` channels, as :func:`starpoly.images.channels.map_channels` maps them.
 
