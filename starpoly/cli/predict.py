@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import TTA
 from ..errors import ImageError, StarpolyError
+from ..io.writers.registry import FORMATS
 from ..network.engines.registry import ENGINES
 from ..network.precision import PRECISIONS
-from ..prediction.formats import FORMATS
 from ..tiling import Box
 from ..timing import seconds_of_process
 from .common import about, byte_size, fraction, positive_float, positive_integer, say, say_error

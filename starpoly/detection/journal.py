@@ -133,8 +133,7 @@ class TileJournal:
 
     def remove(self) -> None:
         """Delete the journal; the run is finished."""
-        (self.folder / _RUN_FILE).unlink(missing_ok=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        discard(self.folder)
 
     def _path(self, index: int) -> Path:
         return self.folder / f"tile_{index:07d}"
@@ -215,6 +214,13 @@ def open_journal(folder: Path, run: Mapping[str, Any], **kind: Any) -> Iterator[
 def is_unfinished(folder: Path) -> bool:
     """Whether the folder holds the journal of a run that was not finished."""
     return (folder / _RUN_FILE).exists()
+
+
+def discard(folder: Path) -> None:
+    """Delete the journal in a folder, if there is one."""
+    if is_unfinished(folder):
+        (folder / _RUN_FILE).unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _not_written(folder: Path, error: OSError) -> OutputError:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError, StarpolyWarning
+from .axes import with_channels
 from .normalization import fit_normalizer
+from .percentiles import read_in_blocks
 
 LUMINANCE = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in grey (ITU-R BT.601)."""
@@ -61,11 +65,70 @@ def merge_channels(image: NDArray) -> NDArray[np.float32]:
     return np.clip(fit_normalizer(image)(image), 0, 1).mean(axis=2)
 
 
-def as_channels(image: NDArray, n_channels: int) -> NDArray:
-    """The image with as many channels as a model expects, where that loses nothing or little.
+@dataclass(frozen=True)
+class ChannelMap:
+    """How the channels of an image become those that a model expects.
+
+    Attributes
+    ----------
+    channels : tuple of int
+        Channels that are taken, in this order; grey is taken three times for RGB.
+    to_luminance : bool
+        Whether these, red, green and blue, then become luminance.
+    """
+
+    channels: tuple[int, ...]
+    to_luminance: bool = False
+
+    def __call__(self, image: NDArray) -> NDArray:
+        """Of an image ``(Y, X, C)`` or a crop of it."""
+        if self.channels != tuple(range(image.shape[2])):
+            one = len(self.channels) == 1
+            image = image[..., self.channels[0], None] if one else image[..., list(self.channels)]
+        return luminance(image) if self.to_luminance else image
+
+
+def map_channels(image: Any, n_channels: int) -> ChannelMap | None:
+    """Find how an image gets as many channels as a model expects, where that loses nothing or little.
 
     Grey is repeated to RGB. RGB with equal channels, or with a single one that varies, becomes that channel; other RGB
     becomes luminance, with a warning. A constant second or fourth channel is alpha and is dropped.
+
+    Parameters
+    ----------
+    image : (Y, X, C) array-like
+        Anything with ``shape``, ``dtype`` and slicing. Where its content decides, it is read in blocks, until that is decided.
+    n_channels : int
+        Channels of the model.
+
+    Returns
+    -------
+    ChannelMap or None
+        None if the number of channels cannot be mapped, see :func:`wrong_channels`.
+    """
+    n = image.shape[2]
+    if n != n_channels and n in (2, 4) and not _find_varying(image, (n - 1,)):
+        n -= 1
+    if n == n_channels:
+        return ChannelMap(tuple(range(n)))
+    if (n, n_channels) == (1, 3):
+        return ChannelMap((0, 0, 0))
+    if (n, n_channels) == (3, 1):
+        return _to_grey(image)
+    return None
+
+
+def wrong_channels(shape: tuple[int, ...], n_channels: int) -> str:
+    """What to say of an image whose channels cannot be mapped."""
+    plural = "" if n_channels == 1 else "s"
+    return (
+        f"expected {n_channels} channel{plural}, as the model has, got an image of shape {tuple(shape)}; "
+        "save the wanted channels as an image of their own, or use another model"
+    )
+
+
+def as_channels(image: NDArray, n_channels: int) -> NDArray:
+    """The image with as many channels as a model expects, see :func:`map_channels`.
 
     Parameters
     ----------
@@ -86,33 +149,34 @@ def as_channels(image: NDArray, n_channels: int) -> NDArray:
     """
     if image.ndim not in (2, 3):
         raise ImageError(f"expected an image with axes YX or YXC, got shape {image.shape}")
-    given = image.shape
-    image = image if image.ndim == 3 else image[..., None]
-    if image.shape[2] != n_channels and image.shape[2] in (2, 4) and _is_constant(image[..., -1]):
-        image = image[..., :-1]
-    if image.shape[2] == n_channels:
-        return image
-    if image.shape[2] == 1 and n_channels == 3:
-        return np.repeat(image, 3, axis=2)
-    if image.shape[2] == 3 and n_channels == 1:
-        return _to_grey(image)
-    plural = "" if n_channels == 1 else "s"
-    raise ImageError(
-        f"expected {n_channels} channel{plural}, as the model has, got an image of shape {given}; "
-        "save the wanted channels as an image of their own, or use another model"
-    )
+    found = map_channels(with_channels(image), n_channels)
+    if found is None:
+        raise ImageError(wrong_channels(image.shape, n_channels))
+    return found(with_channels(image))
 
 
-def _is_constant(values: NDArray) -> bool:
-    return bool((values == values.flat[0]).all())
-
-
-def _to_grey(image: NDArray) -> NDArray:
-    if np.array_equal(image[..., 0], image[..., 1]) and np.array_equal(image[..., 0], image[..., 2]):
-        return image[..., :1]
-    varying = [channel for channel in range(3) if not _is_constant(image[..., channel])]
+def _to_grey(image: Any) -> ChannelMap:
+    if not _differ(image):
+        return ChannelMap((0,))
+    varying = _find_varying(image, (0, 1, 2), enough=2)
     if len(varying) == 1:
-        return image[..., varying[0], None]
+        return ChannelMap((varying.pop(),))
     message = "the model expects 1 channel, the image has 3: its luminance is used; a model for RGB may do better"
-    warnings.warn(message, StarpolyWarning, stacklevel=3)
-    return luminance(image)
+    warnings.warn(message, StarpolyWarning, stacklevel=4)
+    return ChannelMap((0, 1, 2), to_luminance=True)
+
+
+def _differ(image: Any) -> bool:
+    """Whether red, green and blue differ anywhere."""
+    return any((block[..., 1:3] != block[..., :1]).any() for block in read_in_blocks(image))
+
+
+def _find_varying(image: Any, channels: tuple[int, ...], enough: int = 1) -> set[int]:
+    """Which of these channels are not constant; the search ends when ``enough`` are found."""
+    first = np.asarray(image[:1, :1])[0, 0]
+    varying: set[int] = set()
+    for block in read_in_blocks(image):
+        varying |= {channel for channel in channels if (block[..., channel] != first[channel]).any()}
+        if len(varying) >= enough:
+            break
+    return varying

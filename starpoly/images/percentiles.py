@@ -59,7 +59,7 @@ def summarize(image: Any, percentiles: tuple[float, float]) -> list[ChannelSumma
     n_channels = image.shape[2] if len(image.shape) == 3 else 1
     channels = [_Ranks(kind, percentiles) for _ in range(n_channels)]
     for digit in range(kind.n_digits):
-        for block in _blocks(image):
+        for block in read_in_blocks(image):
             for index, channel in enumerate(channels):
                 channel.count(block[..., index], digit)
         for channel in channels:
@@ -67,8 +67,8 @@ def summarize(image: Any, percentiles: tuple[float, float]) -> list[ChannelSumma
     return [channel.summary() for channel in channels]
 
 
-def _blocks(image: Any) -> Iterator[NDArray]:
-    """The image in blocks (y, x, C)."""
+def read_in_blocks(image: Any) -> Iterator[NDArray]:
+    """An image as :func:`summarize` reads it: in blocks (y, x, C) of bounded size."""
     n_channels = image.shape[2] if len(image.shape) == 3 else 1
     most = max(1, min(_BLOCK_BYTES // (n_channels * image.dtype.itemsize), _BLOCK_PIXELS))
     origin = getattr(image, "offset", (0, 0))

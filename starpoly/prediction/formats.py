@@ -1,59 +1,11 @@
-"""The files that a result can be written to: one line for each format.
-
-A format is a module of :mod:`starpoly.io.writers` with ``write_results(path, results)``.
-"""
+"""Which files are written of an image, by name of their format."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
-
-if TYPE_CHECKING:
-    from ..io.writers.results import Results
-
-
-@dataclass(frozen=True)
-class Format:
-    """One kind of file.
-
-    Attributes
-    ----------
-    ending : str
-        Of the file's name, after that of the image.
-    module : str
-        In :mod:`starpoly.io.writers`.
-    help : str
-        For ``--format``; empty where an option of its own asks for the format.
-    """
-
-    ending: str
-    module: str
-    help: str = ""
-
-    def write(self, path: Path, results: Results, **settings: Any) -> None:
-        """Write the results of one image, whole or not at all."""
-        import_module(f"..io.writers.{self.module}", __package__).write_results(path, results, **settings)
-
-
-#: All formats, in the order in which they are written; the labels come last: where they are, all is done.
-FORMATS: Mapping[str, Format] = {
-    "table": Format("_table.csv", "table"),
-    "geojson": Format(".geojson", "geojson", "QuPath"),
-    "rois": Format("_rois.zip", "imagej_rois", "ImageJ"),
-    "zarr": Format(".ome.zarr", "ome_zarr", "OME-Zarr labels"),
-    "labels": Format("_label.tiff", "label_tiff"),
-}
-
-#: Files beside them that need more than the objects: the image, or the run.
-COMPANIONS = {"overlay": "_overlay.png", "provenance": "_provenance.json"}
-
-#: Endings of all files by name.
-ENDINGS: Mapping[str, str] = {name: of.ending for name, of in FORMATS.items()} | COMPANIONS
+from ..io.writers.registry import ENDINGS, FORMATS, Format
 
 
 class SlideOutputs:

@@ -13,7 +13,8 @@ from pathlib import Path
 from ..detection.journal import is_unfinished
 from ..errors import ImageError, OutputError, StarpolyWarning
 from ..io.files.find import FoundImage
-from .formats import ENDINGS, SlideOutputs
+from ..io.writers.registry import ENDINGS
+from .formats import SlideOutputs
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def plan_jobs(
     output : Path
         Folder.
     wanted : iterable of str
-        Names of files beside the labels, see :data:`starpoly.prediction.formats.ENDINGS`.
+        Names of files beside the labels, see :data:`starpoly.io.writers.registry.ENDINGS`.
 
     Raises
     ------

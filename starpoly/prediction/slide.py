@@ -15,7 +15,7 @@ from typing import Any
 
 from .._version import __version__
 from ..detection.detector import Detector
-from ..detection.journal import open_journal
+from ..detection.journal import discard, open_journal
 from ..detection.options import DetectionOptions
 from ..detection.pipeline import Detection
 from ..io.files.atomic import make_folder
@@ -23,11 +23,12 @@ from ..io.files.identity import identify
 from ..io.readers.channels import match_channels
 from ..io.readers.source import Source
 from ..io.writers.pyramid import RegionLabels
+from ..io.writers.registry import FORMATS, Format
 from ..labels.streaming import StreamingLabels
 from ..labels.whole import WholeLabels
 from ..parallel import limit_malloc_arenas, trim_malloc
 from ..timing import Stopwatch
-from .formats import FORMATS, Format, SlideOutputs
+from .formats import SlideOutputs
 from .opening import HeldSource, check_memory, open_image
 from .overlay import write_overlay_of
 from .part import ImagePart
@@ -97,7 +98,7 @@ def segment_slide(
     part : ImagePart, optional
         Level, channels, region, mask ...; by default all of the image. Results are in pixels of the part.
     journal : Path, optional
-        Folder for the state of the run; removed when all is written. A small image needs none.
+        Folder for the state of the run; removed when all is written. A small image needs none, but one is removed.
     progress : bool
         Show a bar on a terminal.
     **settings
@@ -143,7 +144,12 @@ def segment_source(
         As for :func:`segment_slide`.
     """
     run = _Run(model, image, source, outputs, model.resolve_options(options, source.pixel_size), part, progress)
-    return run.held(source) if isinstance(source, HeldSource) else run.streamed(journal)
+    if not isinstance(source, HeldSource):
+        return run.streamed(journal)
+    result = run.held(source)
+    if journal is not None:
+        discard(journal)  # of a run with less memory
+    return result
 
 
 def _by_name(

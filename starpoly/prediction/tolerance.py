@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from pathlib import Path
 from typing import Any
 
+from ..detection.journal import discard
 from ..errors import ImageError, OutputError, TooLargeError
 from .outputs import Job
 
@@ -50,7 +50,7 @@ def tolerate(job: Job, error: ImageError) -> dict[str, Any]:
         _log.warning("%s; nothing is written for it", message)
         return {"status": "unreadable", "error": message}
     write_blank(job.labels, header.shape)
-    shutil.rmtree(job.journal, ignore_errors=True)
+    discard(job.journal)
     _log.warning("%s; its labels are written without objects", message)
     return {"status": "blank", "error": message, "labels": str(job.labels), "shape": list(header.shape), "objects": 0}
 

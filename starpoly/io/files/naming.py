@@ -9,17 +9,20 @@ import unicodedata
 from pathlib import Path
 
 from ..readers.registry import SUFFIXES, has_image_suffix
+from ..writers.registry import ENDINGS
 
 _OME_BEFORE = (".tif", ".tiff", ".btf", ".tf8", ".zarr")
 _MASK = re.compile(r"(?<=.)_(cp_masks?|labels?|masks?)$", re.IGNORECASE)  # cp_masks: Cellpose
 _IMAGE = re.compile(r"(?<=.)_(img|image)$", re.IGNORECASE)
 _RESULT = re.compile(r"._(cp_masks?|labels?|masks?|overlay)$", re.IGNORECASE)
-_OURS = re.compile(
-    r"(._labels?\.tiff?|._overlay\.png|._table\.csv|._provenance\.json|._rois\.zip|\.geojson|^report\.html)$",
-    re.IGNORECASE,
-)
+_LABELS = re.compile(r"(?<=.)_labels?\.tiff?$", re.IGNORECASE)
+_REPORT = "report.html"
 _NO_IMAGE = re.compile(r"_seg\.npy$", re.IGNORECASE)  # Cellpose: objects of Python, no image
 _LARGEST_ATTRIBUTES = 1 << 22  # bytes
+# a name such as a.ome.zarr does not say whether it holds an image or labels
+_ENDINGS = tuple(
+    ending for ending in ENDINGS.values() if ending.startswith("_") or not has_image_suffix(Path(f"a{ending}"))
+)
 
 
 def key(path: str | Path) -> str:
@@ -69,7 +72,8 @@ def is_result(path: Path) -> bool:
 
 def is_ours(path: Path) -> bool:
     """Whether the name is one that ``starpoly predict`` gives to a result."""
-    return bool(_OURS.search(path.name))
+    name = path.name.lower()
+    return name == _REPORT or name.endswith(_ENDINGS) or bool(_LABELS.search(name))
 
 
 def holds_labels(folder: Path) -> bool:

@@ -197,7 +197,6 @@ def test_views_are_crops_of_crops(opened, name, data):
 
 def test_what_is_made_of_a_source_says_the_same(opened, monkeypatch):
     source, _ = opened["tiles_rgb_lzw.tif"]
-    monkeypatch.setattr(channels, "HELD_BYTES", 0)
     said = {
         "pixel_size": (0.5, 0.25),
         "level": 1,
