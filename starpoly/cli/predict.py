@@ -7,7 +7,6 @@ import json
 import math
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +15,10 @@ from ..errors import ImageError, StarpolyError
 from ..io.writers.registry import FORMATS
 from ..network.engines.registry import ENGINES
 from ..network.precision import PRECISIONS
+from ..prediction.summary import Summary, error_row, image_row
 from ..tiling import Box
 from ..timing import seconds_of_process
 from .common import about, byte_size, fraction, positive_float, positive_integer, say, say_error
-from .throughput import Throughput
 
 if TYPE_CHECKING:
     from ..io.files.find import FoundImages
@@ -39,9 +38,6 @@ _TOLERANT = (
 
 #: Formats that ``--format`` takes.
 _FORMATS = {name: of for name, of in FORMATS.items() if of.help}
-
-#: What the last line says of images by status.
-_SAID = {"exists": "skipped", "blank": "damaged or unusable", "unreadable": "no images", "error": "failed"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -194,7 +190,7 @@ def run(args: argparse.Namespace) -> int:
     """Predict; 0 if all images were done, 1 if some failed."""
     from ..io.files.find import find_images
     from ..io.files.ignored import describe_ignored
-    from ..prediction.files import check_mask
+    from ..prediction.files import check_mask, wanted_files
     from ..prediction.models import Models
     from ..prediction.outputs import check_writable, plan_jobs
     from ..timing import Stopwatch
@@ -205,52 +201,34 @@ def run(args: argparse.Namespace) -> int:
         raise ImageError(_nothing_found(found))
     for path in found.passed_over:
         say(f"starpoly: {path}: looks like a result and is passed over; give it alone to segment it")
-    jobs = plan_jobs(
-        found.images,
-        args.output,
-        _wanted(args),
-    )
+    flags = {name: getattr(args, name) for name in ("overlay", "table", "provenance", "report")}
+    jobs = plan_jobs(found.images, args.output, wanted_files(args.format, **flags))
     if found.ignored and not getattr(args, "quiet", False):
         say(f"starpoly: {describe_ignored(found.ignored)}")
     check_mask(args.mask, len(jobs))
     models = Models(args.model, lambda folder: _load(folder, args, clock))
     _check_summary(args.json)
     rows = [_nothing_there(given, message, found, args) for given, message in found.problems]
-    summary: dict[str, Any] = {"model": str(models), "output": str(args.output), "images": rows}
+    summary = Summary(str(models), str(args.output), rows)
     if args.dry_run:
-        rows += [_row(job, "exists" if args.skip_existing and job.is_done else "planned") for job in jobs]
-        _show_plan(rows, args)
-    else:
-        check_writable(args.output)
-        try:
-            _predict_all(jobs, models, args, clock, rows)
-        finally:  # an interrupted run has a summary, too
-            summary["throughput"] = Throughput.of(rows).to_dict()
-            _write_summary(summary, args.json)
-            _say_result(rows, args, clock)
-        if args.report and not _write_report(rows, models, args):
-            return 1
-        return int(any(row["status"] == "error" for row in rows))
-    _write_summary(summary, args.json)
-    return int(any(row["status"] == "error" for row in rows))
+        _plan(jobs, summary, args)
+        return int(summary.has_errors)
+    check_writable(args.output)
+    try:
+        _predict_all(jobs, models, args, clock, summary)
+    finally:  # an interrupted run has a summary, too
+        _write_summary(summary.to_dict(), args.json)
+        _say_result(summary, args, clock)
+    if args.report and not _write_report(summary, models, args):
+        return 1
+    return int(summary.has_errors)
 
 
-def _wanted(args: argparse.Namespace) -> set[str]:
-    """Names of the files beside the labels."""
-    flags = {"overlay": args.overlay, "table": args.table or args.report, "provenance": args.provenance}
-    return {name for name, wanted in flags.items() if wanted} | set(args.format)
-
-
-def _predict_all(
-    jobs: list[Job], models: Models, args: argparse.Namespace, clock: Stopwatch, rows: list[dict[str, Any]]
-) -> None:
-    """Do the jobs one after the other; a row for each is appended to ``rows``."""
-    todo = []
-    for job in jobs:
-        if args.skip_existing and job.is_done:
-            rows.append(_row(job, "exists"))
-        else:
-            todo.append(job)
+def _predict_all(jobs: list[Job], models: Models, args: argparse.Namespace, clock: Stopwatch, summary: Summary) -> None:
+    """Do the jobs one after the other; each adds a row to the summary."""
+    left_out = [_is_left_out(job, args) for job in jobs]
+    summary.rows += [image_row(job, "exists") for job, done in zip(jobs, left_out, strict=True) if done]
+    todo = [job for job, done in zip(jobs, left_out, strict=True) if not done]
     if not todo:
         return
     with clock.timing("imports"):
@@ -264,14 +242,15 @@ def _predict_all(
     for job in tqdm(todo, desc="images", unit="image", disable=None if several and not quiet else True):
         start = time.perf_counter()
         with about(job.image) as messages:
-            try:
-                row = _predict_one(models, job, args, clock, several=several)
-            except Exception as error:  # whatever it is, the other images are to be done
-                row = _settle(job, error, args)
-        rows.append(row | {"seconds": round(time.perf_counter() - start, 3), "warnings": messages})
+            row = _predict_one(models, job, args, clock, several=several)
+        summary.rows.append(row | {"seconds": round(time.perf_counter() - start, 3), "warnings": messages})
 
 
-def _write_report(rows: list[dict[str, Any]], models: Models, args: argparse.Namespace) -> bool:
+def _is_left_out(job: Job, args: argparse.Namespace) -> bool:
+    return args.skip_existing and job.is_done
+
+
+def _write_report(summary: Summary, models: Models, args: argparse.Namespace) -> bool:
     """Write the page about all images; whether that went well."""
     from ..network.storage.folder import load_spec
     from ..report.batch import write_report
@@ -285,7 +264,7 @@ def _write_report(rows: list[dict[str, Any]], models: Models, args: argparse.Nam
     try:
         specs = {name: load_spec(folder) for name, folder in models.folders.items()}
         examined = write_report(
-            page, [entry_of_row(row, args.output, **part) for row in rows], specs, progress=not quiet
+            page, [entry_of_row(row, args.output, **part) for row in summary.rows], specs, progress=not quiet
         )
     except StarpolyError as error:
         say_error(error, verbose=getattr(args, "verbose", False))
@@ -293,19 +272,6 @@ def _write_report(rows: list[dict[str, Any]], models: Models, args: argparse.Nam
     if not quiet:
         say_written(page, examined)
     return True
-
-
-def _settle(job: Job, error: Exception, args: argparse.Namespace) -> dict[str, Any]:
-    """What becomes of an image that was not done."""
-    from ..prediction.tolerance import is_to_blame, tolerate
-
-    whole = not (args.level or args.channels or args.roi or args.mask)  # else it may be these that do not fit the image
-    if args.tolerant and whole and isinstance(error, ImageError) and is_to_blame(error):
-        try:
-            return {"input": str(job.image)} | tolerate(job, error)
-        except Exception as worse:
-            error = worse
-    return _failure(job.image, error, args)
 
 
 def _load(folder: Path, args: argparse.Namespace, clock: Stopwatch) -> StarPoly2D:
@@ -325,14 +291,15 @@ def _predict_one(
 
     progress = not getattr(args, "quiet", False)
     try:
-        found = predict_file(job, models, _request(args), clock, progress=progress, several=several)
+        return predict_file(job, models, _request(args), clock, progress=progress, several=several)
     except KeyboardInterrupt:
         from ..detection.journal import is_unfinished
 
         if is_unfinished(job.journal):
             say(f"starpoly: {job.image}: stopped; repeat the command to continue from the finished tiles")
         raise
-    return _row(job, "done") | found
+    except Exception as error:  # whatever it is, the other images are to be done
+        return _failure(job.image, error, args)
 
 
 def _request(args: argparse.Namespace) -> PredictionRequest:
@@ -360,9 +327,8 @@ def _request(args: argparse.Namespace) -> PredictionRequest:
         mask=args.mask,
         tissue=args.tissue,
         pixel_size=args.pixel_size,
-        merge_channels=args.tolerant,
     )
-    return PredictionRequest(options, part)
+    return PredictionRequest(options, part, args.tolerant)
 
 
 def _diameter(text: str) -> dict[str, float]:
@@ -415,28 +381,23 @@ def _nothing_there(given: str, message: str, found: FoundImages, args: argparse.
     if not (args.tolerant and given in found.empty):
         return _failure(given, ImageError(message), args)
     say(f"starpoly: warning: {message}")
-    return {"input": given, "status": "empty", "error": message}
-
-
-def _row(job: Job, status: str) -> dict[str, Any]:
-    return {"input": str(job.image), "status": status} | {kind: str(path) for kind, path in job.outputs.paths.items()}
+    return error_row(given, message, "empty")
 
 
 def _failure(given: object, error: BaseException, args: argparse.Namespace) -> dict[str, Any]:
     """Say an error and put it into a row."""
-    message = say_error(error, subject=given, verbose=getattr(args, "verbose", False))
-    return {"input": str(given), "status": "error", "error": message}
+    return error_row(given, say_error(error, subject=given, verbose=getattr(args, "verbose", False)))
 
 
-def _show_plan(rows: list[dict[str, Any]], args: argparse.Namespace) -> None:
-    if args.json == "-":  # stdout is for the summary
-        return
-    for row in rows:
-        if row["status"] == "planned":
-            targets = [path for kind, path in row.items() if kind not in ("input", "status")]
-            sys.stdout.write(f"{row['input']} -> {', '.join(targets)}\n")
-        elif row["status"] == "exists":
-            sys.stdout.write(f"{row['input']}: exists, left out\n")
+def _plan(jobs: list[Job], summary: Summary, args: argparse.Namespace) -> None:
+    """Print what would be written."""
+    for job in jobs:
+        left_out = _is_left_out(job, args)
+        summary.rows.append(image_row(job, "exists" if left_out else "planned"))
+        if args.json != "-":  # stdout is for the summary
+            files = ", ".join(map(str, job.outputs.paths.values()))
+            sys.stdout.write(f"{job.image}: exists, left out\n" if left_out else f"{job.image} -> {files}\n")
+    _write_summary(summary.to_dict(planned=True), args.json)
 
 
 def _check_summary(target: str | None) -> None:
@@ -445,11 +406,9 @@ def _check_summary(target: str | None) -> None:
 
 
 def _write_summary(summary: dict[str, Any], target: str | None) -> None:
-    from .._version import __version__
-
     if target is None:
         return
-    text = json.dumps({"starpoly": __version__} | summary, indent=2) + "\n"
+    text = json.dumps(summary, indent=2) + "\n"
     if target == "-":
         sys.stdout.write(text)
         return
@@ -464,18 +423,12 @@ def _write_summary(summary: dict[str, Any], target: str | None) -> None:
         ) from error
 
 
-def _say_result(rows: list[dict[str, Any]], args: argparse.Namespace, clock: Stopwatch) -> None:
+def _say_result(summary: Summary, args: argparse.Namespace, clock: Stopwatch) -> None:
     if args.timings:
         for stage, seconds in clock.seconds.items():
             say(f"{seconds:9.3f} s  {stage}")
         if (passed := seconds_of_process()) is not None:
             say(f"{passed:9.3f} s  since the start of the process")
-    if getattr(args, "quiet", False):
-        return
-    counts = Counter(row["status"] for row in rows)
-    objects = sum(row.get("objects", 0) for row in rows)
-    parts = [f"{counts['done']} images segmented, {objects} objects"]
-    parts += [f"{counts[status]} {said}" for status, said in _SAID.items() if counts[status]]
-    if counts["done"]:
-        say(f"{args.output}: {Throughput.of(rows)}")
-    say(f"{args.output}: {', '.join(parts)}")
+    if not getattr(args, "quiet", False):
+        for line in summary.lines():
+            say(f"{args.output}: {line}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from .opening import HeldSource, check_memory, open_image
 from .outputs import Job
 from .part import ImagePart
 from .slide import SlideResult, segment_source
+from .summary import image_row
+from .tolerance import is_to_blame, tolerate
 
 
 @dataclass(frozen=True)
@@ -27,10 +30,25 @@ class PredictionRequest:
     options : DetectionOptions
     part : ImagePart
         Its mask is a file, or for several images a folder of masks of the same names.
+    tolerant : bool
+        Write labels without objects for an image that cannot be segmented, see :mod:`starpoly.prediction.tolerance`, and
+        merge channels that the model does not take.
     """
 
     options: DetectionOptions = field(default_factory=DetectionOptions)
     part: ImagePart = field(default_factory=ImagePart)
+    tolerant: bool = False
+
+    def part_of(self, job: Job) -> ImagePart:
+        """The part of one image, with its mask."""
+        mask = None if self.part.mask is None else mask_of(job, self.part.mask)
+        return replace(self.part, mask=mask, merge_channels=self.part.merge_channels or self.tolerant)
+
+
+def wanted_files(formats: Iterable[str] = (), *, report: bool = False, **flags: bool) -> set[str]:
+    """Names of the files beside the labels, from formats and flags; a report shows the table."""
+    wanted = {*formats, *(name for name, asked in flags.items() if asked)}
+    return wanted | {"table"} if report else wanted
 
 
 def predict_file(
@@ -59,43 +77,48 @@ def predict_file(
     Returns
     -------
     dict of JSON types
-        ``model``, ``shape``, ``objects``, ``tiles``; with a mask or tissue also ``skipped`` tiles and the ``fraction`` of the
-        image that they cover.
+        A row of the :class:`~starpoly.prediction.summary.Summary`. Of an image that is done: ``model``, ``shape``, ``objects``,
+        ``tiles``; with a mask or tissue also ``skipped`` tiles and the ``fraction`` of the image that they cover.
 
     Raises
     ------
     StarpolyError
         Of whatever kind; also MemoryError.
     """
-    part = request.part
-    if part.mask is not None:
-        part = replace(part, mask=mask_of(job, part.mask))
+    try:
+        found = _predict(job, models, request, clock, progress=progress, several=several)
+    except ImageError as error:
+        # else it may be the part that does not fit the image
+        if not (request.tolerant and request.part.fits_any_image and is_to_blame(error)):
+            raise
+        return {"input": str(job.image)} | tolerate(job, error)
+    return image_row(job, "done") | found
+
+
+def _predict(job: Job, models: Models, request: PredictionRequest, clock: Stopwatch, **shown: bool) -> dict[str, Any]:
+    """What was found in an image: as a whole or, where memory ends, tile by tile."""
+    request = replace(request, part=request.part_of(job))
     check_memory(job.image, request.options.memory)
     try:
-        name, result = _segment(
-            job, models, request.options, part, clock, progress=progress, several=several, hold=True
-        )
+        name, result = _segment(job, models, request, clock, hold=True, **shown)
     except (MemoryError, TooLargeError):
         message = f"{job.image}: memory does not suffice for the image as a whole; going on tile by tile"
-        warnings.warn(message, StarpolyWarning, stacklevel=2)
+        warnings.warn(message, StarpolyWarning, stacklevel=3)
         result = None
     if result is None:  # here, where what was held is let go
-        name, result = _segment(
-            job, models, request.options, part, clock, progress=progress, several=several, hold=False
-        )
+        name, result = _segment(job, models, request, clock, hold=False, **shown)
     for stage, seconds in result.seconds.items():
         clock.seconds[stage] = clock.seconds.get(stage, 0.0) + seconds
-    row = {"model": name, "shape": list(result.shape), "objects": result.n_objects, "tiles": result.n_tiles}
-    if part.mask is not None or part.tissue is not None:
-        row |= {"skipped": result.n_skipped, "fraction": round(result.fraction, 4)}
-    return row
+    found = {"model": name, "shape": list(result.shape), "objects": result.n_objects, "tiles": result.n_tiles}
+    if request.part.has_region:
+        found |= {"skipped": result.n_skipped, "fraction": round(result.fraction, 4)}
+    return found
 
 
 def _segment(
     job: Job,
     models: Models,
-    options: DetectionOptions,
-    part: ImagePart,
+    request: PredictionRequest,
     clock: Stopwatch,
     *,
     progress: bool,
@@ -103,12 +126,18 @@ def _segment(
     hold: bool,
 ) -> tuple[str, SlideResult]:
     with clock.timing("opening"):
-        source = open_image(job.image, part, options.memory, hold=hold)
+        source = open_image(job.image, request.part, request.options.memory, hold=hold)
     with source:
         name, model = models.suited_to(source)
-        shown = progress and not (several and isinstance(source, HeldSource))
         result = segment_source(
-            model, job.image, source, job.outputs, options, part=part, journal=job.journal, progress=shown
+            model,
+            job.image,
+            source,
+            job.outputs,
+            request.options,
+            part=request.part,
+            journal=job.journal,
+            progress=progress and not (several and isinstance(source, HeldSource)),
         )
     return name, result
 

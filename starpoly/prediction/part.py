@@ -58,7 +58,17 @@ class ImagePart:
     @property
     def is_whole(self) -> bool:
         """Whether all pixels of the finest level count."""
-        return not (self.level or self.roi is not None or self.mask is not None or self.tissue is not None)
+        return not (self.level or self.roi is not None or self.has_region)
+
+    @property
+    def has_region(self) -> bool:
+        """Whether objects are wanted only where mask or tissue are."""
+        return self.mask is not None or self.tissue is not None
+
+    @property
+    def fits_any_image(self) -> bool:
+        """Whether every image has such a part: no level, channels, region or mask that it may lack."""
+        return not (self.level or self.channels or self.roi is not None or self.mask is not None)
 
     def region(self, image: Any, source: Source) -> RegionMask | None:
         """Where objects are wanted, from mask or tissue; None for everywhere.
@@ -70,7 +80,7 @@ class ImagePart:
         source : Source
             This part of it.
         """
-        if self.mask is None and self.tissue is None:
+        if not self.has_region:
             return None
         from ..io.readers.images import open_source
         from .region_masks import read_mask

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -143,7 +143,15 @@ def segment_source(
     model, outputs, options, part, journal, progress
         As for :func:`segment_slide`.
     """
-    run = _Run(model, image, source, outputs, model.resolve_options(options, source.pixel_size), part, progress)
+    run = _Run(
+        model=model,
+        image=image,
+        source=source,
+        outputs=outputs,
+        options=model.resolve_options(options, source.pixel_size),
+        part=part,
+        progress=progress,
+    )
     if not isinstance(source, HeldSource):
         return run.streamed(journal)
     result = run.held(source)
@@ -156,74 +164,67 @@ def _by_name(
     part: ImagePart | None, options: DetectionOptions | None, settings: dict[str, Any]
 ) -> tuple[ImagePart, DetectionOptions]:
     of_part = {name: settings.pop(name) for name in list(settings) if name in ImagePart.__dataclass_fields__}
-    part = ImagePart() if part is None else part
-    if of_part:
-        part = ImagePart(**{**{name: getattr(part, name) for name in ImagePart.__dataclass_fields__}, **of_part})
-    return part, DetectionOptions.of(options, settings)
+    return replace(part or ImagePart(), **of_part), DetectionOptions.of(options, settings)
 
 
+@dataclass(eq=False)
 class _Run:
     """One image on its way to its files."""
 
-    def __init__(
-        self,
-        model: Detector,
-        image: Any,
-        source: Source,
-        outputs: SlideOutputs,
-        options: DetectionOptions,
-        part: ImagePart,
-        progress: bool,
-    ) -> None:
-        self._model, self._image, self._source, self._outputs = model, image, source, outputs
-        self._options, self._part, self._progress = options, part, progress
+    model: Detector
+    image: Any
+    source: Source
+    outputs: SlideOutputs
+    options: DetectionOptions
+    part: ImagePart
+    progress: bool
+
+    def __post_init__(self) -> None:
         self._clock = Stopwatch()
         self._region: RegionMask | None = None
-        if part.mask is not None or part.tissue is not None:
+        if self.part.has_region:
             with self._clock.timing("tissue"):
-                self._region = part.region(image, source)
-        self._input = match_channels(source, model.spec.network.n_channels, merge=part.merge_channels)
-        shape = source.shape[:2]
-        self._foreground = model.foreground_mask(shape, options)
-        for path in outputs.paths.values():
+                self._region = self.part.region(self.image, self.source)
+        n_channels = self.model.spec.network.n_channels
+        self._input = match_channels(self.source, n_channels, merge=self.part.merge_channels)
+        self._foreground = self.model.foreground_mask(self.source.shape[:2], self.options)
+        for path in self.outputs.paths.values():
             make_folder(path.parent)
 
     def held(self, source: HeldSource) -> SlideResult:
         """Detect in memory, then write."""
-        pixels = source.pixels if self._input is source else self._input[:, :]
-        found = self._detect(pixels)
-        shape, spec = source.shape[:2], self._model.spec
-        drawn = WholeLabels(found.polygons, (shape[0], shape[1]), self._foreground, spec.class_names)
+        found = self._detect(source.pixels if self._input is source else self._input[:, :])
+        spec = self.model.spec
+        drawn = WholeLabels(found.polygons, source.shape[:2], self._foreground, spec.class_names)
         results = ImageResults(drawn, spec, source.pixel_size)
         with self._clock.timing("writing"):
-            if self._outputs.labels is not None and len(self._outputs.paths) > 1:
-                self._outputs.labels.unlink(
-                    missing_ok=True
-                )  # those of an earlier run must not stand for what comes now
-            for format_, path in self._outputs.formats():
+            if self.outputs.labels is not None and len(self.outputs.paths) > 1:
+                # those of an earlier run must not stand for what comes now
+                self.outputs.labels.unlink(missing_ok=True)
+            for format_, path in self.outputs.formats():
                 format_.write(path, results)
             self._write_companions(found, drawn, drawn.count())
-            if self._outputs.labels is not None:
-                FORMATS["labels"].write(self._outputs.labels, results)
+            if self.outputs.labels is not None:
+                FORMATS["labels"].write(self.outputs.labels, results)
         return self._result(found, drawn.count())
 
     def streamed(self, journal: Path | None) -> SlideResult:
         """Write while the rest is found."""
-        shape, spec = self._source.shape[:2], self._model.spec
+        shape, spec = self.source.shape[:2], self.model.spec
         with ExitStack() as stack:
             state = None if journal is None else stack.enter_context(self._open_journal(journal))
             trim_malloc()
             limit_malloc_arenas()  # of the threads that read and write
             labels = StreamingLabels(shape, spec.class_names, clock=self._clock, foreground=self._foreground)
-            results = ImageResults(labels, spec, self._source.pixel_size)
+            results = ImageResults(labels, spec, self.source.pixel_size)
             with Writers(labels) as writers:
-                for format_, path in self._outputs.formats():
+                for format_, path in self.outputs.formats():
                     writers.start(partial(retry_larger, partial(format_.write, path, results)))
-                if self._outputs.labels is not None:
-                    writers.start_last(partial(_write_labels, FORMATS["labels"], self._outputs.labels, results))
+                if self.outputs.labels is not None:
+                    writers.start_last(partial(_write_labels, FORMATS["labels"], self.outputs.labels, results))
                 found = self._detect(self._input, journal=state, receiver=labels)
                 with self._clock.timing("writing"):
-                    writers.wait(shown=self._progress)
+                    writers.wait(shown=self.progress)
                     self._write_companions(found, labels.whole, labels.count())
                     writers.finish()
             if state is not None:
@@ -231,23 +232,23 @@ class _Run:
         return self._result(found, labels.count())
 
     def _detect(self, image: Any, **streams: Any) -> Detection:
-        return self._model.detect(
+        return self.model.detect(
             image,
-            self._options,
+            self.options,
             region=self._region,
             foreground=self._foreground,
-            progress=self._progress,
+            progress=self.progress,
             **streams,
         )
 
     def _open_journal(self, folder: Path) -> Any:
-        spec = self._model.spec
+        spec = self.model.spec
         run = {
             "starpoly": __version__,
-            "model": self._model.fingerprint(),
-            "input": identify(self._image, self._source),
-            **self._options.identity(),
-            **self._part.identity(self._region),
+            "model": self.model.fingerprint(),
+            "input": identify(self.image, self.source),
+            **self.options.identity(),
+            **self.part.identity(self._region),
         }
         kind = {
             "n_rays": spec.network.n_rays,
@@ -260,25 +261,25 @@ class _Run:
         self, found: Detection, drawn: RegionLabels | Callable[[], RegionLabels], n_objects: int
     ) -> None:
         """The files that need the image or the run."""
-        if self._outputs.overlay is not None:
-            write_overlay_of(self._outputs.overlay, self._source, drawn() if callable(drawn) else drawn)
-        if self._outputs.provenance is not None:
+        if self.outputs.overlay is not None:
+            write_overlay_of(self.outputs.overlay, self.source, drawn() if callable(drawn) else drawn)
+        if self.outputs.provenance is not None:
             record = describe_run(
-                self._model,
+                self.model,
                 found,
                 image=self._identity(),
-                settings=self._options.identity(),
+                settings=self.options.identity(),
                 n_objects=n_objects,
                 seconds=found.seconds | self._clock.seconds,
             )
-            write_provenance(self._outputs.provenance, record)
+            write_provenance(self.outputs.provenance, record)
 
     def _identity(self) -> dict[str, Any]:
-        return identify(self._image, self._source) | {
-            "file": _path_of(self._image),
-            "pixel_size": self._source.pixel_size,
-            **self._part.identity(self._region),
-            "mask_from": self._part.tissue or _path_of(self._part.mask),
+        return identify(self.image, self.source) | {
+            "file": _path_of(self.image),
+            "pixel_size": self.source.pixel_size,
+            **self.part.identity(self._region),
+            "mask_from": self.part.tissue or _path_of(self.part.mask),
             "fraction": round(self._fraction, 4),
         }
 
@@ -288,7 +289,7 @@ class _Run:
 
     def _result(self, found: Detection, n_objects: int) -> SlideResult:
         seconds = found.seconds | self._clock.seconds
-        return SlideResult(n_objects, self._source.shape, found.n_tiles, seconds, found.n_skipped, self._fraction)
+        return SlideResult(n_objects, self.source.shape, found.n_tiles, seconds, found.n_skipped, self._fraction)
 
 
 def _write_labels(format_: Format, path: Path, results: ImageResults, before_naming: Callable[[], None]) -> None:

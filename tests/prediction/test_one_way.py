@@ -205,7 +205,7 @@ def test_every_option(monkeypatch, folder, kind, options):
 
 
 CHANCE = random.Random(15)
-COMBINATIONS = [(CHANCE.choice([*INPUTS]), CHANCE.sample([*OPTIONS], 3), CHANCE.choice("13")) for _ in range(40)]
+COMBINATIONS = [(CHANCE.choice([*INPUTS]), CHANCE.sample([*OPTIONS], 3), CHANCE.choice("13")) for _ in range(30)]
 
 
 @pytest.mark.parametrize(("kind", "names", "model"), COMBINATIONS)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from starpoly.cli.throughput import Throughput
+from starpoly.prediction.throughput import Throughput
 
 
 def test_rates_are_of_the_images_that_were_done():
