@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ImageError, TooLargeError
+from ..images.axes import to_yxc
 from ..io.readers.array import ArraySource
 from ..io.readers.header import Header
 from ..io.readers.images import open_source, read_header, read_image
@@ -66,6 +67,8 @@ def open_image(image: Any, part: ImagePart, memory: int | None = None, *, hold: 
         If it cannot be read.
     """
     size = check_pixel_size(part.pixel_size, "pixel size")
+    if part.axes is not None:
+        image = _in_order(image, part.axes)
     header = _header(image)
     if hold and part.is_whole and header is not None and _is_small(header.shape, header.n_bytes, memory):
         # decoded at once, which is faster than by region
@@ -81,6 +84,15 @@ def open_image(image: Any, part: ImagePart, memory: int | None = None, *, hold: 
     except BaseException:
         source.close()
         raise
+
+
+def _in_order(image: Any, axes: str) -> Any:
+    """An array with axes YX or YXC."""
+    if isinstance(image, str | Path):
+        raise ImageError(
+            f"{image}: expected a file to name its axes itself, got axes {axes!r} beside it; leave them out"
+        )
+    return to_yxc(image, axes)[0]
 
 
 def _header(image: Any) -> Header | None:

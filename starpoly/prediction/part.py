@@ -39,6 +39,11 @@ class ImagePart:
         Micrometres per pixel (y, x) of the level; replaces what the file says.
     merge_channels : bool
         Merge channels that a model cannot take into grey, with a warning, in place of an error.
+    axes : str, optional
+        Letters of the axes of an array in another order, such as ``"CYX"``, see :func:`starpoly.images.to_yxc`. A file names
+        its axes itself. Results have axes YX.
+    normalizer : bool, Normalizer or csbdeep.data.Normalizer
+        As for :meth:`starpoly.StarPoly2D.predict_instances`.
     """
 
     level: int = 0
@@ -48,6 +53,8 @@ class ImagePart:
     tissue: str | None = None
     pixel_size: tuple[float, float] | None = None
     merge_channels: bool = False
+    axes: str | None = None
+    normalizer: Any = True
 
     def __post_init__(self) -> None:
         if self.mask is not None and self.tissue is not None:

@@ -18,6 +18,7 @@ from ..detection.detector import Detector
 from ..detection.journal import discard, open_journal
 from ..detection.options import DetectionOptions
 from ..detection.pipeline import Detection
+from ..images.normalization import as_normalizer
 from ..io.files.atomic import make_folder
 from ..io.files.identity import identify
 from ..io.readers.channels import match_channels
@@ -235,6 +236,7 @@ class _Run:
         return self.model.detect(
             image,
             self.options,
+            normalizer=self.part.normalizer,
             region=self._region,
             foreground=self._foreground,
             progress=self.progress,
@@ -249,6 +251,7 @@ class _Run:
             "input": identify(self.image, self.source),
             **self.options.identity(),
             **self.part.identity(self._region),
+            **self._normalizer_identity(),
         }
         kind = {
             "n_rays": spec.network.n_rays,
@@ -256,6 +259,13 @@ class _Run:
             "max_distance": spec.max_distance,
         }
         return open_journal(folder, run, **kind)
+
+    def _normalizer_identity(self) -> dict[str, Any]:
+        """What tells a normaliser that was given from others."""
+        if self.part.normalizer is True:
+            return {}
+        _, normalizer = as_normalizer(self.part.normalizer, self._input)
+        return {"normalizer": normalizer.to_dict()}
 
     def _write_companions(
         self, found: Detection, drawn: RegionLabels | Callable[[], RegionLabels], n_objects: int

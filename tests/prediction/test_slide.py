@@ -9,7 +9,7 @@ import pytest
 import tifffile
 
 from starpoly.config import ModelSpec, NetworkConfig, NormalizationConfig
-from starpoly.errors import StarpolyError
+from starpoly.errors import ImageError, StarpolyError
 from starpoly.io.readers.images import open_source
 from starpoly.model import StarPoly2D
 from starpoly.prediction import opening
@@ -17,7 +17,7 @@ from starpoly.prediction.formats import SlideOutputs
 from starpoly.prediction.slide import SlideResult, segment_slide
 from starpoly.tiling import Box
 
-from support.painted import Broken, PaintedModel, disks, paint
+from support.painted import Broken, PaintedModel, disks, identity, paint
 
 pytestmark = pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
 
@@ -140,3 +140,29 @@ def test_fingerprint_tells_models_apart():
 def test_a_result_tells_its_size_in_one_line():
     result = SlideResult(512, (3000, 2000, 3), 6, {"network": 1.0}, n_skipped=2)
     assert repr(result) == "SlideResult(512 objects in 3000 x 2000 px, 4 of 6 tiles)"
+
+
+def test_axes_and_normalizers_of_csbdeep_reach_the_files(slide, tmp_path):
+    from csbdeep.data import NoNormalizer, PercentileNormalizer
+
+    image, expected = slide[1], slide[2]
+    files = outputs(tmp_path)
+    segment_slide(PaintedModel(), image.transpose(2, 0, 1), files, axes="CYX", normalizer=NoNormalizer())
+    np.testing.assert_array_equal(tifffile.imread(files.labels), expected)
+    with pytest.raises(ImageError, match="to name its axes itself, got axes 'CYX'"):
+        segment_slide(PaintedModel(), slide[0], files, axes="CYX")
+    model = PaintedModel()
+    model._normalizer = lambda image, given: (seen.append(given), (image, identity()))[1]
+    seen: list = []
+    given = PercentileNormalizer(2, 99)
+    segment_slide(model, image, files, normalizer=given)
+    assert seen == [given]
+
+
+def test_a_run_with_another_normalizer_is_another_run(slide, tmp_path):
+    model, journal = PaintedModel(), tmp_path / "journal"
+    model._predictor = Broken()
+    with pytest.raises(RuntimeError, match="broken"):
+        segment_slide(model, slide[0], outputs(tmp_path), journal=journal, normalizer=False)
+    with pytest.raises(StarpolyError, match="another normalizer"):
+        segment_slide(PaintedModel(), slide[0], outputs(tmp_path), journal=journal)
