@@ -1,0 +1,50 @@
+"""Channels of a source: as those of an array, however small the blocks in which it is read."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from starpoly.errors import ImageError
+from starpoly.images import percentiles
+from starpoly.images.channels import as_channels
+from starpoly.io.readers.channels import match_channels
+from starpoly.io.readers.images import open_source
+
+from support.inputs import grey, stack, with_last
+
+LAST_PIXEL = with_last(stack(1), 255)
+LAST_PIXEL[-1, -1, -1] = 254
+CASES = {
+    "grey": stack(1),
+    "rgb": stack(3),
+    "grey as rgb": np.repeat(grey()[..., None], 3, axis=2),
+    "one that varies": np.stack([0 * grey(), grey(), 0 * grey()], axis=2),
+    "constant": np.zeros((20, 30, 3), np.uint8),
+    "not a number": np.full((20, 30, 3), np.nan, np.float32),
+    "alpha": with_last(stack(3), 255),
+    "grey and alpha": with_last(stack(1), 3),
+    "two channels": stack(2),
+    "two channels but for a pixel": LAST_PIXEL,
+    "four channels": stack(4),
+    "five channels": stack(5),
+}
+
+
+@pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
+@pytest.mark.parametrize("n_channels", [1, 3])
+@pytest.mark.parametrize("image", CASES.values(), ids=CASES)
+def test_a_source_in_blocks_has_the_channels_of_the_array(monkeypatch, image, n_channels):
+    try:
+        expected = as_channels(image, n_channels)
+    except ImageError as refused:
+        expected = str(refused)
+    monkeypatch.setattr(percentiles, "_BLOCK_PIXELS", 100)
+    if isinstance(expected, str):
+        with pytest.raises(ImageError) as error:
+            match_channels(open_source(image), n_channels)
+        assert str(error.value).endswith(expected)
+        return
+    found = match_channels(open_source(image), n_channels)
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found[:, :], expected)
