@@ -59,7 +59,7 @@ class ArraySource(Source):
         return pixels if tuple(channels) == tuple(range(self.shape[2])) else pixels[..., list(channels)]
 
 
-class HeldSource(ArraySource):
+class DecodedSource(ArraySource):
     """A file that cannot be read by region, decoded whole.
 
     Parameters
@@ -84,7 +84,7 @@ class HeldSource(ArraySource):
 
     def made_by(self) -> tuple[Callable[..., Source], tuple[Any, ...]]:
         """See :meth:`Source.made_by`."""
-        return reopen, (partial(HeldSource, read=self._read), self._path, self.level, self.name)
+        return reopen, (partial(DecodedSource, read=self._read), self._path, self.level, self.name)
 
 
 def _block(array: Any) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...errors import ImageError
 from ...images.channels import apply_palette, cmyk_to_rgb
-from .array import HeldSource
+from .array import DecodedSource
 from .header import Header
 from .registry import first_bytes
 from .source import Source
@@ -33,7 +33,7 @@ _open_lock = threading.Lock()
 
 def open_image(path: Path, level: int = 0) -> Source:
     """Decode a PNG, JPEG or BMP file, which cannot be read by region."""
-    return HeldSource(path, level, read_whole)
+    return DecodedSource(path, level, read_whole)
 
 
 def read_whole(path: Path, *, raw: bool = False) -> NDArray:

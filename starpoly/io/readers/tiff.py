@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...errors import ImageError, StarpolyWarning
 from ...parallel import n_threads
 from ...tiling import Box
-from .array import HeldSource
+from .array import DecodedSource
 from .axes import arrange_axes
 from .blocks import BlockGrid
 from .header import Header
@@ -34,7 +34,7 @@ def open_image(path: Path, level: int = 0) -> Source:
     try:
         return TiffSource(path, level)
     except NotByRegionError:
-        return HeldSource(path, level, read_whole)
+        return DecodedSource(path, level, read_whole)
 
 
 def read_whole(path: Path, *, raw: bool = False) -> NDArray:
