@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from support.valsplit import val_pairs
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -16,7 +18,6 @@ def test_same_objects_as_stardist_off_the_border(shared, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     sys.modules.pop("stardist_agreement", None)
     from stardist_agreement import compare
-    from test_shipped_models import val_pairs
 
     figures = compare(shared / "peer" / "stardist-fluo", [image for image, _ in val_pairs(shared)][::6])
     assert figures["largest_difference_probability"] < 1e-4
