@@ -195,8 +195,8 @@ class Detector:
             object that covers it; objects without a visible pixel are dropped.
         details : dict
             In the order of the labels: ``coord`` (n, 2, n_rays) vertices (y, x), ``points`` (n, 2) centres (y, x),
-            ``prob`` (n,) scores, ``polygons`` (:class:`~starpoly.StarPolygons`), ``normalizer``, ``seconds`` per stage and
-            ``detection`` (:class:`~starpoly.detection.Detection`). Models with classes add ``class_prob``
+            ``prob`` (n,) scores, ``polygons`` (:class:`~starpoly.StarPolygons`), ``normalizer``, ``seconds`` per stage
+            and ``detection`` (:class:`~starpoly.detection.Detection`). Models with classes add ``class_prob``
             (n, n_classes + 1) and ``class_id`` (n,). Calibrated models add ``confidence`` (n,), the probability that an
             object is correct.
 

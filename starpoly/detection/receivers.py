@@ -21,8 +21,8 @@ class PolygonReceiver(Protocol):
         polygons : StarPolygons
             Newly kept polygons, in any order.
         centres, points : float
-            Lower bounds on the rows of all later polygons: of their centres and of any of their points. Infinite if none
-            will follow.
+            Lower bounds on the rows of all later polygons: of their centres and of any of their points. Infinite if
+            none will follow.
         """
         ...
 

@@ -50,8 +50,8 @@ def find_tissue(source: Source, open_level: Callable[[int, Box], Source] | None 
     Parameters
     ----------
     source : Source
-        The image. Without a suitable level, the whole image is read once in bounded memory; subsampling would miss small
-        objects.
+        The image. Without a suitable level, the whole image is read once in bounded memory; subsampling would miss
+        small objects.
     open_level : callable, optional
         ``open_level(level, box)`` opens a box of another pyramid level. A level with pixels of up to
         :data:`~starpoly.prediction.coarse_view.COARSE_PIXEL` then replaces the image.
