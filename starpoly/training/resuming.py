@@ -1,4 +1,4 @@
-"""What a resumed training must share with the one that it continues."""
+"""Settings that a resumed training must share with its checkpoint."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .unlabelled import labelling_epochs
 
 
 def settings_of(network: NetworkConfig, training: TrainingConfig, data: TrainingInputs) -> dict[str, Any]:
-    """The settings that count, as JSON gives them back."""
+    """The relevant settings, as JSON types."""
     labelled = training.to_dict()
     settings = {
         "network": network.to_dict(),
@@ -30,7 +30,7 @@ def settings_of(network: NetworkConfig, training: TrainingConfig, data: Training
 def changed_settings(state: dict[str, Any], settings: dict[str, Any], training: TrainingConfig) -> list[str]:
     """Names of the settings that differ from those of a checkpoint.
 
-    Until unlabelled images are labelled for the first time, they may be added or changed.
+    Unlabelled images may change until their first labelling.
     """
     before = state["settings"]
     names = set(before) | set(settings)
