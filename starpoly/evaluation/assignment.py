@@ -36,9 +36,9 @@ def assign(
 
     Notes
     -----
-    A good pair (score >= thresh) whose objects have no other good pair lies in every optimum: replacing it by pairs below
-    the threshold loses a match. For the IoU and ``thresh > 0.5`` all good pairs are of this kind: an object cannot share
-    more than half of itself with two others. The rest splits into small groups.
+    A good pair (score >= thresh) whose objects have no other good pair lies in every optimum: replacing it by pairs
+    below the threshold loses a match. For the IoU and ``thresh > 0.5`` all good pairs are of this kind: an object
+    cannot share more than half of itself with two others. The rest splits into small groups.
     """
     good = scores >= scores.dtype.type(thresh)
     alone = good & (_degree(true_index, good) == 1) & (_degree(pred_index, good) == 1)
@@ -117,8 +117,8 @@ def _solve_sparse(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Find the same optimum in memory proportional to the number of pairs.
 
-    The solver assigns every row, so each true object gets its own "no match" column. It treats a weight of 0 as no edge,
-    so all weights grow by 1; every row is used once, which keeps the comparison.
+    The solver assigns every row, so each true object gets its own "no match" column. It treats a weight of 0 as no
+    edge, so all weights grow by 1; every row is used once, which keeps the comparison.
     """
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import min_weight_full_bipartite_matching

@@ -94,8 +94,8 @@ def overlaps(y_true: NDArray[Any], y_pred: NDArray[Any]) -> Overlaps:
     Parameters
     ----------
     y_true, y_pred : integer arrays of the same shape
-        Label images, 0 is background; ids need not be consecutive. Read once, in blocks of rows, so memory-mapped arrays
-        are never loaded completely.
+        Label images, 0 is background; ids need not be consecutive. Read once, in blocks of rows, so memory-mapped
+        arrays are never loaded completely.
 
     Raises
     ------

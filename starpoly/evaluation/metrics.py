@@ -135,8 +135,8 @@ def matching(
     Raises
     ------
     DataError
-        If an array is no label image (not integers, negative ids), shapes differ, a threshold lies outside 0 to 1, or the
-        criterion is unknown.
+        If an array is no label image (not integers, negative ids), shapes differ, a threshold lies outside 0 to 1, or
+        the criterion is unknown.
     """
     single, thresholds = _thresholds(thresh)
     table = overlaps(y_true, y_pred)
@@ -178,8 +178,8 @@ def matching_dataset(
     Parameters
     ----------
     y_true, y_pred : iterables of label images
-        Images in the same order. Generators are consumed one image at a time. A (Y, X) array is one image, an array with
-        more axes a stack.
+        Images in the same order. Generators are consumed one image at a time. A (Y, X) array is one image, an array
+        with more axes a stack.
     thresh, criterion
         See :func:`matching`.
     by_image : bool

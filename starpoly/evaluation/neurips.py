@@ -52,8 +52,8 @@ def neurips_score(
 
     Notes
     -----
-    For large images, the organisers' script casts predicted ids to the dtype of the true labels, and it rounds each F1 to
-    four digits. Here ids never wrap and nothing is rounded.
+    For large images, the organisers' script casts predicted ids to the dtype of the true labels, and it rounds each F1
+    to four digits. Here ids never wrap and nothing is rounded.
     """
     if y_pred is None:
         y_pred = np.broadcast_to(np.zeros((), np.uint8), np.shape(y_true))

@@ -44,8 +44,8 @@ class ScoredMatches:
 def match_scored(polygons: StarPolygons, y_true: NDArray) -> ScoredMatches:
     """Match polygons in score order with a label image.
 
-    Above an IoU of 0.5, an object has at most one partner. So its best IoU determines the thresholds at which it is a true
-    positive.
+    Above an IoU of 0.5, an object has at most one partner. So its best IoU determines the thresholds at which it is a
+    true positive.
 
     Parameters
     ----------

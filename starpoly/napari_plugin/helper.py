@@ -40,12 +40,12 @@ def run(
     Yields
     ------
     int
-        Number of finished epochs in the log, whenever it has changed.
+        Number of finished epochs in the log, after each change.
 
     Returns
     -------
     object
-        What the function returns. Its error is raised here; a process that has died is replaced next time.
+        The function's result. Its error is raised here. The next call replaces a dead process.
     """
     future: Future[Any] = _pool().submit(function, *args, **settings)
     told = 0

@@ -52,8 +52,8 @@ def split_planes(
 ) -> LabelledPlanes:
     """Turn two layers into pairs for training and validation.
 
-    In a stack, planes with objects are the pairs; the last ones validate. A single plane is cut in two across its longer
-    side.
+    In a stack, planes with objects are the pairs; the last ones validate. A single plane is cut in two across its
+    longer side.
 
     Parameters
     ----------

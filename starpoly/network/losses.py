@@ -2,8 +2,8 @@
 
 Each target pixel has a weight, 0 where the label image says "ignore". Keras passes one array to a loss, so targets are
 packed along the last axis: probability ``[probability, weight]``, distances ``[distances ..., probability, weight]``,
-classes ``[one-hot classes ..., weight]``, foreground ``[foreground ..., weights ...]`` with one entry of each per pixel of
-a grid cell.
+classes ``[one-hot classes ..., weight]``, foreground ``[foreground ..., weights ...]`` with one entry of each per pixel
+of a grid cell.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Receptive field of a network, computed from the model's graph.
 
 Each axis is computed separately. In a tensor with a spacing of ``s`` pixels, position ``i`` depends on the pixels from
-``low[i]`` to ``high[i]``. Both repeat, shifted, with the network's total stride, so one period is enough. Each layer maps
-the intervals of its input to those of its output. Where branches join, the interval covers both. The radius is a bound
-for any network, and exact if all weights are nonzero.
+``low[i]`` to ``high[i]``. Both repeat, shifted, with the network's total stride, so one period is enough. Each layer
+maps the intervals of its input to those of its output. Where branches join, the interval covers both. The radius is a
+bound for any network, and exact if all weights are nonzero.
 
 References
 ----------

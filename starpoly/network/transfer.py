@@ -10,7 +10,8 @@ def transfer_weights(source: keras.Model, target: keras.Model) -> list[str]:
     """Copy matching weights from ``source`` to ``target``, by layer name.
 
     Weights of the same shape are copied. From one input channel to several, the kernel is divided evenly among them; from
-    several to one, kernels are summed. Both keep the output for an image of equal channels. All other weights stay fresh.
+    several to one, kernels are summed. Both keep the output for an image of equal channels. All other weights stay
+    fresh.
 
     Parameters
     ----------

@@ -77,7 +77,8 @@ def predict_file(
     -------
     dict of JSON types
         A row of the :class:`~starpoly.prediction.summary.Summary`. Finished images have ``model``, ``shape``,
-        ``objects`` and ``tiles``. Mask or tissue add ``skipped`` (tiles) and ``fraction`` (share of the image that is analysed).
+        ``objects`` and ``tiles``. Mask or tissue add ``skipped`` (tiles) and ``fraction`` (share of the image that is
+        analysed).
 
     Raises
     ------

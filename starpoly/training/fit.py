@@ -46,7 +46,8 @@ def fit(
     folder : Path
         Model folder, created if missing. Also holds ``training.csv`` and the checkpoint.
     data : TrainingInputs
-        Unlabelled images (see :mod:`starpoly.training.self_training`) may change between runs until their first labelling.
+        Unlabelled images (see :mod:`starpoly.training.self_training`) may change between runs until their first
+        labelling.
     network, training, normalization : configs
         ``network`` defaults to that of ``init``, else to the default network.
     init : path, optional

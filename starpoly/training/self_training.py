@@ -1,7 +1,7 @@
 """Self-training on unlabelled images: the averaged model labels them a few times during training.
 
-Pseudo-labels (Lee 2013) come from a weight-averaged teacher (Tarvainen & Valpola 2017). Only confident labels count, and
-the student sees stronger augmentation (Sohn et al. 2020). Each batch depends on the seed, the step and the round's
+Pseudo-labels (Lee 2013) come from a weight-averaged teacher (Tarvainen & Valpola 2017). Only confident labels count,
+and the student sees stronger augmentation (Sohn et al. 2020). Each batch depends on the seed, the step and the round's
 labels. The labels are stored on disk, so a resumed training uses the same.
 """
 

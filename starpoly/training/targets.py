@@ -30,8 +30,8 @@ class Targets:
     classes : (h, w, n_classes + 1) or None
         One-hot class, background first; all zero where the class of an object is unknown.
     foreground, foreground_weight : (h, w, grid_y * grid_x) or None
-        Foreground and weight of each pixel of a grid cell, row by row. The weight is higher near boundaries, which refine
-        outlines, and 0 where the label is negative.
+        Foreground and weight of each pixel of a grid cell, row by row. The weight is higher near boundaries, which
+        refine outlines, and 0 where the label is negative.
     """
 
     probability: NDArray[np.float32]

@@ -1,8 +1,8 @@
 """Probability and suppression thresholds, chosen on labelled images by average precision.
 
-Greedy suppression depends only on better-scored candidates, and a pixel belongs to the best-scored polygon. So objects at
-a higher probability threshold are an unchanged subset of those at a lower one. One detection with a low threshold gives
-the average precision at all higher ones.
+Greedy suppression depends only on better-scored candidates, and a pixel belongs to the best-scored polygon. So objects
+at a higher probability threshold are an unchanged subset of those at a lower one. One detection with a low threshold
+gives the average precision at all higher ones.
 """
 
 from __future__ import annotations

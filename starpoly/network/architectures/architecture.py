@@ -23,8 +23,8 @@ class Architecture:
     Parameters
     ----------
     config : type of Config
-        Argument of ``build`` and ``bytes_per_pixel``: :class:`~starpoly.NetworkConfig`, or the architecture's own class,
-        read from ``NetworkConfig.settings``.
+        Argument of ``build`` and ``bytes_per_pixel``: :class:`~starpoly.NetworkConfig`, or the architecture's own
+        class, read from ``NetworkConfig.settings``.
     build : callable
         Builds a Keras model with fresh weights from a config. Output names are those of :mod:`starpoly.network.heads`.
     bytes_per_pixel : callable
@@ -32,8 +32,8 @@ class Architecture:
     auto_bfloat16 : bool
         Whether precision "auto" may choose bfloat16.
     without_normalization : callable, optional
-        Maps a ``NetworkConfig`` to the same network without batch normalisation. Prediction in bfloat16 folds it into the
-        convolutions. Layer names stay the same; the normalisation of layer ``x`` is named ``x_norm``.
+        Maps a ``NetworkConfig`` to the same network without batch normalisation. Prediction in bfloat16 folds it into
+        the convolutions. Layer names stay the same; the normalisation of layer ``x`` is named ``x_norm``.
     """
 
     config: type[Config]

@@ -25,8 +25,8 @@ _ACTIVATIONS = ("relu", "elu", "selu", "gelu", "softplus", "tanh", "sigmoid", "s
 class StarDistNetwork(Config):
     """Network settings of StarDist's ``config.json``, with StarDist's defaults.
 
-    ``features`` is ``net_conv_after_unet`` (0: no such layer); ``n_classes`` 0 means none. Dropout is omitted: it has no
-    effect in prediction.
+    ``features`` is ``net_conv_after_unet`` (0: no such layer); ``n_classes`` 0 means none. Dropout is omitted: it has
+    no effect in prediction.
     """
 
     n_channels: int = 1

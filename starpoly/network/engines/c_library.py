@@ -1,7 +1,7 @@
 """Run a frozen graph through TensorFlow's C API alone.
 
-Importing TensorFlow and Keras takes several times as long as segmenting an image. A frozen graph does not need them: the
-stable C API loads and runs it.
+Importing TensorFlow and Keras takes several times as long as segmenting an image. A frozen graph does not need them:
+the stable C API loads and runs it.
 
 References
 ----------

@@ -1,7 +1,7 @@
 """File format of a frozen network, independent of Keras.
 
-The first line is JSON (description and SHA-256 of the graph); the rest is the serialised graph. Reading executes nothing.
-:mod:`starpoly.network.engines.c_library` checks the graph's operations before running it.
+The first line is JSON (description and SHA-256 of the graph); the rest is the serialised graph. Reading executes
+nothing. :mod:`starpoly.network.engines.c_library` checks the graph's operations before running it.
 """
 
 from __future__ import annotations

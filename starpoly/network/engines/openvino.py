@@ -1,9 +1,9 @@
 """OpenVINO engine: runs the frozen graph, compiled for frequent window shapes.
 
-OpenVINO keeps its preferred memory layout between convolutions and fuses more operations than TensorFlow. In bfloat16 it
-takes about eight tenths of TensorFlow's time. Static shapes are fastest, but compiling takes as long as one or two
-megapixels. So a new window shape first runs on a dynamic-shape network, up to half slower. It is compiled once the extra
-cost equals that of compiling. Both use the same kernels and give the same bits.
+OpenVINO keeps its preferred memory layout between convolutions and fuses more operations than TensorFlow. In bfloat16
+it takes about eight tenths of TensorFlow's time. Static shapes are fastest, but compiling takes as long as one or two
+megapixels. So a new window shape first runs on a dynamic-shape network, up to half slower. It is compiled once the
+extra cost equals that of compiling. Both use the same kernels and give the same bits.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Read StarDist 2D model folders, without StarDist's code.
 
-The folder holds ``config.json`` (sparse in old versions), ``thresholds.json`` and weights in Keras's legacy HDF5 layout.
-starpoly builds the network (:mod:`starpoly.network.architectures.stardist_unet`) and matches weights by layer name, or by
-order for unnamed layers. It checks every shape.
+The folder holds ``config.json`` (sparse in old versions), ``thresholds.json`` and weights in Keras's legacy HDF5
+layout. starpoly builds the network (:mod:`starpoly.network.architectures.stardist_unet`) and matches weights by layer
+name, or by order for unnamed layers. It checks every shape.
 
 References
 ----------
