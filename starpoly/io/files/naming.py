@@ -19,7 +19,7 @@ _LABELS = re.compile(r"(?<=.)_labels?\.tiff?$", re.IGNORECASE)
 _REPORT = "report.html"
 _NO_IMAGE = re.compile(r"_seg\.npy$", re.IGNORECASE)  # Cellpose: pickled Python objects
 _LARGEST_ATTRIBUTES = 1 << 22  # bytes
-# a name such as a.ome.zarr does not say whether it holds an image or labels
+# names such as a.ome.zarr hold either images or labels
 _ENDINGS = tuple(
     ending for ending in ENDINGS.values() if ending.startswith("_") or not has_image_suffix(Path(f"a{ending}"))
 )

@@ -14,7 +14,7 @@ from ...tiling import Box, cut
 
 
 class RegionLabels(Protocol):
-    """A label image read by region, such as :class:`starpoly.labels.LazyLabels`. Calls may block until labels are final."""
+    """A label image read by region, such as :class:`starpoly.labels.LazyLabels`. Calls may block."""
 
     @property
     def shape(self) -> tuple[int, int]:
