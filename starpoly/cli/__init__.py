@@ -1,6 +1,6 @@
 """The command line: one file per sub-command, each with ``HELP``, ``add_arguments(parser)`` and ``run(args)``.
 
-Command files import what is heavy inside their functions, so that help and usage errors come at once.
+Command files import heavy modules inside functions, so help and usage errors appear at once.
 """
 
 import lazy_loader

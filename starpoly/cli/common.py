@@ -1,4 +1,4 @@
-"""What all sub-commands share: messages on stderr, one line each, and kinds of arguments."""
+"""Shared by all sub-commands: one-line messages on stderr, and argument types."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ..errors import StarpolyError, StarpolyWarning
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
-#: File that is being worked on, and where its warnings are collected; a stack, the last one counts.
+#: Stack of (current file, its warnings); the last entry is active.
 _subjects: list[tuple[str, list[str]]] = []
 
 
 def say(message: str) -> None:
     """Write one line to stderr, above a progress bar if one is shown."""
-    tqdm = sys.modules.get("tqdm")  # without it there is no bar
+    tqdm = sys.modules.get("tqdm")  # no tqdm, no bar
     if tqdm is None:
         sys.stderr.write(f"{message}\n")
     else:
@@ -31,7 +31,7 @@ def say(message: str) -> None:
 
 
 def say_error(error: BaseException, *, subject: object = "", verbose: bool = False) -> str:
-    """Write an error about ``subject`` as one line, with its traceback if ``verbose``; returns the message."""
+    """Write an error about ``subject`` as one line, plus its traceback if ``verbose``; return the message."""
     message = _with_subject(str(subject), describe(error))
     say(f"starpoly: error: {message}")
     if verbose:
@@ -40,7 +40,7 @@ def say_error(error: BaseException, *, subject: object = "", verbose: bool = Fal
 
 
 def describe(error: BaseException) -> str:
-    """An error's message in one line; for an unforeseen one its kind, and how to learn more."""
+    """An error's message in one line. Unexpected errors add their type and how to get the traceback."""
     text = " ".join(str(error).split())
     if isinstance(error, StarpolyError):
         return text
@@ -51,7 +51,7 @@ def describe(error: BaseException) -> str:
 
 @contextmanager
 def about(subject: object) -> Iterator[list[str]]:
-    """Warnings in the block are about ``subject``: they are shown with its name and collected in the list."""
+    """Prefix warnings in the block with ``subject`` and collect them in the yielded list."""
     messages: list[str] = []
     _subjects.append((str(subject), messages))
     try:
@@ -83,7 +83,7 @@ def warnings_as_lines(*, quiet: bool = False, verbose: bool = False) -> Iterator
 
 @contextmanager
 def log_as_lines(*, quiet: bool = False) -> Iterator[None]:
-    """Show what starpoly logs, from INFO on, as lines with the name of the file that is worked on."""
+    """Show starpoly's log from INFO on, one line per record, prefixed with the current file."""
     handler, logger = _Lines(), logging.getLogger("starpoly")
     level, propagate = logger.level, logger.propagate
     logger.addHandler(handler)
@@ -105,7 +105,7 @@ class _Lines(logging.Handler):
 
 
 def _with_subject(subject: str, text: str) -> str:
-    subject = " ".join(subject.split())  # a name may have line breaks, a message may not
+    subject = " ".join(subject.split())  # file names may hold line breaks; messages stay on one line
     return text if text.startswith(subject) else f"{subject}: {text}"
 
 

@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
 
     images = args.output / "images"
     write_demo_images(images)
-    # the same command as a user would type, so that the demo shows exactly what predict does
+    # parse a real command line: the demo does exactly what predict does
     parser = argparse.ArgumentParser(prog="starpoly predict")
     predict.add_arguments(parser)
     arguments = [str(images), "-o", str(args.output), "--overlay", "--table"]
@@ -37,15 +37,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def demo_images() -> dict[str, NDArray[np.uint8]]:
-    """Real images of nuclei and cells by name; none is downloaded.
+    """Real images of nuclei and cells, by name. All ship with starpoly or scikit-image.
 
     Returns
     -------
     dict of str to (height, width) or (height, width, 3) uint8
         From DSB2018: two of nuclei in fluorescence, two of stained nuclei in colour (a smear, a tissue) and one of
-        cells in brightfield. From scikit-image: ``ihc_haematoxylin``, the nuclear stain of an immunohistochemistry
-        section of colon, separated by colour deconvolution (Ruifrok & Johnston 2001), and ``phase_cell``, one cell
-        in suspension, quantitative phase.
+        cells in brightfield. From scikit-image: ``ihc_haematoxylin``, the nuclear stain of a colon section
+        (immunohistochemistry, colour deconvolution after Ruifrok & Johnston 2001), and ``phase_cell``, one cell in
+        suspension (quantitative phase).
     """
     import numpy as np
     from PIL import Image
@@ -66,7 +66,7 @@ def _haematoxylin(section: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def write_demo_images(folder: Path) -> list[Path]:
-    """Write the demo images to ``folder`` (made if needed) as PNG.
+    """Write the demo images to ``folder`` as PNG; create the folder if needed.
 
     Raises
     ------

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Score, print and write; 1 if an image has an error (the others are scored), else 0."""
+    """Score, print and write. Return 1 if an image has an error, else 0; the other images are still scored."""
     from ..evaluation.files import pair_label_files, read_samples
     from ..evaluation.report import check_output, evaluate
     from ..evaluation.text import format_report
@@ -71,12 +71,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def parse_thresholds(text: str) -> tuple[float, ...]:
-    """IoU thresholds from "0.5", "0.5,0.75" or "0.5:0.95:0.05" (the last value is included).
+    """Parse IoU thresholds such as "0.5", "0.5,0.75" or "0.5:0.95:0.05" (stop included).
 
     Raises
     ------
     DataError
-        If the text is something else, or a threshold does not lie above 0 and up to 1.
+        If the text has another form, or a threshold lies outside (0, 1].
     """
     expected = f"--iou: expected a number, a comma list or start:stop:step from 0 to 1, got {text!r}; for example 0.5:0.95:0.05"
     try:

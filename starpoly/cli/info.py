@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what a bug report needs."""
+    """Print the facts for a bug report."""
     facts = collect()
     if args.json:
         sys.stdout.write(json.dumps(facts, indent=2) + "\n")
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def collect() -> dict[str, str]:
-    """Versions and devices, by name; importing the backend takes seconds."""
+    """Versions and devices, by name. Slow: imports the backend."""
     from .. import model_zoo as registry
 
     facts = {"python": platform.python_version(), "platform": platform.platform(), "cpus": str(os.cpu_count())}
@@ -56,7 +56,7 @@ def _version(package: str) -> str:
     from .._version import __version__
 
     if package == "starpoly":
-        return __version__  # a checkout that is not installed has no metadata
+        return __version__  # an uninstalled checkout has no metadata
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -69,7 +69,7 @@ def _backend() -> dict[str, str]:
     try:
         keras = quiet_import()
         return {"backend": keras.backend.backend(), "devices": ", ".join(keras.distribution.list_devices()) or "none"}
-    except Exception as error:  # a broken installation is what this command is for
+    except Exception as error:  # this command must also work on a broken installation
         return {
             "backend": f"cannot be imported ({type(error).__name__}: {' '.join(str(error).split())})",
             "devices": "unknown",

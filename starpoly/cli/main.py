@@ -26,14 +26,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str, optional
-        Arguments; those of the process by default.
+        Arguments. Default: those of the process.
 
     Returns
     -------
     int
-        0 if all went well, 1 if some files failed, 2 if nothing could be done, 130 if interrupted, 143 if terminated.
+        0 for success, 1 if some files failed, 2 if nothing was done, 130 after Ctrl-C, 143 after SIGTERM.
     """
-    # the program of this process has nothing left to do when the command ends
+    # the process ends with the command, so the handlers stay
     with stoppable(for_good=argv is None):
         try:
             args = build_parser().parse_args(argv)
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(args: argparse.Namespace) -> int:
     try:
         return args.run(args)
-    except BrokenPipeError:  # the reader of our output is gone
+    except BrokenPipeError:  # the reader closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return SOME_FAILED
     except Exception as error:
@@ -57,7 +57,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of ``starpoly`` with all its sub-commands."""
+    """Build the parser of ``starpoly`` with all sub-commands."""
     description = "Find every cell or nucleus in microscopy images, as star-convex polygons."
     parser = argparse.ArgumentParser("starpoly", description=description, epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=f"starpoly {__version__}")
@@ -67,7 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
         module = import_module(f".{name}", __package__)
         command = commands.add_parser(name, help=module.HELP, description=f"{module.HELP[0].upper()}{module.HELP[1:]}.")
         module.add_arguments(command)
-        # also after the command; unset there, it must not undo what stands before
+        # flags are valid before and after the command; unset after it, they keep the value from before
         _add_common_arguments(command, default=argparse.SUPPRESS)
         command.set_defaults(run=module.run)
     return parser
@@ -82,12 +82,12 @@ def _set_up_output(verbose: bool) -> None:
     # before anything imports TensorFlow
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if verbose else "3")
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # file names need not be valid text
+        if hasattr(stream, "reconfigure"):  # file names may be undecodable
             stream.reconfigure(errors="backslashreplace")
     if verbose:
         logging.basicConfig(level=logging.INFO)
     else:
-        logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # says of bad files what our errors say
+        logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # repeats starpoly's own errors on bad files
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""``starpoly models``: which models there are, and what one is."""
+"""``starpoly models``: list the shipped models, describe one."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _list(args: argparse.Namespace) -> int:
                     "description": spec.description,
                 }
             )
-        except StarpolyError as error:  # one broken folder does not hide the others
+        except StarpolyError as error:  # list the other models even if one is broken
             rows.append({"name": name, "default": False, "channels": None, "description": f"cannot be read: {error}"})
     if args.json:
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")

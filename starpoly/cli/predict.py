@@ -36,7 +36,7 @@ _TOLERANT = (
     "starpoly itself fails"
 )
 
-#: Formats that ``--format`` takes.
+#: Formats selectable with ``--format``.
 _FORMATS = {name: of for name, of in FORMATS.items() if of.help}
 
 
@@ -187,7 +187,7 @@ def _add_slide_arguments(slides: argparse._ArgumentGroup) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Predict; 0 if all images were done, 1 if some failed."""
+    """Predict. Return 0 if all images succeed, 1 if some fail."""
     from ..io.files.find import find_images
     from ..io.files.ignored import describe_ignored
     from ..prediction.files import check_mask, wanted_files
@@ -216,7 +216,7 @@ def run(args: argparse.Namespace) -> int:
     check_writable(args.output)
     try:
         _predict_all(jobs, models, args, clock, summary)
-    finally:  # an interrupted run has a summary, too
+    finally:  # also write the summary of an interrupted run
         _write_summary(summary.to_dict(), args.json)
         _say_result(summary, args, clock)
     if args.report and not _write_report(summary, models, args):
@@ -225,7 +225,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _predict_all(jobs: list[Job], models: Models, args: argparse.Namespace, clock: Stopwatch, summary: Summary) -> None:
-    """Do the jobs one after the other; each adds a row to the summary."""
+    """Run the jobs in order; each adds a row to the summary."""
     left_out = [_is_left_out(job, args) for job in jobs]
     summary.rows += [image_row(job, "exists") for job, done in zip(jobs, left_out, strict=True) if done]
     todo = [job for job, done in zip(jobs, left_out, strict=True) if not done]
@@ -251,7 +251,7 @@ def _is_left_out(job: Job, args: argparse.Namespace) -> bool:
 
 
 def _write_report(summary: Summary, models: Models, args: argparse.Namespace) -> bool:
-    """Write the page about all images; whether that went well."""
+    """Write the report page; return whether it succeeded."""
     from ..network.storage.folder import load_spec
     from ..report.batch import write_report
     from ..report.entries import entry_of_row
@@ -286,24 +286,22 @@ def _load(folder: Path, args: argparse.Namespace, clock: Stopwatch) -> StarPoly2
 def _predict_one(
     models: Models, job: Job, args: argparse.Namespace, clock: Stopwatch, *, several: bool
 ) -> dict[str, Any]:
-    """Read, predict and write one image; its row of the summary."""
+    """Read, predict and write one image; return its summary row."""
     from ..prediction.files import predict_file
 
     progress = not getattr(args, "quiet", False)
     try:
         return predict_file(job, models, _request(args), clock, progress=progress, several=several)
     except KeyboardInterrupt:
-        from ..detection.journal import is_unfinished
-
-        if is_unfinished(job.journal):
+        if job.is_unfinished:
             say(f"starpoly: {job.image}: stopped; repeat the command to continue from the finished tiles")
         raise
-    except Exception as error:  # whatever it is, the other images are to be done
+    except Exception as error:  # any error of one image must not stop the others
         return _failure(job.image, error, args)
 
 
 def _request(args: argparse.Namespace) -> PredictionRequest:
-    """What the arguments ask of every image."""
+    """Convert the arguments to the settings of every image."""
     from ..detection.options import DetectionOptions
     from ..prediction.files import PredictionRequest
     from ..prediction.part import ImagePart
@@ -332,7 +330,7 @@ def _request(args: argparse.Namespace) -> PredictionRequest:
 
 
 def _diameter(text: str) -> dict[str, float]:
-    """The option for a number of pixels or of micrometres; none for auto."""
+    """Option for a diameter in pixels or micrometres; none for auto."""
     number = text.removesuffix("um").removesuffix("µm")
     return {} if text == "auto" else {"diameter" if number == text else "diameter_um": positive_float(number)}
 
@@ -377,7 +375,7 @@ def _nothing_found(found: FoundImages) -> str:
 
 
 def _nothing_there(given: str, message: str, found: FoundImages, args: argparse.Namespace) -> dict[str, Any]:
-    """The row of an input without images."""
+    """The summary row of an input without images."""
     if not (args.tolerant and given in found.empty):
         return _failure(given, ImageError(message), args)
     say(f"starpoly: warning: {message}")
@@ -385,16 +383,16 @@ def _nothing_there(given: str, message: str, found: FoundImages, args: argparse.
 
 
 def _failure(given: object, error: BaseException, args: argparse.Namespace) -> dict[str, Any]:
-    """Say an error and put it into a row."""
+    """Print an error and return its summary row."""
     return error_row(given, say_error(error, subject=given, verbose=getattr(args, "verbose", False)))
 
 
 def _plan(jobs: list[Job], summary: Summary, args: argparse.Namespace) -> None:
-    """Print what would be written."""
+    """Print the files a run would write."""
     for job in jobs:
         left_out = _is_left_out(job, args)
         summary.rows.append(image_row(job, "exists" if left_out else "planned"))
-        if args.json != "-":  # stdout is for the summary
+        if args.json != "-":  # stdout carries the JSON summary
             files = ", ".join(map(str, job.outputs.paths.values()))
             sys.stdout.write(f"{job.image}: exists, left out\n" if left_out else f"{job.image} -> {files}\n")
     _write_summary(summary.to_dict(planned=True), args.json)

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the page; 1 if an image has no readable results, else 0."""
+    """Write the page. Return 1 if an image has no readable results, else 0."""
     from ..report.batch import specs_for, write_report
     from ..report.entries import find_entries
     from ..report.page import FILE_NAME
@@ -51,6 +51,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def say_written(page: Path, examined: list[Examined]) -> None:
-    """Say what the page holds."""
+    """Print the page's path with its image and flag counts."""
     n_flagged = sum(bool(one.flags) for one in examined)
     say(f"{page}: {len(examined)} images, {n_flagged} flagged")

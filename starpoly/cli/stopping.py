@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first ends a command in good order, the second at once."""
+"""Ctrl-C and SIGTERM: the first signal stops a command cleanly, the second at once."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from contextlib import contextmanager
 from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-#: zarr writes in an event loop, which tells of every task that was not finished
+#: zarr's event loop logs every unfinished task; silenced after a signal
 _event_loops = logging.getLogger("asyncio")
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM has come; whatever ends well on Ctrl-C ends well on it."""
+    """SIGTERM arrived. Handled like Ctrl-C."""
 
 
 def exit_status(stop: KeyboardInterrupt) -> int:
-    """What the shell is to see: 130 after Ctrl-C, 143 after SIGTERM."""
+    """Exit status for the shell: 130 after Ctrl-C, 143 after SIGTERM."""
     return 128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT)
 
 
 @contextmanager
 def stoppable(*, for_good: bool = False) -> Iterator[None]:
-    """Both signals raise KeyboardInterrupt in the block; a second one ends the process where it is.
+    """Raise KeyboardInterrupt on the first signal in the block; exit at once on the second.
 
-    That costs nothing: results and the state of a run appear whole or not at all. A signal that is ignored, as under
-    ``nohup``, stays ignored.
+    An immediate exit loses no data: results and run state are written atomically. Signals ignored before, as under
+    ``nohup``, stay ignored.
 
     Parameters
     ----------
     for_good : bool
-        Also after the block, for a program that has nothing left to do but to end.
+        Keep the handlers after the block, for a process about to exit.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -47,7 +47,7 @@ def stoppable(*, for_good: bool = False) -> Iterator[None]:
             os.write(2, b"\nstarpoly: stopped at once\n")
             os._exit(128 + number)
         came.append(number)
-        # what was interrupted half-way may complain when it is thrown away
+        # interrupted objects may raise while they are garbage-collected
         sys.unraisablehook = lambda broken: None
         _event_loops.disabled = True
         raise Terminated if number == signal.SIGTERM else KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""``starpoly train``: from folders of images and masks to a model folder."""
+"""``starpoly train``: train a model on folders of images and masks."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Read settings and data, train, and print what came of it."""
+    """Read settings and data, train, and print the result."""
     from ..training.run import run_training
 
     settings = _settings(args)
@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _settings(args: argparse.Namespace) -> TrainingSettings:
-    """Defaults, then the file, then the command line."""
+    """Merge settings: defaults, then the file, then the command line."""
     from ..training.settings import read_settings
 
     named: dict[str, Any] = {

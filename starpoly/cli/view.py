@@ -1,4 +1,4 @@
-"""``starpoly view``: an image and its labels in napari, or as a picture."""
+"""``starpoly view``: show an image with its labels in napari, or write a picture."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show or write; 0."""
+    """Show the image in napari or write the picture. Return 0."""
     from ..plot import viewer
 
     if args.output is None and (reason := viewer.why_not_napari()) is None:
@@ -42,5 +42,5 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _beside(labels: Path) -> Path:
-    """The picture is named as other results are."""
+    """Path of the picture beside the labels, named like other results."""
     return labels.with_name(f"{labels.name.rpartition('_label')[0] or labels.stem}_overlay.png")

@@ -1,6 +1,6 @@
 """Detection in one image: tiles, network, candidates, non-maximum suppression.
 
-:class:`DetectionOptions` says how, :class:`Detector` does it, :class:`Detection` is the result.
+:class:`Detector` takes :class:`DetectionOptions` and returns a :class:`Detection`.
 """
 
 import lazy_loader

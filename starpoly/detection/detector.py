@@ -1,4 +1,4 @@
-"""Detector: a trained model as it detects objects; everything but training."""
+"""Detector: inference with a trained model."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Detector:
     Parameters
     ----------
     spec : ModelSpec
-        What the model is: network, thresholds, normalisation.
+        Description of the model: network, thresholds, normalisation.
     predictor : Predictor
         The network with its weights.
     """
@@ -72,13 +72,13 @@ class Detector:
         Parameters
         ----------
         name_or_folder : str or Path, optional
-            Without it, the default model.
+            Default: the default model.
         precision : {"auto", "float32", "bfloat16"}
-            Numbers that the network computes in, see :class:`~starpoly.network.Predictor`.
+            Arithmetic of the network, see :class:`~starpoly.network.Predictor`.
         refine_outlines : bool
-            False: outlines as the rays alone give them, even if the model predicts the foreground.
+            False: outlines come from the rays alone, even if the model predicts the foreground.
         engine : {"tensorflow", "openvino", "onnx"}
-            What runs the network. OpenVINO (extra ``fast``) is faster on CPUs; ONNX Runtime is the extra ``onnx``.
+            Engine of the network. OpenVINO (extra ``fast``) is faster on CPUs; ONNX Runtime is the extra ``onnx``.
 
         Raises
         ------
@@ -104,26 +104,26 @@ class Detector:
         )
 
     def _network(self, options: DetectionOptions) -> Network:
-        """The network as the pipeline calls it."""
+        """The network behind the pipeline's protocol."""
         return self._predictor if options.tta == "none" else Averaged(self._predictor, options.tta)
 
     @property
     def thresholds(self) -> Thresholds:
-        """Probability and overlap thresholds that prediction uses unless told otherwise."""
+        """Default probability and overlap thresholds."""
         return self.spec.thresholds
 
     @property
     def precision(self) -> str:
-        """Numbers that the network computes in: ``float32`` or ``bfloat16``."""
+        """Arithmetic of the network: ``float32`` or ``bfloat16``."""
         return self._predictor.precision
 
     @property
     def engine(self) -> str:
-        """What runs the network: ``tensorflow``, ``openvino`` or ``onnx``."""
+        """Engine of the network: ``tensorflow``, ``openvino`` or ``onnx``."""
         return self._predictor.engine
 
     def check_options(self, options: DetectionOptions) -> None:
-        """Refuse options that this model cannot fulfil.
+        """Refuse options that this model does not support.
 
         Raises
         ------
@@ -139,7 +139,7 @@ class Detector:
     def resolve_options(
         self, options: DetectionOptions, pixel_size: tuple[float, float] | None = None
     ) -> DetectionOptions:
-        """Options for this model and an image: sizes in pixels, windows within the memory.
+        """Resolve options for this model and an image: sizes in pixels, windows within the memory.
 
         Parameters
         ----------
@@ -178,11 +178,10 @@ class Detector:
         options : DetectionOptions, optional
             How to detect.
         axes : str, optional
-            Letters of the image's axes in another order, such as ``"CYX"`` (:func:`starpoly.images.to_yxc`). Labels have
-            the order of its Y and X.
+            Axes of the image, such as ``"CYX"`` (:func:`starpoly.images.to_yxc`). Labels keep its order of Y and X.
         normalizer : bool, Normalizer or csbdeep.data.Normalizer
-            True: percentiles of this image, as in training. False: the image is normalised already. Or a fitted normaliser,
-            see ``as_normalizer``.
+            True: percentiles of this image, as in training. False: the image is already normalised. Else a fitted
+            normaliser, see ``as_normalizer``.
         progress : bool
             Show a progress bar on a terminal.
         **settings
@@ -196,16 +195,17 @@ class Detector:
             object that covers it; objects without a visible pixel are dropped.
         details : dict
             In the order of the labels: ``coord`` (n, 2, n_rays) vertices (y, x), ``points`` (n, 2) centres (y, x),
-            ``prob`` (n,) scores; for a model with classes ``class_prob`` (n, n_classes + 1) and ``class_id`` (n,); for a
-            calibrated model ``confidence`` (n,), the probability that an object is right; ``polygons``, the same as
-            :class:`~starpoly.StarPolygons`; ``normalizer``; ``seconds`` per stage; and ``detection``, how they were detected.
+            ``prob`` (n,) scores, ``polygons`` (:class:`~starpoly.StarPolygons`), ``normalizer``, ``seconds`` per stage
+            and ``detection`` (:class:`~starpoly.detection.Detection`). Models with classes add ``class_prob``
+            (n, n_classes + 1) and ``class_id`` (n,). Calibrated models add ``confidence`` (n,), the probability that an
+            object is correct.
 
         Raises
         ------
         ImageError, ModelError
-            If the image has another number of axes or channels than the model can take.
+            If the model does not support the image's number of axes or channels.
         ConfigError
-            If an option is unknown, out of range, or beyond what the model can do.
+            If an option is unknown, out of range, or not supported by the model.
         """
         options = DetectionOptions.of(options, settings)
         image, restore = (image, np.asarray) if axes is None else to_yxc(image, axes)
@@ -230,7 +230,7 @@ class Detector:
         return restore(drawn.labels), details
 
     def foreground_mask(self, shape: tuple[int, int], options: DetectionOptions) -> ForegroundMask | None:
-        """An empty mask for the foreground of an image (Y, X) of ``shape`` pixels, if labels are to expand into it."""
+        """An empty foreground mask for an image (Y, X) of ``shape`` pixels; None unless labels expand into it."""
         return ForegroundMask(shape, options.expand_into_foreground) if options.expand_into_foreground else None
 
     def detect(
@@ -254,13 +254,13 @@ class Detector:
         image : array or Source
             A :class:`~starpoly.io.Source` is read tile by tile.
         options, normalizer, progress, **settings
-            As for :meth:`predict_instances`. With ``progress`` the plan is logged, too.
+            As for :meth:`predict_instances`. ``progress`` also logs the tile plan.
         region : Region, optional
-            Where to look, such as ``RegionMask``; objects with a centre outside are dropped.
+            Region to analyse, such as ``RegionMask``. Objects with a centre outside are dropped.
         journal : TileJournal, optional
-            Takes the result of each tile; tiles that are in it are not computed again.
+            Stores the result of each tile. Stored tiles are not computed again.
         receiver : PolygonReceiver, optional
-            Takes polygons, in pixels of the image, as soon as they are decided.
+            Receives polygons, in pixels of the image, as soon as suppression decides them.
         foreground : ForegroundMask, optional
             Filled with the predicted foreground.
         executor : Executor, optional
@@ -312,7 +312,7 @@ class Detector:
         return found
 
     def _estimate_scale(self, image: Any, normalizer: Normalizer, options: DetectionOptions) -> ScaleEstimate:
-        """The scale that is asked for, or that fits the objects of the image."""
+        """The requested scale, or one estimated from the image."""
         sizes = self.spec.sizes
         if options.scale is not None:
             return ScaleEstimate(check_scale(options.scale))
@@ -323,7 +323,7 @@ class Detector:
         return find_scale(image, self._network(options), normalizer, self.spec.thresholds, sizes)
 
     def plan(self, shape: tuple[int, int], tile_size: int | None = None) -> TilePlan:
-        """The lattice of tiles for an image of ``shape`` pixels (y, x), after rescaling.
+        """The tile grid for an image of ``shape`` pixels (y, x), after rescaling.
 
         Parameters
         ----------
@@ -337,7 +337,7 @@ class Detector:
     def predict(
         self, image: NDArray, *, normalizer: Any = True, tile_size: int | None = None
     ) -> tuple[NDArray[np.float32], ...]:
-        """The network's answer for an image, before suppression.
+        """The network's dense output for an image, before suppression.
 
         Parameters
         ----------
@@ -391,7 +391,7 @@ class Detector:
         return estimate.back(found)
 
     def fingerprint(self) -> str:
-        """Hash of all that the model's answers depend on: settings, weights, the precision in effect and what computes."""
+        """Hash of everything the network's output depends on: settings, weights, precision and engine."""
         digest = hashlib.sha256(json.dumps(self.spec.to_dict(), sort_keys=True).encode())
         digest.update(self._predictor.precision.encode())
         if self.engine != "tensorflow":
@@ -408,11 +408,11 @@ class Detector:
         return as_channels(image, n_channels) if isinstance(image, np.ndarray) else match_channels(image, n_channels)
 
     def _normalizer(self, image: Any, given: Any) -> tuple[Any, Normalizer]:
-        """The image that is to be read, and what normalises it."""
+        """The source to read and its normaliser."""
         return as_normalizer(given, image, self.spec.normalization)
 
     def _say_plan(self, shape: tuple[int, int], tile_size: int | None, region: Region | None) -> None:
-        """Say how an image of several tiles is gone through."""
+        """Log the tile plan of an image with several tiles."""
         plan = self.plan(shape, tile_size)
         if len(plan) > 1:
             need = BASELINE_BYTES + window_bytes(self.spec.network, plan.window, self.precision)
@@ -425,7 +425,7 @@ class Detector:
                 _log.info("%d of %d tiles are skipped, there is nothing to look at", skipped, len(plan))
 
     def _warn_of_result(self, found: Detection, threshold: float) -> None:
-        """Say what a user would want to know about a result."""
+        """Warn about implausible results."""
         if not len(found.polygons):
             warnings.warn(
                 f"no objects found above a probability of {threshold:.2f}; "

@@ -1,4 +1,4 @@
-"""Who runs the tiles: this thread, a few threads, or anything that submits like ``concurrent.futures``."""
+"""Executors of tile work: the calling thread, a thread pool, or any ``concurrent.futures`` executor."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ R = TypeVar("R")
 
 
 class Executor(Protocol):
-    """Runs functions; what it returns has a ``result()``. Functions and arguments may have to be pickled."""
+    """Submits functions and returns futures. Functions and arguments may be pickled."""
 
     def submit(self, function: Callable[..., Any], /, *args: Any) -> Any: ...
 
 
 class SerialExecutor:
-    """Runs each function at once, in the thread that submits it."""
+    """Runs each function at once, in the submitting thread."""
 
     def submit(self, function: Callable[..., R], /, *args: Any) -> Future[R]:
-        """Run ``function(*args)``; its result, or the error that it raised, is in the future."""
+        """Run ``function(*args)``; the future holds its result or its error."""
         future: Future[R] = Future()
         try:
             future.set_result(function(*args))
@@ -33,7 +33,7 @@ class SerialExecutor:
 
 @contextmanager
 def threads(n: int) -> Iterator[ThreadPoolExecutor]:
-    """An executor of ``n`` threads. After an error nothing new is begun, and nobody waits for what is under way."""
+    """An executor of ``n`` threads. An error cancels pending work and does not wait for running work."""
     pool = ThreadPoolExecutor(n, "tiles")
     try:
         yield pool
@@ -46,7 +46,7 @@ def threads(n: int) -> Iterator[ThreadPoolExecutor]:
 def map_tiles(
     executor: Executor, function: Callable[[T], R], tiles: Iterable[T], *, in_flight: int
 ) -> Iterator[tuple[T, R]]:
-    """Results of ``function(tile)`` in the order of the tiles.
+    """Yield results of ``function(tile)`` in tile order.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def map_tiles(
         Takes a tile.
     tiles : iterable
     in_flight : int
-        At most so many tiles are submitted and not yet yielded, which bounds the memory.
+        Maximum number of tiles submitted but not yet yielded. Bounds the memory.
 
     Yields
     ------

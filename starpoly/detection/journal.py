@@ -1,8 +1,8 @@
-"""What the finished tiles of a run have found, on disk, so that a run that was stopped goes on from there.
+"""Journal of finished tiles on disk; an interrupted run continues from it.
 
-A folder holds ``run.json``, which says what the run is and that it is not finished, and a file per finished tile. Each
-file appears whole or not at all. A tile's file ends with a hash of its contents that is keyed with what the run is, so
-one that is damaged or of another run counts as not finished. Nothing in it executes.
+The folder holds ``run.json``, which identifies an unfinished run, and one file per finished tile. Files are written
+atomically. Each tile file ends with a hash of its contents, keyed with the run's identity. Damaged files and files of
+other runs count as unfinished tiles. Reading executes nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,8 @@ _HASH_BYTES = 32
 _NUMBERS = np.dtype("<i8")
 _VALUES = np.dtype("<f4")
 _HEADER = 6  # numbers: tile, candidates, kept polygons, pending polygons, height and width of the foreground
-_SHORT = 80  # characters of a name, or of two values, and number of names that are said in a message
-#: no larger file is read: run.json, a tile
+_SHORT = 80  # limit on characters of a name or of two values, and on the number of names, in a message
+#: size limits in bytes: run.json, a tile file; larger files are not read
 _LARGEST_RUN, _LARGEST_TILE = 1 << 20, 1 << 30
 
 
@@ -43,13 +43,13 @@ class TileJournal:
     Parameters
     ----------
     folder : Path
-        Made if missing.
+        Created if missing.
     run : mapping of JSON types
-        All that the result depends on: model, input, settings. A journal of another run is refused.
+        Everything the result depends on: model, input, settings. A journal of another run is refused.
     n_rays, n_classes : int
-        Of the polygons.
+        Number of rays and classes of the polygons.
     max_distance : float
-        Bound of their distances.
+        Upper bound of ray distances, pixels.
 
     Raises
     ------
@@ -72,9 +72,9 @@ class TileJournal:
             raise _not_written(self.folder, error) from error
 
     def _begin(self, text: str) -> None:
-        """Go on with the run in the folder if it is this one; else begin."""
+        """Continue the run in the folder if it is the same; else start anew."""
         found = _read(self.folder / _RUN_FILE, _LARGEST_RUN)
-        if found is None:  # what else is there is of a run that is finished
+        if found is None:  # without run.json, tile files are left over from a finished run
             for left in [*self.folder.glob("tile_*"), *self.folder.glob(".*.part")]:
                 left.unlink()
         elif found == text.encode():
@@ -96,7 +96,7 @@ class TileJournal:
         ----------
         index : int
         core : Box, optional
-            Of the tile; the centres of its polygons lie in it.
+            Core of the tile; must contain all polygon centres.
         """
         content = _read(self._path(index), _LARGEST_TILE)
         if (
@@ -121,11 +121,11 @@ class TileJournal:
         Raises
         ------
         StarpolyError
-            If it cannot be written, for lack of space say; the finished tiles stay.
+            If it cannot be written, for example on a full disk. Finished tiles are kept.
         """
         content = self._pack(index, result)
         try:
-            # whether the disk has it is seen from its hash when it is read
+            # no fsync: the hash reveals an incomplete file on reading
             with atomic_path(self._path(index), sync=False) as path:
                 path.write_bytes(content + self._hash(content))
         except OSError as error:
@@ -133,7 +133,7 @@ class TileJournal:
 
     def remove(self) -> None:
         """Delete the journal; the run is finished."""
-        discard(self.folder)
+        _delete(self.folder)
 
     def _path(self, index: int) -> Path:
         return self.folder / f"tile_{index:07d}"
@@ -152,7 +152,7 @@ class TileJournal:
         )
 
     def _unpack(self, index: int, content: bytes) -> TileResult:
-        """The result in a file's content; ValueError unless it is what this run's network can have found."""
+        """Parse a tile file; ValueError if this run's network cannot have produced it."""
         header = np.frombuffer(content, _NUMBERS, _HEADER)
         found, n_candidates, n_kept, n_pending, *shape = header.tolist()
         width = 2 + self._n_rays + 1 + self._n_class_columns
@@ -189,12 +189,12 @@ class TileJournal:
 
 @contextmanager
 def open_journal(folder: Path, run: Mapping[str, Any], **kind: Any) -> Iterator[TileJournal]:
-    """A :class:`TileJournal` that no other process works on at the same time; arguments as there.
+    """A :class:`TileJournal` locked against other processes. Arguments as there.
 
     Raises
     ------
     StarpolyError
-        If another process does, and as :class:`TileJournal`.
+        If another process holds the lock, and as for :class:`TileJournal`.
     """
     folder = Path(folder)
     with ExitStack() as stack:
@@ -212,15 +212,25 @@ def open_journal(folder: Path, run: Mapping[str, Any], **kind: Any) -> Iterator[
 
 
 def is_unfinished(folder: Path) -> bool:
-    """Whether the folder holds the journal of a run that was not finished."""
+    """Whether the folder holds the journal of an unfinished run."""
     return (folder / _RUN_FILE).exists()
+
+
+def held_journal(journal: Path) -> Path:
+    """Folder for the state of an image held in memory, whose tiles differ from those of a streamed one."""
+    return journal.with_name(f"{journal.name}-held")
 
 
 def discard(folder: Path) -> None:
     """Delete the journal in a folder, if there is one."""
     if is_unfinished(folder):
-        (folder / _RUN_FILE).unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(BlockingIOError), locked(beside(folder, "lock")):  # another process works on it: it is not ours
+            _delete(folder)
+
+
+def _delete(folder: Path) -> None:
+    (folder / _RUN_FILE).unlink(missing_ok=True)  # first, so that nobody takes the rest for a run
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _not_written(folder: Path, error: OSError) -> OutputError:
@@ -240,9 +250,9 @@ def _columns(polygons: StarPolygons) -> tuple[np.ndarray, ...]:
 
 
 def _read(path: Path, most: int) -> bytes | None:
-    """The bytes of a plain file of at most so many; None if it is missing or something else."""
+    """Read a regular file of limited size; None if it is missing, too large or not a regular file."""
     try:
-        # a pipe must not be waited for, a link not be followed
+        # do not block on a pipe, do not follow a link
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
         with open(descriptor, "rb") as file:
             status = os.fstat(descriptor)
@@ -260,7 +270,7 @@ def _parse(content: bytes) -> dict[str, Any] | None:
 
 
 def _differences(found: dict[str, Any] | None, wanted: dict[str, Any]) -> list[str]:
-    """Names of what differs, with both values where they are short; nothing if what was found is no run's."""
+    """Describe the differing settings, with short values; empty if the found record is not a run."""
     if found is None:
         return []
     changed = []
@@ -272,7 +282,7 @@ def _differences(found: dict[str, Any] | None, wanted: dict[str, Any]) -> list[s
             changed += [f"{name} {part}" for part in _differences(old, new)]
             continue
         values = f" ({old}, now {new})"
-        # the file may be anybody's, and a terminal obeys some characters
+        # the file is untrusted: escape terminal control characters
         shown = values if len(values) <= _SHORT and values.isprintable() else ""
         changed.append(ascii(name)[1:-1][:_SHORT] + shown)
     return changed

@@ -1,7 +1,7 @@
-"""The compiled kernels of a prediction, loaded before they are needed.
+"""Warm-up of the compiled kernels.
 
-numba and its machine code take a good part of a second to load, as long as the network takes to be loaded and asked for the
-first time. Neither needs the other, so both are done at once.
+Loading numba and its machine code takes most of a second, about as long as loading the network and its first call. Both
+run concurrently.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..timing import Stopwatch
 
 
 def load_kernels() -> None:
-    """Use each kernel of a prediction once, on next to nothing; compiles those that are in no cache."""
+    """Call each kernel once on tiny input; compile kernels missing from the cache."""
     shape, n_rays = (16, 16), 8
     points = np.array([(4, 4), (5, 5), (12, 12)])
     field = np.full((*shape, n_rays), 3.0, np.float32)
@@ -32,7 +32,7 @@ def load_kernels() -> None:
 
 
 def load_kernels_beside(clock: Stopwatch | None = None) -> Future[None]:
-    """The same in a thread of its own, with its time as the stage "kernels"; whoever needs one meanwhile waits for it."""
+    """Warm up in a background thread, timed as stage "kernels". A concurrent kernel call waits for the load."""
 
     def load() -> None:
         with (clock or Stopwatch()).timing("kernels (beside the model)"):

@@ -1,4 +1,4 @@
-"""From the results of tiles to the objects of the image: exact suppression across seams, in any order of the tiles."""
+"""Merge tile results: exact suppression across seams, in any tile order."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from .receivers import PolygonReceiver
 from .tile_result import TileResult
 from .tile_work import TileOptions
 
-#: Candidates per megapixel of a tile above which nearly every pixel is one, so that something is wrong.
+#: Candidates per megapixel of a tile. Above it, nearly every pixel is a candidate: input or threshold is wrong.
 _FLOOD = 200_000
-#: Pixels; a smaller tile may well be full of candidates.
+#: Pixels. Smaller tiles are not checked, as objects may fill them.
 _SMALL_AREA = 256 * 256
 
 
 class Merge:
-    """Takes the results of tiles; hands on the polygons that are decided.
+    """Merges tile results and passes decided polygons to a receiver.
 
     Parameters
     ----------
     network : Network
-        Says what polygons look like.
+        Defines number of rays, classes and largest distance.
     plan : TilePlan
-        Of the image.
+        Tiles of the image.
     options : TileOptions
     receiver : PolygonReceiver
-        Takes the polygons.
+        Receives the polygons.
     journal : TileJournal, optional
-        Has the results of earlier runs, and takes the new ones.
+        Holds results of earlier runs; stores new ones.
     foreground : ForegroundMask, optional
-        Is filled with the foreground of each tile, before its polygons are handed on.
+        Filled with the foreground of each tile before its polygons are passed on.
 
     Raises
     ------
     ConfigError
-        If the network does not predict the foreground that is asked for.
+        If foreground is requested and the network does not predict it.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Merge:
         self._flooded = False
 
     def tiles_to_do(self) -> list[Tile]:
-        """The tiles that lie in the region and are not in the journal, in the order of the plan; the others are merged."""
+        """Tiles left to compute, in plan order. Tiles from the journal or outside the region are merged here."""
         todo = []
         for tile in self._plan:
             if self._region is not None and not self._region.overlaps(tile.core):
@@ -86,11 +86,11 @@ class Merge:
         return todo
 
     def _has_foreground(self, done: TileResult, tile: Tile) -> bool:
-        """Whether a tile's result has the foreground that is asked for."""
+        """Whether a tile's result has the requested foreground."""
         return self._foreground is None or (done.foreground is not None and done.foreground.shape == tile.core.shape)
 
     def add(self, tile: Tile, result: TileResult) -> None:
-        """Take the result of a tile that was to be done."""
+        """Merge the result of a computed tile."""
         self._warn_of_flood(result.n_candidates, tile)
         if self._journal is not None:
             self._journal.store(tile.index, result)
@@ -99,7 +99,7 @@ class Merge:
         self._merge(tile, result)
 
     def finish(self) -> StarPolygons:
-        """All polygons, when all tiles are there."""
+        """All polygons, once every tile is merged."""
         self._receiver.add(self._nms.finish(), math.inf, math.inf)
         return self._receiver.polygons()
 

@@ -1,9 +1,8 @@
-"""The scale at which the objects of an image are as large as those the network was trained on.
+"""Estimate the scale that matches objects to the sizes seen in training.
 
-The network itself measures the objects, in the middle of the image. It looks at that part as it is, at a quarter of its size
-for much larger objects, and, if nothing was found, at three times its size for much smaller ones. If the median diameter lies
-within the sizes of the training, the image stays as it is. Otherwise it is rescaled and measured once more, since of objects
-that are much too small the first look may have found the larger ones alone.
+The network measures the objects in the middle of the image: at full scale, at a quarter for much larger objects and, if
+nothing is found, at three times for much smaller ones. If the median diameter lies within the training range, the image
+is not rescaled. Otherwise it is rescaled and measured once more: the first pass may miss the smaller objects.
 """
 
 from __future__ import annotations
@@ -23,34 +22,33 @@ from ..polygons import StarPolygons
 from .pipeline import Detection, Network, detect
 from .sizes import SCALES, typical_diameter
 
-#: Number of times the size is estimated, each at the scale of the one before.
+#: Number of estimates; each runs at the scale of the previous one.
 _ROUNDS = 2
-#: Scale of the image in the search for objects that are much too large.
+#: Scale of the search for much larger objects.
 _REDUCED = 0.25
-#: Smallest side of the reduced image that is searched, in pixels: below, hardly an object fits.
+#: Smallest side of the reduced image, in pixels. Hardly an object fits into less.
 _LEAST_SIDE = 32
-#: The reduced image decides if it shows more than this share of the number of objects of the image ...
+#: The reduced image wins if it has more than this share of the number of objects at full scale ...
 _LEAST_NUMBER = 1 / 3
-#: ... and more than so many times their number times area. Objects of the right size become fewer there, or merge.
+#: ... and more than this multiple of their number times area. Objects of the right size get lost or merge there.
 _LEAST_GAIN = 1.5
-#: Scale of an image in which nothing was found, in the search for objects that are much too small.
+#: Scale of the search for much smaller objects.
 _MAGNIFIED = 3.0
-#: Objects of the magnified image count if they differ from the background by more than so many standard deviations of the
-#: noise: an empty field is noise alone.
+#: Least contrast of objects in the magnified image, in standard deviations of the noise. Rejects empty fields.
 _CONTRAST = 5.0
-#: Largest scale that is chosen: further enlargement shows nothing new.
+#: Largest scale. Further enlargement adds no information.
 _LARGEST_SCALE = 4.0
 
 
 @dataclass(frozen=True)
 class ScaleEstimate:
-    """The scale chosen for an image and, if the whole image was analysed at that scale on the way, what was found."""
+    """The scale of an image, with its polygons if the estimate already covered the whole image."""
 
     scale: float
     found: Detection | None = None
 
     def of(self, image: Any) -> Any:
-        """The image (Y, X, C) at that scale: itself, or computed region by region."""
+        """The image (Y, X, C) at this scale, rescaled region by region."""
         return image if self.scale == 1 else Rescaled(image, self.scale)
 
     def back(self, polygons: StarPolygons) -> StarPolygons:
@@ -59,12 +57,12 @@ class ScaleEstimate:
 
 
 def scale_for(diameter: float, sizes: SizeRange) -> float:
-    """The scale at which objects of ``diameter`` pixels have the size the network was trained on.
+    """Scale that brings objects of ``diameter`` pixels into the training range.
 
     Parameters
     ----------
     diameter : float
-        In pixels of the image; 0 if unknown.
+        Pixels of the image; 0 if unknown.
     sizes : SizeRange
         Diameters the network was trained on.
 
@@ -81,7 +79,7 @@ def scale_for(diameter: float, sizes: SizeRange) -> float:
 def find_scale(
     image: Any, network: Network, normalizer: Normalizer, thresholds: Thresholds, sizes: SizeRange
 ) -> ScaleEstimate:
-    """Estimate the size of the objects of an image and the scale that fits them.
+    """Estimate the object size of an image and the matching scale.
 
     Parameters
     ----------
@@ -117,9 +115,9 @@ def find_scale(
 def estimate_reduced(
     crop: NDArray, found: Detection, network: Network, normalizer: Normalizer, thresholds: Thresholds
 ) -> float:
-    """Median diameter, in pixels of ``crop``, of the objects in the reduced crop if it shows more than ``found``; else 0.
+    """Median diameter in the reduced crop, in pixels of ``crop``; 0 unless it outweighs ``found``.
 
-    Of objects that are much too large a network finds pieces, or nothing, so the sizes in ``found`` mean nothing then.
+    Much too large objects break into pieces or vanish at full scale, so the sizes in ``found`` are then meaningless.
     """
     small = Rescaled(crop, _REDUCED)
     if min(small.shape[:2]) < _LEAST_SIDE:
@@ -132,7 +130,7 @@ def estimate_reduced(
 
 
 def estimate_magnified(crop: NDArray, network: Network, normalizer: Normalizer, thresholds: Thresholds) -> float:
-    """Median diameter, in pixels of ``crop``, of the objects in its magnified middle; 0 unless they stand out from the noise."""
+    """Median diameter in the magnified middle, in pixels of ``crop``; 0 unless objects exceed the noise."""
     large = Rescaled(crop, _MAGNIFIED)
     view = large[middle(large.shape[:2]).slices]
     seen = detect(view, network, normalizer, thresholds).polygons
@@ -140,7 +138,7 @@ def estimate_magnified(crop: NDArray, network: Network, normalizer: Normalizer, 
 
 
 def _contrast(image: NDArray, objects: StarPolygons) -> float:
-    """Intensity of objects at their centres less the background's, in standard deviations (from the median absolute deviation)."""
+    """Intensity at object centres minus background, in standard deviations (from the median absolute deviation)."""
     grey = image.mean(axis=-1)
     background = np.median(grey)
     y, x = np.clip(objects.points.round().astype(int), 0, np.array(grey.shape) - 1).T

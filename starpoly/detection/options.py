@@ -1,4 +1,4 @@
-"""What a user may ask of a detection: one frozen set of options, handed down whole."""
+"""Options of a detection, in one frozen dataclass."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from typing import Any
 from ..config import TTA, Config, Thresholds
 from ..errors import ConfigError
 
+#: Options that journals and provenance files record under another name.
+_RECORDED = {"expand_into_foreground": "spread"}
+
 
 @dataclass(frozen=True)
 class DetectionOptions(Config):
-    """How objects are detected; the defaults are the model's own.
+    """Settings of a detection. Defaults come from the model.
 
     Parameters
     ----------
@@ -22,26 +25,26 @@ class DetectionOptions(Config):
     nms_threshold : float, optional
         Overlap above which the weaker of two objects is suppressed, from 0 to 1. Default: the model's.
     scale : float, optional
-        Rescale the image by this factor before detection. Results are in pixels of the image as it is. Default: the scale
-        at which objects match the sizes that the model was trained on, estimated from the middle of the image.
+        Rescale the image by this factor before detection. Results stay in pixels of the original image. Default:
+        estimated from the middle of the image, to match the object sizes of the training data.
     diameter : float, optional
-        Diameter of the objects in pixels of the image; replaces the estimate.
+        Object diameter in pixels of the image. Replaces the estimate.
     diameter_um : float, optional
-        The same in micrometres, for an image whose pixel size is known.
+        Object diameter in micrometres. Needs a known pixel size.
     min_confidence : float
-        Drop objects whose calibrated confidence is lower, from 0 to 1.
+        Drop objects with a lower calibrated confidence, from 0 to 1.
     expand_into_foreground : int
-        Expand labels from the polygons into the predicted foreground by at most this many pixels, for objects that are
-        not star-convex (``starpoly.labels.mask_growth``). Needs a model with a foreground head. 0: do not.
+        Expand labels from the polygons into the predicted foreground by at most this many pixels, for non-star-convex
+        objects (``starpoly.labels.mask_growth``). Needs a model with a foreground head. 0 disables it.
     tile_size : int, optional
         Side of a network window in pixels. Results depend on it by rounding at most.
     memory : int, optional
-        Bytes for the whole process; bounds the size of the network's windows.
+        Bytes for the whole process. Bounds the size of network windows.
     tta : {"none", "flips", "all"}
-        Test-time augmentation: average the network's output over mirror images (4 passes), or over these and their
+        Test-time augmentation: average the network's output over mirror images (4 passes), or over mirror images and
         quarter turns (8 passes).
     readers : int
-        Threads that read and decode the image. Results do not depend on it.
+        Threads for reading and decoding the image. Does not affect results.
     """
 
     prob_threshold: float | None = None
@@ -83,14 +86,14 @@ class DetectionOptions(Config):
         return cls.from_dict({**base, **plain})
 
     def thresholds(self, own: Thresholds) -> Thresholds:
-        """The thresholds that are in effect for a model with its ``own``."""
+        """Effective thresholds, given the model's ``own``."""
         return Thresholds(
             own.prob if self.prob_threshold is None else self.prob_threshold,
             own.nms if self.nms_threshold is None else self.nms_threshold,
         )
 
     def in_pixels(self, pixel_size: tuple[float, float] | None) -> DetectionOptions:
-        """The same with the diameter in pixels.
+        """Convert the diameter to pixels.
 
         Parameters
         ----------
@@ -113,7 +116,6 @@ class DetectionOptions(Config):
         return replace(self, diameter=diameter, diameter_um=None)
 
     def identity(self) -> dict[str, Any]:
-        """The options that results depend on, resolved for an image and a model, as JSON types."""
-        return {
-            name: value for name, value in self.to_dict().items() if name not in ("readers", "memory", "diameter_um")
-        }
+        """Resolved options that affect results, as JSON types."""
+        left_out = {"readers", "memory", "diameter_um"} | ({"tta"} if self.tta == "none" else set())
+        return {_RECORDED.get(name, name): value for name, value in self.to_dict().items() if name not in left_out}

@@ -1,4 +1,4 @@
-"""A network window that the device's memory does not hold is done in parts."""
+"""Split network windows that exceed the device's memory."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from ..tiling import TilePlan, core_on_grid, plan_tiles
 
 
 class SplitOnOutOfMemory:
-    """Calls a network on windows; after a MemoryError on windows of half the size, and so on.
+    """Calls a network on windows; halves the window after each MemoryError.
 
-    The parts overlap by the network's receptive field, so what is put together is the answer for the whole window, but
-    for rounding. The size that fitted is kept for later windows.
+    Parts overlap by the receptive field, so the assembled output equals that of the whole window up to rounding. Later
+    windows reuse the size that fitted.
 
     Parameters
     ----------
     network : Network
-        Raises MemoryError where the memory does not suffice.
+        Raises MemoryError if the device runs out of memory.
 
     Attributes
     ----------
     network : Network
     turn : lock
-        To be held during a call: one window at a time.
+        Hold during a call: one window at a time.
     """
 
     def __init__(self, network: Network) -> None:
@@ -42,12 +42,12 @@ class SplitOnOutOfMemory:
         return type(self), (self.network,)
 
     def __call__(self, window: NDArray[np.float32]) -> DenseOutput:
-        """The network's answer for one window.
+        """The network's output for one window.
 
         Parameters
         ----------
         window : (Y, X, C) float32
-            Sides are multiples of the network's stride.
+            Height and width are multiples of the network's stride.
 
         Returns
         -------
@@ -57,7 +57,7 @@ class SplitOnOutOfMemory:
         Raises
         ------
         StarpolyError
-            If the memory does not suffice for the smallest window either.
+            If even the smallest window exceeds the memory.
         """
         while True:
             plan = self._plan(window.shape[:2])

@@ -1,8 +1,8 @@
 """The pipeline from image to polygons: tiles, network, candidates, suppression.
 
-The network is handed in as a callable, so that all of this runs and is tested without Keras. An executor runs
-:func:`~starpoly.detection.tile_work.process_tile`; results do not depend on which, nor on the order of the tiles, since
-suppression gives one answer for any order.
+The network is a callable, so the pipeline runs and is tested without Keras. An executor runs
+:func:`~starpoly.detection.tile_work.process_tile`. Results do not depend on the executor or on tile order: suppression
+is exact for any order.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from .out_of_memory import SplitOnOutOfMemory
 from .receivers import PolygonList, PolygonReceiver
 from .tile_work import Region, TileOptions, answer_tile, halo_for, process_tile
 
-#: Threads beside those that read: the network has one tile, the geometry another.
+#: Threads besides the readers: one for the network, one for geometry.
 _BESIDE_READERS = 2
 
 
 @dataclass
 class Detection:
-    """The polygons of an image, and how they were detected.
+    """Polygons of an image, with details of their detection.
 
     Parameters
     ----------
@@ -44,12 +44,12 @@ class Detection:
         Candidates that competed in non-maximum suppression.
     n_tiles : int
     seconds : dict of str to float
-        Per stage. Stages overlap, so they may add up to more than the time that passed.
+        Time per stage. Stages overlap, so the sum may exceed the elapsed time.
     n_skipped : int
-        Tiles outside the region that was asked for.
+        Tiles outside the requested region.
     normalizer : Normalizer
     window, halo : (int, int)
-        Of a tile, (y, x) in pixels of the image at ``scale`` times its size.
+        Window and halo of a tile, (y, x) in pixels of the rescaled image.
     scale : float
     """
 
@@ -71,7 +71,7 @@ class Detection:
 
 
 def plan_for(network: Network, shape: tuple[int, int], tile_size: int | None = None) -> TilePlan:
-    """The lattice on which ``network`` works through an image of ``shape``."""
+    """The tile grid of ``network`` for an image of ``shape``."""
     return plan_tiles(shape, stride=network.stride, halo=halo_for(network), tile_size=tile_size or network.tile_size)
 
 
@@ -92,8 +92,8 @@ def detect(
 ) -> Detection:
     """Detect all objects of an image.
 
-    The answer is greedy non-maximum suppression over all candidates of the whole image, in score
-    order, however the image is cut into tiles.
+    The result is greedy non-maximum suppression over all candidates of the whole image, in score order. It does not
+    depend on tiling.
 
     Parameters
     ----------
@@ -101,36 +101,36 @@ def detect(
         Anything with ``shape`` and slicing; read tile by tile.
     network : Network
     normalizer : Normalizer
-        Of the whole image.
+        Normaliser of the whole image.
     thresholds : Thresholds
     tile_size : int, optional
         Side of a network window in pixels.
     region : Region, optional
-        Candidates outside of it are dropped, and tiles outside of it are not read.
+        Candidates outside are dropped, and tiles outside are not read.
     readers : int
-        Threads that read the image.
+        Threads for reading the image.
     progress : bool
         Show a progress bar on a terminal.
     journal : TileJournal, optional
-        Takes the result of each tile; tiles that are in it are not computed again.
+        Stores the result of each tile. Stored tiles are not computed again.
     receiver : PolygonReceiver, optional
-        Takes the polygons as soon as they are decided.
+        Receives polygons as soon as suppression decides them.
     foreground : ForegroundMask, optional
-        Filled with the foreground of each tile, before its polygons are handed on.
+        Filled with the foreground of each tile before its polygons are passed on.
     executor : Executor, optional
-        Runs the tiles. Default: threads, so that reading and geometry overlap with the network.
+        Runs the tiles. Default: threads, which overlap reading and geometry with the network.
 
     Returns
     -------
     Detection
-        Polygons in the order of ids, in pixels of ``image``, or as the receiver has them.
+        Polygons in the order of ids, in pixels of ``image``, or as the receiver returns them.
 
     Raises
     ------
     ConfigError
-        If the network does not predict the foreground that is asked for.
+        If foreground is requested and the network does not predict it.
     StarpolyError
-        If the device's memory does not suffice for the smallest window either.
+        If even the smallest window exceeds the device's memory.
     """
     plan = plan_for(network, (int(image.shape[0]), int(image.shape[1])), tile_size)
     options = TileOptions(thresholds, region, foreground is not None, suppress=journal is not None)
@@ -165,7 +165,7 @@ def detect(
 
 
 def _run(work: Any, tiles: Sequence[Tile], readers: int, executor: Executor | None) -> Iterator[tuple[Tile, Any]]:
-    """``work`` on each tile, in order, by the executor or by threads of our own."""
+    """Run ``work`` on each tile, in order, with the executor or a thread pool."""
     n = readers + _BESIDE_READERS
     if executor is not None:
         yield from map_tiles(executor, work, tiles, in_flight=n)
@@ -175,7 +175,7 @@ def _run(work: Any, tiles: Sequence[Tile], readers: int, executor: Executor | No
 
 
 def predict_map(image: Any, network: Network, normalizer: Normalizer, *, tile_size: int | None = None) -> DenseOutput:
-    """The network's output on the grid of the whole image, put together from tiles.
+    """The network's output on the grid of the whole image, assembled from tiles.
 
     Parameters
     ----------
@@ -212,7 +212,7 @@ def find_candidates(
 
 
 def _bar(plan: TilePlan, missing: Sequence[Tile], *, shown: bool) -> tqdm:
-    """A progress bar over megapixels, with their rate and the time left."""
+    """A progress bar in megapixels, with rate and remaining time."""
     height, width = plan.shape
     total = height * width / 1e6
     return tqdm(

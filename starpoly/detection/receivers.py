@@ -1,4 +1,4 @@
-"""Receivers of kept polygons, while the rest of the image is still being analysed."""
+"""Receivers of kept polygons, called while detection is running."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from ..polygons import StarPolygons
 
 
 class PolygonReceiver(Protocol):
-    """Takes the polygons of an image as they become known, in any order."""
+    """Receives the polygons of an image as suppression decides them, in any order."""
 
     def add(self, polygons: StarPolygons, centres: float, points: float) -> None:
-        """Take more polygons.
+        """Add polygons.
 
         Parameters
         ----------
         polygons : StarPolygons
-            Newly kept, in any order.
+            Newly kept polygons, in any order.
         centres, points : float
-            Rows: all polygons that will follow have their centres at or below the first, and no point above the second.
-            Infinite if none will follow.
+            Lower bounds on the rows of all later polygons: of their centres and of any of their points. Infinite if
+            none will follow.
         """
         ...
 
     def polygons(self) -> StarPolygons:
-        """All polygons in the order of ids (:meth:`StarPolygons.position_order`), once none will follow."""
+        """All polygons in the order of ids (:meth:`StarPolygons.position_order`), after the last addition."""
         ...
 
 
 class PolygonList:
-    """The polygons of an image, collected in memory."""
+    """Collects the polygons of an image in memory."""
 
     def __init__(self) -> None:
         self._parts: list[StarPolygons] = []
@@ -48,18 +48,18 @@ class PolygonList:
 
 
 class RescalingReceiver:
-    """Brings polygons of a rescaled image to the pixels of the image, and drops those of low confidence.
+    """Converts polygons of a rescaled image to image pixels and drops those of low confidence.
 
     Parameters
     ----------
     receiver : PolygonReceiver
-        Takes the polygons that remain.
+        Receives the remaining polygons.
     scale : float
-        Size of the rescaled image, as a part of the image's.
+        Scale of the rescaled image relative to the image.
     least : float
-        Polygons of lower confidence are dropped.
+        Smallest confidence to keep.
     calibration : Calibration
-        From scores to confidence.
+        Maps scores to confidence.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class RescalingReceiver:
         self._receiver, self._scale, self._least, self._calibration = receiver, scale, least, calibration
 
     def add(self, polygons: StarPolygons, centres: float, points: float) -> None:
-        """Take more polygons, in pixels of the rescaled image."""
+        """Add polygons, in pixels of the rescaled image."""
         if self._least:
             polygons = confident(polygons, self._least, self._calibration)
         if self._scale != 1:
@@ -80,5 +80,5 @@ class RescalingReceiver:
         return self._receiver.polygons()
 
     def _row(self, row: float) -> float:
-        # rounded as centres are, so that none of those that follow lies above it
+        # same rounding as centres: the bound holds for all later polygons
         return float(np.float32((row + 0.5) * (1 / self._scale) - 0.5))

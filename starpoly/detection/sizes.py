@@ -1,4 +1,4 @@
-"""Diameters of objects and scales of images, as numbers."""
+"""Object diameters and image scales."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from ..errors import ConfigError
 from ..polygons import StarPolygons
 
 UNUSUAL_SIZE = 3.0
-"""Starpoly warns of objects this many times larger or smaller than those met in training."""
+"""Warn about objects larger or smaller than in training by more than this factor."""
 
 SCALES = (1 / 16, 8.0)
-"""Smallest and largest scale at which an image is analysed, as a part of its own size."""
+"""Smallest and largest scale of an image."""
 
 
 def typical_diameter(polygons: StarPolygons) -> float:
-    """Median diameter of the circles with the polygons' mean squared radius, in pixels; 0 without polygons."""
+    """Median diameter in pixels, from each polygon's root-mean-square radius; 0 without polygons."""
     if not len(polygons):
         return 0.0
     return 2 * float(np.median(np.sqrt(np.square(polygons.distances, dtype=np.float64).mean(axis=1))))
 
 
 def check_scale(scale: float) -> float:
-    """The scale as a number.
+    """Check a scale and return it as float.
 
     Raises
     ------
     ConfigError
-        If it is not within :data:`SCALES`.
+        If it lies outside :data:`SCALES`.
     """
     if not SCALES[0] <= scale <= SCALES[1]:
         raise ConfigError(f"scale: expected a number from {SCALES[0]:g} to {SCALES[1]:g}, got {scale:g}")
@@ -37,7 +37,7 @@ def check_scale(scale: float) -> float:
 
 
 def check_diameter(diameter: float) -> float:
-    """The diameter in pixels; ConfigError if it is not positive and finite."""
+    """Check a diameter in pixels; ConfigError unless it is positive and finite."""
     if not 0 < diameter < math.inf:
         raise ConfigError(f"diameter: expected a positive number of pixels, got {diameter:g}")
     return float(diameter)

@@ -1,7 +1,7 @@
-"""Test-time augmentation: a network asked about a window and its mirror images, and what it says averaged.
+"""Test-time augmentation: average the network's output over symmetries of a window.
 
-The answers are on a grid, so a mirror image has to have its grid on the same pixels: it is shifted by a cell less one pixel. What a
-pixel is told thus depends on the pixels around it alone, as without: the answer does not depend on the tiles.
+Output lies on a grid, so each mirror image is shifted by one grid cell minus one pixel to keep the grid on the same
+pixels. The output at a point then depends only on its surroundings, and results do not depend on tiling.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from ..network.symmetry import Symmetry
 
 
 def symmetries(tta: str, network: Network) -> list[Symmetry]:
-    """The symmetries that are meant, first the windows as they are.
+    """The symmetries of a choice, identity first.
 
     Raises
     ------
     ConfigError
-        If there is no such choice, or the network has no such symmetries.
+        If the choice is unknown, or the network does not support its symmetries.
     """
     if tta not in TTA:
         raise ConfigError(f"tta: expected one of {', '.join(TTA)}, got {tta!r}")
@@ -42,13 +42,13 @@ def symmetries(tta: str, network: Network) -> list[Symmetry]:
 
 
 class Averaged:
-    """A network that is asked several times and answers with the mean; itself a :class:`~starpoly.network.dense_output.Network`.
+    """Averages a network over symmetries; itself a :class:`~starpoly.network.dense_output.Network`.
 
     Parameters
     ----------
     network : Network
     tta : {"none", "flips", "all"}
-        1, 4 or 8 looks.
+        1, 4 or 8 passes.
 
     Raises
     ------
@@ -65,7 +65,7 @@ class Averaged:
         self.halo = (widest, widest) if tta == "all" else network.halo
 
     def __call__(self, batch: NDArray[np.float32]) -> DenseOutput:
-        """Windows (batch, y, x, C) to the mean of the answers."""
+        """Mean output for windows (batch, y, x, C)."""
         total = _Sums(self.grid)
         for symmetry, answer in self._answers(batch):
             total.add(symmetry, answer)
@@ -77,7 +77,7 @@ class Averaged:
 
 
 class _Sums:
-    """Answers added up, in the order in which they come."""
+    """Running sum of outputs, in the order of arrival."""
 
     def __init__(self, grid: tuple[int, int]) -> None:
         self._grid = grid
@@ -94,7 +94,7 @@ class _Sums:
                 self._sums[name], self._seen[name] = np.array(aligned, np.float32), seen
 
     def mean(self) -> DenseOutput:
-        """The answers' mean, with the batch as first axis."""
+        """Mean of the outputs, with the batch as first axis."""
         for name, total in self._sums.items():
             total /= self._seen[name]
         return DenseOutput(**self._sums)

@@ -1,4 +1,4 @@
-"""What a tile contributes to the image."""
+"""Result of a tile: decided and pending polygons."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..polygons import StarPolygons
 
 @dataclass(frozen=True)
 class TileResult:
-    """What a tile contributes to the image.
+    """Result of a tile.
 
     ``kept`` is decided; ``pending`` may still conflict with candidates of other tiles. ``n_candidates`` counts both and
     those that were suppressed. ``foreground`` (bool, the core's pixels) is where the network sees objects, if asked for.

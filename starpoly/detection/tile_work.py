@@ -1,4 +1,4 @@
-"""The work on one tile, from pixels to candidates: a function of picklable arguments, for any executor."""
+"""Work on one tile, from pixels to candidates. Arguments are picklable, so any executor can run it."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from ..timing import Stopwatch
 from .out_of_memory import SplitOnOutOfMemory
 from .tile_result import TileResult
 
-#: Probability of the foreground from which on a pixel lies in an object.
+#: Foreground probability at and above which a pixel lies in an object.
 FOREGROUND = 0.5
 
 
 class Region(Protocol):
-    """The part of an image in which objects are detected, in its pixels."""
+    """The region of an image to analyse, in pixels of the image."""
 
     def overlaps(self, box: Box) -> bool:
-        """Whether some of the box belongs to it."""
+        """Whether the box overlaps the region."""
         ...
 
     def contains(self, points: NDArray) -> NDArray[np.bool_]:
-        """Which of the points (n, 2), (y, x), belong to it."""
+        """Which of the points (n, 2), (y, x), lie in the region."""
         ...
 
     def resized(self, shape: tuple[int, int]) -> Region:
-        """The same part of the image at another size."""
+        """The same region of the rescaled image."""
         ...
 
 
 @dataclass(frozen=True)
 class TileOptions:
-    """What is asked of a tile.
+    """Settings of the work on a tile.
 
     Parameters
     ----------
@@ -50,9 +50,9 @@ class TileOptions:
     region : Region, optional
         Candidates outside are dropped.
     wants_foreground : bool
-        Whether the result is to have the foreground of the core.
+        Include the foreground of the core in the result.
     suppress : bool
-        Decide at once what the tile's own candidates decide; else all candidates stay pending.
+        Suppress within the tile where its own candidates suffice. Else all candidates stay pending.
     """
 
     thresholds: Thresholds
@@ -108,14 +108,14 @@ def _answer(
 ) -> DenseOutput:
     with clock.timing("reading"):
         window = read_window(source, tile.read, normalizer)
-    with network.turn, clock.timing("network"):  # waiting for one's turn is no work of the network
+    with network.turn, clock.timing("network"):  # waiting for the lock is not network time
         return network(window)
 
 
 def read_window(image: Any, window: Box, normalizer: Normalizer) -> NDArray[np.float32]:
-    """A normalised window of an image (Y, X, C), continued by reflection beyond the far ends."""
+    """A normalised window of an image (Y, X, C), padded by reflection beyond the far edges."""
     inside = window.clip(image.shape[:2])
-    # what lies beyond is mirrored from inside, which may be further back than the window itself
+    # the reflected pixels may lie before the start of the window
     beyond = [want - have for want, have in zip(window.shape, inside.shape, strict=True)]
     start = [
         max(0, min(a, b - over - 1))
@@ -130,7 +130,7 @@ def read_window(image: Any, window: Box, normalizer: Normalizer) -> NDArray[np.f
 def collect_candidates(
     answer: DenseOutput, tile: Tile, network: Network, threshold: float, shape: tuple[int, int]
 ) -> StarPolygons:
-    """The grid points of a tile's core whose probability is above the threshold, as polygons.
+    """Candidates of a tile's core: polygons at grid points above the probability threshold.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def collect_candidates(
         The network's output for the tile's window.
     tile : Tile
     network : Network
-        Gives the grid, the bound of the distances and the context along the rays.
+        Defines the grid, the largest distance and the context along the rays.
     threshold : float
     shape : (int, int)
         Of the whole image.
@@ -165,9 +165,9 @@ def collect_candidates(
 def _distances(
     answer: DenseOutput, at: tuple[NDArray, NDArray], tile: Tile, network: Network, shape: tuple[int, int]
 ) -> NDArray[np.float32]:
-    """Ray distances at grid points of a tile's window, refined by all that the network says around them."""
+    """Ray distances at grid points of a window, refined by the network's output around them."""
     grid, distances = network.grid, answer.distances[at]
-    # of the window, what lies in the image
+    # the part of the window inside the image
     pixels = [length - start for length, start in zip(shape, (tile.read.y0, tile.read.x0), strict=True)]
     if network.ray_context:
         rows, columns = (
@@ -185,7 +185,7 @@ def _distances(
 
 
 def foreground_of(answer: DenseOutput, tile: Tile, grid: tuple[int, int]) -> NDArray[np.bool_] | None:
-    """Which pixels of a tile's core lie in the foreground; the level is that at which outlines end."""
+    """Foreground mask of a tile's core, at the same level as outlines."""
     pixels, core = answer.foreground_pixels(grid), tile.core
     if pixels is None:
         return None
@@ -196,7 +196,7 @@ def foreground_of(answer: DenseOutput, tile: Tile, grid: tuple[int, int]) -> NDA
 def suppress_within(
     candidates: StarPolygons, tile: Tile, thresholds: Thresholds, max_distance: float, shape: tuple[int, int]
 ) -> TileResult:
-    """Decide what a tile's own candidates decide, and leave the rest, near its borders, pending.
+    """Suppress where the tile's own candidates suffice; candidates near its borders stay pending.
 
     Parameters
     ----------
@@ -212,11 +212,11 @@ def suppress_within(
 
 
 def halo_for(network: Network) -> tuple[int, int]:
-    """How far around a candidate the image influences it, (y, x) in pixels."""
-    # a candidate at the edge of a core looks along its rays, and there the network looks around
+    """Radius of the image region that influences a candidate, (y, x) in pixels."""
+    # reach along the rays plus the receptive field at their ends
     reach = [math.ceil(ray_context.REACH) if network.ray_context else 0] * 2
     if network.has_foreground:
-        # a pixel belongs to the answer at the grid point before it
+        # each pixel belongs to the grid point before it
         reach = [
             max(have, math.ceil(outline_refinement.REACH) + step - 1)
             for have, step in zip(reach, network.grid, strict=True)

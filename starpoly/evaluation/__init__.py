@@ -1,6 +1,6 @@
-"""Scores: how well labels agree with the true ones.
+"""Score predicted labels against true ones.
 
-The measures are those of StarDist and of the NeurIPS 2022 challenge, to the same numbers.
+The measures equal those of StarDist and of the NeurIPS 2022 challenge.
 """
 
 import lazy_loader

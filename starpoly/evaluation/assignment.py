@@ -1,4 +1,4 @@
-"""One-to-one assignment of true to predicted objects on a sparse table of scores."""
+"""One-to-one assignment of true and predicted objects, on a sparse score table."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: A group of entangled objects is solved as a dense matrix up to this many entries, beyond as a sparse graph.
+#: Largest dense matrix, in entries, for a group of connected objects. Larger groups use a sparse graph.
 DENSE_ENTRIES = 1 << 20
 
 
 def assign(
     true_index: NDArray[np.int64], pred_index: NDArray[np.int64], scores: NDArray[Any], thresh: float
 ) -> NDArray[np.int64]:
-    """Choose the matched pairs: as many as possible, and among such choices the one with the largest score.
+    """Choose the matched pairs: as many as possible, then with the largest total score.
 
-    The optimum is that of the Hungarian algorithm with cost ``-[s >= thresh] - s / (2 n)`` over all n x m pairs,
-    ``n <= m`` (pairs that share no pixel score 0): the second term adds up to at most 1/2, so it only breaks ties between choices with equally many
-    pairs at or above the threshold. Scores below the threshold take part in breaking ties, and in nothing else.
+    The optimum equals that of the Hungarian algorithm with cost ``-[s >= thresh] - s / (2 n)`` over all n x m pairs,
+    ``n <= m``, where disjoint pairs score 0. The second term sums to at most 1/2, so it only breaks ties between
+    assignments with equally many pairs at or above the threshold. Scores below the threshold only break ties.
 
     Parameters
     ----------
     true_index, pred_index : (n_pairs,) int64
-        The pairs with a score above 0; no pair twice.
+        Pairs with a score above 0, each once.
     scores : (n_pairs,) float32 or float64
         Their scores, in (0, 1]; compared with ``thresh`` in their own precision.
     thresh : float
-        Inclusive: a pair that scores ``thresh`` can be matched.
+        Smallest score of a match, inclusive.
 
     Returns
     -------
     matched : (n_matched,) int64
-        Positions of the matched pairs, by true object.
+        Positions of the matched pairs, sorted by true object.
 
     Notes
     -----
-    A good pair (score >= thresh) whose objects have no other good pair lies in every optimum: trading it in for
-    pairs below the threshold loses a match. For the IoU and ``thresh > 0.5`` all good pairs are of this kind, since
-    an object cannot share more than half of itself with two others. What is left falls into small groups.
+    A good pair (score >= thresh) whose objects have no other good pair lies in every optimum: replacing it by pairs
+    below the threshold loses a match. For the IoU and ``thresh > 0.5`` all good pairs are of this kind: an object
+    cannot share more than half of itself with two others. The rest splits into small groups.
     """
     good = scores >= scores.dtype.type(thresh)
     alone = good & (_degree(true_index, good) == 1) & (_degree(pred_index, good) == 1)
@@ -47,7 +47,7 @@ def assign(
     else:
         taken = _at_ends(true_index, alone) | _at_ends(pred_index, alone)
         groups = _groups(true_index, pred_index, np.flatnonzero(~taken), good)
-        # At a threshold of 0 every assignment has as many good pairs as any other: only scores count.
+        # At a threshold of 0, all assignments have equally many good pairs: only scores count.
         first = good if thresh > 0 else np.zeros_like(good)
         solved = [_solve(true_index[group], pred_index[group], scores[group], first[group]) for group in groups]
         chosen = [group[kept] for group, kept in zip(groups, solved, strict=True)]
@@ -56,19 +56,19 @@ def assign(
 
 
 def _degree(index: NDArray[np.int64], marked: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """For every pair, how many marked pairs its object has."""
+    """For each pair, the number of marked pairs of its object."""
     return np.bincount(index, weights=marked, minlength=1).astype(np.int64)[index]
 
 
 def _at_ends(index: NDArray[np.int64], marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """For every pair, whether its object is the object of a marked pair."""
+    """For each pair, whether its object has a marked pair."""
     return _degree(index, marked) > 0
 
 
 def _groups(
     true_index: NDArray[np.int64], pred_index: NDArray[np.int64], pairs: NDArray[np.int64], good: NDArray[np.bool_]
 ) -> list[NDArray[np.int64]]:
-    """Split pairs into connected groups of objects; those without a good pair have nothing to match."""
+    """Split pairs into connected groups of objects. Groups without a good pair have no match."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -91,7 +91,7 @@ def _compact(index: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
 def _solve(
     true_index: NDArray[np.int64], pred_index: NDArray[np.int64], scores: NDArray[Any], first: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
-    """Positions of the assigned pairs of one group: as many of ``first`` as can be, then by their scores."""
+    """Positions of the assigned pairs of one group: as many of ``first`` as possible, then by score."""
     true, n_true = _compact(true_index)
     pred, n_pred = _compact(pred_index)
     gain = first + scores.astype(np.float64) / (2 * min(n_true, n_pred))
@@ -115,10 +115,10 @@ def _solve_dense(
 def _solve_sparse(
     true: NDArray[np.int64], pred: NDArray[np.int64], gain: NDArray[np.float64], n_true: int, n_pred: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The same optimum in memory that grows with the pairs.
+    """Find the same optimum in memory proportional to the number of pairs.
 
-    The solver wants every row assigned: each true object gets a column of its own that stands for "nothing".
-    It takes a weight of 0 for no edge: 1 is added to all, which as every row is used once changes no comparison.
+    The solver assigns every row, so each true object gets its own "no match" column. It treats a weight of 0 as no
+    edge, so all weights grow by 1; every row is used once, which keeps the comparison.
     """
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import min_weight_full_bipartite_matching

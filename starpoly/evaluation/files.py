@@ -1,4 +1,4 @@
-"""True and predicted label images in folders: paired by name and read one pair at a time."""
+"""Pair true and predicted label images by name, and read them pair by pair."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def pair_label_files(true: Path, pred: Path) -> Pairs:
     Raises
     ------
     DataError
-        If both are one folder, or nothing pairs.
+        If both are the same folder, or nothing pairs.
 
     Warns
     -----
@@ -53,7 +53,7 @@ def pair_label_files(true: Path, pred: Path) -> Pairs:
 
 
 def read_samples(pairs: Pairs) -> Iterator[Sample]:
-    """Read the label images, one pair at a time, in the order of their keys; a file that cannot be read is its sample's problem."""
+    """Read label images pair by pair, in the order of keys. An unreadable file sets its sample's ``problem``."""
     files: list[tuple[Path, Path | None]] = [*pairs.pairs, *((path, None) for path in pairs.only_first)]
     files.sort(key=lambda pair: key(pair[0]))
     for true, pred in tqdm(files, desc="evaluate", unit="image", disable=None):

@@ -1,4 +1,4 @@
-"""Which objects of two label images share pixels, and how many: a sparse table, made in one pass."""
+"""Sparse table of overlaps between the objects of two label images, computed in one pass."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from ..errors import DataError
 
 CRITERIA = ("iou", "iot", "iop")
 
-#: Pixels taken at a time: memory follows from it and from the number of objects, not from the image.
+#: Pixels per block. Memory depends on it and on the number of objects, not on image size.
 BLOCK_PIXELS = 1 << 21
 
 
 @dataclass(frozen=True)
 class Overlaps:
-    """The objects of two label images of one shape, and the pairs of them that share pixels.
+    """Objects of two label images of the same shape, and their overlapping pairs.
 
     Parameters
     ----------
     true_labels, pred_labels : (n_true,), (n_pred,) uint64
-        Ids of the objects, ascending, background left out.
+        Ids of the objects, ascending, without background.
     true_areas, pred_areas : (n_true,), (n_pred,) int64
-        Their pixels, pixels on the other image's background included.
+        Areas in pixels, including pixels on the other image's background.
     true_index, pred_index : (n_pairs,) int64
-        Positions in ``true_labels`` and ``pred_labels`` of the pairs that overlap, in ascending order.
+        Positions of the overlapping pairs in ``true_labels`` and ``pred_labels``, ascending.
     shared : (n_pairs,) int64
-        Pixels that a pair has in common, at least 1.
+        Number of shared pixels, at least 1.
     """
 
     true_labels: NDArray[np.uint64]
@@ -73,7 +73,7 @@ class Overlaps:
         raise DataError(f"criterion: expected one of {', '.join(CRITERIA)}, got {criterion!r}")
 
     def without(self, true_labels: NDArray[Any], pred_labels: NDArray[Any]) -> Overlaps:
-        """The table of the same images with the given objects turned to background."""
+        """The table with the given objects removed, as if they were background."""
         true_kept = ~np.isin(self.true_labels, true_labels.astype(np.uint64))
         pred_kept = ~np.isin(self.pred_labels, pred_labels.astype(np.uint64))
         pair = true_kept[self.true_index] & pred_kept[self.pred_index]
@@ -89,18 +89,18 @@ class Overlaps:
 
 
 def overlaps(y_true: NDArray[Any], y_pred: NDArray[Any]) -> Overlaps:
-    """Count the pixels that the objects of two label images share.
+    """Count the shared pixels of the objects of two label images.
 
     Parameters
     ----------
     y_true, y_pred : integer arrays of the same shape
-        Label images, 0 is background; ids need not be consecutive. Read once, a block of rows at a time
-        (so that memory-mapped arrays never come into memory as a whole).
+        Label images, 0 is background; ids need not be consecutive. Read once, in blocks of rows, so memory-mapped
+        arrays are never loaded completely.
 
     Raises
     ------
     DataError
-        For arrays that are not label images, or of different shapes.
+        If an array is no label image, or the shapes differ.
     """
     check_labels(y_true, y_pred)
     rows = max(1, BLOCK_PIXELS // max(1, y_true[:1].size))
@@ -116,7 +116,7 @@ def overlaps(y_true: NDArray[Any], y_pred: NDArray[Any]) -> Overlaps:
 
 
 def check_labels(y_true: NDArray[Any], y_pred: NDArray[Any]) -> None:
-    """Refuse what is not a pair of integer arrays of one shape (negative ids show only when they are read).
+    """Check for a pair of integer arrays of one shape. Negative ids are found on reading.
 
     Raises
     ------
@@ -138,10 +138,9 @@ def check_labels(y_true: NDArray[Any], y_pred: NDArray[Any]) -> None:
 def _count(
     y_true: NDArray[Any], y_pred: NDArray[Any]
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int64]]:
-    """Pairs of ids in a block and how many pixels have them; a pair that is all background is left out.
+    """Pairs of ids in a block with their pixel counts, without the background pair.
 
-    Objects are runs of pixels along a row, so pixels are first joined to runs: what has to be sorted is ten to a hundred
-    times fewer.
+    Pixels are first joined to runs along rows: that leaves ten to a hundred times fewer entries to sort.
     """
     true, pred = np.ravel(y_true), np.ravel(y_pred)
     start = np.flatnonzero((true[1:] != true[:-1]) | (pred[1:] != pred[:-1])) + 1
@@ -158,10 +157,10 @@ def _count(
 def _sum_equal(
     true: NDArray[np.uint64], pred: NDArray[np.uint64], pixels: NDArray[np.int64]
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int64]]:
-    """Add up the pixels of equal pairs; pairs come out in ascending order."""
+    """Sum the pixels of equal pairs; return pairs in ascending order."""
     if not len(true):
         return true, pred, pixels
-    if max(true.max(), pred.max()) < 1 << 32:  # both ids fit one number, which is quicker to sort
+    if max(true.max(), pred.max()) < 1 << 32:  # pack both ids into one number: faster to sort
         order = np.argsort((true << np.uint64(32)) | pred)
     else:
         order = np.lexsort((pred, true))
@@ -173,7 +172,7 @@ def _sum_equal(
 def _areas(
     ids: NDArray[np.uint64], pixels: NDArray[np.int64]
 ) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]:
-    """Ids without background, their areas, and for every entry its id's position (-1 for background)."""
+    """Ids without background, their areas, and each entry's position among the ids (-1 for background)."""
     labels, index = np.unique(ids, return_inverse=True)
     areas = np.zeros(len(labels), np.int64)
     np.add.at(areas, index, pixels)

@@ -26,11 +26,11 @@ class Matching:
     criterion : str
         "iou", or "iot" / "iop": shared pixels over the true / the predicted object's area.
     thresh : float
-        Pairs with at least this score can match.
+        Smallest score of a match.
     fp, tp, fn : int
         Predicted objects without a match, matched pairs, true objects without a match.
     precision : float
-        tp / (tp + fp); like all ratios here 0 where tp is 0.
+        tp / (tp + fp); 0 if tp is 0, like all ratios here.
     recall : float
         tp / (tp + fn).
     accuracy : float
@@ -62,7 +62,7 @@ class Matching:
 
     @classmethod
     def from_counts(cls, criterion: str, thresh: float, tp: int, n_true: int, n_pred: int, total: float) -> Matching:
-        """All scores from the counts and the sum of the matched pairs' scores."""
+        """Compute all scores from the counts and the sum of matched scores."""
         fp, fn = n_pred - tp, n_true - tp
         return Matching(
             criterion=criterion,
@@ -97,7 +97,7 @@ class DatasetMatching(Matching):
     Attributes
     ----------
     by_image : bool
-        Averaged over the images; else of all objects together.
+        Whether scores are averaged over images, rather than pooled over all objects.
     """
 
     by_image: bool
@@ -114,15 +114,14 @@ def matching(
 ) -> Matching | tuple[Matching, ...]:
     """Match true and predicted objects one to one and score the prediction.
 
-    Of all one-to-one assignments, the one with the most pairs at or above the threshold counts, and among those the
-    one with the largest sum of scores (see ``starpoly.evaluation.assignment``). Scores are rounded to single
-    precision, as StarDist does, so that three shared pixels of five reach a threshold of 0.6 that was computed as
-    0.1 * 6.
+    The assignment has the most pairs at or above the threshold, then the largest sum of scores (see
+    ``starpoly.evaluation.assignment``). Scores are rounded to single precision, like StarDist's: three shared pixels of
+    five reach a threshold of 0.1 * 6.
 
     Parameters
     ----------
     y_true, y_pred : integer arrays of the same shape
-        Label images, axes ``(y, x)`` (any number of axes works); 0 is background, ids need not be consecutive.
+        Label images ``(y, x)`` (any number of axes works); 0 is background, ids need not be consecutive.
     thresh : float or several
         Between 0 and 1, inclusive. Several cost little more than one.
     criterion : {"iou", "iot", "iop"}
@@ -131,13 +130,13 @@ def matching(
     Returns
     -------
     Matching, or a tuple of them if ``thresh`` holds several
-        Equal to what ``stardist.matching.matching`` of StarDist 0.9.2 returns.
+        Equal to the result of ``stardist.matching.matching`` in StarDist 0.9.2.
 
     Raises
     ------
     DataError
-        For arrays that are not label images (not integers, negative ids) or differ in shape, and for thresholds
-        outside 0 to 1 or an unknown criterion.
+        If an array is no label image (not integers, negative ids), shapes differ, a threshold lies outside 0 to 1, or
+        the criterion is unknown.
     """
     single, thresholds = _thresholds(thresh)
     table = overlaps(y_true, y_pred)
@@ -146,7 +145,7 @@ def matching(
 
 
 def score(table: Overlaps, thresholds: Sequence[float], criterion: str = "iou") -> tuple[Matching, ...]:
-    """Like :func:`matching`, for a table of overlaps that is already there."""
+    """Like :func:`matching`, for a given table of overlaps."""
     scores = table.scores(criterion).astype(np.float32)
     return tuple(_score_one(table, scores, thresh, criterion) for thresh in thresholds)
 
@@ -174,22 +173,22 @@ def matching_dataset(
     criterion: str = "iou",
     by_image: bool = False,
 ) -> DatasetMatching | tuple[DatasetMatching, ...]:
-    """Score several images, as ``stardist.matching.matching_dataset`` does.
+    """Score several images, like ``stardist.matching.matching_dataset``.
 
     Parameters
     ----------
     y_true, y_pred : iterables of label images
-        In the same order; generators are consumed one image at a time. A single (Y, X) array is one image, an array with
-        more axes a stack of images.
+        Images in the same order. Generators are consumed one image at a time. A (Y, X) array is one image, an array
+        with more axes a stack.
     thresh, criterion
         See :func:`matching`.
     by_image : bool
-        False: objects of all images together. True: ratios are averaged over the images (counts are still sums).
+        False: pool the objects of all images. True: average ratios over images (counts are still sums).
 
     Raises
     ------
     DataError
-        As :func:`matching`, and if there are no images or not equally many on both sides.
+        As for :func:`matching`, and if there are no images or the numbers of images differ.
     """
     single, thresholds = _thresholds(thresh)
     images: list[tuple[Matching, ...]] = []
@@ -206,7 +205,7 @@ def matching_dataset(
 def average_precision(
     y_true: Iterable[NDArray[Any]], y_pred: Iterable[NDArray[Any]], thresh: float | Iterable[float] = 0.5
 ) -> float | tuple[float, ...]:
-    """TP / (TP + FP + FN) of all objects of one or several images: ``accuracy`` of :func:`matching_dataset`.
+    """TP / (TP + FP + FN), pooled over one or several images: ``accuracy`` of :func:`matching_dataset`.
 
     Parameters
     ----------
@@ -224,11 +223,11 @@ def pool(stats: Sequence[Matching], by_image: bool = False) -> DatasetMatching:
     Raises
     ------
     DataError
-        If there are none, or they belong to different thresholds or criteria.
+        If there are none, or thresholds or criteria differ.
     """
     if len({(image.criterion, image.thresh) for image in stats}) != 1:
         raise DataError("expected scores of at least one image, all at the same threshold and criterion")
-    total = np.float32(0)  # single precision in this order, as StarDist adds
+    total = np.float32(0)  # single precision, in StarDist's order of addition
     for image in stats:
         total += np.float32(image.mean_true_score) * np.float32(image.n_true)
     tp, n_true, n_pred = (sum(getattr(image, name) for image in stats) for name in ("tp", "n_true", "n_pred"))
@@ -242,12 +241,12 @@ def pool(stats: Sequence[Matching], by_image: bool = False) -> DatasetMatching:
 
 
 def _images(labels: Iterable[NDArray[Any]]) -> Iterable[NDArray[Any]]:
-    """The images of a data set: a plain 2D array is one, not one per row."""
+    """The images of a data set. A 2D array is one image, not one per row."""
     return [labels] if isinstance(labels, np.ndarray) and labels.ndim == 2 else labels
 
 
 def _thresholds(thresh: float | Iterable[float]) -> tuple[bool, tuple[float, ...]]:
-    """Whether a single number was given, and the thresholds."""
+    """The thresholds, and whether a single number was given."""
     single = np.ndim(thresh) == 0 and not isinstance(thresh, Iterable)  # type: ignore[arg-type]
     values = tuple(float(value) for value in ([thresh] if single else thresh))  # type: ignore[union-attr, arg-type, list-item]
     for value in values:
@@ -259,6 +258,6 @@ def _thresholds(thresh: float | Iterable[float]) -> tuple[bool, tuple[float, ...
 def _score_one(table: Overlaps, scores: NDArray[np.float32], thresh: float, criterion: str) -> Matching:
     matched = assign(table.true_index, table.pred_index, scores, thresh)
     tp = len(matched)
-    if thresh == 0:  # then objects that share no pixel match as well, with score 0
+    if thresh == 0:  # then disjoint objects match too, with score 0
         tp = min(table.n_true, table.n_pred)
     return Matching.from_counts(criterion, thresh, tp, table.n_true, table.n_pred, float(scores[matched].sum()))

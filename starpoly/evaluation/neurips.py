@@ -1,4 +1,4 @@
-"""The score of the NeurIPS 2022 cell segmentation challenge (Ma et al., Nature Methods 2024)."""
+"""Score of the NeurIPS 2022 cell segmentation challenge (Ma et al., Nature Methods 2024)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .assignment import assign
 from .label_overlaps import Overlaps, check_labels, overlaps
 from .metrics import Matching
 
-#: Objects with a pixel in this many first or last rows or columns do not count.
+#: Border width in rows and columns. Objects with a pixel there are excluded.
 BORDER = 2
-#: Images with at least this many values are scored window by window.
+#: Number of values from which on an image is scored window by window.
 LARGE_IMAGE = 25_000_000
 #: Side of a window, in pixels.
 WINDOW = 2000
@@ -24,37 +24,36 @@ WINDOW = 2000
 def neurips_score(
     y_true: NDArray[Any], y_pred: NDArray[Any] | None, thresholds: tuple[float, ...] = (0.5,)
 ) -> tuple[Matching, ...]:
-    """Score one image as the challenge's organisers do.
+    """Score one image by the challenge's rules.
 
-    Objects with a pixel in the first two or last two rows or columns are left out, in truth and prediction each on
-    its own. The rest is matched one to one, IoU >= threshold. An image of 25 million pixels or more is padded with
-    background to a multiple of 2000 in each direction and cut into windows of 2000 x 2000, each handled like an image;
-    their counts are added up.
+    Objects with a pixel in the first or last two rows or columns are excluded, separately in truth and prediction. The
+    rest is matched one to one, IoU >= threshold. Images of 25 million pixels or more are padded with background to
+    multiples of 2000 and cut into windows of 2000 x 2000. Each window is scored like an image; counts are summed.
 
     Parameters
     ----------
     y_true : (height, width) integer array
         True label image; ids need not be consecutive.
     y_pred : (height, width) integer array or None
-        Predicted label image. None: there is no prediction, so everything is missed and the score is 0.
+        Predicted label image. None: no prediction, so all objects are missed and the score is 0.
     thresholds : tuple of float
-        IoU from which on a pair can match; the challenge ranks by 0.5.
+        Smallest IoU of a match. The challenge ranks by 0.5.
 
     Returns
     -------
     tuple of Matching
-        One per threshold; counts of the objects that count, of a large image summed over its windows. F1 is 0 where
-        nothing matches, also if there is nothing to find and nothing is found.
+        One per threshold, with counts summed over windows. F1 is 0 without matches, even if truth and prediction are
+        both empty.
 
     Raises
     ------
     DataError
-        For arrays that are not two-dimensional label images, or of different shapes.
+        If an array is no two-dimensional label image, or the shapes differ.
 
     Notes
     -----
-    The organisers' script casts the prediction's ids to the type of the true label image when the image is large, and
-    rounds each F1 to four digits; here ids never wrap and nothing is rounded.
+    For large images, the organisers' script casts predicted ids to the dtype of the true labels, and it rounds each F1
+    to four digits. Here ids never wrap and nothing is rounded.
     """
     if y_pred is None:
         y_pred = np.broadcast_to(np.zeros((), np.uint8), np.shape(y_true))
@@ -68,9 +67,9 @@ def neurips_score(
 def _windows(
     y_true: NDArray[Any], y_pred: NDArray[Any]
 ) -> Iterator[tuple[NDArray[Any], NDArray[Any], tuple[int, int]]]:
-    """The parts that are scored on their own, each with the shape that it has after padding.
+    """The windows to score, each with its padded shape.
 
-    Padding adds background only, so the pixels themselves are not padded here.
+    Padding only adds background, so the pixels are not padded here.
     """
     if y_true.size < LARGE_IMAGE:
         yield y_true, y_pred, y_true.shape
@@ -82,7 +81,7 @@ def _windows(
 
 
 def _inner_overlaps(y_true: NDArray[Any], y_pred: NDArray[Any], shape: tuple[int, int]) -> Overlaps:
-    """Overlaps of the objects that keep away from the border. (Relabelling them would change nothing.)"""
+    """Overlaps of the objects away from the border. (Relabelling would not change them.)"""
     return overlaps(y_true, y_pred).without(border_labels(y_true, shape), border_labels(y_pred, shape))
 
 
@@ -94,7 +93,7 @@ def border_labels(labels: NDArray[Any], shape: tuple[int, int] | None = None) ->
     labels : (height, width) integer array
         Label image.
     shape : (int, int), optional
-        Shape with background added at the bottom and at the right; the last rows and columns are counted there.
+        Shape after padding at the bottom and right. It determines the last rows and columns.
     """
     height, width = labels.shape if shape is None else shape
     bottom, right = max(height - BORDER, 0), max(width - BORDER, 0)

@@ -1,4 +1,4 @@
-"""What star-convex polygons can hold of given objects, whatever the network."""
+"""Reconstruction of objects by star-convex polygons: the upper bound for any network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .metrics import DatasetMatching, matching_dataset
 
 
 def reconstruct(labels: NDArray, n_rays: int = 32) -> tuple[NDArray[np.int32], StarPolygons]:
-    """The objects of a label image as a perfect network would tell them, drawn again.
+    """Redraw the objects of a label image from ideal star-convex polygons.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def reconstruct(labels: NDArray, n_rays: int = 32) -> tuple[NDArray[np.int32], S
     Returns
     -------
     labels : (Y, X) int32
-        One polygon for each object, around the pixel that lies farthest from the object's boundary.
+        One polygon per object, centred on the pixel farthest from the object's boundary.
     polygons : StarPolygons
         In the order of the labels.
     """
@@ -53,13 +53,13 @@ def reconstruct(labels: NDArray, n_rays: int = 32) -> tuple[NDArray[np.int32], S
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """How well polygons hold the objects.
+    """Scores of the reconstruction for one number of rays.
 
     Parameters
     ----------
     n_rays : int
     scores : tuple of DatasetMatching
-        One for each IoU threshold.
+        One per IoU threshold.
     """
 
     n_rays: int
@@ -67,7 +67,7 @@ class Reconstruction:
 
     @property
     def mean_iou(self) -> float:
-        """Mean IoU of the objects that match at the lowest threshold."""
+        """Mean IoU of the objects matched at the lowest threshold."""
         return self.scores[0].mean_matched_score
 
 
@@ -76,7 +76,7 @@ def reconstruction_scores(
     n_rays: Sequence[int] = (8, 16, 32, 64),
     thresholds: Sequence[float] = (0.5, 0.7, 0.8, 0.9),
 ) -> list[Reconstruction]:
-    """Score the reconstruction of label images by the number of rays: what no star-convex model can exceed.
+    """Score the reconstruction of label images for each number of rays: an upper bound for star-convex models.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Scores of a set of images as a table: one row per image and threshold, and rows for all images together."""
+"""Score table of a set of images: rows per image and threshold, and rows for the whole set."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Sample:
     Parameters
     ----------
     name : str
-        What its rows are called.
+        Name of its rows.
     y_true, y_pred : (height, width) integer arrays or None
-        Label images; None where there is no file, or none that can be read.
+        Label images; None for a missing or unreadable file.
     problem : str
-        Why a file cannot be read, if so.
+        Reason for an unreadable file.
     """
 
     name: str
@@ -48,9 +48,9 @@ class Sample:
 class Row:
     """Scores at one IoU threshold.
 
-    ``scope`` is "image", "pooled" (the objects of all images together), "mean" or "median" (over the images, of
-    each score on its own; without counts). ``ap`` is TP / (TP + FP + FN), ``pq`` the panoptic quality,
-    ``status`` "ok", "missing prediction" or "error: ...".
+    ``scope`` is "image", "pooled" (all objects of all images), "mean" or "median" (of each score over images, without
+    counts). ``ap`` is TP / (TP + FP + FN), ``pq`` the panoptic quality, ``status`` "ok", "missing prediction" or
+    "error: ...".
     """
 
     scope: str
@@ -86,20 +86,20 @@ class Report:
     rows: tuple[Row, ...]
 
     def scope(self, scope: str) -> tuple[Row, ...]:
-        """The rows of "image", "pooled", "mean" or "median"."""
+        """The rows with scope "image", "pooled", "mean" or "median"."""
         return tuple(row for row in self.rows if row.scope == scope)
 
     def problems(self) -> dict[str, str]:
-        """Status of every image that has an error or no prediction, by the image's name."""
+        """Status of each image with an error or without prediction, by name."""
         return {row.image: row.status for row in self.scope("image") if row.status != OK}
 
     @property
     def failed(self) -> bool:
-        """Whether an image has an error (a missing prediction is none)."""
+        """Whether any image has an error. A missing prediction is not an error."""
         return any(status != MISSING for status in self.problems().values())
 
     def to_csv(self) -> str:
-        """All rows as comma-separated values with a header; empty where there is no value."""
+        """All rows as comma-separated values with a header. Missing values are empty."""
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
         table.writerow([column.name for column in fields(Row)])
@@ -111,12 +111,12 @@ class Report:
         return json.dumps({"protocol": self.protocol, "rows": [asdict(row) for row in self.rows]}, indent=1) + "\n"
 
     def save(self, path: str | Path) -> None:
-        """Write CSV or JSON, as the name ends; the file appears whole or not at all.
+        """Write CSV or JSON atomically, by file extension.
 
         Raises
         ------
         DataError
-            For another ending, or if the file cannot be written.
+            If the extension is unknown, or the file cannot be written.
         """
         path = check_output(path)
         text = self.to_csv() if path.suffix.lower() == ".csv" else self.to_json()
@@ -128,12 +128,12 @@ class Report:
 
 
 def check_output(path: str | Path) -> Path:
-    """The path of a table, if one can be written there; see :meth:`Report.save`.
+    """Check that a table can be written to a path; see :meth:`Report.save`.
 
     Raises
     ------
     DataError
-        If its name ends neither in .csv nor in .json, or its folder does not exist.
+        If the extension is neither .csv nor .json, or the folder does not exist.
     """
     path = Path(path)
     if path.suffix.lower() not in (".csv", ".json"):
@@ -146,14 +146,13 @@ def check_output(path: str | Path) -> Path:
 def evaluate(samples: Iterable[Sample], thresholds: Sequence[float], protocol: str = "stardist") -> Report:
     """Score a set of images.
 
-    A prediction that is missing, cannot be read or has the wrong shape finds nothing: every object of that image is
-    missed, so that failing never pays. Where the true labels cannot be used there is nothing to compare with: the
-    image has an error row and counts nowhere else.
+    A missing, unreadable or wrongly shaped prediction counts as empty: all objects of the image are missed, so failures
+    never improve the score. An image with unusable true labels has an error row and does not enter the other scores.
 
     Parameters
     ----------
     samples : iterable of Sample
-        Taken one at a time.
+        Consumed one at a time.
     thresholds : sequence of float
         IoU thresholds from 0 to 1, inclusive.
     protocol : {"stardist", "neurips"}
@@ -163,7 +162,7 @@ def evaluate(samples: Iterable[Sample], thresholds: Sequence[float], protocol: s
     Raises
     ------
     DataError
-        For an unknown protocol, or if there is no image with usable true labels.
+        If the protocol is unknown, or no image has usable true labels.
     """
     if protocol not in _PROTOCOLS:
         raise DataError(f"protocol: expected one of {', '.join(_PROTOCOLS)}, got {protocol!r}")
@@ -197,7 +196,7 @@ _PROTOCOLS: dict[str, _Protocol] = {"stardist": _score_stardist, "neurips": neur
 def _score(
     sample: Sample, thresholds: tuple[float, ...], protocol: _Protocol
 ) -> tuple[tuple[Matching, ...] | None, str]:
-    """Scores of one image (None if its true labels are of no use) and its status."""
+    """Scores and status of one image; scores are None if the true labels are unusable."""
     if sample.y_true is None:
         return None, f"error: {sample.problem or 'no true labels'}"
     status = OK if sample.y_pred is not None else MISSING

@@ -1,4 +1,4 @@
-"""Objects with scores, held against true ones: precision and recall by score, and what a score is worth."""
+"""Scored objects against true ones: precision and recall by score, and reliability of scores."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from .label_overlaps import overlaps
 
 @dataclass(frozen=True)
 class ScoredMatches:
-    """Predicted objects of some images.
+    """Scores and best IoUs of predicted objects, pooled over images.
 
     Parameters
     ----------
     scores : (n,) float32
     ious : (n,) float64
-        Best IoU of each with a true object.
+        Best IoU of each object with a true object.
     n_true : int
-        True objects.
+        Number of true objects.
     """
 
     scores: NDArray[np.float32]
@@ -44,8 +44,8 @@ class ScoredMatches:
 def match_scored(polygons: StarPolygons, y_true: NDArray) -> ScoredMatches:
     """Match polygons in score order with a label image.
 
-    Above an IoU of 0.5 an object has one partner at most, so its best IoU says at which thresholds
-    it is a true positive.
+    Above an IoU of 0.5, an object has at most one partner. So its best IoU determines the thresholds at which it is a
+    true positive.
 
     Parameters
     ----------
@@ -61,12 +61,12 @@ def match_scored(polygons: StarPolygons, y_true: NDArray) -> ScoredMatches:
 
 @dataclass(frozen=True)
 class PrecisionRecall:
-    """Precision and recall of the objects with at least a score.
+    """Precision and recall as functions of the least score.
 
     Parameters
     ----------
     scores : (n,) float64
-        Every score that occurs, descending.
+        All distinct scores, descending.
     precision : (n,) float64
     recall : (n,) float64
     """
@@ -77,7 +77,7 @@ class PrecisionRecall:
 
 
 def precision_recall(matches: ScoredMatches, iou: float = 0.5) -> PrecisionRecall:
-    """How precision and recall change with the probability threshold.
+    """Precision and recall over the probability threshold.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def precision_recall(matches: ScoredMatches, iou: float = 0.5) -> PrecisionRecal
     Raises
     ------
     DataError
-        If nothing is true, so that there is no recall, or the IoU is below 0.5.
+        If there are no true objects, or the IoU is below 0.5.
     """
     _check(iou)
     if matches.n_true < 1:
@@ -103,15 +103,15 @@ def precision_recall(matches: ScoredMatches, iou: float = 0.5) -> PrecisionRecal
 
 @dataclass(frozen=True)
 class Reliability:
-    """Objects in bins of their score.
+    """Objects in score bins.
 
     Parameters
     ----------
     edges : (n_bins + 1,) float64
     counts : (n_bins,) int64
-        Objects in each bin.
+        Number of objects per bin.
     scores, right : (n_bins,) float64
-        Their mean score and the share that is right; NaN for an empty bin.
+        Mean score and share of correct objects; NaN for an empty bin.
     """
 
     edges: NDArray[np.float64]
@@ -128,10 +128,10 @@ class Reliability:
 
 
 def reliability(matches: ScoredMatches, iou: float = 0.5, n_bins: int = 10) -> Reliability:
-    """How often objects of a score are right.
+    """Share of correct objects by score.
 
-    A star-convex model's score says how far from the boundary the network takes an object's centre to be. It is no
-    probability of being right: this tells what it is worth.
+    The score of a star-convex model reflects the predicted distance of the centre from the boundary. It is not the
+    probability of a correct object; this function relates the two.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def reliability(matches: ScoredMatches, iou: float = 0.5, n_bins: int = 10) -> R
     Raises
     ------
     DataError
-        For an IoU below 0.5 or no bins.
+        If the IoU is below 0.5, or there are no bins.
     """
     _check(iou)
     if n_bins < 1:

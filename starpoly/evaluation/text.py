@@ -1,4 +1,4 @@
-"""A report of scores as lines of text for a terminal."""
+"""Format a score report as text for a terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _WIDTHS = (9, 6, 6, 6, 6, 8)
 
 
 def format_report(report: Report, *, per_image: bool = False) -> str:
-    """The scores of all images together, and with ``per_image`` those of each."""
+    """Format the pooled scores; with ``per_image`` also those of each image."""
     images = report.scope("image")
     lines = []
     if per_image:

@@ -1,4 +1,4 @@
-"""Files: images and labels are read, labels, outlines and tables are written."""
+"""Read images and labels; write labels, outlines and tables."""
 
 import lazy_loader
 

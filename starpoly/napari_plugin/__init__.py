@@ -1,1 +1,1 @@
-"""starpoly in napari: found through the manifest ``napari.yaml``; napari itself is an extra."""
+"""napari plugin, declared in the manifest ``napari.yaml``. napari itself is an extra."""

@@ -1,6 +1,6 @@
-"""A process of its own for the network: the viewer never waits, and neither gets in the way of the other's libraries.
+"""Helper process for the network: keeps the viewer responsive and separates conflicting libraries.
 
-Where pictures are drawn in software, the compiler of Mesa and that of TensorFlow do not get on in one process.
+With software rendering, the compilers of Mesa and TensorFlow conflict in one process.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from magicgui.widgets import Label, PushButton
 
-_LOOK_EVERY = 0.2  # seconds
+_LOOK_EVERY = 0.2  # seconds between polls of the log
 
 
 @lru_cache(maxsize=1)
@@ -33,19 +33,19 @@ def run(
     Parameters
     ----------
     function : callable
-        With its arguments, of a module, so that the other process finds it.
+        A module-level function with its arguments: both are pickled.
     log : Path, optional
         Training log to watch.
 
     Yields
     ------
     int
-        Number of finished epochs in the log, whenever it has changed.
+        Number of finished epochs in the log, after each change.
 
     Returns
     -------
     object
-        What the function returns. Its error is raised here; a process that has died is replaced next time.
+        The function's result. Its error is raised here. The next call replaces a dead process.
     """
     future: Future[Any] = _pool().submit(function, *args, **settings)
     told = 0
@@ -71,18 +71,18 @@ def start(
     after_epoch: Callable[[int], object] = lambda epoch: None,
     **settings: Any,
 ) -> None:
-    """Do a widget's work in the helper process; until it is done the button is off, and what goes wrong is said.
+    """Run a widget's work in the helper process; disable its button meanwhile and report errors.
 
     Parameters
     ----------
     button, status : magicgui widgets
-        What has started it, and where to say what happens.
+        The button that started the work, and the status display.
     function, args, log, settings
         As for :func:`run`.
     done : callable
-        Takes what the function returns, in napari's own thread.
+        Receives the function's result, in napari's main thread.
     after_epoch : callable
-        Takes the number of finished epochs in the log, whenever there are more.
+        Receives the number of finished epochs whenever it grows.
     """
     from napari.qt.threading import create_worker
 
@@ -101,7 +101,7 @@ def start(
 
 
 def _epochs(log: Path) -> int:
-    """Rows below the header."""
+    """Number of rows below the header."""
     try:
         return max(0, len(log.read_text(encoding="utf-8").splitlines()) - 1)
     except OSError:

@@ -1,4 +1,4 @@
-"""The pixels of napari's layers."""
+"""Pixels of napari layers."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ if TYPE_CHECKING:
 
 
 def pixels_of(layer: napari.layers.Layer) -> NDArray:
-    """A layer's data, of several resolutions the finest."""
+    """A layer's data, at the finest resolution."""
     return np.asarray(layer.data[0] if layer.multiscale else layer.data)

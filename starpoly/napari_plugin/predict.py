@@ -1,4 +1,4 @@
-"""The widget that finds the objects of an image layer."""
+"""Widget that segments an image layer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .layers import pixels_of
 if TYPE_CHECKING:
     from magicgui.widgets import Container
 
-#: In the list of models: the one that suits the image.
+#: Entry in the list of models: choose a model for the image.
 BY_LOOK = "by the look of the image"
 
 
@@ -32,29 +32,29 @@ def find_objects(
     prob_threshold: float | None = None,
     nms_threshold: float | None = None,
 ) -> tuple[NDArray[np.int32], dict[str, NDArray]]:
-    """Find the objects of an image, or of each plane of a stack.
+    """Segment an image, or each plane of a stack.
 
     Parameters
     ----------
     image : (..., Y, X) or, with ``rgb``, (..., Y, X, C) array
     model : str or Path, optional
-        Name or folder; without it the shipped model that suits the first plane.
+        Name or folder. Default: a shipped model, chosen by the first plane.
     rgb : bool
         Whether the last axis is colour.
     prob_threshold, nms_threshold : float, optional
-        In place of the model's.
+        Override the model's thresholds.
 
     Returns
     -------
     labels : (..., Y, X) int32
-        Ids count on from plane to plane.
+        Ids are unique over all planes.
     features : dict of columns
-        A row per object as :func:`starpoly.labels.measure` gives it, with ``index``, the object's id.
+        One row per object with the columns of :func:`starpoly.labels.measure`, plus ``index``, the object's id.
 
     Raises
     ------
     ImageError, ModelError
-        As :meth:`~starpoly.detection.Detector.predict_instances`.
+        As for :meth:`~starpoly.detection.Detector.predict_instances`.
     """
     n_axes = 3 if rgb else 2
     if image.ndim < n_axes:
@@ -85,7 +85,7 @@ def _load(folder: Path) -> Detector:
 
 
 def make_widget() -> Container:
-    """The widget: image layer, model, thresholds, a button; the result is a new labels layer with measurements."""
+    """Build the widget: image layer, model, thresholds, button. The result is a labels layer with measurements."""
     from magicgui.widgets import CheckBox, ComboBox, Container, FileEdit, FloatSlider, Label, PushButton, create_widget
     from napari.layers import Image
 
@@ -108,7 +108,7 @@ def make_widget() -> Container:
         labels, features = result
         viewer = current_viewer()
         name = f"{layer.name} objects"
-        # napari's scale of an RGB layer leaves colour out, as its labels do
+        # the scale of an RGB layer has no colour axis, so it fits the labels
         viewer.add_labels(labels, name=name, features=features, scale=layer.scale, translate=layer.translate)
         status.value = f"{len(features['label'])} objects"
 

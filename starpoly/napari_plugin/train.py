@@ -1,4 +1,4 @@
-"""The widget that trains a model from an image layer and a labels layer."""
+"""Widget that trains a model on an image layer and a labels layer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SMALLEST_PATCH, _LARGEST_PATCH = 64, 256
 
 @dataclass(frozen=True)
 class LabelledPlanes:
-    """Images and masks to train on, and others to validate on."""
+    """Images and masks for training and validation."""
 
     images: list[NDArray]
     masks: list[NDArray]
@@ -37,12 +37,12 @@ class LabelledPlanes:
 
     @property
     def n_channels(self) -> int:
-        """Channels of the images."""
+        """Number of image channels."""
         return self.images[0].shape[2] if self.images[0].ndim == 3 else 1
 
     @property
     def patch_size(self) -> int:
-        """Side of patches that the smallest training image holds, a multiple of 32 if possible."""
+        """Patch side that fits the smallest training image, a multiple of 32 if possible."""
         side = min(min(mask.shape) for mask in self.masks)
         return int(np.clip(side // 32 * 32, _SMALLEST_PATCH, _LARGEST_PATCH))
 
@@ -52,7 +52,7 @@ def split_planes(
 ) -> LabelledPlanes:
     """Turn two layers into pairs for training and validation.
 
-    Of a stack, planes with objects are the pairs, the last of them for validation. One plane is cut in two across its
+    In a stack, planes with objects are the pairs; the last ones validate. A single plane is cut in two across its
     longer side.
 
     Parameters
@@ -63,14 +63,14 @@ def split_planes(
     rgb : bool
         Whether the last axis of the image is colour.
     crop : bool
-        Leave out what lies outside the box around all labels of a plane: there nothing was labelled, rather than nothing is.
+        Crop each plane to the bounding box of its labels: the area outside is unlabelled, not background.
     val_fraction : float
         Share for validation.
 
     Raises
     ------
     DataError
-        If the shapes differ, or there are not objects on both sides.
+        If the shapes differ, or training or validation has no objects.
     """
     shape = image.shape[: image.ndim - 1] if rgb else image.shape
     if shape != labels.shape or labels.ndim < 2:
@@ -105,7 +105,7 @@ def _cropped(image: NDArray, labels: NDArray) -> tuple[NDArray, NDArray]:
 
 
 def _halves(image: NDArray, labels: NDArray, val_fraction: float) -> tuple[list, list]:
-    """Two parts of an image, cut across its longer side."""
+    """Cut an image in two across its longer side."""
     axis = int(labels.shape[1] > labels.shape[0])
     at = round((1 - val_fraction) * labels.shape[axis])
     first = (slice(None),) * axis + (slice(None, at),)
@@ -121,7 +121,7 @@ def train_model(
     epochs: int = 20,
     steps: int = 50,
 ) -> Path:
-    """Train a model and leave it in a folder.
+    """Train a model and save it in a folder.
 
     Parameters
     ----------
@@ -129,14 +129,14 @@ def train_model(
     folder : path
         Model folder, new or empty.
     init : str, optional
-        Name or folder of a model to start from; its network is kept.
+        Name or folder of the initial model. Its network is kept.
     epochs, steps : int
-        Epochs, and optimiser steps in each.
+        Number of epochs, and optimiser steps per epoch.
 
     Raises
     ------
     DataError, ModelError
-        As :func:`starpoly.training.run_training`.
+        As for :func:`starpoly.training.run_training`.
     """
     side = planes.patch_size
     run_training(
@@ -150,7 +150,7 @@ def train_model(
 
 
 def make_widget() -> Container:
-    """The widget: image and labels layers, what to start from, how long, and where the model goes."""
+    """Build the widget: image and labels layers, initial model, epochs, output folder."""
     from magicgui.widgets import CheckBox, ComboBox, Container, FileEdit, Label, PushButton, SpinBox, create_widget
     from napari.layers import Image, Labels
 

@@ -1,4 +1,4 @@
-"""The network: architectures, heads, storage and engines. Keras is imported when a network is built."""
+"""The network: architectures, heads, storage and engines. Building a network imports Keras."""
 
 import lazy_loader
 

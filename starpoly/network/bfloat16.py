@@ -1,7 +1,7 @@
-"""The same network with its convolutions in bfloat16; the heads stay in float32.
+"""Convert a network to bfloat16 convolutions; heads stay in float32.
 
-Batch normalisation is folded into the convolution before it; on its own it would cost more than bfloat16 saves there.
-Heads stay in float32, as bfloat16 would round distances to half a pixel.
+Batch normalisation is folded into the preceding convolution: separate layers would cost more than bfloat16 saves. Heads
+stay in float32: bfloat16 would round distances to half a pixel.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ _POLICY = "mixed_bfloat16"
 
 
 def in_bfloat16(network: NetworkConfig, model: keras.Model) -> keras.Model:
-    """A copy that computes in bfloat16, for prediction only.
+    """Copy a network for prediction in bfloat16.
 
     Parameters
     ----------
     network : NetworkConfig
     model : keras.Model
-        The network; it stays as it is.
+        The network, not modified.
 
     Returns
     -------
     keras.Model
-        Takes and returns float32, as ``model`` does.
+        Takes and returns float32, like ``model``.
     """
     architecture = ARCHITECTURES[network.architecture]
     if architecture.without_normalization is None:
@@ -49,7 +49,7 @@ def in_bfloat16(network: NetworkConfig, model: keras.Model) -> keras.Model:
 
 
 def _fold(kernel: np.ndarray, norm: Any) -> list[np.ndarray]:
-    """Kernel and bias of a convolution equal to ``kernel`` and the normalisation after it."""
+    """Kernel and bias of a convolution with the following normalisation folded in."""
     gamma, beta, mean, variance = (np.asarray(value, np.float64) for value in norm.get_weights())
     scale = gamma / np.sqrt(variance + norm.epsilon)
     return [kernel * scale, beta - mean * scale]

@@ -1,4 +1,4 @@
-"""A Keras model as engines run it: its answers within the bounds that the model's description sets."""
+"""A Keras model for engines, with outputs clipped to the bounds of the model's description."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def bounded(model: keras.Model, spec: ModelSpec) -> Callable[[Any], dict[str, Any]]:
-    """A function from a batch to the model's answers, as :class:`~starpoly.network.DenseOutput` has them."""
+    """Function from a batch to the model's outputs, in the layout of :class:`~starpoly.network.DenseOutput`."""
 
     def run(batch: Any) -> dict[str, Any]:
         outputs = model(batch, training=False)
@@ -23,7 +23,7 @@ def bounded(model: keras.Model, spec: ModelSpec) -> Callable[[Any], dict[str, An
 
 
 def bounded_in(precision: str, model: keras.Model, spec: ModelSpec) -> Callable[[Any], dict[str, Any]]:
-    """The same, computed in ``precision``, "float32" or "bfloat16"."""
+    """The same function in ``precision`` "float32" or "bfloat16"."""
     if precision != "bfloat16":
         return bounded(model, spec)
     from .bfloat16 import in_bfloat16

@@ -1,4 +1,4 @@
-"""What a network says about every point of its grid, and what the pipeline asks of a network."""
+"""Dense output of a network on its grid, and the protocol of a network."""
 
 from __future__ import annotations
 
@@ -13,22 +13,21 @@ Place = tuple[slice, slice]
 
 
 class DenseOutput:
-    """The answer of a network for a batch of windows, or for one image: an array per head, all on the grid, float32.
+    """Output of a network for a batch of windows or one image: a float32 array per head, on the grid.
 
     ``probability`` is (h, w); ``distances`` (h, w, n_rays), in full-resolution pixels; ``classes``
     (h, w, n_classes + 1), background first, or None; ``foreground`` (h, w, grid_y * grid_x), the pixels of a grid cell
-    row by row, or None; with ``h = ceil(Y / grid_y)`` and ``w = ceil(X / grid_x)``. Arrays for a batch have one more
-    axis in front.
+    row by row, or None. ``h = ceil(Y / grid_y)`` and ``w = ceil(X / grid_x)``. Batches add a leading axis.
 
     Parameters
     ----------
     **arrays : array or None
-        By the names of the heads (``starpoly.network.heads``); None stands for a head that the network lacks.
+        By head name (``starpoly.network.heads``); None for a missing head.
 
     Attributes
     ----------
     arrays : dict of str to array
-        The heads that there are.
+        Arrays of the existing heads.
     """
 
     def __init__(self, **arrays: NDArray[np.float32] | None) -> None:
@@ -39,12 +38,12 @@ class DenseOutput:
 
     @property
     def probability(self) -> NDArray[np.float32]:
-        """How likely each grid point lies well inside an object."""
+        """Object probability at each grid point, highest well inside an object."""
         return self.arrays["probability"]
 
     @property
     def distances(self) -> NDArray[np.float32]:
-        """How far the boundary of the object is along each ray."""
+        """Distance to the object's boundary along each ray."""
         return self.arrays["distances"]
 
     @property
@@ -54,12 +53,12 @@ class DenseOutput:
 
     @property
     def foreground(self) -> NDArray[np.float32] | None:
-        """How likely each pixel of a grid cell lies in an object, or None."""
+        """Foreground probability of each pixel of a grid cell, or None."""
         return self.arrays.get("foreground")
 
     @classmethod
     def empty(cls, shape: tuple[int, int], network: Network) -> DenseOutput:
-        """An answer for an area of ``shape`` pixels, to be filled by :meth:`put`."""
+        """Output for an area of ``shape`` pixels, filled later by :meth:`put`."""
         whole = cls()
         rows, columns = (-(-length // step) for length, step in zip(shape, network.grid, strict=True))
         whole._shape = rows, columns
@@ -67,13 +66,13 @@ class DenseOutput:
 
     @classmethod
     def of_one(cls, output: DenseOutput) -> DenseOutput:
-        """The answer for the only window of a batch."""
+        """Output for the single window of a batch."""
         return cls(**{name: values[0] for name, values in output.arrays.items()})
 
     def put(self, part: DenseOutput, inside: Place, place: Place) -> None:
-        """Copy the part ``inside`` of the answer for a window to its ``place`` here."""
+        """Copy the part ``inside`` of a window's output to its ``place`` here."""
         for name, values in part.arrays.items():
-            if name not in self.arrays:  # the first part says which heads there are, and their channels
+            if name not in self.arrays:  # the first part defines heads and channels
                 self.arrays[name] = np.empty((*(self._shape or ()), *values.shape[2:]), values.dtype)
             self.arrays[name][place] = values[inside]
 
@@ -87,13 +86,12 @@ class DenseOutput:
 
 
 class Network(Protocol):
-    """A network as the pipeline sees it: what it needs to read, and a call.
+    """Protocol of a network in the pipeline.
 
-    ``stride`` is its total stride, ``grid`` the step of its answers, ``halo`` the radius of its
-    receptive field, all (y, x) in pixels; ``max_distance`` bounds its distances; ``ray_context`` says
-    where along the rays they are estimated again; ``has_foreground`` whether the foreground refines outlines;
-    ``tile_size`` is the side of its windows by default. Called with float32 (batch, height, width, n_channels), it
-    returns a :class:`DenseOutput` for the batch.
+    ``stride`` is the total stride, ``grid`` the output spacing and ``halo`` the receptive field radius, all (y, x) in
+    pixels. ``max_distance`` bounds the distances. ``ray_context`` lists the positions along the rays for their second
+    estimate. ``has_foreground`` tells whether the foreground refines outlines. ``tile_size`` is the default side of a
+    window. A call with float32 (batch, height, width, n_channels) returns a :class:`DenseOutput` for the batch.
     """
 
     stride: tuple[int, int]

@@ -1,4 +1,4 @@
-"""Values per pixel as channels of the grid: each grid point holds the pixels of its cell, row by row."""
+"""Convert between pixels and grid cells: each grid point holds the pixels of its cell as channels, row by row."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def to_pixels(cells: NDArray, grid: tuple[int, int]) -> NDArray:
     rows, columns = cells.shape[:2]
     split = cells.reshape(rows, columns, *grid)
     pixels = np.empty((rows, grid[0], columns, grid[1]), cells.dtype)
-    for down in range(grid[0]):  # long stretches at a time: several times as fast as one transposition
+    for down in range(grid[0]):  # strided row copies: several times faster than one transposition
         for right in range(grid[1]):
             pixels[:, down, :, right] = split[:, :, down, right]
     return pixels.reshape(rows * grid[0], columns * grid[1])

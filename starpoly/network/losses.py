@@ -1,10 +1,9 @@
 """Training losses on the grid, written with Keras operations only.
 
-A target pixel carries a weight: 0 where the label image says "ignore". Targets are packed along the
-last axis, since Keras hands a loss one array: the probability target is ``[probability, weight]``,
-the distance target ``[distances ..., probability, weight]``, the class target
-``[one-hot classes ..., weight]``, the foreground target ``[foreground ..., weights ...]`` with one entry
-of each per pixel of a grid cell.
+Each target pixel has a weight, 0 where the label image says "ignore". Keras passes one array to a loss, so targets are
+packed along the last axis: probability ``[probability, weight]``, distances ``[distances ..., probability, weight]``,
+classes ``[one-hot classes ..., weight]``, foreground ``[foreground ..., weights ...]`` with one entry of each per pixel
+of a grid cell.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ def _weighted_mean(values: KerasTensor, weights: KerasTensor) -> KerasTensor:
 
 
 def probability_loss(target: KerasTensor, predicted: KerasTensor) -> KerasTensor:
-    """Binary cross-entropy of the object probability, mean over pixels that are not ignored.
+    """Binary cross-entropy of the object probability, mean over pixels not ignored.
 
     ``target`` (batch, h, w, 2): probability and weight; ``predicted`` (batch, h, w, 1).
     """
@@ -32,7 +31,7 @@ def probability_loss(target: KerasTensor, predicted: KerasTensor) -> KerasTensor
 
 
 def foreground_loss(factor: float) -> Loss:
-    """``factor`` times the binary cross-entropy of the foreground, mean over pixels by their weights.
+    """``factor`` times the binary cross-entropy of the foreground, weighted mean over pixels.
 
     ``target`` (batch, h, w, 2 n): foreground and weight of the n pixels of a grid cell; ``predicted`` (batch, h, w, n).
     """
@@ -62,7 +61,7 @@ def distance_loss(n_rays: int, *, mae_weight: float, iou_weight: float, backgrou
     mae_weight, iou_weight, background_weight : float
         Factors of the three terms.
     scale : float
-        Length in pixels that counts as 1 in the absolute terms.
+        Unit of the absolute terms, in pixels.
     """
 
     def loss(target: KerasTensor, predicted: KerasTensor) -> KerasTensor:

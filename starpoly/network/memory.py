@@ -7,21 +7,21 @@ import math
 from ..config import NetworkConfig
 from .architectures.registry import ARCHITECTURES
 
-#: bytes (measured) of Python, TensorFlow, a model and everything but windows
+#: bytes (measured) of Python, TensorFlow and a model, without windows
 BASELINE_BYTES = 1_000_000_000
-#: bytes that a run stays within by default
+#: default memory limit of a run, bytes
 USUAL_MEMORY = 1_400_000_000
 
 _SMALLEST_SIDE = 128
 _LARGEST_SIDE = 2048
-#: pixels, bounds of the default side: below, halos cost too much; above, little is gained
+#: bounds of the default window side, pixels: smaller ones waste time on halos, larger ones gain little
 _USUAL_SIDES = (1024, 1536)
-#: bytes per pixel of an image that is held in memory anyway, and its largest side of windows
+#: for an image in memory: bytes per pixel, and the largest window side
 _BESIDE_IMAGE, _LARGEST_BESIDE = 256, 3072
 
 
 def window_bytes(network: NetworkConfig, shape: tuple[int, int], precision: str = "float32") -> int:
-    """Bytes that the network takes for a window of ``shape`` pixels.
+    """Memory of the network for a window of ``shape`` pixels, in bytes.
 
     Parameters
     ----------
@@ -34,20 +34,20 @@ def window_bytes(network: NetworkConfig, shape: tuple[int, int], precision: str 
 
 
 def usual_tile_size(network: NetworkConfig, precision: str = "float32") -> int:
-    """Default side of windows, from 1 024 to 1 536 pixels."""
+    """Default window side, from 1 024 to 1 536 pixels."""
     smallest, largest = _USUAL_SIDES
     return min(max(tile_size_within(USUAL_MEMORY, network, precision=precision), smallest), largest)
 
 
 def tile_size_beside(shape: tuple[int, int], network: NetworkConfig, precision: str = "float32") -> int:
-    """Side of windows for an image in memory; it grows with the image.
+    """Window side for an image in memory; it grows with the image.
 
-    Halos are read twice, so larger windows cost less time; their memory stays in proportion to the image.
+    Halos are computed twice, so larger windows save time. Their memory stays proportional to the image.
 
     Parameters
     ----------
     shape : (int, int)
-        Of the image, in pixels.
+        Shape of the image in pixels.
     network : NetworkConfig
     precision : {"float32", "bfloat16"}
     """
@@ -59,7 +59,7 @@ def tile_size_beside(shape: tuple[int, int], network: NetworkConfig, precision: 
 def tile_size_within(
     memory: int, network: NetworkConfig, wanted: int | None = None, *, precision: str = "float32"
 ) -> int:
-    """Side of the largest window with which a run stays within about ``memory`` bytes.
+    """Largest window side that keeps a run within about ``memory`` bytes.
 
     Parameters
     ----------
@@ -67,13 +67,13 @@ def tile_size_within(
         Bytes for the whole process.
     network : NetworkConfig
     wanted : int, optional
-        The side is at most this.
+        Upper bound of the side.
     precision : {"float32", "bfloat16"}
 
     Returns
     -------
     int
-        In pixels, from 128 (were there less memory even than that takes) to 2 048.
+        Pixels, from 128 (even if that exceeds the memory) to 2 048.
     """
     spare = max(0, memory - BASELINE_BYTES)
     side = int(math.sqrt(spare / _bytes_per_pixel(network, precision))) // 64 * 64
@@ -86,7 +86,7 @@ def _bytes_per_pixel(network: NetworkConfig, precision: str) -> float:
 
 
 def format_size(n_bytes: float) -> str:
-    """A number of bytes for people."""
+    """Format a number of bytes for people."""
     units = ["B", "KB", "MB", "GB", "TB"]
     power = min(int(max(n_bytes, 1)).bit_length() - 1, 49) // 10
     return f"{n_bytes / 1024**power:.3g} {units[power]}"

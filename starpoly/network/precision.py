@@ -1,6 +1,6 @@
-"""The numbers the network computes in: float32, or bfloat16 where the processor supports it.
+"""Arithmetic of the network: float32, or bfloat16 if the CPU supports it.
 
-bfloat16 halves memory traffic and about halves the time.
+bfloat16 halves memory traffic and roughly halves the time.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ _INSTRUCTIONS = {"avx512_bf16", "amx_bf16"}
 
 
 def choose_precision(wanted: str, *, foreign: bool, fast: bool) -> str:
-    """The precision to compute in.
+    """Choose the precision.
 
     Parameters
     ----------
     wanted : {"auto", "float32", "bfloat16"}
     foreign : bool
-        The model is not one of starpoly's own; its users expect float32.
+        Whether the model comes from elsewhere; its users expect float32.
     fast : bool
-        bfloat16 is faster than float32 here.
+        Whether bfloat16 is faster than float32 on this machine.
 
     Returns
     -------
@@ -43,20 +43,20 @@ def choose_precision(wanted: str, *, foreign: bool, fast: bool) -> str:
 
 
 def cpu_has_bfloat16(flags: Set[str] | None = None) -> bool:
-    """Whether convolutions in bfloat16 are fast on this CPU; False where unknown.
+    """Whether bfloat16 convolutions are fast on this CPU; False if unknown.
 
     Parameters
     ----------
     flags : set of str, optional
-        Names of the CPU's instruction sets, as Linux writes them; those of this machine by default.
+        CPU instruction sets in Linux's spelling. Default: those of this machine.
     """
-    if os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "1":  # oneDNN, which uses them, is switched off
+    if os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "1":  # oneDNN uses them and is switched off
         return False
     return bool(_INSTRUCTIONS & (cpu_flags() if flags is None else flags))
 
 
 def cpu_flags(path: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
-    """Names of this CPU's instruction sets; empty where the system does not list them."""
+    """Instruction sets of this CPU; empty if the system does not list them."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""The network as the pipeline sees it: a numpy batch in, numpy arrays out."""
+"""Predictor: runs a model on numpy batches."""
 
 from __future__ import annotations
 
@@ -18,53 +18,51 @@ if TYPE_CHECKING:
     import keras
 
 KerasModel: TypeAlias = "keras.Model"
-"""For the annotations of those who hand a network on and do not import Keras."""
+"""Type alias for annotations, without importing Keras."""
 
 
 class Predictor:
     """A model ready to run.
 
-    The same window gives the same bits whenever it is asked for on the same device; windows in
-    batches of another size may differ in the last bits.
+    The same window gives the same bits on the same device. Another batch size may change the last bits.
 
     Parameters
     ----------
     spec : ModelSpec
-        What the model is.
+        Description of the model.
     model : keras.Model
-        Its network, see :func:`starpoly.network.load_model`.
+        The network, see :func:`starpoly.network.load_model`.
     precision : {"auto", "float32", "bfloat16"}
-        In which numbers convolutions are computed. "auto": bfloat16 for starpoly's own models on a CPU that has it,
-        under TensorFlow and without a GPU; float32 otherwise, and always for models of StarDist.
+        Arithmetic of convolutions. "auto": bfloat16 for starpoly's own models under TensorFlow on a CPU that supports
+        it, without a GPU; else float32. StarDist models always use float32.
 
     Attributes
     ----------
     spec, model
         As given.
     precision : {"float32", "bfloat16"}
-        The one in effect.
+        The effective precision.
     engine : str
-        What runs the network, a name in ``starpoly.network.engines.registry.ENGINES``.
+        Engine of the network, a name in ``starpoly.network.engines.registry.ENGINES``.
     stride, grid : (int, int)
-        Windows are multiples of ``stride`` pixels; outputs lie ``grid`` pixels apart.
+        Window sides are multiples of ``stride`` pixels; outputs lie ``grid`` pixels apart.
     halo : (int, int)
-        Radius of the receptive field in pixels.
+        Receptive field radius in pixels.
     n_channels, n_rays, n_classes : int
-        ``n_classes`` does not count the background; 0 means none.
+        ``n_classes`` excludes the background; 0 means no classes.
     max_distance : float
-        Bound of every distance, in pixels.
+        Upper bound of ray distances, in pixels.
     ray_context : tuple of float
-        Where along the rays distances are estimated again.
+        Positions along the rays for the second estimate of distances.
     has_foreground : bool
-        Whether the network predicts the foreground, and it refines the outlines.
+        Whether the network predicts the foreground and it refines the outlines.
     tile_size : int
-        Default side of windows, in pixels.
+        Default window side, in pixels.
 
     Raises
     ------
     ModelError
-        If the network's receptive field has no bound, see
-        ``receptive_field``.
+        If the network's receptive field is unbounded, see ``receptive_field``.
     ConfigError
         If ``precision`` is none of the three.
     """
@@ -76,10 +74,9 @@ class Predictor:
     def load(
         cls, folder: str | Path, precision: str = "auto", *, refine_outlines: bool = True, engine: str = "tensorflow"
     ) -> Predictor:
-        """The predictor of a model folder, with or without refinement of outlines.
+        """Open a model folder, with or without refinement of outlines.
 
-        Errors as :func:`starpoly.network.load_model` and
-        ``open_network``.
+        Errors as for :func:`starpoly.network.load_model` and ``open_network``.
         """
         check_engine(engine, precision)
         predictor = cls.__new__(cls)
@@ -104,12 +101,12 @@ class Predictor:
 
     @property
     def model(self) -> KerasModel:
-        """The network in Keras; read from its folder where the engine did without.
+        """The Keras network; read from its folder if the engine runs without it.
 
         Raises
         ------
         ModelError
-            If the folder is no longer what it was.
+            If the folder has changed.
         """
         return self._source.model
 
@@ -119,7 +116,7 @@ class Predictor:
         return self._running.weights_digest or self._source.weights_digest
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled as the folder and the settings with which another process opens the same network."""
+        """Pickle the folder and settings; another process opens the same network from them."""
         if self._source.weights is None:
             raise ModelError(
                 f"{self.spec.name}: expected a model from a folder to be pickled, got one whose network is only in memory; "
@@ -146,7 +143,7 @@ class Predictor:
         ModelError
             If the batch's shape does not fit the network.
         MemoryError
-            If the device's memory does not suffice for a batch of this shape (TensorFlow).
+            If the device runs out of memory for a batch of this shape (TensorFlow).
         """
         batch = np.ascontiguousarray(batch, np.float32)
         self._check(batch.shape)
@@ -163,7 +160,7 @@ class Predictor:
 
 
 def _reopen(folder: Path, precision: str, refine_outlines: bool, engine: str, checksum: str) -> Predictor:
-    """The predictor that was pickled, if its folder still holds the same weights."""
+    """Restore a pickled predictor; its folder must hold the same weights."""
     predictor = Predictor.load(folder, precision, refine_outlines=refine_outlines, engine=engine)
     if predictor._source.checksum != checksum:
         raise ModelError(f"{folder}: expected the weights that the model was pickled with, got others; pickle it anew")

@@ -1,4 +1,4 @@
-"""Import Keras without the backend's log messages on stderr, but with its errors."""
+"""Import Keras without the backend's log messages; keep its errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _SILENT = "3"
 
-# TensorFlow's C++ side logs at import before it looks at its level: information and warnings are left out, and so is
+# TensorFlow's C++ side logs at import before it reads its level: information and warnings are dropped, and so is
 # the error that its GPU builds print whenever two of their own parts register one plugin twice
 _CHATTER = re.compile(
     r"^\s*$|^[IW]\d{4} |^WARNING: All log messages before absl::InitializeLog|Unable to register cu\w+ factory"
@@ -22,10 +22,9 @@ _CHATTER = re.compile(
 
 
 def quiet_import() -> Any:
-    """Import Keras and its backend; drop what they print unless it is an error.
+    """Import Keras and its backend; drop their output except errors.
 
-    With ``TF_CPP_MIN_LOG_LEVEL`` below 3 in the environment, nothing is dropped. If the import fails, everything
-    appears.
+    With ``TF_CPP_MIN_LOG_LEVEL`` below 3 in the environment, or if the import fails, all output appears.
 
     Returns
     -------
@@ -42,7 +41,7 @@ def quiet_import() -> Any:
 
 @contextmanager
 def quiet_level() -> Iterator[None]:
-    """Load TensorFlow's libraries in the block without their chatter, unless ``TF_CPP_MIN_LOG_LEVEL`` asks for it."""
+    """Silence TensorFlow's libraries while they load, unless ``TF_CPP_MIN_LOG_LEVEL`` is below 3."""
     if os.environ.setdefault(LEVEL, _SILENT) != _SILENT:
         yield
         return
@@ -52,15 +51,14 @@ def quiet_level() -> Iterator[None]:
 
 @contextmanager
 def filtered_stderr() -> Iterator[None]:
-    """Hold back what the process writes to stderr in the block, then write it without the chatter.
+    """Buffer the process's stderr in the block, then write it without the log messages.
 
-    If the block raises, everything is written. Works on the file descriptor, since C++ code does not use Python's
-    ``sys.stderr``.
+    If the block raises, everything is written. Works on the file descriptor: C++ code bypasses ``sys.stderr``.
     """
     sys.stderr.flush()
     try:
         stderr = os.dup(2)
-    except OSError:  # closed: nothing to hold back
+    except OSError:  # stderr is closed
         yield
         return
     with tempfile.TemporaryFile() as held:

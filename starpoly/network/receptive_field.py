@@ -1,10 +1,9 @@
-"""How far an output of the network can see, computed from the model's graph.
+"""Receptive field of a network, computed from the model's graph.
 
-Each axis is computed separately. At a tensor with a spacing of ``s`` pixels, position ``i`` depends
-on the pixels from ``low[i]`` to ``high[i]``; both repeat, shifted, with the network's total stride,
-so one period is enough. A layer turns the intervals of its input into those of its output;
-where branches join, the interval covers both. Intervals of windows are exact hulls, so the radius is
-exact for a network whose weights are all different from zero, and a bound for any.
+Each axis is computed separately. In a tensor with a spacing of ``s`` pixels, position ``i`` depends on the pixels from
+``low[i]`` to ``high[i]``. Both repeat, shifted, with the network's total stride, so one period is enough. Each layer
+maps the intervals of its input to those of its output. Where branches join, the interval covers both. The radius is a
+bound for any network, and exact if all weights are nonzero.
 
 References
 ----------
@@ -24,7 +23,7 @@ from keras import layers
 from ..errors import ModelError
 from .engines.frozen_graph import NetworkGeometry
 
-# one output position depends on the same position of the input alone
+# each output position depends only on the same input position
 _POINTWISE = (
     layers.Activation, layers.ReLU, layers.LeakyReLU, layers.PReLU, layers.ELU, layers.Softmax, layers.Dropout,
     layers.SpatialDropout2D, layers.GaussianNoise, layers.BatchNormalization, layers.Rescaling, layers.Identity,
@@ -37,9 +36,8 @@ _POOLINGS = (layers.MaxPooling2D, layers.AveragePooling2D)
 def receptive_field(model: keras.Model) -> tuple[int, int]:
     """Radius of the receptive field in pixels (y, x).
 
-    The output for grid point ``(i, j)``, at pixel ``(i * grid_y, j * grid_x)``, does not depend on
-    pixels more than the radius away from there, as long as the window starts and ends at multiples
-    of the total stride.
+    The output for grid point ``(i, j)``, at pixel ``(i * grid_y, j * grid_x)``, does not depend on pixels beyond this
+    radius. The window must start and end at multiples of the total stride.
 
     Parameters
     ----------
@@ -50,7 +48,7 @@ def receptive_field(model: keras.Model) -> tuple[int, int]:
     Raises
     ------
     ModelError
-        For a layer that sees the whole window (group normalisation, global pooling) or an unknown one.
+        For an unknown layer, or one that covers the whole window (group normalisation, global pooling).
     """
     return network_geometry(model).radius
 
@@ -75,7 +73,7 @@ class _Footprint:
         return len(self.low)
 
     def at(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Hulls at any positions: a period further, they lie a total stride further."""
+        """Hulls at any positions; one period further, they shift by one total stride."""
         turns, phase = np.divmod(positions, self.period)
         shift = turns * (self.period * self.spacing)
         return self.low[phase] + shift, self.high[phase] + shift
@@ -104,7 +102,7 @@ def _radius(footprint: _Footprint) -> int:
 
 
 def _total_stride(model: keras.Model, axis: int) -> int:
-    """The largest spacing that any tensor has: windows are multiples of it."""
+    """The largest spacing of any tensor. Window sides are multiples of it."""
     spacing = {id(model.inputs[0]): 1}
     for layer in model.layers:
         if isinstance(layer, layers.InputLayer):
@@ -126,7 +124,7 @@ def _tensors(value: Any) -> list[Any]:
 
 
 def _through(layer: layers.Layer, sources: list[_Footprint], axis: int) -> _Footprint:
-    """The footprint of a layer's output from those of its inputs."""
+    """Footprint of a layer's output, from those of its inputs."""
     source = sources[0]
     if isinstance(layer, _JOINING):
         if any(other.spacing != source.spacing for other in sources):
@@ -148,7 +146,7 @@ def _through(layer: layers.Layer, sources: list[_Footprint], axis: int) -> _Foot
 
 
 def _window(layer: layers.Layer, source: _Footprint, width: int, axis: int) -> _Footprint:
-    """A window of ``width`` input positions that moves by the layer's step, "same" padding."""
+    """Footprint of a sliding window of ``width`` input positions with the layer's step and "same" padding."""
     step = _step(layer, axis)
     if layer.padding != "same" and not (step == width and isinstance(layer, _POOLINGS)) and width > 1:
         raise ModelError(f"layer {layer.name!r}: expected padding 'same', got {layer.padding!r}")

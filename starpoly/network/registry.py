@@ -1,4 +1,4 @@
-"""Named parts, each in a module of its own that is imported when the part is first used."""
+"""Registry of named parts, imported on first use."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ T = TypeVar("T")
 
 
 class Registry(Mapping[str, T]):
-    """A mapping from names to parts that imports a part's module on first use.
+    """A mapping from names to parts; imports a part's module on first use.
 
     Parameters
     ----------
     kind : str
-        What the parts are, for messages.
+        Kind of the parts, for messages.
     places : dict of str to str
-        For each name ``module:attribute``, the module by its full name.
+        ``module:attribute`` for each name, with the module's full name.
 
     Raises
     ------
     ConfigError
-        When a name is looked up that is not there.
+        On lookup of an unknown name.
     """
 
     def __init__(self, kind: str, places: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""The symmetries of the square, applied to windows and taken back from a network's answers."""
+"""Symmetries of the square: applied to windows, undone on network outputs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Symmetry:
-    """A symmetry of the square: rows and columns exchanged, or not; then mirrored along y, x, or not."""
+    """A symmetry of the square: optional transposition, then optional flips along y and x."""
 
     transposed: bool = False
     flipped_y: bool = False
     flipped_x: bool = False
 
     def of_image(self, batch: NDArray, grid: tuple[int, int]) -> NDArray:
-        """Windows (batch, y, x, C) as they look so; mirrored ones with their grid where it was."""
+        """Apply the symmetry to windows (batch, y, x, C). Flips keep the grid on the same pixels."""
         if self.transposed:
             batch = batch.swapaxes(1, 2)
         for axis in self._flipped_axes():
@@ -25,13 +25,13 @@ class Symmetry:
         return np.ascontiguousarray(batch)
 
     def of_answer(self, values: NDArray) -> NDArray:
-        """An answer (batch, h, w, ...) for windows that look so, where it belongs in the windows as they are."""
+        """Undo the symmetry on an output (batch, h, w, ...)."""
         for axis in self._flipped_axes():
             values = np.flip(values, axis)
         return values.swapaxes(1, 2) if self.transposed else values
 
     def rays(self, n_rays: int) -> NDArray[np.intp]:
-        """Which ray of the answer is each ray of the windows as they are."""
+        """For each ray of the original windows, its index in the transformed output."""
         k = np.arange(n_rays)
         if self.transposed:  # phi becomes pi / 2 - phi
             k = n_rays // 4 - k
@@ -46,8 +46,8 @@ class Symmetry:
 
 
 def _mirrored(length: int, step: int) -> NDArray[np.intp]:
-    """Where each pixel of a mirrored axis comes from, if grid points (multiples of ``step``) are to fall on grid points.
+    """Source index of each pixel of a flipped axis that maps grid points (multiples of ``step``) to grid points.
 
-    The last pixels of the axis are not seen, and as many reflected ones take their place at the other end.
+    The last pixels of the axis drop out; as many reflected pixels fill the other end.
     """
     return np.abs(length - step - np.arange(length))

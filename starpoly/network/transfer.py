@@ -1,4 +1,4 @@
-"""Start a network from the weights of a similar one."""
+"""Initialise a network with the weights of a similar one."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import numpy as np
 
 
 def transfer_weights(source: keras.Model, target: keras.Model) -> list[str]:
-    """Copy what fits from ``source`` to ``target``, layer by layer of the same name.
+    """Copy matching weights from ``source`` to ``target``, by layer name.
 
     Weights of the same shape are copied. From one input channel to several, the kernel is divided evenly among them; from
-    several to one, their kernels are summed: an image of equal channels gives the same answer either way. All other
-    weights stay fresh.
+    several to one, kernels are summed. Both keep the output for an image of equal channels. All other weights stay
+    fresh.
 
     Parameters
     ----------
     source, target : keras.Model
-        Networks whose layers are named.
+        Networks with named layers.
 
     Returns
     -------
     list of str
-        Names of the layers of ``target`` that start, in part or wholly, with fresh weights.
+        Layers of ``target`` with some or all weights fresh.
     """
     known = {layer.name: layer for layer in source.layers}
     fresh = []

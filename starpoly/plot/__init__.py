@@ -1,7 +1,6 @@
-"""Pictures of data and results: every function draws on matplotlib axes that it is handed.
+"""Plots of data and results. Every function draws on given matplotlib axes.
 
-None of them opens a window or touches matplotlib's global state; :func:`save_figure` writes a picture
-without a display.
+No function opens a window or changes matplotlib's global state. :func:`save_figure` writes a PNG without a display.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""Axes that hold a picture, with what its colours mean below it; logarithmic axes with plain numbers."""
+"""Axes helpers: pictures with a colour legend, and plain numbers on logarithmic axes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def show_picture(axes: Axes, picture: NDArray[np.uint8], title: str = "") -> None:
-    """Show (height, width, 3) colours as they are, pixel centres at integers, without ticks."""
+    """Show a (height, width, 3) picture unchanged, pixel centres at integers, without ticks."""
     axes.imshow(picture, interpolation="nearest")
     axes.set_title(title)
     axes.set_axis_off()
 
 
 def explain_colors(axes: Axes, colors: Mapping[str, str]) -> None:
-    """A line of each colour below the picture, with its meaning."""
+    """Draw a colour legend below the picture."""
     from matplotlib.lines import Line2D
 
     lines = [Line2D([], [], color=color, label=meaning) for meaning, color in colors.items()]
@@ -31,7 +31,7 @@ def explain_colors(axes: Axes, colors: Mapping[str, str]) -> None:
 
 
 def label_logarithmic(axis: Axis) -> None:
-    """Plain numbers on a logarithmic axis, when all is drawn: at 1, 2 and 5 times the powers of ten, or closer on a short one."""
+    """Label a finished logarithmic axis at 1, 2 and 5 times powers of ten; closer on a short axis."""
     from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
 
     low, high = axis.get_view_interval()

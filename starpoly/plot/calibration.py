@@ -1,4 +1,4 @@
-"""What scores are worth: precision and recall, and reliability."""
+"""Plots of precision and recall, and of the reliability of scores."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 def plot_precision_recall(
     axes: Axes, matches: ScoredMatches | Mapping[str, ScoredMatches], iou: float = 0.5, threshold: float | None = None
 ) -> None:
-    """Draw precision over recall for all probability thresholds.
+    """Plot precision over recall for all probability thresholds.
 
     Parameters
     ----------
     axes : matplotlib axes
         Where to draw.
     matches : ScoredMatches or mapping of str to ScoredMatches
-        Of :func:`starpoly.evaluation.match_scored`, found with a low threshold; several by their models' names.
+        From :func:`starpoly.evaluation.match_scored`, detected with a low threshold. Several are keyed by model name.
     iou : float
         Least IoU of a match.
     threshold : float, optional
-        A probability threshold to mark on each curve.
+        Probability threshold to mark on each curve.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def plot_precision_recall(
 
 
 def plot_reliability(axes: Axes, matches: ScoredMatches, iou: float = 0.5, n_bins: int = 10) -> Reliability:
-    """Draw how often objects of a score are right: on the diagonal a score is the chance of being right.
+    """Plot the share of correct objects by score. On the diagonal, the score equals that share.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def plot_reliability(axes: Axes, matches: ScoredMatches, iou: float = 0.5, n_bin
     Returns
     -------
     Reliability
-        The numbers that are drawn.
+        The plotted numbers.
     """
     table = reliability(matches, iou, n_bins)
     filled = table.counts > 0

@@ -1,4 +1,4 @@
-"""Star-convex polygons: their rays, and what suppression keeps of the candidates."""
+"""Plots of star-convex polygons: their rays, and candidates before and after suppression."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SUPPRESSED, _KEPT = "#56B4E9", "#E69F00"
 
 
 def plot_rays(axes: Axes, image: NDArray[Any], polygons: StarPolygons, title: str = "") -> None:
-    """Show polygons over their image as the network says them: a centre, and a distance along each ray.
+    """Show polygons over their image as centres and ray distances.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def plot_rays(axes: Axes, image: NDArray[Any], polygons: StarPolygons, title: st
 def plot_candidates(
     axes: Axes, image: NDArray[Any], candidates: StarPolygons, kept: StarPolygons, *, most: int = 2000, title: str = ""
 ) -> None:
-    """Show the candidates that competed, thin and blue, and over them in orange those that suppression kept.
+    """Show all candidates, thin and blue, and those kept by suppression, orange.
 
     Parameters
     ----------
@@ -59,13 +59,13 @@ def plot_candidates(
     image : (height, width) or (height, width, channels)
         Any number type.
     candidates : StarPolygons
-        As :meth:`starpoly.StarPoly2D.find_candidates` gives them.
+        From :meth:`starpoly.StarPoly2D.find_candidates`.
     kept : StarPolygons
-        As :meth:`starpoly.StarPoly2D.predict_instances` gives them (``details["polygons"]``).
+        From :meth:`starpoly.StarPoly2D.predict_instances` (``details["polygons"]``).
     most : int
-        Of more candidates every k-th in score order is drawn.
+        Limit on drawn candidates. Above it, every k-th in score order is drawn.
     title : str
-        Above the picture; by default nothing, the numbers are in the legend.
+        Above the picture. Default: none; the legend shows the numbers.
     """
     plot_image(axes, image, title)
     order = candidates.score_order()
@@ -76,7 +76,7 @@ def plot_candidates(
 
 
 def _rings(polygons: StarPolygons) -> NDArray[np.float64]:
-    """Vertices (x, y), as matplotlib wants them: (n, n_rays, 2)."""
+    """Vertices (x, y) for matplotlib: (n, n_rays, 2)."""
     return polygons.vertices().transpose(0, 2, 1)[..., ::-1]
 
 

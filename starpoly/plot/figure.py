@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def figure_png(draw: Callable[[Axes], object], size: tuple[float, float] = (6, 4), dpi: int = 150) -> bytes:
-    """A PNG with one pair of axes that ``draw`` fills.
+    """Render a PNG with one pair of axes, filled by ``draw``.
 
     Parameters
     ----------
@@ -40,14 +40,14 @@ def figure_png(draw: Callable[[Axes], object], size: tuple[float, float] = (6, 4
 def save_figure(
     path: str | Path, draw: Callable[[Axes], object], size: tuple[float, float] = (6, 4), dpi: int = 150
 ) -> None:
-    """Write a PNG with one pair of axes that ``draw`` fills; needs no display, and the file appears whole or not at all.
+    """Write a PNG with one pair of axes, filled by ``draw``. Atomic; needs no display.
 
     Parameters
     ----------
     path : str or Path
         File to write.
     draw : callable
-        Is handed the axes.
+        Receives the axes.
     size : (float, float)
         Width and height in inches.
     dpi : int

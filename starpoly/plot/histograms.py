@@ -1,4 +1,4 @@
-"""How large the objects are, and how sure the model was of them."""
+"""Histograms of object sizes and scores."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 def plot_sizes(
     axes: Axes, diameters: ArrayLike, known: tuple[float, float, float] | None = None, unit: str = "px"
 ) -> None:
-    """Draw a histogram of the objects' diameters, of equal bins on a logarithmic scale.
+    """Plot a histogram of object diameters, with equal bins on a logarithmic scale.
 
     Parameters
     ----------
     axes : matplotlib axes
         Where to draw.
     diameters : (n,) numbers
-        Column ``diameter`` of :func:`starpoly.labels.measure`. Those that are not above 0 are left out.
+        Column ``diameter`` of :func:`starpoly.labels.measure`. Values <= 0 are dropped.
     known : (float, float, float), optional
-        5th, 50th and 95th percentile of the objects that a model was trained on (``spec.object_diameter``): a band and
-        a line. Zeros are unknown.
+        5th, 50th and 95th percentile of the training objects (``spec.object_diameter``), drawn as a band and a line.
+        Zeros mean unknown.
     unit : str
-        For the axis.
+        Unit of the axis.
     """
     values = np.asarray(diameters, dtype=np.float64)
     values = values[np.isfinite(values) & (values > 0)]
@@ -48,16 +48,16 @@ def plot_sizes(
 
 
 def plot_score_histogram(axes: Axes, scores: ArrayLike, threshold: float | None = None) -> None:
-    """Draw a histogram of the objects' scores.
+    """Plot a histogram of object scores.
 
     Parameters
     ----------
     axes : matplotlib axes
         Where to draw.
     scores : (n,) numbers
-        In [0, 1]; NaN is left out.
+        In [0, 1]; NaN is dropped.
     threshold : float, optional
-        Probability threshold, as a line.
+        Probability threshold, drawn as a line.
     """
     values = np.asarray(scores, dtype=np.float64)
     axes.hist(values[np.isfinite(values)], bins=np.linspace(0, 1, 41).tolist(), color="C0")

@@ -1,4 +1,4 @@
-"""The course of a training."""
+"""Plot of training losses."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def read_log(path: str | Path) -> dict[str, NDArray[np.float64]]:
-    """Columns of a CSV log with numbers, by name; NaN where a cell is empty or no number.
+    """Read the numeric columns of a CSV log, by name; NaN for empty or non-numeric cells.
 
-    A line that was not written to its end is left out.
+    Incomplete lines are skipped.
 
     Parameters
     ----------
@@ -53,16 +53,16 @@ def _number(text: str) -> float:
 
 
 def plot_losses(axes: Axes, log: str | Path | Mapping[str, ArrayLike], columns: Sequence[str] | None = None) -> None:
-    """Draw the losses of a training over its epochs.
+    """Plot the losses of a training over epochs.
 
     Parameters
     ----------
     axes : matplotlib axes
         Where to draw.
     log : path or mapping of str to numbers
-        CSV file with a column ``epoch`` and others, or its columns. ``val_x`` is drawn in the colour of ``x``, dashed.
+        CSV file with a column ``epoch`` and others, or its columns. ``val_x`` is dashed, in the colour of ``x``.
     columns : sequence of str, optional
-        What to draw; by default every column whose name contains "loss".
+        Columns to plot. Default: all with "loss" in their name.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def plot_losses(axes: Axes, log: str | Path | Mapping[str, ArrayLike], columns: 
         seen = np.isfinite(table[name])
         style = "--" if name.startswith("val_") else "-"
         color = f"C{series.index(name.removeprefix('val_')) % 10}"
-        # what is measured every few epochs only is a line of points, and one point is seen, too
+        # sparse values get markers, so that single points are visible
         marker = "" if seen.all() else "o"
         axes.plot(table["epoch"][seen], table[name][seen], style, color=color, label=name, marker=marker, markersize=4)
         drawn = drawn or bool(np.any(table[name][seen] > 0))

@@ -1,4 +1,4 @@
-"""Matched, false and missed objects."""
+"""Plot of matched, false and missed objects."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from .axes import explain_colors, show_picture
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Told apart by colour-blind readers, too (Okabe & Ito 2008).
+#: Colour-blind safe (Okabe & Ito 2008).
 MATCH_COLORS = {"matched": "#009E73", "false": "#D55E00", "missed": "#56B4E9"}
 
 
 def draw_matches(
     image: NDArray[Any], y_true: NDArray[Any], y_pred: NDArray[Any], thresh: float = 0.5
 ) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.int64]]]:
-    """Outline the predicted objects that match a true one, those that do not, and the true objects that were missed.
+    """Outline matched and false predicted objects and missed true objects.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def draw_matches(
     -------
     picture : (height, width, 3) uint8
     ids : dict of str to (n,) int64
-        As :func:`plot_matches`.
+        As for :func:`plot_matches`.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def draw_matches(
         "missed": np.delete(table.true_labels, found_true).astype(np.int64),
     }
     picture = to_display(image)
-    # a false object often lies beside the true one that it should have been: it is drawn last
+    # false objects often overlap a missed one: draw them last
     for kind, labels in (("missed", y_true), ("matched", y_pred), ("false", y_pred)):
         color = np.rint(255 * np.array(to_rgb(MATCH_COLORS[kind])))
         picture[inner_outlines(labels) & np.isin(labels, ids[kind])] = color
@@ -68,7 +68,7 @@ def draw_matches(
 def plot_matches(
     axes: Axes, image: NDArray[Any], y_true: NDArray[Any], y_pred: NDArray[Any], thresh: float = 0.5, title: str = ""
 ) -> dict[str, NDArray[np.int64]]:
-    """Show the predicted objects that match a true one, those that do not, and the true objects that were missed.
+    """Show matched and false predicted objects and missed true objects.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def plot_matches(
     thresh : float
         Least IoU of a match; see :func:`starpoly.evaluation.matching`.
     title : str
-        Above the picture; by default nothing, the numbers are in the legend.
+        Above the picture. Default: none; the legend shows the numbers.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""An image, and the outlines of its objects."""
+"""Plots of an image and of object outlines."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
 
 def outlines_on_image(image: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.uint8]:
-    """The image in grey or colour, every object outlined in its own colour.
+    """Draw each object's outline in its own colour over the grey or colour image.
 
     Parameters
     ----------
     image : (height, width) or (height, width, channels)
-        Any number type; stretched between percentiles. Of several channels the first three are red, green and blue.
+        Any number type; stretched between percentiles. The first three channels are red, green and blue.
     labels : (height, width) integers
         Label image.
 
     Returns
     -------
     (height, width, 3) uint8
-        As ``draw_overlay``, never reduced.
+        As ``draw_overlay``, at full size.
 
     Raises
     ------
     ImageError
-        If the shapes do not fit.
+        If the shapes do not match.
     """
     return draw_overlay(image, labels, max_side=None)
 
@@ -54,7 +54,7 @@ def plot_image(axes: Axes, image: NDArray[Any], title: str = "") -> None:
 
 
 def plot_outlines(axes: Axes, image: NDArray[Any], labels: NDArray[Any], title: str = "") -> None:
-    """Show an image with every object outlined in its own colour.
+    """Show an image with each object outlined in its own colour.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The probability map over the image."""
+"""Plot of the probability map over the image."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def plot_probability(
     axes: Axes, image: NDArray[Any], probability: NDArray[Any], grid: tuple[int, int] = (1, 1), title: str = ""
 ) -> AxesImage:
-    """Show the probability map of a model over its image: the more probable, the less of the image shows through.
+    """Show a model's probability map over its image. Opacity grows with probability.
 
     Parameters
     ----------
@@ -26,9 +26,9 @@ def plot_probability(
     image : (height, width) or (height, width, channels)
         Any number type.
     probability : (h, w)
-        In [0, 1], on the model's grid, as :meth:`starpoly.StarPoly2D.predict` gives it.
+        In [0, 1], on the model's grid, from :meth:`starpoly.StarPoly2D.predict`.
     grid : (int, int)
-        Of the model: pixels between the map's points.
+        Grid spacing of the model in pixels.
     title : str
         Above the picture.
 
@@ -39,7 +39,7 @@ def plot_probability(
     """
     plot_image(axes, image, title)
     (gy, gx), (height, width) = grid, probability.shape
-    # point (i, j) of the map lies at pixel (i gy, j gx), and stands for the pixels nearest to it
+    # point (i, j) of the map lies at pixel (i gy, j gx) and covers the nearest pixels
     extent = (-gx / 2, (width - 0.5) * gx, (height - 0.5) * gy, -gy / 2)
     shown = np.clip(probability, 0, 1)
     drawn = axes.imshow(shown, cmap="magma", vmin=0, vmax=1, alpha=0.75 * shown, extent=extent, interpolation="nearest")

@@ -1,4 +1,4 @@
-"""Score curves over the IoU threshold."""
+"""Plots of scores over the IoU threshold."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def plot_scores(axes: Axes, thresholds: Sequence[float], scores: Mapping[str, Sequence[float | None]]) -> None:
-    """Draw scores over the IoU threshold.
+    """Plot scores over the IoU threshold.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def plot_scores(axes: Axes, thresholds: Sequence[float], scores: Mapping[str, Se
     thresholds : sequence of float
         IoU thresholds.
     scores : mapping of str to sequence of float
-        Curves by name, one value per threshold; None leaves a gap. For several models, their AP by the models' names.
+        Curves by name, one value per threshold; None leaves a gap. For several models: AP by model name.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def plot_scores(axes: Axes, thresholds: Sequence[float], scores: Mapping[str, Se
 
 
 def plot_report(axes: Axes, report: Report) -> None:
-    """Draw the scores of all images together over the IoU threshold.
+    """Plot the pooled scores of a report over the IoU threshold.
 
     Parameters
     ----------

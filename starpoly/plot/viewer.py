@@ -1,4 +1,4 @@
-"""An image with its labels, to look at: in napari, or as a picture. Of very large images every k-th pixel is shown."""
+"""Show an image with its labels in napari, or write a picture. Very large images are subsampled."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from ..io.writers.overlay import MAX_SIDE, write_overlay
 if TYPE_CHECKING:
     import napari
 
-#: Of images that would take more bytes, every k-th pixel is shown.
+#: Largest displayed image in bytes. Above it, every k-th pixel is shown.
 MOST_BYTES = 1 << 30
 
 
 def show_in_napari(image: str | Path, labels: str | Path) -> napari.Viewer:
-    """Open a viewer with an image and its labels, without waiting for it to be closed.
+    """Open a viewer with an image and its labels; does not block.
 
     Parameters
     ----------
     image, labels : path
-        Anything that :func:`starpoly.io.open_source` opens, of one size.
+        Any inputs of :func:`starpoly.io.open_source`, of the same size.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def show_in_napari(image: str | Path, labels: str | Path) -> napari.Viewer:
 
 
 def why_not_napari() -> str | None:
-    """What keeps napari from opening a window; None if nothing does."""
+    """Reason why napari cannot open a window; None if it can."""
     if find_spec("napari") is None:
         return 'napari is not installed (pip install "starpoly[napari]")'
     if sys.platform.startswith("linux") and not any(
@@ -66,12 +66,12 @@ def why_not_napari() -> str | None:
 
 
 def write_picture(path: Path, image: str | Path, labels: str | Path) -> None:
-    """Write the outlines of labels over an image; a large image is reduced.
+    """Write label outlines over an image; large images are subsampled.
 
     Raises
     ------
     ImageError
-        If one cannot be read, they differ in size, or the picture cannot be written.
+        If an input cannot be read, the sizes differ, or the picture cannot be written.
     """
     with open_source(image) as pixels, open_source(labels) as ids:
         check_pair(pixels, ids)
@@ -80,7 +80,7 @@ def write_picture(path: Path, image: str | Path, labels: str | Path) -> None:
 
 
 def check_pair(image: Source, labels: Source) -> None:
-    """Refuse labels that are none, or not those of the image.
+    """Check that the labels are a label image of the image's size.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def check_pair(image: Source, labels: Source) -> None:
 
 
 def step_for(*sources: Source) -> int:
-    """The smallest power of two at which all of them fit into :data:`MOST_BYTES`."""
+    """The smallest power-of-two step at which all sources fit into :data:`MOST_BYTES`."""
     step = 1
     while sum(source.nbytes for source in sources) > MOST_BYTES * step**2:
         step *= 2
@@ -106,12 +106,12 @@ def step_for(*sources: Source) -> int:
 
 
 def as_plane(image: NDArray) -> NDArray:
-    """(Y, X, 1) as (Y, X); colour as napari wants it, 8 bit or floats from 0 to 1."""
+    """Convert (Y, X, 1) to (Y, X), and colour to 8 bits or floats from 0 to 1, as napari requires."""
     if image.shape[2] == 1:
         return image[..., 0]
     return image / np.iinfo(image.dtype).max if image.dtype.kind == "u" and image.dtype.itemsize > 1 else image
 
 
 def as_ids(labels: NDArray) -> NDArray:
-    """Labels in a type of integers that napari takes."""
+    """Convert labels to an integer dtype that napari supports."""
     return labels.astype(np.int32) if labels.dtype.kind == "b" else labels

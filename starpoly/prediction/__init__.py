@@ -1,4 +1,4 @@
-"""From image files to result files, for a crop and a whole slide alike.
+"""Prediction from image files to result files, for crops and whole slides.
 
 :func:`segment_slide` runs a model on an image of any size and writes :class:`SlideOutputs`.
 """

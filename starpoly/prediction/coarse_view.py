@@ -1,4 +1,4 @@
-"""Darkest and brightest intensity in the cells of a coarse grid over an image, read in bounded memory."""
+"""Coarse view of an image: intensity extremes per cell of a coarse grid, read in bounded memory."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from ..io.readers.source import Source
 from ..tiling import Box, cut_along
 
 COARSE_PIXEL = (4.0, 8)
-"""Largest pixel of a pyramid level in which the smallest objects still show: micrometres, or pixels of the level that is
-analysed where their size is unknown."""
+"""Largest pixel size at which the smallest objects still show: micrometres, or image pixels if the size is unknown."""
 
 _CELL = 16
 """Smallest side of a cell, in pixels of the image."""
 _VIEW_SIDE = 2048
-"""Most cells along the longer side of the image."""
+"""Maximum number of cells along the longer side of the image."""
 _SMOOTH = 4
-"""Side in pixels of the squares averaged against noise: smaller than an object."""
+"""Side in pixels of the squares averaged against noise. Smaller than an object."""
 _AT_ONCE = 1 << 22
 """Pixels read at once, all channels together."""
 
@@ -35,9 +34,9 @@ class CoarseView:
     low, high : (h, w, C) float32
         Darkest and brightest intensity of each cell.
     over : (float, float, float, float)
-        Where the cells lie: ``y0, x0, y1, x1`` in pixels of the image.
+        Extent of the cells: ``y0, x0, y1, x1`` in pixels of the image.
     step : float
-        Smallest difference of two stored intensities; 0 for floats.
+        Smallest step between stored intensities; 0 for floats.
     """
 
     low: NDArray[np.float32]
@@ -53,9 +52,9 @@ class CoarseView:
 
 
 def coarse_view(source: Source, open_level: Callable[[int, Box], Source] | None) -> CoarseView:
-    """The coarse view of a source, by its coarsest level in which the smallest objects show.
+    """Compute the coarse view from the coarsest suitable pyramid level.
 
-    Without ``open_level(level, box)`` the source itself is read, whole and once.
+    Without ``open_level(level, box)``, read the whole source once.
     """
     level = _coarse_level(source)
     if open_level is None or level == source.level:
@@ -82,7 +81,7 @@ def coarse_view(source: Source, open_level: Callable[[int, Box], Source] | None)
 
 
 def _coarse_level(source: Source) -> int:
-    """The coarsest level in which the smallest objects still show."""
+    """The coarsest level that still shows the smallest objects."""
     own = source.levels[source.level]
     largest = COARSE_PIXEL[1] if source.pixel_size is None else COARSE_PIXEL[0] / max(source.pixel_size)
     best = source.level
@@ -94,7 +93,7 @@ def _coarse_level(source: Source) -> int:
 
 
 def _reduce(source: Source, factor: tuple[float, float]) -> CoarseView:
-    """Read a source once, in blocks; ``factor`` is the size of its pixels in pixels of the image."""
+    """Read a source once, in blocks. ``factor`` is its pixel size in image pixels."""
     shape, origin = source.shape[:2], source.offset
     grids = [
         _Grid.over(length, start, max(1, round(_SMOOTH / size)), max(_CELL / size, max(shape) / _VIEW_SIDE))
@@ -120,10 +119,10 @@ def _reduce(source: Source, factor: tuple[float, float]) -> CoarseView:
 
 @dataclass(frozen=True)
 class _Grid:
-    """Cells along an axis, and within them the shorter stretches in which pixels are averaged.
+    """Cells along an axis, each divided into shorter averaging intervals.
 
-    Both lie at multiples of their size in the whole image, as stored blocks do. The axis begins at ``start`` and is ``length``
-    pixels long.
+    Both align to multiples of their size in the whole image, like stored blocks. The axis begins at ``start`` and has
+    ``length`` pixels.
     """
 
     length: int
@@ -143,12 +142,12 @@ class _Grid:
 
     @property
     def lies(self) -> tuple[float, float]:
-        """Where the cells begin and end, in pixels of the axis."""
+        """Borders of the cells, in pixels of the axis."""
         begin = -(self.start % self.cell)
         return float(begin), float(begin + self.n * self.cell)
 
     def part(self, start: int, stop: int) -> _Part:
-        """Its cells from ``start`` to ``stop``; ``start`` is a border of cells."""
+        """The cells from ``start`` to ``stop``; ``start`` is a cell border."""
         first = self.start + start
         means = np.unique([0, *range(-first % self.smooth, stop - start, self.smooth)])
         cells = np.searchsorted(means, np.unique([0, *range(-first % self.cell, stop - start, self.cell)]))
@@ -158,7 +157,7 @@ class _Grid:
 
 @dataclass(frozen=True)
 class _Part:
-    """Starts and lengths of the averaged stretches, the stretches that begin a cell, and the places of these cells."""
+    """Starts and lengths of the averaging intervals, the first interval of each cell, and the cell indices."""
 
     means: NDArray[np.intp]
     counts: NDArray[np.intp]

@@ -1,4 +1,4 @@
-"""From image files to result files: one job after the other, each with the model that suits it."""
+"""Segment image files one by one, each with its model, and write the results."""
 
 from __future__ import annotations
 
@@ -23,16 +23,15 @@ from .tolerance import is_to_blame, tolerate
 
 @dataclass(frozen=True)
 class PredictionRequest:
-    """What is asked of every image of a run.
+    """Settings for all images of a run.
 
     Parameters
     ----------
     options : DetectionOptions
     part : ImagePart
-        Its mask is a file, or for several images a folder of masks of the same names.
+        Its mask is a file or, for several images, a folder of masks with matching names.
     tolerant : bool
-        Write labels without objects for an image that cannot be segmented, see :mod:`starpoly.prediction.tolerance`, and
-        merge channels that the model does not take.
+        Write empty labels for unreadable images (:mod:`starpoly.prediction.tolerance`) and merge unsupported channels.
     """
 
     options: DetectionOptions = field(default_factory=DetectionOptions)
@@ -46,7 +45,7 @@ class PredictionRequest:
 
 
 def wanted_files(formats: Iterable[str] = (), *, report: bool = False, **flags: bool) -> set[str]:
-    """Names of the files beside the labels, from formats and flags; a report shows the table."""
+    """Names of the optional result files, from formats and flags. A report needs the table."""
     wanted = {*formats, *(name for name, asked in flags.items() if asked)}
     return wanted | {"table"} if report else wanted
 
@@ -68,27 +67,28 @@ def predict_file(
     models : Models
     request : PredictionRequest
     clock : Stopwatch
-        Told the seconds per stage.
+        Records the seconds per stage.
     progress : bool
         Show a bar on a terminal.
     several : bool
-        There are several images: only large ones get a bar of their own.
+        Whether the run has several images. Then only large ones show their own bar.
 
     Returns
     -------
     dict of JSON types
-        A row of the :class:`~starpoly.prediction.summary.Summary`. Of an image that is done: ``model``, ``shape``, ``objects``,
-        ``tiles``; with a mask or tissue also ``skipped`` tiles and the ``fraction`` of the image that they cover.
+        A row of the :class:`~starpoly.prediction.summary.Summary`. Finished images have ``model``, ``shape``,
+        ``objects`` and ``tiles``. Mask or tissue add ``skipped`` (tiles) and ``fraction`` (share of the image that is
+        analysed).
 
     Raises
     ------
     StarpolyError
-        Of whatever kind; also MemoryError.
+        For any failure of this image; also MemoryError.
     """
     try:
         found = _predict(job, models, request, clock, progress=progress, several=several)
     except ImageError as error:
-        # else it may be the part that does not fit the image
+        # otherwise the requested part may not fit the image
         if not (request.tolerant and request.part.fits_any_image and is_to_blame(error)):
             raise
         return {"input": str(job.image)} | tolerate(job, error)
@@ -96,7 +96,7 @@ def predict_file(
 
 
 def _predict(job: Job, models: Models, request: PredictionRequest, clock: Stopwatch, **shown: bool) -> dict[str, Any]:
-    """What was found in an image: as a whole or, where memory ends, tile by tile."""
+    """Segment an image in memory or, if memory runs out, tile by tile."""
     request = replace(request, part=request.part_of(job))
     check_memory(job.image, request.options.memory)
     try:
@@ -105,7 +105,7 @@ def _predict(job: Job, models: Models, request: PredictionRequest, clock: Stopwa
         message = f"{job.image}: memory does not suffice for the image as a whole; going on tile by tile"
         warnings.warn(message, StarpolyWarning, stacklevel=3)
         result = None
-    if result is None:  # here, where what was held is let go
+    if result is None:  # outside the handler: held data is already released
         name, result = _segment(job, models, request, clock, hold=False, **shown)
     for stage, seconds in result.seconds.items():
         clock.seconds[stage] = clock.seconds.get(stage, 0.0) + seconds
@@ -148,7 +148,7 @@ def check_mask(mask: Path | None, n_images: int) -> None:
     Raises
     ------
     ImageError
-        If it is no folder of masks, and there are several images.
+        If there are several images and the mask is not a folder.
     """
     if mask is not None and n_images > 1 and not (mask.is_dir() and not is_zarr(mask)):
         raise ImageError(
@@ -157,19 +157,19 @@ def check_mask(mask: Path | None, n_images: int) -> None:
 
 
 def mask_of(job: Job, mask: Path) -> Path:
-    """The mask of an image: the one that was given, or that of the same name in a folder.
+    """The mask of an image: the given file, or the one of the same name in the given folder.
 
     Raises
     ------
     ImageError
-        If the folder has none of that name, or several.
+        If the folder has no mask of that name, or several.
     """
     from ..io.files.naming import key
     from ..io.files.pairing import image_files
 
     if not mask.is_dir() or is_zarr(mask):
         return mask
-    name = key(job.image.with_suffix(".tif").name)  # whatever the kind of image
+    name = key(job.image.with_suffix(".tif").name)  # independent of the image's suffix
     found = [path for path in image_files(mask) if key(path) == name]
     if len(found) != 1:
         raise ImageError(f"{mask}: expected one mask called {name} or {name}_mask, got {len(found)}")

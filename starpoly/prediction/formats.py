@@ -1,4 +1,4 @@
-"""Which files are written of an image, by name of their format."""
+"""Result files of an image, by format name."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from ..io.writers.registry import ENDINGS, FORMATS, Format
 
 
 class SlideOutputs:
-    """Files to write, by name of their format; None for those that are not wanted.
+    """Files to write, by format name; None for no file.
 
     Parameters
     ----------
     **paths : path or None
-        ``labels``: TIFF; ``zarr``: OME-Zarr labels; ``geojson``: outlines for QuPath; ``rois``: outlines for ImageJ; ``table``:
-        CSV; ``overlay``: the outlines over the image, PNG; ``provenance``: JSON, what all this depends on.
+        ``labels``: TIFF; ``zarr``: OME-Zarr labels; ``geojson``: outlines for QuPath; ``rois``: outlines for ImageJ;
+        ``table``: CSV; ``overlay``: PNG, outlines over the image; ``provenance``: JSON, model, settings and versions.
 
     Attributes
     ----------
     paths : dict of str to Path
-        Those that are wanted.
+        The requested files.
 
     Raises
     ------
     ConfigError
-        If there is no such format.
+        If a format is unknown.
     """
 
     def __init__(self, **paths: str | Path | None) -> None:
@@ -48,5 +48,5 @@ class SlideOutputs:
         return f"SlideOutputs({', '.join(f'{name}={str(path)!r}' for name, path in self.paths.items())})"
 
     def formats(self) -> list[tuple[Format, Path]]:
-        """The formats that are wanted but for the labels, and their files, in the order in which they are written."""
+        """Requested formats and files except the labels, in writing order."""
         return [(of, self.paths[name]) for name, of in FORMATS.items() if name in self.paths and name != "labels"]

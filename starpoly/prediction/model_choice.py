@@ -1,8 +1,8 @@
-"""Which of the shipped models suits an image that nobody has said a model for.
+"""Choose a shipped model for an image if the user named none.
 
-Fluorescence is told by its ground: most of the image is nearly as dark as its darkest pixels, while in stained tissue, brightfield
-and phase contrast the commonest level lies in the middle or near the top. There is a model that knows nuclei in fluorescence
-and nothing else, and is better at them; all else goes to the model of many kinds.
+In fluorescence, most of the image is nearly as dark as its darkest pixels. In stained tissue, brightfield and phase
+contrast, the commonest level lies in the middle or near the top. A specialised model segments fluorescent nuclei
+better; all other images go to the general model.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from ..images.sample import middle
 from ..model_zoo import default_model, fluorescence_model
 
-#: The commonest level of a dark ground lies below this, with 0 and 1 where an image is normalised to them.
+#: Upper bound of the commonest level of a dark background, on the normalised scale from 0 to 1.
 DARK = 0.175
 _BINS = 20
 
 
 def background_level(image: NDArray) -> float:
-    """The commonest level of an image, 0 being its 1st and 1 its 99.8th percentile.
+    """The commonest intensity level; 0 is the 1st percentile and 1 the 99.8th.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def background_level(image: NDArray) -> float:
     Returns
     -------
     float
-        From 0 to 1, as the middle of one of 20 bins; 0 for a constant image.
+        Centre of one of 20 bins from 0 to 1; 0 for a constant image.
     """
     pixels = image if image.ndim == 2 else image.mean(axis=2, dtype=np.float64)
     finite = pixels[np.isfinite(pixels)]
@@ -43,12 +43,12 @@ def background_level(image: NDArray) -> float:
 
 
 def has_dark_background(image: Any) -> bool:
-    """Whether an image shows bright objects on a dark ground, as fluorescence does.
+    """Whether an image shows bright objects on a dark background, as in fluorescence.
 
     Parameters
     ----------
     image : array-like (Y, X) or (Y, X, C)
-        Anything with ``shape`` and slicing; its middle alone is read.
+        Anything with ``shape`` and slicing. Only the middle is read.
     """
     return background_level(np.asarray(image[middle(image.shape[:2]).slices])) < DARK
 

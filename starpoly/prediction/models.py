@@ -1,4 +1,4 @@
-"""Which model each image of a run is segmented with: the one that was asked for, or the one that suits the image."""
+"""Models of a run: the requested one, or one chosen per image."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _log = logging.getLogger(__name__)
 
 
 class Models:
-    """The models of a run, each loaded when an image needs it.
+    """The models of a run, loaded on first use.
 
     Parameters
     ----------
     asked : str or None
         Name or folder of the model for all images; None to choose for each.
     load : callable
-        Loads the model of a folder.
+        Loads a model folder.
 
     Raises
     ------
     ModelError
-        If a model that may be needed is not there.
+        If a model that may be needed is missing.
     """
 
     def __init__(self, asked: str | None, load: Callable[[Path], Detector]) -> None:
@@ -42,12 +42,12 @@ class Models:
         return "chosen for each image" if self._asked is None else str(self.folders[self._asked])
 
     def suited_to(self, image: Any) -> tuple[str, Detector]:
-        """The model for an image, and its name as it was asked for or chosen.
+        """The model for an image, and its requested or chosen name.
 
         Parameters
         ----------
         image : array-like (Y, X) or (Y, X, C)
-            If there is a choice, its middle decides. A choice like that for the image before is not logged again.
+            Its middle determines the choice, if there is one. Repeated choices are not logged again.
         """
         name = self._asked or self._choose(image)
         if name not in self._loaded:

@@ -1,4 +1,4 @@
-"""An image as it is segmented: held in memory where it is small, else read tile by tile."""
+"""Open an image for segmentation: small ones in memory, large ones tile by tile."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from ..io.writers.pyramid import check_pixel_size
 from ..network.memory import format_size
 from .part import ImagePart
 
-#: Images with more pixels are read, segmented and written tile by tile.
+#: Pixels above which an image is read, segmented and written tile by tile.
 LARGEST_HELD = 32_000_000
-#: Bytes per pixel that the labels of a held image and working copies of them take, beside its own pixels.
+#: Bytes per pixel for labels and their working copies, in addition to the image's pixels.
 _LABEL_BYTES = 12
 
 
@@ -31,7 +31,7 @@ class HeldSource(DerivedSource):
     Parameters
     ----------
     source : Source
-        Is read at once.
+        Read completely on construction.
     """
 
     def __init__(self, source: Source) -> None:
@@ -59,7 +59,7 @@ def open_image(image: Any, part: ImagePart, memory: int | None = None, *, hold: 
     memory : int, optional
         Bytes for the whole process.
     hold : bool
-        Whether a small image is read into memory, which gives a :class:`HeldSource`.
+        Read a small image into memory, as a :class:`HeldSource`.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def open_image(image: Any, part: ImagePart, memory: int | None = None, *, hold: 
         image = _in_order(image, part.axes)
     header = _header(image)
     if hold and part.is_whole and header is not None and _is_small(header.shape, header.n_bytes, memory):
-        # decoded at once, which is faster than by region
+        # decoding the whole file is faster than region by region
         source: Source = SourceView(
             ArraySource(read_image(image), image), None, part.channels, size or header.pixel_size
         )
@@ -101,7 +101,7 @@ def _header(image: Any) -> Header | None:
     try:
         return read_header(image)
     except ImageError:
-        return None  # reported when it is read
+        return None  # reading reports the error
 
 
 def _is_small(shape: tuple[int, int], n_bytes: int, memory: int | None) -> bool:
@@ -110,7 +110,7 @@ def _is_small(shape: tuple[int, int], n_bytes: int, memory: int | None) -> bool:
 
 
 def check_memory(image: Any, memory: int | None) -> None:
-    """Refuse an image that must be decoded whole and does not fit.
+    """Refuse an image that must be decoded whole and exceeds the memory.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def check_memory(image: Any, memory: int | None) -> None:
     Raises
     ------
     TooLargeError
-        If it is a file that cannot be read by region and needs more than the memory.
+        If the file cannot be read by region and exceeds the memory.
     """
     header = None if memory is None else _header(image)
     if memory is not None and header is not None and not header.by_region and header.n_bytes > memory:

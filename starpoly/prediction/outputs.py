@@ -1,4 +1,4 @@
-"""Where the results of an image go: the challenge's names, no collisions, nothing outside the output folder."""
+"""Output paths: the challenge's names, without collisions, inside the output folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from ..detection.journal import is_unfinished
+from ..detection.journal import held_journal, is_unfinished
 from ..errors import ImageError, OutputError, StarpolyWarning
 from ..io.files.find import FoundImage
 from ..io.writers.registry import ENDINGS
@@ -19,14 +19,14 @@ from .formats import SlideOutputs
 
 @dataclass(frozen=True)
 class Job:
-    """One image and the files that are made of it."""
+    """One image and its output files."""
 
     image: Path
     outputs: SlideOutputs
 
     @property
     def labels(self) -> Path:
-        """The label image, which every job has."""
+        """The label image; every job has one."""
         return self.outputs.paths["labels"]
 
     @property
@@ -35,9 +35,14 @@ class Job:
         return self.labels.with_name(f".{self.labels.name}.progress")
 
     @property
+    def is_unfinished(self) -> bool:
+        """Whether a run was stopped that the next one continues."""
+        return is_unfinished(self.journal) or is_unfinished(held_journal(self.journal))
+
+    @property
     def is_done(self) -> bool:
-        """Whether all files exist, and no unfinished run was about to replace them."""
-        return all(path.exists() for path in self.outputs.paths.values()) and not is_unfinished(self.journal)
+        """Whether all files exist and no unfinished run is about to replace them."""
+        return all(path.exists() for path in self.outputs.paths.values()) and not self.is_unfinished
 
 
 def plan_jobs(
@@ -47,10 +52,9 @@ def plan_jobs(
 ) -> list[Job]:
     """Name the outputs of every image.
 
-    ``a.b.tif`` in sub-folder ``s`` gives ``OUTPUT/s/a_label.tiff`` (up to the first point, the rule of the challenge),
-    ``a_overlay.png``, ``a_table.csv`` ... Where that name is taken, by an earlier image or by an image that is to be
-    read, the longer ``a.b``, then ``a.b.tif``, then ``a.b.tif_2`` ... stand in for ``a``, with a warning. The result
-    depends on the images and their order alone.
+    ``a.b.tif`` in sub-folder ``s`` gives ``OUTPUT/s/a_label.tiff`` (up to the first dot, the rule of the challenge),
+    ``a_overlay.png``, ``a_table.csv`` ... If an earlier image or an input file has that name, ``a.b``, ``a.b.tif``,
+    ``a.b.tif_2`` ... replace ``a``, with a warning. Names depend only on the images and their order.
 
     Parameters
     ----------
@@ -58,12 +62,12 @@ def plan_jobs(
     output : Path
         Folder.
     wanted : iterable of str
-        Names of files beside the labels, see :data:`starpoly.io.writers.registry.ENDINGS`.
+        Names of files besides the labels, see :data:`starpoly.io.writers.registry.ENDINGS`.
 
     Raises
     ------
     ImageError
-        If a sub-folder of the output folder leads out of it.
+        If a sub-folder of the output folder links outside.
     """
     images = list(images)
     sources = {_comparable(image.path) for image in images}
@@ -88,12 +92,12 @@ def plan_jobs(
 
 
 def check_writable(folder: Path) -> None:
-    """Make the folder and try to write there.
+    """Create the folder and test that it is writable.
 
     Raises
     ------
     ImageError
-        If it cannot be made or written.
+        If it cannot be created or written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -106,12 +110,12 @@ def check_writable(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder of an image's results.
+    """Create the folder of an image's results.
 
     Raises
     ------
     OutputError
-        If it cannot be made.
+        If it cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -120,7 +124,7 @@ def make_folder(folder: Path) -> None:
 
 
 def _names(name: str) -> Iterator[str]:
-    """What may stand before ``_label``, from the usual to the unmistakable."""
+    """Candidate names before ``_label``, from the usual to the unique."""
     stem = name.rpartition(".")[0]
     full = name.lstrip(".") or "image"
     yield from dict.fromkeys(candidate for candidate in (name.split(".")[0], stem.lstrip("."), full) if candidate)
@@ -128,5 +132,5 @@ def _names(name: str) -> Iterator[str]:
 
 
 def _comparable(path: Path) -> str:
-    """Equal for two paths that some file system takes for one."""
+    """Normalised path; equal for paths that some file systems identify (case, Unicode form)."""
     return unicodedata.normalize("NFC", str(path.resolve())).casefold()

@@ -1,4 +1,4 @@
-"""The overlay of an image of any size: image and labels reduced alike, the outlines drawn over."""
+"""Overlay of an image of any size: outlines drawn over the subsampled image."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ..io.writers.overlay import write_overlay
 from ..io.writers.pyramid import RegionLabels
 from ..tiling import Box
 
-#: The overlay is drawn at a power of two of the image's size, at most this many pixels a side ...
+#: Largest side of the overlay in pixels. The image is subsampled by a power of two to fit ...
 OVERLAY_SIDE = 4096
-#: ... and bytes of the image.
+#: ... this and a limit on its bytes.
 OVERLAY_BYTES = 1 << 26
 
 
@@ -28,7 +28,7 @@ def write_overlay_of(path: Path, source: Source, labels: RegionLabels) -> None:
     source : Source
         The image.
     labels : RegionLabels
-        Of the same height and width.
+        Label image of the same height and width.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def write_overlay_of(path: Path, source: Source, labels: RegionLabels) -> None:
 
 
 class _Reduced:
-    """Every ``step``-th pixel of a label image, drawn when it is asked for."""
+    """Every ``step``-th pixel of a label image, drawn on demand."""
 
     def __init__(self, labels: RegionLabels, step: int) -> None:
         self._labels, self._step = labels, step

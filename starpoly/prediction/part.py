@@ -1,4 +1,4 @@
-"""Which part of an image is segmented: level, channels, region; and what is known about its pixels."""
+"""The part of an image to segment: level, channels, region and pixel size."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ImagePart:
-    """A part of an image; by default all of it.
+    """A part of an image. Default: the whole image.
 
     Parameters
     ----------
@@ -31,17 +31,16 @@ class ImagePart:
     roi : Box, optional
         Region, in pixels of the level. Results are in pixels of the region.
     mask : path or array-like, optional
-        An image of any size with the proportions of the level, not zero where objects are wanted; objects with a centre
-        elsewhere are dropped.
+        Mask of any size with the level's aspect ratio. Objects with a centre at mask value 0 are dropped.
     tissue : {"auto"}, optional
-        Leave empty glass out, see ``find_tissue``.
+        Skip empty glass, see ``find_tissue``.
     pixel_size : (float, float), optional
-        Micrometres per pixel (y, x) of the level; replaces what the file says.
+        Micrometres per pixel (y, x) of the level. Overrides the file.
     merge_channels : bool
-        Merge channels that a model cannot take into grey, with a warning, in place of an error.
+        Merge unsupported channels into grey, with a warning instead of an error.
     axes : str, optional
-        Letters of the axes of an array in another order, such as ``"CYX"``, see :func:`starpoly.images.to_yxc`. A file names
-        its axes itself. Results have axes YX.
+        Axes of an array, such as ``"CYX"``, see :func:`starpoly.images.to_yxc`. Files name their own axes. Results have
+        axes YX.
     normalizer : bool, Normalizer or csbdeep.data.Normalizer
         As for :meth:`starpoly.StarPoly2D.predict_instances`.
     """
@@ -64,28 +63,28 @@ class ImagePart:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all pixels of the finest level count."""
+        """Whether this is the whole finest level."""
         return not (self.level or self.roi is not None or self.has_region)
 
     @property
     def has_region(self) -> bool:
-        """Whether objects are wanted only where mask or tissue are."""
+        """Whether a mask or tissue restricts the analysis."""
         return self.mask is not None or self.tissue is not None
 
     @property
     def fits_any_image(self) -> bool:
-        """Whether every image has such a part: no level, channels, region or mask that it may lack."""
+        """Whether the part is valid for every image: no level, channels, region or mask."""
         return not (self.level or self.channels or self.roi is not None or self.mask is not None)
 
     def region(self, image: Any, source: Source) -> RegionMask | None:
-        """Where objects are wanted, from mask or tissue; None for everywhere.
+        """The region to analyse, from mask or tissue; None for everywhere.
 
         Parameters
         ----------
         image : path or array-like
-            As it was given.
+            The image as given.
         source : Source
-            This part of it.
+            This part of the image.
         """
         if not self.has_region:
             return None
@@ -111,7 +110,7 @@ class ImagePart:
         return region
 
     def identity(self, region: RegionMask | None) -> dict[str, Any]:
-        """What tells this part from others, as JSON types."""
+        """Identity of this part, as JSON types."""
         roi = self.roi
         return {
             "level": self.level,

@@ -1,4 +1,4 @@
-"""What a result came from: a record of everything that it depends on, beside it as JSON."""
+"""Provenance: a JSON record of everything a result depends on."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ def describe_run(
     n_objects: int,
     seconds: Mapping[str, float],
 ) -> dict[str, Any]:
-    """All that is known about a result.
+    """Build the provenance record of a result.
 
     Parameters
     ----------
     model : Detector
     found : Detection
     image : mapping of JSON types
-        What tells the image from another, and which part of it was looked at.
+        Identity of the image and the analysed part.
     settings : mapping of JSON types
-        As they were asked for; ``prob_threshold`` and ``nms_threshold`` stand for the model's where they are None.
+        Settings as requested. If ``prob_threshold`` or ``nms_threshold`` is None, the model's value is recorded.
     n_objects : int
-        Objects that show in the labels.
+        Objects visible in the labels.
     seconds : mapping
-        Per stage; of the writing of the results, of which this is one, what was left after the last tile, as far as it was done.
+        Time per stage. Writing counts from the last tile to this record.
 
     Returns
     -------
@@ -59,6 +59,7 @@ def describe_run(
             "fingerprint": model.fingerprint(),
             "precision": model.precision,
             "engine": model.engine,
+            "tta": asked.pop("tta", "none"),
         },
         "input": dict(image),
         "settings": thresholds | asked | {"scale": found.scale},
@@ -90,7 +91,7 @@ def write_provenance(path: Path, record: Mapping[str, Any]) -> None:
 
 
 def _versions() -> dict[str, str]:
-    """Of the installed libraries that have a say in results."""
+    """Versions of the installed libraries that affect results."""
     found = {}
     for name in _LIBRARIES:
         try:

@@ -1,4 +1,4 @@
-"""A region of an image given by a mask of any size, stretched over it."""
+"""A region of an image, given by a mask of any size stretched over the image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _AT_ONCE = 1 << 22
 
 
 class RegionMask:
-    """The part of an image to analyse, given by a mask of any size that is stretched over it.
+    """The region of an image to analyse, given by a mask stretched over the image.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ class RegionMask:
     shape : (int, int)
         Height and width of the image in pixels.
     over : (float, float, float, float), optional
-        Where the mask lies: ``y0, x0, y1, x1`` in pixels of the image, whose corner is at 0. Beyond the mask nothing is
-        analysed. Default: all of the image.
+        Extent of the mask: ``y0, x0, y1, x1`` in pixels of the image, with the image corner at 0. Nothing outside the
+        mask is analysed. Default: the whole image.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class RegionMask:
             )
 
     def overlaps(self, box: Box) -> bool:
-        """Whether a True pixel of the mask meets a box of the image, by however little."""
+        """Whether any True pixel of the mask overlaps a box of the image."""
         inside = box.clip(self.shape)
         rows = self._extent(inside.y0, inside.y1, 0)
         columns = self._extent(inside.x0, inside.x1, 1)
@@ -55,7 +55,7 @@ class RegionMask:
         Parameters
         ----------
         points : (n, 2) array
-            ``(y, x)`` in pixels of the image, centres of pixels at integers.
+            ``(y, x)`` in pixels of the image, pixel centres at integers.
 
         Returns
         -------
@@ -71,13 +71,13 @@ class RegionMask:
         return found
 
     def resized(self, shape: tuple[int, int]) -> RegionMask:
-        """The same mask over the same image at another size."""
+        """The same mask over the rescaled image."""
         y, x = (new / old for new, old in zip(shape, self.shape, strict=True))
         y0, x0, y1, x1 = self.over
         return RegionMask(self.mask, shape, (y0 * y, x0 * x, y1 * y, x1 * x))
 
     def within(self, box: Box) -> RegionMask:
-        """The mask of a part of the image, in pixels of that part."""
+        """The mask of a box of the image, in pixels of that box."""
         y0, x0, y1, x1 = self.over
         return RegionMask(self.mask, box.shape, (y0 - box.y0, x0 - box.x0, y1 - box.y0, x1 - box.x0))
 
@@ -92,41 +92,41 @@ class RegionMask:
         return float(sum(weight * weights[1][row].sum() for weight, row in zip(weights[0], self.mask, strict=True)))
 
     def fingerprint(self) -> str:
-        """Hash of the mask and its place, as journals keep it."""
+        """Hash of the mask and its extent, for the journal."""
         digest = hashlib.blake2b(repr((self.mask.shape, self.shape, self.over)).encode(), digest_size=16)
         for row in self.mask:
             digest.update(np.packbits(row).tobytes())
         return digest.hexdigest()
 
     def _on_mask(self, edge: Any, axis: int) -> Any:
-        """A coordinate of the image in pixels of the mask, both from the corner."""
+        """Convert an image coordinate to mask pixels, both from the corner."""
         low, high = self.over[axis], self.over[axis + 2]
         return (edge - low) * self.mask.shape[axis] / (high - low)
 
     def _extent(self, start: int, stop: int, axis: int) -> slice:
-        """The pixels of the mask that meet the image from ``start`` to ``stop``."""
+        """The mask pixels that overlap the image from ``start`` to ``stop``."""
         first, last = math.floor(self._on_mask(start, axis)), math.ceil(self._on_mask(stop, axis))
         return slice(max(first, 0), max(last, 0)) if stop > start else slice(0, 0)
 
 
 def read_mask(image: Any, shape: tuple[int, int]) -> RegionMask:
-    """Read a mask: an image of any size, not zero where to analyse.
+    """Read a mask: an image of any size, nonzero where to analyse.
 
     Parameters
     ----------
     image : path or array-like
-        Whatever :func:`starpoly.io.open_source` opens; of several channels, one that is not zero suffices.
+        Any input of :func:`starpoly.io.open_source`. A pixel counts if any channel is nonzero.
     shape : (int, int)
-        Height and width of the image, or of the level, that it is stretched over.
+        Height and width of the image or level under the mask.
 
     Raises
     ------
     ImageError
-        If it cannot be read, is zero everywhere, or has not the image's aspect ratio within the rounding of its sides.
+        If it cannot be read, is zero everywhere, or differs from the image's aspect ratio by more than rounding.
     """
     with open_source(image) as source:
         (height, width), (y, x) = source.shape[:2], shape
-        # rounding a side of the mask moves it by less than a pixel
+        # tolerance: rounding moves a side of the mask by less than a pixel
         if abs(height * x - width * y) >= x + y:
             raise ImageError(
                 f"{source.name}: expected a mask with the sides of the image, {y} x {x} pixels, in proportion, "

@@ -1,4 +1,4 @@
-"""The objects of one image as the formats write them: polygons, measurements, labels."""
+"""Results of one image for the writers: polygons, measurements, labels."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class ImageResults:
     Parameters
     ----------
     drawn : WholeLabels or StreamingLabels
-        In memory, or still growing: then what is not certain yet makes the writer wait.
+        Complete labels in memory, or growing ones. Writers of growing labels wait for undecided regions.
     spec : ModelSpec
-        Says what scores are worth, and the names of classes.
+        Provides calibration and class names.
     pixel_size : (float, float) or None
         Micrometres per pixel (y, x).
     """
@@ -35,10 +35,10 @@ class ImageResults:
 
     @property
     def labels(self) -> RegionLabels:
-        """The label image, of the smallest dtype that holds the ids by now."""
+        """The label image, in the smallest dtype for the ids known so far."""
         return self._drawn.picture()
 
     def objects(self) -> Iterator[tuple[StarPolygons, dict[str, Any]]]:
-        """Polygons and their measurements, in the order of labels, some at a time."""
+        """Polygons with measurements, in label order, in parts."""
         for polygons, columns in self._drawn.objects():
             yield polygons, in_micrometres(with_confidence(columns, self._calibration), self.pixel_size)

@@ -1,7 +1,7 @@
-"""The one way from an image to its files, for a crop and a slide, for the command line and Python.
+"""Segment an image and write its files: one path for crops and slides, command line and Python.
 
-A small image is held in memory and its results are written when all is found. A large one is read tile by tile with a
-journal, and its results are written while the rest is found. Formats, names, records and bytes are the same.
+Small images are held in memory; results are written after detection. Large images are read tile by tile with a journal;
+results are written during detection. Formats, names, records and bytes are the same.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from .._version import __version__
 from ..detection.detector import Detector
-from ..detection.journal import discard, open_journal
+from ..detection.journal import discard, held_journal, open_journal
 from ..detection.options import DetectionOptions
 from ..detection.pipeline import Detection
 from ..images.normalization import as_normalizer
@@ -38,23 +38,26 @@ from .region_masks import RegionMask
 from .results import ImageResults
 from .writing import Writers, retry_larger
 
+#: Pixels from which on an image that is held in memory has a journal: below, one would take longer than the tiles.
+JOURNAL_FROM = 4_000_000
+
 
 @dataclass(frozen=True)
 class SlideResult:
-    """What was found in an image.
+    """Result of segmenting an image.
 
     Attributes
     ----------
     n_objects : int
-        Objects that show in the labels.
+        Objects visible in the labels.
     shape : (int, int, int)
-        Of the segmented part: rows, columns, channels.
+        Rows, columns and channels of the segmented part.
     n_tiles, n_skipped : int
-        Tiles of the image, and those outside the mask or the tissue.
+        Number of tiles, and of tiles outside the mask or tissue.
     fraction : float
-        Share of the image that mask or tissue cover.
+        Share of the image inside the mask or tissue.
     seconds : dict of str to float
-        Per stage; stages overlap.
+        Time per stage. Stages overlap.
     """
 
     n_objects: int
@@ -80,11 +83,11 @@ def segment_slide(
     progress: bool = False,
     **settings: Any,
 ) -> SlideResult:
-    """Detect the objects of an image of any size and write them, in bounded memory.
+    """Segment an image of any size and write the results, in bounded memory.
 
-    Images of up to 32 megapixels are held in memory. Of larger ones memory holds a few tiles and the polygons, and results
-    are written while the rest is found, under hidden names until they are whole. ``journal`` keeps the result of each
-    tile: the same call continues from there after an interruption, and ends with the same bytes.
+    Images of up to 32 megapixels are held in memory. For larger ones, memory holds a few tiles and the polygons. Their
+    results are written during detection, under hidden names until complete. ``journal`` stores the result of each tile:
+    after an interruption, the same call continues from there and gives the same bytes.
 
     Parameters
     ----------
@@ -93,13 +96,14 @@ def segment_slide(
     image : path, Source or array-like
         See :func:`starpoly.io.open_source`.
     outputs : SlideOutputs
-        Files to write. Outlines are those of the polygons.
+        Files to write.
     options : DetectionOptions, optional
-        How to detect.
+        Detection settings.
     part : ImagePart, optional
-        Level, channels, region, mask ...; by default all of the image. Results are in pixels of the part.
+        Level, channels, region, mask ... Default: the whole image. Results are in pixels of the part.
     journal : Path, optional
-        Folder for the state of the run; removed when all is written. A small image needs none, but one is removed.
+        Folder for the state of the run, removed at the end. Images held in memory use :func:`held_journal` beside it,
+        from 4 megapixels on.
     progress : bool
         Show a bar on a terminal.
     **settings
@@ -112,9 +116,9 @@ def segment_slide(
     Raises
     ------
     ImageError
-        If the image cannot be read or an output not written; the journal stays.
+        If the image cannot be read or an output cannot be written. The journal is kept.
     StarpolyError
-        If the journal is of another run.
+        If the journal belongs to another run.
     """
     part, options = _by_name(part, options, settings)
     check_memory(image, options.memory)
@@ -133,14 +137,14 @@ def segment_source(
     journal: Path | None = None,
     progress: bool = False,
 ) -> SlideResult:
-    """The same for an image that is open.
+    """Segment an open image and write the results.
 
     Parameters
     ----------
     image : path, Source or array-like
-        As it was given, to name and identify it.
+        The image as given. Provides name and identity.
     source : Source
-        The ``part`` of it, see :func:`~starpoly.prediction.opening.open_image`.
+        The opened ``part``, see :func:`~starpoly.prediction.opening.open_image`.
     model, outputs, options, part, journal, progress
         As for :func:`segment_slide`.
     """
@@ -153,11 +157,14 @@ def segment_source(
         part=part,
         progress=progress,
     )
-    if not isinstance(source, HeldSource):
-        return run.streamed(journal)
-    result = run.held(source)
+    if isinstance(source, HeldSource):
+        large = source.shape[0] * source.shape[1] >= JOURNAL_FROM
+        result = run.held(source, held_journal(journal) if journal is not None and large else None)
+    else:
+        result = run.streamed(journal)
     if journal is not None:
-        discard(journal)  # of a run with less memory
+        for left in (journal, held_journal(journal)):  # by a run with less memory, or more
+            discard(left)
     return result
 
 
@@ -170,7 +177,7 @@ def _by_name(
 
 @dataclass(eq=False)
 class _Run:
-    """One image on its way to its files."""
+    """Segmentation of one image."""
 
     model: Detector
     image: Any
@@ -192,15 +199,23 @@ class _Run:
         for path in self.outputs.paths.values():
             make_folder(path.parent)
 
-    def held(self, source: HeldSource) -> SlideResult:
-        """Detect in memory, then write."""
-        found = self._detect(source.pixels if self._input is source else self._input[:, :])
+    def held(self, source: HeldSource, journal: Path | None) -> SlideResult:
+        """Detect objects in memory, then write."""
+        with ExitStack() as stack:
+            state = None if journal is None else stack.enter_context(self._open_journal(journal))
+            found = self._detect(source.pixels if self._input is source else self._input[:, :], journal=state)
+            result = self._write_held(source, found)
+            if state is not None:
+                state.remove()
+        return result
+
+    def _write_held(self, source: HeldSource, found: Detection) -> SlideResult:
         spec = self.model.spec
         drawn = WholeLabels(found.polygons, source.shape[:2], self._foreground, spec.class_names)
         results = ImageResults(drawn, spec, source.pixel_size)
         with self._clock.timing("writing"):
             if self.outputs.labels is not None and len(self.outputs.paths) > 1:
-                # those of an earlier run must not stand for what comes now
+                # remove results of an earlier run: they must not pass for new ones
                 self.outputs.labels.unlink(missing_ok=True)
             for format_, path in self.outputs.formats():
                 format_.write(path, results)
@@ -210,12 +225,12 @@ class _Run:
         return self._result(found, drawn.count())
 
     def streamed(self, journal: Path | None) -> SlideResult:
-        """Write while the rest is found."""
+        """Write during detection."""
         shape, spec = self.source.shape[:2], self.model.spec
         with ExitStack() as stack:
             state = None if journal is None else stack.enter_context(self._open_journal(journal))
             trim_malloc()
-            limit_malloc_arenas()  # of the threads that read and write
+            limit_malloc_arenas()  # reader and writer threads would each hold an arena
             labels = StreamingLabels(shape, spec.class_names, clock=self._clock, foreground=self._foreground)
             results = ImageResults(labels, spec, self.source.pixel_size)
             with Writers(labels) as writers:
@@ -261,7 +276,7 @@ class _Run:
         return open_journal(folder, run, **kind)
 
     def _normalizer_identity(self) -> dict[str, Any]:
-        """What tells a normaliser that was given from others."""
+        """Identity of a given normaliser."""
         if self.part.normalizer is True:
             return {}
         _, normalizer = as_normalizer(self.part.normalizer, self._input)
@@ -270,7 +285,7 @@ class _Run:
     def _write_companions(
         self, found: Detection, drawn: RegionLabels | Callable[[], RegionLabels], n_objects: int
     ) -> None:
-        """The files that need the image or the run."""
+        """Write the files that need the image or the run: overlay and provenance."""
         if self.outputs.overlay is not None:
             write_overlay_of(self.outputs.overlay, self.source, drawn() if callable(drawn) else drawn)
         if self.outputs.provenance is not None:

@@ -1,7 +1,7 @@
-"""The summary of a run: a row for every image, or input without images, as JSON types.
+"""Summary of a run: one row per image or failed input, as JSON types.
 
-A row has ``input`` and ``status``. Of an image that was segmented (``done``) it has the files by name of their format and what
-was found; of others ``error``.
+Each row has ``input`` and ``status``. Rows of segmented images (``done``) add the files by format name and the counts.
+Rows of failed inputs add ``error``.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ from .throughput import Throughput
 if TYPE_CHECKING:
     from .outputs import Job
 
-#: What the last line says of images by status.
+#: Wording of each status in the last line.
 _SAID = {"exists": "skipped", "blank": "damaged or unusable", "unreadable": "no images", "error": "failed"}
 
 
 def image_row(job: Job, status: str) -> dict[str, Any]:
-    """An image and the files that are made of it, or were, or will be: ``done``, ``exists`` or ``planned``."""
+    """Row of an image with its files. Status: ``done``, ``exists`` or ``planned``."""
     return {"input": str(job.image), "status": status} | {kind: str(path) for kind, path in job.outputs.paths.items()}
 
 
 def error_row(given: object, message: str, status: str = "error") -> dict[str, Any]:
-    """An input of which nothing came: ``error``; with ``--tolerant`` also ``empty``, ``unreadable``."""
+    """Row of an input without results. Status: ``error``; with ``--tolerant`` also ``empty`` or ``unreadable``."""
     return {"input": str(given), "status": status, "error": message}
 
 
 @dataclass
 class Summary:
-    """What a run did, or would do.
+    """Summary of a run or of a dry run.
 
     Parameters
     ----------
     model : str
-        The model of all images, or how it is chosen.
+        The model of all images, or the rule of choice.
     output : str
-        Folder.
+        Output folder.
     rows : list of dict
-        Of every input, in order.
+        One row per input, in order.
     """
 
     model: str
@@ -55,16 +55,16 @@ class Summary:
 
     @property
     def throughput(self) -> Throughput:
-        """How fast the images were done."""
+        """Throughput of the finished images."""
         return Throughput.of(self.rows)
 
     def to_dict(self, *, planned: bool = False) -> dict[str, Any]:
-        """All of it as JSON types; of a plan there is no throughput."""
+        """The summary as JSON types. A plan has no throughput."""
         summary = {"starpoly": __version__, "model": self.model, "output": self.output, "images": self.rows}
         return summary if planned else summary | {"throughput": self.throughput.to_dict()}
 
     def lines(self) -> list[str]:
-        """What a person is told when all is done."""
+        """Closing lines for the user."""
         counts = Counter(row["status"] for row in self.rows)
         objects = sum(row.get("objects", 0) for row in self.rows)
         parts = [f"{counts['done']} images segmented, {objects} objects"]

@@ -1,4 +1,4 @@
-"""How fast images were done."""
+"""Throughput of a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Throughput:
-    """Images and megapixels, from opened to written, and the seconds that they took together."""
+    """Number of images, megapixels, and total seconds from opening to writing."""
 
     images: int
     megapixels: float
@@ -17,7 +17,7 @@ class Throughput:
 
     @classmethod
     def of(cls, rows: Iterable[Mapping[str, Any]]) -> Throughput:
-        """That of the rows of a summary with status "done"."""
+        """Throughput of the summary rows with status "done"."""
         done = [row for row in rows if row["status"] == "done"]
         megapixels = sum(row["shape"][0] * row["shape"][1] for row in done) / 1e6
         return cls(len(done), megapixels, sum(row["seconds"] for row in done))

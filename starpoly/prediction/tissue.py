@@ -1,4 +1,4 @@
-"""Where a slide shows tissue and where empty glass."""
+"""Detect tissue on a slide, so that empty glass is skipped."""
 
 from __future__ import annotations
 
@@ -19,52 +19,52 @@ from .coarse_view import CoarseView, coarse_view
 from .region_masks import RegionMask
 
 MARGIN = (25.0, 64)
-"""Margin added around tissue: micrometres, or pixels where their size is unknown."""
+"""Margin around tissue: micrometres, or pixels if the pixel size is unknown."""
 
 _GAP = 256
-"""Gaps narrower than this, in pixels, belong to the tissue."""
+"""Gaps narrower than this, in pixels, count as tissue."""
 _LEAST_CELLS = 64
-"""Fewest cells from which glass is told; fewer say nothing about it."""
+"""Smallest number of cells for the detection of glass."""
 
-# Contrast and level below are shares of the range of intensities that normalisation maps to 0 and 1.
+# Contrast and level below are in normalised units: the normalisation maps the intensity range to 0..1.
 _INVISIBLE = 0.01
-"""Contrast too small for an object."""
+"""Contrast below which no object can show."""
 _STEPS = 2.01
-"""The same, in steps between two stored intensities."""
+"""The same, in steps of stored intensity."""
 _NOISY = 0.2
-"""Largest contrast of glass; where it has more it may be tissue."""
+"""Largest contrast of glass. Higher contrast may be tissue."""
 _FLANK = 8.0
-"""Largest contrast of glass above its peak, in standard deviations of the contrast below it."""
+"""Largest contrast of glass above its peak, in standard deviations of the lower flank."""
 _OTHER_LEVEL = 0.1
-"""Glass has one intensity; what differs by more is tissue, however smooth."""
+"""Largest deviation from the intensity of glass. Cells beyond it are tissue, however smooth."""
 _AT_THE_END = 0.25
-"""Glass is bright or dark, this close to 0 or 1; smooth and grey may be tissue."""
+"""Largest distance of glass intensity from 0 or 1. Smooth grey areas may be tissue."""
 
 
 def find_tissue(source: Source, open_level: Callable[[int, Box], Source] | None = None) -> RegionMask:
-    """Find the tissue in an image, so that empty glass can be skipped.
+    """Find the tissue in an image, so that empty glass is skipped.
 
-    Glass is smooth, alike all over the image, and bright or dark. All else counts as tissue, with a margin of :data:`MARGIN`
-    around it. Where it is unclear what is glass, everything is tissue.
+    Glass is smooth, uniform over the image, and bright or dark. Everything else counts as tissue, with a margin of
+    :data:`MARGIN`. In doubt, everything counts as tissue.
 
     Parameters
     ----------
     source : Source
-        The image. Without a suitable level it is read whole, once, in bounded memory: a sample of its pixels would miss small
-        objects.
+        The image. Without a suitable level, the whole image is read once in bounded memory; subsampling would miss
+        small objects.
     open_level : callable, optional
-        Opens the part ``box`` of another ``level`` of the same image, ``open_level(level, box)``. A level with pixels of
-        up to :data:`~starpoly.prediction.coarse_view.COARSE_PIXEL` is then read instead of the image itself.
+        ``open_level(level, box)`` opens a box of another pyramid level. A level with pixels of up to
+        :data:`~starpoly.prediction.coarse_view.COARSE_PIXEL` then replaces the image.
 
     Returns
     -------
     RegionMask
-        Over ``source``.
+        The tissue, in pixels of ``source``.
 
     Warns
     -----
     StarpolyWarning
-        If the image seems to be all glass or all tissue; the mask is True everywhere then.
+        If the image seems to be all glass or all tissue. The mask is then True everywhere.
     """
     view = coarse_view(source, open_level)
     found = _stands_out(view)
@@ -84,8 +84,8 @@ def _everything(source: Source, why: str) -> RegionMask:
 
 
 def _stands_out(view: CoarseView) -> NDArray[np.bool_] | None:
-    """Cells that differ from glass in some channel; None if glass cannot be told."""
-    blank = (view.low == view.high).all(axis=2)  # beyond the scanned area, or glass without noise
+    """Cells that differ from glass in any channel; None if no glass is found."""
+    blank = (view.low == view.high).all(axis=2)  # outside the scanned area, or noise-free glass
     found = np.zeros(blank.shape, bool)
     if blank.all():
         return found
@@ -93,7 +93,7 @@ def _stands_out(view: CoarseView) -> NDArray[np.bool_] | None:
         low, high = view.low[..., channel], view.high[..., channel]
         ends = _range(low[~blank], high[~blank], MIN_GREY_LEVELS * view.step)
         if ends is None:
-            continue  # no contrast for the network either
+            continue  # a channel without contrast carries no objects
         differs = _differs(low, high, blank, ends, view.step)
         if differs is None:
             return ~blank if blank.any() else None
@@ -102,7 +102,7 @@ def _stands_out(view: CoarseView) -> NDArray[np.bool_] | None:
 
 
 def _range(low: NDArray[np.float32], high: NDArray[np.float32], least: float) -> tuple[float, float] | None:
-    """Intensities that become 0 and 1 for the network; None without contrast."""
+    """Intensities that normalisation maps to 0 and 1; None without contrast."""
     for ends in ((np.percentile(low, 1), np.percentile(high, 99.8)), (low.min(), high.max())):
         if ends[1] - ends[0] > least:
             return float(ends[0]), float(ends[1])
@@ -116,7 +116,7 @@ def _differs(
     ends: tuple[float, float],
     step: float,
 ) -> NDArray[np.bool_] | None:
-    """Cells of a channel that differ from glass; None if glass cannot be told."""
+    """Cells of a channel that differ from glass; None if no glass is found."""
     span = ends[1] - ends[0]
     square = np.ones((3, 3), bool)
     contrast = (dilation(high, square) - erosion(low, square)) / span
@@ -135,7 +135,7 @@ def _differs(
 
 
 def _contrast_of_glass(contrast: NDArray[np.float32]) -> float:
-    """Largest contrast of glass: of the lowest peak in the distribution, as wide above it as its lower flank tells."""
+    """Largest contrast of glass: the lowest peak of the distribution plus a width estimated from its lower flank."""
     values = np.log(contrast + _INVISIBLE)
     counts, borders = np.histogram(values, bins=128)
     smoothed = gaussian(counts.astype(np.float64), 2, preserve_range=True)
@@ -150,7 +150,7 @@ def _contrast_of_glass(contrast: NDArray[np.float32]) -> float:
 def _with_margin(
     found: NDArray[np.bool_], cell: tuple[float, float], pixel_size: tuple[float, float] | None
 ) -> NDArray[np.bool_]:
-    """The mask with narrow gaps closed and a margin added."""
+    """Close narrow gaps and add a margin."""
     margin = MARGIN[1] if pixel_size is None else MARGIN[0] / min(pixel_size)
     near = isotropic_dilation(found, _GAP / 2 / min(cell))
     if near.all():

@@ -1,4 +1,4 @@
-"""``--tolerant``: every image whose size is known gets labels, and only a failure of our own counts as one."""
+"""``--tolerant``: empty labels for unreadable images of known size; only failures of the run count."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from ..detection.journal import discard
+from ..detection.journal import discard, held_journal
 from ..errors import ImageError, OutputError, TooLargeError
 from .outputs import Job
 
@@ -14,28 +14,28 @@ _log = logging.getLogger(__name__)
 
 
 def is_to_blame(error: BaseException) -> bool:
-    """Whether an error lies in the image, and neither in the memory, the disk nor the program."""
+    """Whether the image caused an error, rather than memory, disk or program."""
     return isinstance(error, ImageError) and not isinstance(error, (OutputError, TooLargeError))
 
 
 def tolerate(job: Job, error: ImageError) -> dict[str, Any]:
-    """Write labels without objects for an image that cannot be segmented, if its size is known, and say so.
+    """Write empty labels for an unreadable image of known size, with a warning.
 
     Parameters
     ----------
     job : Job
     error : ImageError
-        What is wrong with the image.
+        The image's error.
 
     Returns
     -------
     dict
-        ``status`` "blank" with the ``shape``, or "unreadable" for a file of which not even the size can be read.
+        ``status`` "blank" with the ``shape``, or "unreadable" if the size is unknown.
 
     Raises
     ------
     ImageError
-        If the labels cannot be written or the memory does not suffice to read the size.
+        If the labels cannot be written or memory runs out.
     """
     from ..io.readers.images import read_header
     from ..io.readers.untrusted import check_claim
@@ -50,13 +50,14 @@ def tolerate(job: Job, error: ImageError) -> dict[str, Any]:
         _log.warning("%s; nothing is written for it", message)
         return {"status": "unreadable", "error": message}
     write_blank(job.labels, header.shape)
-    discard(job.journal)
+    for journal in (job.journal, held_journal(job.journal)):
+        discard(journal)
     _log.warning("%s; its labels are written without objects", message)
     return {"status": "blank", "error": message, "labels": str(job.labels), "shape": list(header.shape), "objects": 0}
 
 
 def write_blank(path: Path, shape: tuple[int, int]) -> None:
-    """Write labels without objects, of any size."""
+    """Write empty labels of any size."""
     from ..io.writers.label_tiff import write_labels
     from ..labels.lazy import LazyLabels
     from ..polygons import StarPolygons

@@ -1,4 +1,4 @@
-"""Results that are written while they are found, each in a thread of its own."""
+"""Write results during detection, each file in its own thread."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ..labels.streaming import LabelDtypeOverflow, StoppedError, StreamingLabels
 
 
 class Writers:
-    """Threads that write what grows; as a context they have ended when it ends.
+    """Writer threads for growing results; a context manager that joins them on exit.
 
-    Where one fails, or what is done in the context, all end. The error of the first that failed reaches whoever adds to the
-    labels, or waits.
+    A failure in a thread or in the context stops all threads. The first error is raised in the caller that adds labels
+    or waits.
 
     Parameters
     ----------
     labels : StreamingLabels
-        What they write from; it is measured here, too.
+        The growing labels to write.
     """
 
     def __init__(self, labels: StreamingLabels) -> None:
@@ -45,15 +45,15 @@ class Writers:
             raise error.__cause__ from None
 
     def start(self, write: Callable[[], None]) -> None:
-        """Write something, in a thread."""
+        """Start a writer in a thread."""
         self._writing.append(self._threads.submit(self._do, write))
 
     def start_last(self, write: Callable[[Callable[[], None]], None]) -> None:
-        """Write something that is to appear after all else; ``write`` calls what it is given before the file takes its name."""
+        """Start the writer of the last file to appear; ``write`` calls its argument before it names the file."""
         self._last = self._threads.submit(self._do, lambda: write(self._wait_for_the_others))
 
     def wait(self, *, shown: bool = False) -> None:
-        """Wait until all is written but for the last. A bar on a terminal shows how many are."""
+        """Wait for all writers but the last, with a progress bar on a terminal."""
         pending = [self._measuring, *self._writing]
         for future in tqdm(
             as_completed(pending), "writing", len(pending), unit="file", leave=False, disable=None if shown else True
@@ -61,7 +61,7 @@ class Writers:
             future.result()
 
     def finish(self) -> None:
-        """Let the last one end, and wait for it."""
+        """Release the last writer and wait for it."""
         self._may_end.set()
         if self._last is not None:
             self._last.result()
@@ -83,12 +83,12 @@ class Writers:
 
 
 def retry_larger(write: Callable[[], None]) -> None:
-    """Write a file; begin anew with larger numbers when its dtype no longer holds the ids.
+    """Write a file; restart with a larger dtype if the ids outgrow it.
 
     Parameters
     ----------
     write : callable
-        Writes a file whole or not at all, with the smallest dtype that holds the ids known so far.
+        Writes a file atomically, in the smallest dtype for the ids known so far.
     """
     while True:
         try:

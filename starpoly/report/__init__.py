@@ -1,1 +1,1 @@
-"""A page about a batch of images, for people to look through."""
+"""HTML reports on a batch of images and on a training."""

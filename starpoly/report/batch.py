@@ -1,4 +1,4 @@
-"""The report on a batch: examine every image, then write the page."""
+"""Batch report: examine every image, then write the page."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def write_report(
         The HTML file.
     entries : sequence of Entry
     specs : mapping of str to ModelSpec
-        The models that may have made the entries, by name.
+        Candidate models of the entries, by name.
     progress : bool
         Show a bar on a terminal.
 
@@ -48,13 +48,13 @@ def write_report(
 
 
 def specs_for(entries: Sequence[Entry], model: str | None = None) -> dict[str, ModelSpec]:
-    """The models that may have made the entries, by name.
+    """Load the candidate models of the entries, by name.
 
     Parameters
     ----------
     entries : sequence of Entry
     model : str, optional
-        Name or folder of the one that did. Without it, the shipped models that the entries name.
+        Name or folder of the model. Default: the shipped models named in the entries.
 
     Raises
     ------
@@ -63,6 +63,6 @@ def specs_for(entries: Sequence[Entry], model: str | None = None) -> dict[str, M
     """
     if model is not None:
         return {model: load_spec(find_model(model))}
-    # an entry names a model, never a path: a name that is read from a file must not be opened
+    # shipped models only: a name read from a file must not open arbitrary paths
     names = {entry.model for entry in entries if entry.model} & set(available_models())
     return {name: load_spec(find_model(name)) for name in sorted(names)}

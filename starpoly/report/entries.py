@@ -1,4 +1,4 @@
-"""What there is to report on: an image, and the files that were made of it."""
+"""Report entries: one image with its result files."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ..io.readers.registry import is_zarr
 from ..tiling import Box
 
 _LABELS = "_label.tiff"
-_LARGEST_RECORD = 1 << 22  # bytes; they take some thousand
+_LARGEST_RECORD = 1 << 22  # bytes; a typical provenance file has a few thousand
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One image of a batch; None for what there is not.
+    """One image of a batch. Missing parts are None.
 
-    ``name`` is shown; ``level`` and ``roi`` say which part of a slide the labels are of; ``problem`` is why there are no
-    labels; ``model`` and ``threshold`` are what the objects were found with.
+    ``name`` is the displayed name. ``level`` and ``roi`` locate the labels in a slide. ``problem`` explains missing
+    labels. ``model`` and ``threshold`` produced the objects.
     """
 
     name: str
@@ -41,20 +41,20 @@ class Entry:
 
 
 def find_entries(output: Path, images: Path | None = None) -> list[Entry]:
-    """The results in a folder that ``starpoly predict`` wrote, its sub-folders included.
+    """Find the results of ``starpoly predict`` in a folder and its sub-folders.
 
     Parameters
     ----------
     output : Path
-        Folder with ``NAME_label.tiff``, and ``NAME_table.csv``, ``NAME_overlay.png`` and ``NAME_provenance.json`` as far as
-        they were asked for.
+        Folder with ``NAME_label.tiff``. ``NAME_table.csv``, ``NAME_overlay.png`` and ``NAME_provenance.json`` are
+        optional.
     images : Path, optional
-        Folder of the images, in the same sub-folders. Without it they are where the provenance says.
+        Folder of the images, with the same sub-folders. Default: the paths in the provenance files.
 
     Returns
     -------
     list of Entry
-        By name. Without an image the thumbnail is made of the overlay, or of the labels alone.
+        Sorted by name. Without an image, the thumbnail shows the overlay or the labels alone.
 
     Raises
     ------
@@ -73,16 +73,16 @@ def find_entries(output: Path, images: Path | None = None) -> list[Entry]:
 def entry_of_row(
     row: Mapping[str, Any], output: Path, *, level: int = 0, roi: Box | None = None, threshold: float | None = None
 ) -> Entry:
-    """What a row of the summary of ``starpoly predict`` tells of an image.
+    """Convert a row of the ``starpoly predict`` summary to an entry.
 
     Parameters
     ----------
     row : mapping
-        Of an image, or of an input without any.
+        Row of an image, or of an input without images.
     output : Path
-        The folder of the results.
+        Folder of the results.
     level, roi, threshold
-        As of the entry.
+        See :class:`Entry`.
     """
     labels, overlay, table = (Path(row[name]) if name in row else None for name in ("labels", "overlay", "table"))
     name = row["input"] if labels is None else str(labels.relative_to(output)).removesuffix(_LABELS)
@@ -122,7 +122,7 @@ def _entry(labels: Path, output: Path, images: Path | None, listed: dict[Path, l
     image = record.get("image")
     if images is not None:
         folder = images / subfolder
-        if folder not in listed:  # once, however many images it has
+        if folder not in listed:  # list each folder once
             listed[folder] = image_files(folder) if folder.is_dir() else []
         image = _image_of(stem, listed[folder])
     return Entry(
@@ -132,7 +132,7 @@ def _entry(labels: Path, output: Path, images: Path | None, listed: dict[Path, l
 
 
 def _image_of(stem: str, files: list[Path]) -> Path | None:
-    """The image of a name: whole, or up to its first point, as `starpoly predict` names results."""
+    """Find the image of a result: by full name, or up to its first dot, as `starpoly predict` names results."""
     for name in (lambda path: path.name, lambda path: path.stem, key, lambda path: path.name.split(".")[0]):
         found = [path for path in files if name(path) == stem]
         if found:
@@ -141,7 +141,7 @@ def _image_of(stem: str, files: list[Path]) -> Path | None:
 
 
 def _read_record(path: Path | None) -> dict[str, Any]:
-    """What a provenance file tells; nothing of one that is damaged or foreign."""
+    """Read a provenance file; empty if it is missing, damaged or foreign."""
     try:
         if path is None or path.stat().st_size > _LARGEST_RECORD:
             return {}

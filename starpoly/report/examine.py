@@ -1,4 +1,4 @@
-"""One image of a batch, looked at."""
+"""Examination of one image: its objects, facts and thumbnail."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .thumbnails import draw_thumbnail, shrink, small_image
 
 @dataclass(frozen=True)
 class Examined:
-    """What the page says of an image."""
+    """An entry with its facts, objects and thumbnail."""
 
     entry: Entry
     facts: Facts
@@ -32,23 +32,23 @@ class Examined:
 
     @property
     def flags(self) -> list[str]:
-        """Why the image is worth a look, worst first."""
+        """Reasons to inspect the image, worst first."""
         return flags_of(self.facts)
 
 
 def examine(entry: Entry, spec: ModelSpec | None = None) -> Examined:
-    """Read the results of an image, in little memory whatever its size.
+    """Read the results of an image. Memory does not grow with image size.
 
     Parameters
     ----------
     entry : Entry
     spec : ModelSpec, optional
-        Of the model that found the objects: their sizes are compared with those that it was trained on.
+        Model of the objects. Object sizes are compared with its training data.
 
     Returns
     -------
     Examined
-        Results that cannot be read are the entry's problem. Shares of low scores are added by :func:`judge_scores`.
+        Unreadable results set the entry's problem. :func:`judge_scores` adds the share of low scores.
     """
     if entry.problem or entry.labels is None:
         return Examined(entry, Facts(problem=entry.problem or "there are no labels"))
@@ -67,7 +67,7 @@ def _examine(entry: Entry, path: Path, spec: ModelSpec | None) -> Examined:
     n = len(objects)
     facts = Facts(
         n_objects=n,
-        # sampled, so that objects between the samples stay unseen: they count as contrast
+        # subsampling can miss all objects of a low-contrast image: any object counts as contrast
         constant=n == 0 and image is not None and is_constant(image),
         diameter=float(np.nanmedian(objects.diameters)) if n else None,
         known_diameter=_known_diameter(spec),
@@ -79,7 +79,7 @@ def _examine(entry: Entry, path: Path, spec: ModelSpec | None) -> Examined:
 
 
 def _known_diameter(spec: ModelSpec | None) -> float | None:
-    """How wide objects are in the images that the model learnt from; None where any size is brought to that."""
+    """Object diameters in the training images; None if the model rescales images by object size."""
     return None if spec is None or spec.sizes.target else spec.object_diameter[1] or None
 
 
@@ -93,15 +93,14 @@ def _small_overlay(path: Path) -> NDArray | None:
 
 
 def spec_of(entry: Entry, specs: Mapping[str, ModelSpec]) -> ModelSpec | None:
-    """Of the models that may have made the entries, that of one entry: the only one, or the one of its name."""
+    """The model of an entry: the only candidate, or the one with the entry's model name."""
     return next(iter(specs.values())) if len(specs) == 1 else specs.get(entry.model or "")
 
 
 def judge_scores(examined: list[Examined], specs: Mapping[str, ModelSpec]) -> list[Examined]:
     """Add the share of objects with a low score.
 
-    The probability threshold is the one that the image was done with, else the model's, else (nothing is known) the
-    lowest score in the batch.
+    The threshold is that of the run, else the model's, else the lowest score in the batch.
     """
     scores = [one.objects.scores for one in examined if one.objects is not None and one.objects.scores is not None]
     lowest = min((float(np.nanmin(part)) for part in scores if np.isfinite(part).any()), default=0.0)
@@ -121,9 +120,9 @@ def judge_scores(examined: list[Examined], specs: Mapping[str, ModelSpec]) -> li
 def examine_all(
     entries: list[Entry], specs: Mapping[str, ModelSpec], after_each: Callable[[], object] = lambda: None
 ) -> list[Examined]:
-    """Examine a batch, the flagged images first: by their worst flag, then by name.
+    """Examine a batch. Flagged images come first, by worst flag, then by name.
 
-    ``specs`` are the models that may have made the entries, by name.
+    ``specs`` holds the candidate models of the entries, by name.
     """
     examined = []
     for entry in entries:

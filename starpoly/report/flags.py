@@ -1,4 +1,4 @@
-"""What makes an image worth a look."""
+"""Flags: reasons to inspect an image."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from ..detection.sizes import UNUSUAL_SIZE
 
-#: More than this share of an image's objects at its border, or with low scores, is many.
+#: Share of objects at the border, or with low scores, above which an image is flagged.
 MANY = 0.5
-#: ... but of fewer objects than this nothing is said.
+#: Smallest number of objects for these two flags.
 FEW = 4
-#: A score is low within this of the probability threshold.
+#: A score is low if it lies within this margin above the probability threshold.
 LOW_MARGIN = 0.05
 
-#: Flags, worst first, and what they mean.
+#: Flags and their meanings, worst first.
 MEANINGS = {
     "failed": "no labels: the image could not be segmented",
     "no objects": "nothing was found",
@@ -27,7 +27,7 @@ MEANINGS = {
 
 @dataclass(frozen=True)
 class Facts:
-    """What the flags of an image follow from; None for what is not known."""
+    """Facts that determine the flags of an image. Unknown facts are None."""
 
     n_objects: int = 0
     constant: bool = False
@@ -53,5 +53,5 @@ def flags_of(facts: Facts) -> list[str]:
         "low scores": many and (facts.low or 0.0) > MANY,
     }
     flags = [flag for flag, is_raised in raised.items() if is_raised]
-    # most of what is said is what the other flags are about
+    # most warnings repeat another flag
     return flags or (["warning"] if facts.warned else [])

@@ -1,4 +1,4 @@
-"""HTML files that bring all they need along and trust nothing that they show."""
+"""Self-contained HTML files that show untrusted data safely."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from ..io.files.atomic import new_file
 def write_html(path: Path, title: str, body: str, style: str, script: str, data: Any) -> None:
     """Write a page from files of this package.
 
-    Names of files, what was said about them and all else that comes from outside goes into the page as data: it is
-    put there as text by a script that the page's own policy names, and the policy lets nothing else run or load.
+    File names, messages and all other outside text enter the page as JSON data. The page's script inserts them as text.
+    The content security policy allows only this script to run and nothing to load.
 
     Parameters
     ----------
     path : Path
         The HTML file.
     title : str
-        Of the page, as HTML.
+        Title of the page, as HTML.
     body, style, script : str
-        Names of the files that ``frame.html`` is filled with.
+        Names of the files inserted into ``frame.html``.
     data : JSON types
 
     Raises
@@ -46,15 +46,14 @@ def write_html(path: Path, title: str, body: str, style: str, script: str, data:
 
 
 def printable(text: str) -> str:
-    """The text with all that is not to be seen written as an escape: control characters, turns of the reading direction,
-    bytes of a file name that are no text."""
+    """Escape invisible characters: control characters, changes of reading direction, undecodable bytes."""
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode("ascii") for char in text
     )
 
 
 def link_to(path: Path, folder: Path) -> str | None:
-    """A link, relative to the page's folder, to a file in it; None for a file elsewhere."""
+    """A link relative to the page's folder; None for a file outside it."""
     try:
         inside = path.resolve().relative_to(folder.resolve())
     except (ValueError, OSError):
@@ -63,12 +62,12 @@ def link_to(path: Path, folder: Path) -> str | None:
 
 
 def data_uri(kind: str, content: bytes) -> str:
-    """Content that is part of the page."""
+    """Embed content as a data URI."""
     return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def _as_data(value: Any) -> str:
-    """JSON in which nothing can end the script element that holds it."""
+    """JSON that cannot close its enclosing script element."""
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -78,5 +77,5 @@ def _asset(name: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """What a content security policy calls an inline script or style."""
+    """Hash of an inline script or style for the content security policy."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}"

@@ -1,4 +1,4 @@
-"""The objects of an image, from its table and its labels."""
+"""Objects of an image, from its table and its label image."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ..errors import DataError, ImageError
 from ..io.readers.source import Source
 from ..tiling import cut_along
 
-_AT_ONCE = 1 << 22  # pixels
+_AT_ONCE = 1 << 22  # pixels read at a time
 
 
 @dataclass(frozen=True)
 class Objects:
-    """Diameters in pixels, and in micrometres and scores where they are known; and how many lie at the border."""
+    """Diameters in pixels, optional diameters in micrometres, optional scores, and the number at the border."""
 
     diameters: NDArray[np.float64]
     micrometres: NDArray[np.float64] | None
@@ -30,14 +30,14 @@ class Objects:
 
 
 def read_objects(labels: Source, table: Path | None) -> Objects:
-    """The objects of a label image.
+    """Measure the objects of a label image.
 
     Parameters
     ----------
     labels : Source
-        Ids in its only channel.
+        Label image with one channel.
     table : Path or None
-        CSV file that ``starpoly predict --table`` wrote. Without it sizes are counted, and scores unknown.
+        CSV file from ``starpoly predict --table``. Without it, sizes come from pixel counts and scores are unknown.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def _read_columns(table: Path) -> dict[str, NDArray[np.float64]]:
 
 
 def _border_ids(labels: Source) -> NDArray:
-    """Ids that occur in the first or last row or column."""
+    """Ids in the first or last row or column."""
     height, width = _shape(labels)
     sides = (labels[:1, :], labels[height - 1 :, :], labels[:, :1], labels[:, width - 1 :])
     ids = np.unique(np.concatenate([side.ravel() for side in sides]))
@@ -76,7 +76,7 @@ def _border_ids(labels: Source) -> NDArray:
 
 
 def _areas(labels: Source) -> NDArray[np.int64]:
-    """Number of pixels of every object, by id."""
+    """Pixel count of each object, by id."""
     parts: list[tuple[NDArray, NDArray]] = []
     for box in cut_along(_shape(labels), labels.block, _AT_ONCE, origin=labels.offset):
         parts.append(np.unique(labels[box.slices], return_counts=True))

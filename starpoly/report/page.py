@@ -1,4 +1,4 @@
-"""The page about a batch of images."""
+"""HTML page of a batch report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .html import data_uri, link_to, printable, write_html
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Name of the page in a folder of results.
+#: File name of the page in the results folder.
 FILE_NAME = "report.html"
 
 
@@ -30,11 +30,11 @@ def write_page(path: Path, examined: Sequence[Examined], specs: Mapping[str, Mod
     Parameters
     ----------
     path : Path
-        The HTML file; what it links to is relative to its folder.
+        The HTML file. Links are relative to its folder.
     examined : sequence of Examined
-        In the order in which they are to be seen first.
+        In initial display order.
     specs : mapping of str to ModelSpec
-        The models that may have found the objects, by name.
+        Candidate models of the entries, by name.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def write_page(path: Path, examined: Sequence[Examined], specs: Mapping[str, Mod
 
 
 def _describe(folder: Path, examined: Sequence[Examined], specs: Mapping[str, ModelSpec]) -> dict[str, Any]:
-    """All that the page shows."""
+    """The page's data."""
     used = {id(spec): spec for one in examined if (spec := spec_of(one.entry, specs))}
     spec = next(iter(used.values())) if len(used) == 1 else None
     in_micrometres = all(one.objects.micrometres is not None for one in examined if one.objects is not None) and any(
@@ -101,7 +101,7 @@ def _row(one: Examined, folder: Path, in_micrometres: bool) -> dict[str, Any]:
 
 
 def _figures(examined: Sequence[Examined], spec: ModelSpec | None, unit: str) -> list[list[str]]:
-    """Sizes and scores of all objects."""
+    """Histograms of sizes and scores of all objects."""
     objects = [one.objects for one in examined if one.objects is not None and len(one.objects)]
     if not objects:
         return []

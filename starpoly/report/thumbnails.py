@@ -1,4 +1,4 @@
-"""Small pictures of images with the outlines of their objects."""
+"""Thumbnails of images with object outlines."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _QUALITY = 75
 
 
 def shrink(source: Source) -> NDArray:
-    """Every k-th pixel of a source, so that the longest side is at most :data:`SIDE`."""
+    """Subsample a source to at most :data:`SIDE` pixels on its longest side."""
     return subsample(source, -(-max(source.shape[:2]) // SIDE))
 
 
 def small_image(entry: Entry, shape: tuple[int, int]) -> NDArray | None:
-    """The image of an entry made small, None if it cannot be had.
+    """Read and subsample the image of an entry; None if it is unavailable.
 
     Parameters
     ----------
     entry : Entry
     shape : (int, int)
-        Rows and columns of the labels. An image of another size has changed since, or is another one, and is not shown.
+        Rows and columns of the labels. An image of another size does not match them and is not shown.
     """
     if entry.image is None:
         return None
@@ -42,20 +42,20 @@ def small_image(entry: Entry, shape: tuple[int, int]) -> NDArray | None:
         with open_source(entry.image, level=entry.level, roi=entry.roi) as source:
             return shrink(source) if source.shape[:2] == shape else None
     except StarpolyError:
-        return None  # the labels are shown without it
+        return None  # the thumbnail shows the labels alone
 
 
 def draw_thumbnail(labels: NDArray, image: NDArray | None, overlay: NDArray | None) -> bytes:
-    """A JPEG of outlines over the image, or of a finished overlay, or of outlines alone.
+    """Draw a JPEG: outlines over the image, else the overlay, else outlines alone.
 
     Parameters
     ----------
     labels : (y, x) integers
-        Made small.
+        Subsampled label image.
     image : (y, x, channels) or None
-        Of the same size.
+        Image of the same size.
     overlay : (y, x, 3) uint8 or None
-        To be shown where there is no image.
+        Fallback if there is no image.
     """
     from PIL import Image
 
@@ -64,6 +64,6 @@ def draw_thumbnail(labels: NDArray, image: NDArray | None, overlay: NDArray | No
     else:
         picture = draw_overlay(np.zeros(labels.shape, np.uint8) if image is None else image, labels, max_side=None)
     stream = io.BytesIO()
-    # colour at full resolution: the outlines are one pixel wide
+    # no chroma subsampling: outlines are one pixel wide
     Image.fromarray(picture).save(stream, format="JPEG", quality=_QUALITY, subsampling=0)
     return stream.getvalue()

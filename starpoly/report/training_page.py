@@ -1,4 +1,4 @@
-"""The page about a training: what it was, how it went, and what the model came to find."""
+"""HTML page of a training: settings, losses and validation pictures."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ..network.storage.folder import load_spec
 from ..plot import figure_png, plot_losses
 from .html import data_uri, printable, write_html
 
-#: Name of the page in a model folder, of the folder of pictures beside it, and of the log.
+#: Names in a model folder: the page, the picture folder and the log.
 FILE_NAME = "training.html"
 PICTURES = "validation"
 LOG = "training.csv"
-#: Of more pictures every k-th goes into the page.
+#: Limit on pictures in the page; above it, every k-th is shown.
 _MOST_PICTURES = 24
 _QUALITY = 85
 
@@ -31,7 +31,7 @@ def write_training_page(folder: Path) -> None:
     Parameters
     ----------
     folder : Path
-        With ``model.json``, ``training.csv`` and, as far as there are any, ``validation/epoch_NNNN.png``.
+        Holds ``model.json``, ``training.csv`` and optionally ``validation/epoch_NNNN.png``.
 
     Raises
     ------
@@ -90,14 +90,14 @@ def _facts(spec: ModelSpec) -> list[list[str]]:
 
 
 def _pictures(folder: Path) -> list[list[str]]:
-    """Title and picture of each model that was looked at."""
+    """Title and picture of each inspected epoch."""
     found = (
         sorted(path for path in folder.glob("epoch_*.png") if re.fullmatch(r"epoch_\d+", path.stem))
         if folder.is_dir()
         else []
     )
     step = max(1, -(-len(found) // _MOST_PICTURES))
-    shown = found[::-1][::step][::-1]  # the last one in any case
+    shown = found[::-1][::step][::-1]  # always includes the last one
     pictures = []
     for path in shown:
         try:

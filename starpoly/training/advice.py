@@ -1,4 +1,4 @@
-"""Rays, grid, patch and scale that suit given masks."""
+"""Recommend rays, grid, patch size and scale for given masks."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from numpy.typing import NDArray
 from ..config import NetworkConfig
 from ..evaluation.reconstruction import Reconstruction, reconstruction_scores
 
-#: More rays are worth it if they improve the mean IoU by more than this.
+#: Least gain in mean IoU that justifies more rays.
 WORTH = 0.01
-#: A small object (5th percentile) should have this many points of the grid across it.
+#: Grid points across a small object (5th percentile).
 POINTS_ACROSS = 5
-#: A patch should hold this many large objects (95th percentile) side by side.
+#: Large objects (95th percentile) side by side in a patch.
 OBJECTS_ACROSS = 3
-#: Median diameters in pixels that networks see well: smaller objects are enlarged, larger ones reduced.
+#: Range of median diameters in pixels that needs no rescaling.
 COMFORTABLE = (8.0, 60.0)
 _GRIDS = (4, 2, 1)
 
 
 @dataclass(frozen=True)
 class Advice:
-    """Settings to start from, and what they follow from.
+    """Recommended settings with their basis.
 
     Parameters
     ----------
     n_rays, grid, patch_size
-        For :class:`starpoly.NetworkConfig` and :class:`starpoly.TrainingConfig`, once images and masks are rescaled.
+        For :class:`starpoly.NetworkConfig` and :class:`starpoly.TrainingConfig`, after rescaling images and masks.
     scale : float
-        Factor by which to resize images and masks first; 1 for not at all.
+        Factor to rescale images and masks first; 1 for none.
     diameters : (n,) float64
-        Of all objects, in pixels.
+        Diameters of all objects, in pixels.
     reconstructions : tuple of Reconstruction
-        How well each number of rays holds the objects.
+        How well each number of rays reproduces the objects.
     """
 
     n_rays: int
@@ -61,21 +61,21 @@ class Advice:
 
 
 def advise(masks: Sequence[NDArray], n_rays: Sequence[int] = (8, 16, 32, 64)) -> Advice:
-    """Look at masks and advise on the settings of a network for them.
+    """Recommend network settings for given masks.
 
     Parameters
     ----------
     masks : sequence of (Y, X) integer arrays
         0 background, > 0 objects, < 0 ignored.
     n_rays : sequence of int
-        Numbers of rays to choose from.
+        Candidate numbers of rays.
 
     Returns
     -------
     Advice
-        The fewest rays that hold the objects nearly as well as the most (``WORTH``); the coarsest grid with
-        ``POINTS_ACROSS`` points across a small object; a patch that holds ``OBJECTS_ACROSS`` large objects side by side;
-        a scale only for objects of an uncomfortable size (``COMFORTABLE``).
+        The fewest rays that reproduce the objects nearly as well as the most (``WORTH``). The coarsest grid with
+        ``POINTS_ACROSS`` points across a small object. A patch of ``OBJECTS_ACROSS`` large objects. A scale only for
+        median diameters outside ``COMFORTABLE``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Random changes of a training patch, the same to the image and to its labels."""
+"""Random augmentation of training patches, consistent for image and labels."""
 
 from __future__ import annotations
 
@@ -11,23 +11,22 @@ from numpy.typing import NDArray
 from ..config import AugmentConfig
 from ..geometry.patch import blur, change_brightness, copy, mirrored, warp
 
-#: a Gaussian below it changes next to nothing, in pixels
+#: pixels; a narrower Gaussian has almost no effect
 _LEAST_BLUR = 0.2
 
 
 @dataclass(frozen=True)
 class View:
-    """How a patch looks at its image.
+    """Geometric transform from a patch to its image.
 
     Parameters
     ----------
     matrix : (2, 2) float, optional
-        Linear map from offsets in the patch to offsets in the image (rotation, scale); without it pixels are copied as
-        they are.
+        Linear map from offsets in the patch to offsets in the image (rotation, scale). Without it, pixels are copied.
     flip : bool
-        Whether the patch is mirrored, left to right.
+        Mirror the patch left to right.
     turns : int
-        Quarter turns against the clock, after that; an odd number needs a square patch.
+        Quarter turns counter-clockwise, after the flip. An odd number needs a square patch.
     """
 
     matrix: NDArray[np.float64] | None = None
@@ -35,14 +34,14 @@ class View:
     turns: int = 0
 
     def whole_matrix(self) -> NDArray[np.float64]:
-        """The linear map with flip and turns."""
+        """The linear map including flip and turns."""
         quarter = np.array([[0, 1], [-1, 0]])
         turned = np.diag([1, -1 if self.flip else 1]) @ np.linalg.matrix_power(quarter, self.turns % 4)
         return turned if self.matrix is None else self.matrix @ turned
 
 
 def random_view(rng: Generator, config: AugmentConfig, size: tuple[int, int]) -> View:
-    """Draw how a patch of ``size`` looks at its image; patches that are not square are turned by halves."""
+    """Draw a random transform for a patch of ``size``. Non-square patches get half turns only."""
     warped, angle, position = rng.random(3)
     flip, turns = bool(rng.integers(2)) and config.flip, int(rng.integers(4)) if config.quarter_turns else 0
     turns = turns if size[0] == size[1] else 2 * (turns // 2)
@@ -67,15 +66,15 @@ def cut_patch(
     Parameters
     ----------
     image : (Y, X, C) float32
-        Interpolated linearly where it is turned freely or scaled.
+        The image; linear interpolation under free rotation or scaling.
     labels : (Y, X) int32
-        Of these the nearest is taken.
+        Its labels; nearest-neighbour interpolation.
     centre : (float, float)
-        ``(y, x)`` in the image that becomes the patch's centre.
+        Centre of the patch, ``(y, x)`` in the image.
     size : (int, int)
         Height and width of the patch.
     view : View, optional
-        How the patch is mirrored, turned and scaled.
+        Flip, rotation and scale of the patch.
 
     Returns
     -------
@@ -89,7 +88,7 @@ def cut_patch(
         mirrored(np.arange(n) + round(c - n / 2), length)
         for c, n, length in zip(centre, size, labels.shape, strict=True)
     )
-    # a quarter turn reads columns from behind, a half turn rows and columns, three quarters rows
+    # a quarter turn reads columns in reverse, a half turn rows and columns, three quarters rows
     if view.turns in (2, 3):
         rows = rows[::-1]
     if (view.turns in (1, 2)) != view.flip:
@@ -98,7 +97,7 @@ def cut_patch(
 
 
 def change_intensity(rng: Generator, config: AugmentConfig, image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Blur, gamma, gain, shift, colour, sign and noise of a normalised patch (Y, X, C), at random."""
+    """Randomly change blur, gamma, gain, shift, colour, sign and noise of a normalised patch (Y, X, C)."""
     softness, gamma, gain, offset, level, inverted = rng.random(6)
     sigma = max(0.0, 2 * softness - 1) * config.blur
     if sigma > _LEAST_BLUR:
@@ -109,11 +108,11 @@ def change_intensity(rng: Generator, config: AugmentConfig, image: NDArray[np.fl
     shift = (2 * offset - 1) * config.shift
     if inverted < config.invert:
         gains, shift = -gains, 1 - shift
-    # the sign is kept: what is darker than the background stays so
+    # keep the sign: values below the background stay below
     return change_brightness(rng, image, _between(config.gamma, gamma), gains, shift, level**2 * config.noise)
 
 
 def _between(limits: tuple[float, float], part: float) -> float:
-    """From the lower to the upper limit, on a scale of factors."""
+    """Draw log-uniformly between the limits."""
     low, high = np.log(limits)
     return float(np.exp(low + part * (high - low)))

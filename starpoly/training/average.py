@@ -1,4 +1,4 @@
-"""The moving average of the weights, which is what is validated and kept."""
+"""Moving average of the weights, used for validation and the saved model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import keras
 
 @contextmanager
 def averaged_weights(model: keras.Model) -> Iterator[None]:
-    """Within the block the model has the optimiser's moving average as its weights, if it keeps one."""
+    """Swap in the optimiser's averaged weights within the block, if it keeps an average."""
     averages = [v for v in model.optimizer.variables if v.name.endswith("_average")]
     if not averages:
         yield

@@ -1,4 +1,4 @@
-"""What the scores of a model are worth, measured on labelled images that it was not trained on."""
+"""Calibrate scores to confidence on labelled images outside the training set."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from scipy.optimize import isotonic_regression
 
 from ..evaluation.scored import ScoredMatches
 
-#: Objects are counted in up to so many groups of neighbouring scores.
+#: Maximum number of score groups.
 _MOST_GROUPS = 20
-#: ... of at least so many objects.
+#: Minimum number of objects per group.
 _LEAST_OBJECTS = 10
 
 
 def fit_calibration(matches: ScoredMatches, iou: float = 0.5) -> tuple[tuple[float, float], ...]:
-    """How the chance of being right grows with the score.
+    """Fit the probability of a correct object as a function of its score.
 
-    Objects are sorted by score and divided into groups of equal numbers; the chance of a group is the share of its objects
-    whose IoU with a true object is at least ``iou``, made monotone by isotonic regression (Zadrozny & Elkan, Transforming
+    Objects are sorted by score and divided into groups of equal size. The probability of a group is the share of its
+    objects with IoU >= ``iou`` to a true object. Isotonic regression makes it monotone (Zadrozny & Elkan, Transforming
     classifier scores into accurate multiclass probability estimates, KDD 2002).
 
     Parameters
     ----------
     matches : ScoredMatches
-        Of objects of all scores, also low ones.
+        Matches of objects of all scores, including low ones.
     iou : float
-        An object is right from this IoU on.
+        Least IoU of a correct object.
 
     Returns
     -------
     tuple of (score, chance)
-        Mean score and chance of each group, ascending; empty without objects.
+        Mean score and probability of each group, ascending; empty without objects.
     """
     n_groups = min(_MOST_GROUPS, max(1, len(matches.scores) // _LEAST_OBJECTS))
     if not len(matches.scores):

@@ -1,4 +1,4 @@
-"""The state of a training, in one file: weights, optimiser, average and position; written whole or not at all."""
+"""Checkpoint of a training in one file, written atomically: weights, optimiser, average and position."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def save_checkpoint(folder: Path, model: keras.Model, state: dict[str, Any]) -> 
 
 
 def read_state(folder: Path) -> dict[str, Any] | None:
-    """The state of a checkpoint, or None where there is none.
+    """Read the state of a checkpoint; None if there is no file.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def restore_checkpoint(folder: Path, model: keras.Model) -> None:
     Raises
     ------
     ModelError
-        If the checkpoint is of another network.
+        If the checkpoint belongs to another network.
     """
     variables = _variables(model)
     with np.load(folder / FILE_NAME, allow_pickle=False) as file:

@@ -1,4 +1,4 @@
-"""Training pairs: found, checked, normalised, and held in a bounded cache."""
+"""Training pairs: find, check, normalise and cache them in bounded memory."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Sample:
     Parameters
     ----------
     image : (Y, X, C) float32
-        Normalised by the whole image's percentiles.
+        Normalised by percentiles of the whole image.
     labels : (Y, X) int32
         0 background, 1..n objects, -1 ignored.
     classes : (n + 1,) int64 or None
@@ -47,7 +47,7 @@ class Sample:
 
     @cached_property
     def has_objects(self) -> bool:
-        """Whether there is any object."""
+        """Whether the sample has any object."""
         return bool((self.labels > 0).any())
 
     @property
@@ -58,17 +58,17 @@ class Sample:
 
 @dataclass(frozen=True)
 class Pair:
-    """A named image and its label image, from files or from arrays, read when asked for.
+    """A named image with its label image, from files or arrays, read on demand.
 
     Parameters
     ----------
     name : str
     read_image, read_labels : callable
-        Give the arrays.
+        Return the arrays.
     classes : {label: class}, optional
         Class of each object.
     group : str
-        Group of the image, where there are groups.
+        Group of the image, if any.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class DataSummary:
-    """What the label images hold.
+    """Statistics of the label images.
 
     ``diameters``: equivalent diameter of each object, pixels; ``longest``: the longest bounding-box
     diagonal, a bound on any ray distance; ``pixels``: size of each image.
@@ -93,7 +93,7 @@ class DataSummary:
 
 
 def find_pairs(images: Path, masks: Path, classes: Path | None = None) -> list[Pair]:
-    """Pairs of two folders by file name; a warning names the files that do not pair.
+    """Pair two folders by file name; a warning names files without a partner.
 
     Parameters
     ----------
@@ -145,9 +145,9 @@ def array_pairs(
     images : sequence of (Y, X[, C]) arrays
     masks : sequence of (Y, X) integer arrays
     classes : sequence of {label: class}, optional
-        One table for each image.
+        One table per image.
     groups : sequence of str, optional
-        The group of each image.
+        Group of each image.
 
     Raises
     ------
@@ -183,21 +183,20 @@ def _read_classes(path: Path) -> dict[int, int]:
 
 
 class TrainingData:
-    """Checked, normalised samples behind a cache of bounded size.
+    """Checked, normalised samples behind a bounded cache.
 
-    What does not fit the cache is read from disk again when drawn, so a data set may be larger than
-    memory. Safe to use from several threads.
+    Samples outside the cache are read from disk again, so a data set may exceed the memory. Thread-safe.
 
     Parameters
     ----------
     pairs : sequence of Pair
     n_channels : int
-        Channels that the network takes; images are mapped to it.
+        Input channels of the network. Images are mapped to it.
     normalization : NormalizationConfig
     cache_bytes : int
-        Bound of the cache.
+        Size limit of the cache.
     n_classes : int
-        Classes of the network; class tables may not name others.
+        Classes of the network; class tables must not name others.
     """
 
     def __init__(
@@ -229,7 +228,7 @@ class TrainingData:
 
     @property
     def groups(self) -> list[str]:
-        """The group of each sample."""
+        """Group of each sample."""
         return [pair.group for pair in self._pairs]
 
     def __getitem__(self, index: int) -> Sample:
@@ -256,12 +255,12 @@ class TrainingData:
         return Sample(np.ascontiguousarray(normalizer(image)), labels, classes)
 
     def summarize(self, *, progress: bool = True) -> DataSummary:
-        """Read every pair once: validates all of them and measures their objects.
+        """Read every pair once, validate it and measure its objects.
 
         Raises
         ------
         DataError
-            For a pair that cannot be used, or if no object is found at all.
+            For an unusable pair, or if there is no object at all.
         """
         diameters, pixels, counts, longest = [], [], [], 0.0
         hidden = None if progress else True
@@ -279,7 +278,7 @@ class TrainingData:
 
 
 def _check_labels(pair: Pair, n_classes: int) -> tuple[NDArray[np.int32], NDArray[np.int64] | None]:
-    """The label image relabelled to 1..n (negative: -1), and the class of each label."""
+    """Relabel to 1..n (negative: -1), and list the class of each label."""
     labels = pair.read_labels()
     if labels.ndim != 2 or labels.dtype.kind not in "iub":
         raise DataError(
@@ -303,7 +302,7 @@ def _check_labels(pair: Pair, n_classes: int) -> tuple[NDArray[np.int32], NDArra
 
 
 def _warn_if_scattered(name: str, labels: NDArray[np.int32]) -> None:
-    """Say if many objects are in pieces: a semantic mask, or ids that were reused."""
+    """Warn if many objects are in pieces: a semantic mask, or reused ids."""
     n_objects = int(labels.max(initial=0))
     if not n_objects:
         return

@@ -1,4 +1,4 @@
-"""What a training knows of its model before the first step: sizes of objects, bound on distances, provenance."""
+"""Model description before training: object sizes, bound on distances, provenance."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ..config import ModelSpec, NetworkConfig, NormalizationConfig, SizeRange, T
 from .data import DataSummary
 from .inputs import TrainingInputs
 
-#: Room above the largest object met in training, for the bound on predicted distances.
+#: Margin factor of the distance bound over the largest training object.
 _DISTANCE_ROOM = 1.25
-#: Where images are rescaled to a size, the bound is this many times the largest median diameter.
+#: Bound as a multiple of the largest median diameter, if images are rescaled to a common object size.
 _DISTANCE_BY_SIZE = 2.5
 
 
@@ -28,18 +28,18 @@ def describe(
     normalization: NormalizationConfig,
     start: ModelSpec | None = None,
 ) -> ModelSpec:
-    """The description of a model that is about to be trained.
+    """Describe a model before training.
 
     Parameters
     ----------
     name : str
-        Of the model.
+        Name of the model.
     data : TrainingInputs
     summary : DataSummary
-        Of the training images.
+        Summary of the training images.
     network, training, normalization : configs
     start : ModelSpec, optional
-        Of the initial model.
+        Spec of the initial model.
     """
     low, median, high = np.percentile(summary.diameters, (5, 50, 95)).round(2)
     return ModelSpec(
@@ -75,10 +75,10 @@ def _provenance(
 
 
 def longest_distance(summary: DataSummary, start: ModelSpec | None, sizes: SizeRange) -> float:
-    """The bound on predicted distances, in pixels.
+    """Upper bound of predicted distances, in pixels.
 
-    The halo of tiles and the reach of candidates grow with it. Where images are rescaled to a size, one object far larger
-    than its neighbours is no reason to slow everything down.
+    Tile halos and the reach of candidates grow with it. If images are rescaled to a common object size, single huge
+    objects do not raise it: that would slow everything down.
     """
     longest = max(float(np.ceil(_DISTANCE_ROOM * summary.longest)), start.max_distance if start else 0.0)
     return min(longest, float(np.ceil(_DISTANCE_BY_SIZE * sizes.largest))) if sizes.target else longest

@@ -1,4 +1,4 @@
-"""Fit a network to pairs of images and masks: resumable, averaged, the best by validation kept."""
+"""Fit a network to pairs of images and masks: resumable, with averaged weights, keeps the best by validation."""
 
 from __future__ import annotations
 
@@ -39,34 +39,34 @@ def fit(
     resume: bool = False,
     after_epoch: Callable[[int], None] | None = None,
 ) -> ModelSpec:
-    """Train a network and leave the best one, by validation loss, as a model folder.
+    """Train a network and save the best one, by validation loss, as a model folder.
 
     Parameters
     ----------
     folder : Path
-        Model folder, made if missing; also takes ``training.csv`` and the checkpoint.
+        Model folder, created if missing. Also holds ``training.csv`` and the checkpoint.
     data : TrainingInputs
-        Unlabelled images (see :mod:`starpoly.training.self_training`) may be added to a training, or changed, until they are
-        labelled for the first time.
+        Unlabelled images (see :mod:`starpoly.training.self_training`) may change between runs until their first
+        labelling.
     network, training, normalization : configs
-        Without a ``network``, that of ``init``, or else the default one.
+        ``network`` defaults to that of ``init``, else to the default network.
     init : path, optional
-        Model folder whose weights are the start, as far as they fit, see :mod:`starpoly.network.transfer`.
+        Model folder with initial weights. Matching layers are copied, see :mod:`starpoly.network.transfer`.
     resume : bool
-        Go on from the checkpoint in ``folder``; without one, start anew.
+        Continue from the checkpoint in ``folder``. Without a checkpoint, start anew.
     after_epoch : callable, optional
-        Called with the number of finished epochs once their checkpoint is written.
+        Called with the number of finished epochs after each checkpoint.
 
     Returns
     -------
     ModelSpec
-        Of the best model; thresholds are not tuned yet.
+        Spec of the best model, with untuned thresholds.
 
     Raises
     ------
     ModelError
-        If ``folder`` holds a checkpoint and ``resume`` is False, or of a training with other settings; if another
-        ``network`` is to start from a model of StarDist.
+        If ``folder`` holds a checkpoint and ``resume`` is False, or a checkpoint with other settings. If ``network``
+        differs from that of a StarDist model in ``init``.
     DataError
         If the data cannot be used.
     """
@@ -109,7 +109,7 @@ def _read_checkpoint(folder: Path, resume: bool) -> dict[str, Any] | None:
 
 
 def _initial(init: str | Path | None, network: NetworkConfig | None) -> tuple[ModelSpec | None, keras.Model | None]:
-    """The initial model and its weights."""
+    """Load the initial model with its weights."""
     if init is None:
         return None, None
     spec, model = load_model(init)
@@ -121,7 +121,7 @@ def _initial(init: str | Path | None, network: NetworkConfig | None) -> tuple[Mo
 def _refuse_others(
     folder: Path, state: dict[str, Any] | None, settings: dict[str, Any], training: TrainingConfig
 ) -> None:
-    """Refuse a checkpoint of other settings."""
+    """Refuse a checkpoint with other settings."""
     if state is not None and (changed := changed_settings(state, settings, training)):
         raise ModelError(
             f"{folder}: the checkpoint was made with other settings ({', '.join(changed)}); resume with the same, or choose another folder"
@@ -129,7 +129,7 @@ def _refuse_others(
 
 
 def _restore(folder: Path, model: keras.Model, state: dict[str, Any] | None) -> Progress:
-    """Where the training stands; the model gets the weights of the checkpoint."""
+    """Restore progress and weights from the checkpoint."""
     folder.mkdir(parents=True, exist_ok=True)
     if state is None:
         return Progress()
@@ -138,7 +138,7 @@ def _restore(folder: Path, model: keras.Model, state: dict[str, Any] | None) -> 
 
 
 def _samplers(folder: Path, data: TrainingInputs, labelled: PatchSampler, loop: Loop) -> Callable[[], Sampler]:
-    """Where the batches of the next epoch come from."""
+    """Source of batches for each epoch."""
     if not data.unlabelled:
         return lambda: labelled
     teaching = SelfTraining(folder, data, labelled, loop.spec, loop.training)

@@ -1,4 +1,4 @@
-"""Groups of images, such as modalities: rare ones are drawn more often."""
+"""Groups of images, such as modalities. Rare groups are drawn more often."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from .data import Pair
 
 
 def read_groups(path: Path) -> dict[str, str]:
-    """The group of each image, from a CSV table.
+    """Read the group of each image from a CSV table.
 
     Parameters
     ----------
     path : Path
-        With the columns ``name`` (of the file, with or without its extension) and ``group`` (or ``kind``).
+        Has the columns ``name`` (file name, with or without extension) and ``group`` (or ``kind``).
 
     Raises
     ------
     DataError
-        If the file is no such table, or puts one image into two groups.
+        If the file is no such table, or assigns an image to two groups.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -48,12 +48,12 @@ def _key(name: str) -> str:
 
 
 def with_groups(pairs: Sequence[Pair], groups: dict[str, str], where: str) -> list[Pair]:
-    """The same pairs, each with the group of its image.
+    """Assign each pair its group.
 
     Raises
     ------
     DataError
-        If a pair has none.
+        If a pair has no group.
     """
     if missing := [pair.name for pair in pairs if pair.name not in groups]:
         raise DataError(
@@ -63,14 +63,14 @@ def with_groups(pairs: Sequence[Pair], groups: dict[str, str], where: str) -> li
 
 
 def group_factors(groups: Sequence[str], balance: float) -> NDArray[np.float64]:
-    """How often each image is drawn, relative to an image of the commonest group.
+    """Sampling weight of each image, relative to the commonest group.
 
     Parameters
     ----------
     groups : sequence of str
-        The group of each image.
+        Group of each image.
     balance : float
-        0, every image alike; 1, every group alike: an image counts ``(n_commonest / n_its_group) ** balance``.
+        The weight is ``(n_commonest / n_its_group) ** balance``: 0 weighs images equally, 1 groups.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The course of a training: a CSV table, and TensorBoard where it is installed."""
+"""Training history: a CSV table, and TensorBoard if installed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TENSORBOARD_FOLDER = "tensorboard"
 
 
 def write_history(folder: Path, history: list[dict[str, float]]) -> None:
-    """Write one row per epoch; a value that an epoch does not have is left empty."""
+    """Write one row per epoch; missing values are left empty."""
     columns = list(dict.fromkeys(name for row in history for name in row))
     with atomic_path(folder / FILE_NAME) as path, path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, restval="")
@@ -21,14 +21,14 @@ def write_history(folder: Path, history: list[dict[str, float]]) -> None:
 
 
 class TensorBoardLog:
-    """Writes the rows of the history as scalars, and pictures, if the ``tensorboard`` extra is installed; else does nothing.
+    """Writes scalars and pictures to TensorBoard; does nothing without the ``tensorboard`` extra.
 
     Parameters
     ----------
     folder : Path
-        Model folder; events go to its sub-folder ``tensorboard``.
+        Model folder. Events go to its sub-folder ``tensorboard``.
     run : str
-        Sub-folder there: TensorBoard expects one writer in each.
+        Sub-folder of ``tensorboard``, one per writer.
     """
 
     def __init__(self, folder: Path, run: str = "") -> None:
@@ -51,7 +51,7 @@ class TensorBoardLog:
         self._writer.flush()
 
     def add_picture(self, name: str, png: bytes, size: tuple[int, int], epoch: int) -> None:
-        """Show a PNG of a size (height, width) for an epoch."""
+        """Write a PNG of size (height, width) for an epoch."""
         if self._writer is None:
             return
         from tensorboard.compat.proto.event_pb2 import Event

@@ -1,4 +1,4 @@
-"""What a training learns from: pairs to train and to validate on, from arrays or from folders."""
+"""Data of a training: training and validation pairs, from arrays or folders."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class TrainingInputs:
     Parameters
     ----------
     training : sequence of Pair
-        Images and label images to learn from.
+        Training images with label images.
     validation : sequence of Pair
-        Others, which choose the best weights and the thresholds.
+        Validation pairs. They select the best weights and the thresholds.
     unlabelled : sequence of UnlabelledImage
-        More images, to learn from without label images.
+        Training images without label images.
     class_names : tuple of str
-        Names of the classes 1, 2, ...; they set the number of classes of the network.
+        Names of the classes 1, 2, ... Their number sets the classes of the network.
     licence : str
-        Licence of the data; the model keeps it.
+        Licence of the data, stored in the model.
     """
 
     training: Sequence[Pair]
@@ -42,7 +42,7 @@ class TrainingInputs:
 
 @dataclass(frozen=True)
 class TrainingFolders:
-    """Where the data of a training lie.
+    """Folders of the data of a training.
 
     Parameters
     ----------
@@ -53,11 +53,11 @@ class TrainingFolders:
     groups : Path, optional
         Table with the group of each training image, see ``read_groups``.
     unlabelled : Path, optional
-        Folder of more images. Where it is a folder of labelled ones, only those without label images count.
+        Folder of unlabelled images. Images with label images are excluded.
     val_images, val_masks, val_classes : Path, optional
-        The same for validation. Without them, ``val_fraction`` of the pairs is set aside.
+        Folders of the validation data. Without them, ``val_fraction`` of the pairs is held out.
     val_fraction : float
-        More than 0 and less than 1.
+        Held-out share, between 0 and 1.
     """
 
     images: Path
@@ -74,20 +74,20 @@ class TrainingFolders:
 def inputs_from_folders(
     folders: TrainingFolders, *, seed: int = 0, class_names: Sequence[str] = (), licence: str = ""
 ) -> TrainingInputs:
-    """Find the data of a training in folders; pixels are read later.
+    """Find training data in folders. Pixels are read later.
 
     Parameters
     ----------
     folders : TrainingFolders
     seed : int
-        Chooses the pairs that are set aside for validation.
+        Seed of the held-out validation split.
     class_names, licence
         See :class:`TrainingInputs`.
 
     Raises
     ------
     DataError
-        If a folder or table is missing, nothing pairs, or nothing is left to train or to validate on.
+        If a folder or table is missing, nothing pairs, or training or validation has no pair left.
     """
     if (folders.val_images is None) != (folders.val_masks is None):
         raise DataError("expected both --val-images and --val-masks, or neither; got one of them")
@@ -113,7 +113,7 @@ def inputs_from_arrays(
     class_names: Sequence[str] = (),
     licence: str = "",
 ) -> TrainingInputs:
-    """The data of a training in memory.
+    """Training data from arrays in memory.
 
     Parameters
     ----------
@@ -122,9 +122,9 @@ def inputs_from_arrays(
     validation_data : tuple of sequences
         (images, masks) or (images, masks, classes).
     classes : sequence of {label: class}, optional
-        One table for each image.
+        One table per image.
     groups : sequence of str, optional
-        The group of each image.
+        Group of each image.
     unlabelled : sequence of (Y, X[, C]) arrays
     class_names, licence
         See :class:`TrainingInputs`.
@@ -132,7 +132,7 @@ def inputs_from_arrays(
     Raises
     ------
     DataError
-        If the sequences differ in length, or ``validation_data`` has other parts.
+        If the sequences differ in length, or ``validation_data`` has another number of parts.
     """
     if len(validation_data) not in (2, 3):
         raise DataError(
@@ -148,12 +148,12 @@ def inputs_from_arrays(
 
 
 def split_pairs(pairs: Sequence[Pair], fraction: float, seed: int) -> tuple[list[Pair], list[Pair]]:
-    """Set a share of the pairs aside for validation, at random but the same for the same seed; at least one each.
+    """Split pairs at random, reproducibly, into training and validation, at least one pair each.
 
     Raises
     ------
     DataError
-        If there are fewer than two pairs, or the share is none.
+        If there are fewer than two pairs, or the share is out of range.
     """
     if len(pairs) < 2 or not 0 < fraction < 1:
         raise DataError(

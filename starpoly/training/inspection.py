@@ -1,4 +1,4 @@
-"""What a model finds in validation images, every few epochs, as pictures in the model folder."""
+"""Pictures of predictions on validation images, every few epochs, in the model folder."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from .data import Pair, array_pairs
 from .history import TensorBoardLog
 from .thresholds import NothingFoundError, tune
 
-#: Images that are looked at, and the side of the window of each.
+#: Number of inspected images, and side of their windows in pixels.
 N_IMAGES = 4
 SIDE = 256
 _GAP = 6
 
 
 class Inspection:
-    """Draws the true objects of some validation images, and below them those that the best model so far finds.
+    """Draws true objects of some validation images and, below, the predictions of the best model so far.
 
-    Matched objects are green, false ones orange, missed ones blue (IoU 0.5). While the training runs, the thresholds
-    are those that are best for these very windows.
+    Matched objects are green, false ones orange, missed ones blue (IoU 0.5). During training, thresholds are tuned on
+    these windows.
 
     Parameters
     ----------
     folder : Path
-        Model folder; pictures go to ``validation/epoch_NNNN.png``, named by the epoch of the model, and to TensorBoard.
+        Model folder. Pictures go to ``validation/epoch_NNNN.png``, named by the model's epoch, and to TensorBoard.
     pairs : sequence of Pair
         Validation images.
     every : int
-        Epochs between two looks; 0 for none.
+        Epochs between inspections; 0 for none.
     """
 
     def __init__(self, folder: Path, pairs: Sequence[Pair], every: int = 10) -> None:
@@ -50,7 +50,7 @@ class Inspection:
         self._windows: list[tuple[NDArray, NDArray]] = []
 
     def __call__(self, epoch: int) -> None:
-        """After an epoch: look, if it is time and the best model is a new one."""
+        """After an epoch: inspect if it is due and the best model is new."""
         if self._every and epoch % self._every == 0 and not self._path().exists():
             self._look(tuned=True)
 
@@ -69,7 +69,7 @@ class Inspection:
             self._windows = [_window(pair) for pair in self._pairs]
         model = Detector.from_pretrained(self._folder)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", StarpolyWarning)  # an early model finds nothing, or too much
+            warnings.simplefilter("ignore", StarpolyWarning)  # early models find nothing or too much
             if tuned:
                 _tune(model, self._windows)
             columns = [_column(model, image, labels) for image, labels in self._windows]
@@ -85,7 +85,7 @@ class Inspection:
 
 
 def _window(pair: Pair) -> tuple[NDArray, NDArray]:
-    """The part of a pair around the middle of its objects."""
+    """Crop a pair around the middle of its objects."""
     image, labels = pair.read_image(), pair.read_labels()
     y, x = np.nonzero(labels > 0)
     middle = (np.median(y), np.median(x)) if len(y) else (labels.shape[0] / 2, labels.shape[1] / 2)
@@ -98,16 +98,16 @@ def _window(pair: Pair) -> tuple[NDArray, NDArray]:
 
 def _tune(model: Detector, windows: Sequence[tuple[NDArray, NDArray]]) -> None:
     images, labels = zip(*windows, strict=True)
-    with suppress(NothingFoundError):  # an early model keeps the thresholds that it has
+    with suppress(NothingFoundError):  # early models find nothing: keep the current thresholds
         tuned = tune(model, array_pairs(images, labels), progress=False)
         model.spec = model.spec.replace(thresholds=tuned.thresholds)
 
 
 def _column(model: Detector, image: NDArray, labels: NDArray) -> NDArray[np.uint8]:
-    """The true objects above the found ones."""
+    """Stack the picture of true objects above that of predictions."""
     try:
         found = model.predict_instances(image)[0]
-    except StarpolyError:  # such as a training that has gone out of bounds; it says so itself
+    except StarpolyError:  # such as a diverged training, reported elsewhere
         found = np.zeros(labels.shape, np.int32)
     gap = np.full((_GAP, labels.shape[1], 3), 255, np.uint8)
     return np.concatenate([outlines_on_image(image, labels), gap, draw_matches(image, labels, found)[0]])

@@ -1,4 +1,4 @@
-"""The epochs of a training: step, validate, keep the best weights, write the checkpoint."""
+"""Training loop: step, validate, keep the best weights, write the checkpoint."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Progress:
-    """Where a training stands; goes into the checkpoint."""
+    """Progress of a training, stored in the checkpoint."""
 
     epoch: int = 0
     best_loss: float = float("inf")
@@ -37,22 +37,22 @@ class Progress:
 
 @dataclass(frozen=True)
 class Loop:
-    """A training that is ready to run.
+    """A training, ready to run.
 
     Parameters
     ----------
     folder : Path
-        Model folder: takes the best model, the checkpoint and the log.
+        Model folder for the best model, the checkpoint and the log.
     model : keras.Model
         Compiled.
     spec : ModelSpec
-        Of the model.
+        Spec of the model.
     training : TrainingConfig
     settings : dict
-        What a resumed training must share with this one; goes into the checkpoint.
+        Settings that a resumed training must share, stored in the checkpoint.
     validation : list of Batch
     progress : Progress
-        Changed while the training runs.
+        Updated during training.
     """
 
     folder: Path
@@ -64,14 +64,14 @@ class Loop:
     progress: Progress
 
     def run(self, next_sampler: Callable[[], Sampler], after_epoch: Callable[[int], None] | None = None) -> None:
-        """Train the epochs that are left.
+        """Train the remaining epochs.
 
         Parameters
         ----------
         next_sampler : callable
-            Where the batches of the next epoch come from; asked before each.
+            Returns the sampler of the next epoch. Called before each epoch.
         after_epoch : callable, optional
-            Called with the number of finished epochs once their checkpoint is written.
+            Called with the number of finished epochs after each checkpoint.
         """
         progress, per_epoch = self.progress, self.training.steps_per_epoch
         board = TensorBoardLog(self.folder)
@@ -87,7 +87,7 @@ class Loop:
                     after_epoch(progress.epoch)
 
     def _epoch(self, sampler: Sampler, bar: keras.callbacks.Callback) -> dict[str, float]:
-        """One epoch, and its losses."""
+        """Train one epoch; return its losses."""
         progress, per_epoch = self.progress, self.training.steps_per_epoch
         first = progress.epoch * per_epoch
         batches = stream(sampler, first, first + per_epoch, self.training.workers)
@@ -101,7 +101,7 @@ class Loop:
         return record
 
     def _validate(self) -> dict[str, float]:
-        """The losses of the averaged weights on the validation patches; the best weights go into the model folder."""
+        """Validation losses of the averaged weights; save the weights if they are the best so far."""
         progress = self.progress
         with averaged_weights(self.model):
             losses = _losses(self.model, self.validation)

@@ -1,7 +1,6 @@
-"""Batches of augmented patches with their targets; each a pure function of (seed, step).
+"""Batches of augmented patches with targets; each a pure function of (seed, step).
 
-That the data of step ``k`` depend on nothing but the seed and ``k`` is what makes a resumed training
-equal to one that was never stopped.
+The data of step ``k`` depend only on the seed and ``k``. So a resumed training equals an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _TRIES = 8
 
 
 class Sampler(Protocol):
-    """Draws the batch of a training step; the same for the same step, whenever it is asked for."""
+    """Draws the batch of a training step, reproducibly."""
 
     def batch(self, step: int) -> Batch: ...
 
@@ -37,11 +36,11 @@ class PatchSampler:
     ----------
     data : TrainingData
     pixels : (n,) integer
-        Size of each image; larger images are drawn more often, by the square root.
+        Size of each image. The sampling weight grows with its square root.
     network : NetworkConfig
     config : TrainingConfig
     trust : (n,) float, optional
-        Factor to how often each image is drawn.
+        Factor on each image's sampling weight.
     """
 
     def __init__(
@@ -64,7 +63,7 @@ class PatchSampler:
         return pack(self.patches(rng, self._config.batch_size), self._network, self._config)
 
     def patches(self, rng: Generator, n: int) -> list[Patch]:
-        """Draw ``n`` patches: image, labels, and the class of each label or None."""
+        """Draw ``n`` patches: image, labels, and class of each label or None."""
         return [self._patch(rng) for _ in range(n)]
 
     def _patch(self, rng: Generator) -> Patch:
@@ -80,7 +79,7 @@ class PatchSampler:
         return change_intensity(rng, config.augment, image), labels, sample.classes
 
     def _centre(self, rng: Generator, sample: Sample) -> tuple[float, float]:
-        """Uniform over positions whose patch lies inside the image, where it is large enough."""
+        """Draw a patch centre uniformly; the patch lies inside the image if that is large enough."""
         centre = []
         for length, size, at in zip(sample.labels.shape, self._config.patch_size, rng.random(2), strict=True):
             low, high = size / 2, length - size / 2
@@ -95,7 +94,7 @@ class MixedSampler:
     ----------
     first, second : PatchSampler
     share : float
-        Of each batch that comes from ``second``; where that is no whole number, on average.
+        Share of each batch from ``second``, on average.
     network : NetworkConfig
     config : TrainingConfig
     """
@@ -116,7 +115,7 @@ class MixedSampler:
 
 
 def stream(sampler: Sampler, first_step: int, last_step: int, workers: int) -> Iterator[Batch]:
-    """Batches of the steps ``first_step .. last_step - 1``, in order, made ahead in threads."""
+    """Batches of the steps ``first_step .. last_step - 1``, in order, prefetched in threads."""
     with ThreadPoolExecutor(workers, thread_name_prefix="patches") as pool:
         ahead: list[Future[Batch]] = []
         step = first_step
@@ -132,7 +131,7 @@ def stream(sampler: Sampler, first_step: int, last_step: int, workers: int) -> I
 
 
 def validation_batches(data: TrainingData, network: NetworkConfig, config: TrainingConfig) -> list[Batch]:
-    """A fixed set of patches, not augmented, spread evenly over the validation images."""
+    """A fixed set of patches without augmentation, spread evenly over the validation images."""
     rng = np.random.default_rng([config.seed, 1 << 32])
     patches = []
     for index in np.linspace(0, len(data) - 1, config.validation_patches).round().astype(int):
@@ -148,6 +147,6 @@ def validation_batches(data: TrainingData, network: NetworkConfig, config: Train
 
 
 def pack(patches: list[Patch], network: NetworkConfig, config: TrainingConfig) -> Batch:
-    """Stack images, and the targets in the layout that the losses unpack."""
+    """Stack images, and targets in the losses' layout."""
     images, labels, classes = zip(*patches, strict=True)
     return np.stack(images), pack_targets(labels, classes, network, config.object_balance)

@@ -1,4 +1,4 @@
-"""Labels that a model gives to an image: objects and background that it is sure of; the rest is ignored."""
+"""Pseudo-labels: confident objects and background of a model's prediction; the rest is ignored."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from ..geometry.rasterize import render_labels
 from ..polygons import StarPolygons
 from ..suppression.greedy import suppress
 
-#: A class is known from this probability on, among the classes of objects.
+#: Least probability of a known class, relative to all object classes.
 SURE_CLASS = 0.9
 
 
 @dataclass(frozen=True)
 class PseudoLabels:
-    """What a model is sure of in an image.
+    """Confident labels of an image.
 
     Parameters
     ----------
     labels : (Y, X) int32
         0 background, 1..n objects, -1 ignored.
     n_doubtful : int
-        Objects that were found but are ignored.
+        Number of detected but ignored objects.
     classes : (n + 1,) int64 or None
         Class of each label, 0 where unknown.
     """
@@ -37,12 +37,12 @@ class PseudoLabels:
 
     @property
     def n_objects(self) -> int:
-        """Objects that became labels."""
+        """Number of labelled objects."""
         return int(self.labels.max(initial=0))
 
 
 def pseudo_labels(model: Detector, image: NDArray, score: float, background: float) -> PseudoLabels:
-    """Label an image with what a model is sure of.
+    """Label an image with a model's confident predictions.
 
     Parameters
     ----------
@@ -50,14 +50,14 @@ def pseudo_labels(model: Detector, image: NDArray, score: float, background: flo
     image : (Y, X[, C]) array
         Raw intensities.
     score : float
-        Objects of at least this score become labels.
+        Least score of a labelled object.
     background : float
-        Pixels of at most this probability, outside of all objects, become background.
+        Largest probability of a background pixel, outside all objects.
 
     Raises
     ------
     ImageError
-        If the model cannot take the image.
+        If the model does not support the image.
     """
     candidates = model.find_candidates(image, background)
     found = suppress(candidates, model.thresholds.nms)
@@ -74,7 +74,7 @@ def pseudo_labels(model: Detector, image: NDArray, score: float, background: flo
 
 
 def _pixels(candidates: StarPolygons, shape: tuple[int, int], grid: tuple[int, int]) -> NDArray[np.bool_]:
-    """Pixels near the candidates' centres, up to the next points of the grid."""
+    """Pixels around the candidates' centres, up to the next grid points."""
     near = np.zeros(shape, bool)
     y, x = np.clip(np.rint(candidates.points).astype(np.intp), 0, np.array(shape) - 1).T
     near[y, x] = True
@@ -82,7 +82,7 @@ def _pixels(candidates: StarPolygons, shape: tuple[int, int], grid: tuple[int, i
 
 
 def _other_pieces(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Pixels of all but the largest piece of each object: what a better one has cut in two is doubtful."""
+    """Pixels of all but the largest piece of each object: pieces cut off by a better object are doubtful."""
     other = np.zeros(labels.shape, bool)
     for label, box in enumerate(ndimage.find_objects(labels), start=1):
         if box is None:

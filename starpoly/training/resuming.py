@@ -1,4 +1,4 @@
-"""What a resumed training must share with the one that it continues."""
+"""Settings that a resumed training must share with its checkpoint."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from ..config import NetworkConfig, TrainingConfig
 from .inputs import TrainingInputs
 from .unlabelled import labelling_epochs
 
+#: Names that settings had in earlier checkpoints, and have now.
+_NEW_NAMES = {"kinds": "groups", "kind_balance": "group_balance"}
+
 
 def settings_of(network: NetworkConfig, training: TrainingConfig, data: TrainingInputs) -> dict[str, Any]:
-    """The settings that count, as JSON gives them back."""
+    """The relevant settings, as JSON types."""
     labelled = training.to_dict()
     settings = {
         "network": network.to_dict(),
@@ -30,12 +33,18 @@ def settings_of(network: NetworkConfig, training: TrainingConfig, data: Training
 def changed_settings(state: dict[str, Any], settings: dict[str, Any], training: TrainingConfig) -> list[str]:
     """Names of the settings that differ from those of a checkpoint.
 
-    Until unlabelled images are labelled for the first time, they may be added or changed.
+    Unlabelled images may change until their first labelling.
     """
-    before = state["settings"]
+    before = _renamed(state["settings"])
     names = set(before) | set(settings)
     if not state["progress"].get("rounds") and (
         "unlabelled" not in settings or state["progress"]["epoch"] <= labelling_epochs(training)[0]
     ):
         names -= {"unlabelled"}
     return sorted(name for name in names if before.get(name) != settings.get(name))
+
+
+def _renamed(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of an earlier checkpoint by their present names."""
+    training = {_NEW_NAMES.get(name, name): value for name, value in settings.get("training", {}).items()}
+    return {_NEW_NAMES.get(name, name): value for name, value in settings.items()} | {"training": training}

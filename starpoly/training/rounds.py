@@ -1,8 +1,7 @@
-"""What a round of labelling leaves on disk: a file per image and a table of them, checked when read.
+"""Files of a round of pseudo-labelling: one per image and a table, verified on reading.
 
-A round that is stopped is gone on with: images that this very teacher has labelled are not labelled again.
-The table says how every file is to look, and the training's state how the table is to look, so that a resumed
-training sees the labels that it would have seen.
+An interrupted round continues: images already labelled by the same teacher are not labelled again. The table holds the
+digest of each file, and the training's state the digest of the table. So a resumed training uses the same labels.
 """
 
 from __future__ import annotations
@@ -35,9 +34,9 @@ _ANEW = "delete the folder of the model to start anew"
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """One row of the table: an image, what was found in it, and the digest of the file with its labels.
+    """One row of the table: an image, its object counts, and the digest of its label file.
 
-    ``problem`` says why there is no such file, if so.
+    ``problem`` explains a missing label file.
     """
 
     name: str
@@ -51,13 +50,13 @@ class LabelledImage:
 
     @property
     def certainty(self) -> float:
-        """Share of the objects found that became labels; 0 without objects."""
+        """Share of the detected objects that became labels; 0 without objects."""
         return self.n_objects / max(1, self.n_objects + self.n_doubtful)
 
 
 @dataclass(frozen=True)
 class Round:
-    """The images of a round and where their labels lie."""
+    """The images of a round with their label files."""
 
     folder: Path
     images: tuple[LabelledImage, ...]
@@ -65,11 +64,11 @@ class Round:
 
     @property
     def usable(self) -> list[int]:
-        """Indices of the images with at least one object that became a label."""
+        """Indices of the images with at least one labelled object."""
         return [index for index, image in enumerate(self.images) if image.n_objects]
 
     def pairs(self, images: Sequence[UnlabelledImage]) -> list[Pair]:
-        """The usable ones of the given images, in the table's order, with their labels."""
+        """The usable images with their labels, in table order."""
         pairs = []
         for index in self.usable:
             row = self.images[index]
@@ -96,14 +95,14 @@ class Round:
 def label_images(
     folder: Path, model: Detector, images: Sequence[UnlabelledImage], *, score: float, background: float
 ) -> Round:
-    """Label images with what a model is sure of, and write that down.
+    """Pseudo-label images and write the labels with their table.
 
-    A file that cannot be read or used costs itself alone, and a warning.
+    Unusable files are skipped with a warning.
 
     Parameters
     ----------
     folder : Path
-        Takes the files; what the same model left there before is used.
+        Folder for the files. Earlier files of the same model are reused.
     model : Detector
     images : sequence of UnlabelledImage
     score, background : float
@@ -121,12 +120,12 @@ def label_images(
 
 
 def read_round(folder: Path, digest: str | None = None) -> Round:
-    """The round in a folder; with ``digest``, only if its table is still what it was.
+    """Read the round in a folder; with ``digest``, verify its table.
 
     Raises
     ------
     ModelError
-        If the table is missing, damaged, or another one.
+        If the table is missing, damaged or differs from ``digest``.
     """
     path = folder / TABLE
     try:
@@ -149,7 +148,7 @@ def _label(
 ) -> LabelledImage:
     try:
         with warnings.catch_warnings():
-            # that an image is empty or odd is no news here: it is not learnt from
+            # no warnings about empty or odd images: they are not trained on
             warnings.simplefilter("ignore", StarpolyWarning)
             found = pseudo_labels(model, image.read(), score, background)
     except (StarpolyError, OSError, ValueError, MemoryError) as error:
@@ -178,7 +177,7 @@ def _label(
 
 
 def _left_behind(path: Path, name: str, made_by: str) -> LabelledImage | None:
-    """The row of a file that the same teacher wrote before it was stopped."""
+    """The row of a file that the same teacher wrote before an interruption."""
     if not path.exists():
         return None
     try:
@@ -199,12 +198,12 @@ def _labels_of(path: Path, digest: str) -> NDArray[np.int32]:
 
 
 def _read_labels(path: Path, digest: str) -> PseudoLabels:
-    """The labels in a file, if they are those that were written.
+    """Read a label file and verify its digest.
 
     Raises
     ------
     ModelError
-        If the file is missing or was changed.
+        If the file is missing or has changed.
     """
     try:
         content = path.read_bytes()

@@ -1,4 +1,4 @@
-"""A whole training: fit, keep the best weights, tune thresholds, calibrate, write the model and its page."""
+"""Complete training run: fit, tune thresholds, calibrate, write the model and its page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..network.storage.folder import load_spec, save_spec
 from .data import Pair
 from .inputs import TrainingInputs
 
-#: Picture of the losses in a model folder.
+#: File name of the loss plot in a model folder.
 LOSSES = "losses.png"
 
 
@@ -29,39 +29,39 @@ def run_training(
     inspect_every: int = 10,
     after_epoch: Callable[[int], None] | None = None,
 ) -> ModelSpec:
-    """Train a model and leave it in a folder.
+    """Train a model and save it in a folder.
 
-    :meth:`starpoly.StarPoly2D.train`, ``starpoly train`` and the napari widget all end here.
+    :meth:`starpoly.StarPoly2D.train`, ``starpoly train`` and the napari widget call this function.
 
     Parameters
     ----------
     folder : path
-        Model folder to write; its name is the model's name.
+        Model folder to write. Its name becomes the model's name.
     data : TrainingInputs
         See :func:`~starpoly.training.inputs_from_arrays` and :func:`~starpoly.training.inputs_from_folders`.
     network : NetworkConfig, optional
-        Without it, that of ``init``, or else the default one. ``data.class_names`` set its number of classes.
+        Default: that of ``init``, else the default network. ``data.class_names`` sets the number of classes.
     training, normalization : configs, optional
     init : str or path, optional
         Name or folder of a model to start from.
     resume : bool
-        Go on from the checkpoint in ``folder``.
+        Continue from the checkpoint in ``folder``.
     inspect_every : int
-        Epochs between two pictures of validation images with the objects found, in ``folder/validation``. At the end
-        ``folder/training.html`` shows them. 0 for neither.
+        Epochs between pictures of validation images with detected objects, in ``folder/validation``. At the end,
+        ``folder/training.html`` shows them. 0 disables both.
     after_epoch : callable, optional
         Called with the number of finished epochs; ``folder`` holds the best model so far.
 
     Returns
     -------
     ModelSpec
-        Of the best model by validation loss, with tuned thresholds. A model that finds nothing in the validation images keeps
-        the default ones, with a warning.
+        Spec of the best model by validation loss, with tuned thresholds. If the model finds nothing in the validation
+        images, a warning appears and thresholds keep their defaults.
 
     Raises
     ------
     DataError, ModelError, ConfigError
-        As ``fit``.
+        As for ``fit``.
     """
     from ..network.quiet import quiet_import
 
@@ -95,7 +95,7 @@ def run_training(
 
 
 def _with_classes(network: NetworkConfig | None, start: Path | None, n_classes: int) -> NetworkConfig | None:
-    """The network with as many classes as have names; None where it is that of the initial model."""
+    """The network with one class per name; None to keep the initial model's network."""
     if not n_classes:
         return network
     base = network or (NetworkConfig() if start is None else load_spec(start).network)
@@ -103,7 +103,7 @@ def _with_classes(network: NetworkConfig | None, start: Path | None, n_classes: 
 
 
 def tune_model(folder: Path, pairs: Sequence[Pair]) -> ModelSpec:
-    """Tune the thresholds of the model in a folder and calibrate its scores; its weights stay.
+    """Tune thresholds and calibrate scores of the model in a folder; weights stay the same.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def tune_model(folder: Path, pairs: Sequence[Pair]) -> ModelSpec:
     Warns
     -----
     StarpolyWarning
-        If the model finds nothing there, or there is nothing to find; the thresholds stay as they are.
+        If the pairs have no objects or the model finds none. Thresholds then keep their values.
     """
     from ..detection.detector import Detector
     from .thresholds import NothingFoundError, tune

@@ -1,4 +1,4 @@
-"""Generated images of nuclei with their true labels, to try things on: no data set, no download."""
+"""Synthetic images of nuclei with true labels, for tests and tutorials without a data set."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_SHARED = 0.1
 
 @dataclass(frozen=True)
 class GeneratedImage:
-    """An image with its labels.
+    """A synthetic image with its labels.
 
     Parameters
     ----------
@@ -37,20 +37,20 @@ def generate_nuclei(
     diameter: float = 22.0,
     elongated: float = 0.3,
 ) -> GeneratedImage:
-    """An image of bright, blurred, noisy blobs, some of which touch, on an uneven background.
+    """Generate bright, blurred, noisy blobs on an uneven background; some blobs touch.
 
     Parameters
     ----------
     seed : int
-        The same image for the same seed.
+        Random seed; equal seeds give equal images.
     shape : (int, int)
         Rows and columns.
     n_objects : int
-        Most objects; fewer where they do not find room.
+        Maximum number of objects; fewer if space runs out.
     diameter : float
         Typical diameter in pixels.
     elongated : float
-        Share of objects of class 2, long and less bright.
+        Share of objects of class 2, elongated and dimmer.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def generate_nuclei(
 def _blob(
     rng: np.random.Generator, shape: tuple[int, int], diameter: float, kind: int
 ) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
-    """A smooth shape somewhere in the image: its box, and its pixels there."""
+    """A random smooth shape: its box and its pixels there."""
     longer = rng.uniform(1.0, 1.2) if kind == 1 else rng.uniform(1.8, 2.4)
     angle = rng.uniform(0, np.pi)
     centre = rng.uniform(0, shape[0]), rng.uniform(0, shape[1])
@@ -93,7 +93,7 @@ def _blob(
     y, x = np.mgrid[box]
     y, x = y - centre[0], x - centre[1]
     along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
-    # the area stays that of a circle of this diameter
+    # the area equals that of a circle of this diameter
     phi = np.arctan2(across * np.sqrt(longer), along / np.sqrt(longer))
     radius = np.hypot(along / np.sqrt(longer), across * np.sqrt(longer))
     bumps = sum(rng.normal(0, 0.05) * np.cos(k * phi + rng.uniform(0, 2 * np.pi)) for k in (2, 3, 4))

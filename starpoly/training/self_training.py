@@ -1,8 +1,8 @@
-"""Learning from unlabelled images: the model's own averaged self is the teacher, a few times in a training.
+"""Self-training on unlabelled images: the averaged model labels them a few times during training.
 
-Pseudo-labels after Lee (2013), of a weight-averaged teacher (Tarvainen & Valpola 2017), confident ones alone and
-with a student that sees its images changed more strongly (Sohn et al. 2020). What each batch holds depends on
-the seed, the step and the labels of the round; these are kept on disk, so that a resumed training sees the same.
+Pseudo-labels (Lee 2013) come from a weight-averaged teacher (Tarvainen & Valpola 2017). Only confident labels count,
+and the student sees stronger augmentation (Sohn et al. 2020). Each batch depends on the seed, the step and the round's
+labels. The labels are stored on disk, so a resumed training uses the same.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ FOLDER = "pseudo-labels"
 
 
 class SelfTraining:
-    """Provides the batches of each epoch, and labels the unlabelled images when it is time.
+    """Provides the batches of each epoch; starts a round of pseudo-labelling when due.
 
     Parameters
     ----------
     folder : Path
-        Of the model; labels go to its sub-folder ``pseudo-labels``.
+        Model folder. Labels go to its sub-folder ``pseudo-labels``.
     data : TrainingInputs
-        Its validation images tell which scores can be trusted.
+        Validation images determine the score threshold of confident objects.
     labelled : PatchSampler
-        Of the labelled images.
+        Sampler of the labelled images.
     spec : ModelSpec
     training : TrainingConfig
     """
@@ -65,16 +65,16 @@ class SelfTraining:
         self._current: tuple[int, Sampler] = (0, labelled)
 
     def sampler(self, model: keras.Model, epoch: int, rounds: list[dict[str, Any]]) -> Sampler:
-        """Where the batches of the next epoch come from.
+        """The sampler of the next epoch.
 
         Parameters
         ----------
         model : keras.Model
-            Compiled; its averaged weights are the teacher's, when it is time.
+            Compiled. Its averaged weights become the teacher's in a new round.
         epoch : int
-            Epochs that are finished.
+            Number of finished epochs.
         rounds : list of dict
-            A row for each round of labelling so far; takes a new one.
+            One row per round of labelling so far; a new round is appended.
         """
         number = sum(at <= epoch for at in self._epochs)
         if number != self._current[0]:
@@ -99,7 +99,7 @@ class SelfTraining:
             shutil.rmtree(self._round(number), ignore_errors=True)
 
     def _label(self, model: keras.Model, number: int) -> tuple[Round | None, dict[str, Any]]:
-        """Label all images with the averaged model; None where it cannot be trusted in anything."""
+        """Label all images with the averaged model; None if no score is reliable."""
         settings = self._training.unlabelled
         teacher = self._teacher(model)
         try:

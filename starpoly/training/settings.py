@@ -1,4 +1,4 @@
-"""Settings of a training: defaults, then a TOML file, then what is named beside it."""
+"""Settings of a training: defaults, then a TOML file, then explicit values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TABLES: dict[str, type[Config]] = {
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """The configs of a training; ``network`` is None where it is that of the initial model."""
+    """The configs of a training. ``network`` None keeps the initial model's network."""
 
     network: NetworkConfig | None
     training: TrainingConfig
@@ -33,16 +33,16 @@ class TrainingSettings:
 def read_settings(
     file: Path | None = None, *, training: Mapping[str, Any] | None = None, init: str | Path | None = None
 ) -> TrainingSettings:
-    """Settings from a file and by name.
+    """Read settings from a file and merge explicit values.
 
     Parameters
     ----------
     file : Path, optional
-        TOML file with some of the tables ``[network]``, ``[training]`` and ``[normalization]``.
+        TOML file with any of the tables ``[network]``, ``[training]`` and ``[normalization]``.
     training : mapping, optional
-        Settings that go before those of the table ``[training]``.
+        Settings that override the table ``[training]``.
     init : str or Path, optional
-        Initial model: the table ``[network]`` changes its network.
+        Initial model. The table ``[network]`` modifies its network.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def read_settings(
 
 
 def read_toml(path: Path) -> dict[str, dict[str, Any]]:
-    """The tables of a settings file.
+    """Read the tables of a settings file.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Training targets of a label image: what each head of the network should predict, and how much each pixel weighs."""
+"""Training targets and pixel weights of a label image, for each head of the network."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Targets:
     classes : (h, w, n_classes + 1) or None
         One-hot class, background first; all zero where the class of an object is unknown.
     foreground, foreground_weight : (h, w, grid_y * grid_x) or None
-        Whether each pixel of a grid cell, row by row, lies in an object, and its weight, higher near
-        the boundary, from which outlines are refined; 0 where the label is negative.
+        Foreground and weight of each pixel of a grid cell, row by row. The weight is higher near boundaries, which
+        refine outlines, and 0 where the label is negative.
     """
 
     probability: NDArray[np.float32]
@@ -58,7 +58,7 @@ def make_targets(
     Parameters
     ----------
     labels : (Y, X) integer
-        0 background, > 0 objects (small numbers are quick), < 0 ignored.
+        0 background, > 0 objects (small ids are faster), < 0 ignored.
     n_rays : int
         Number of rays.
     grid : (int, int)
@@ -71,7 +71,7 @@ def make_targets(
     n_classes : int
         Number of classes; 0 for none.
     foreground : bool
-        Also the foreground, of every pixel.
+        Also compute the foreground of every pixel.
 
     Returns
     -------
@@ -95,28 +95,28 @@ def make_targets(
 def pack_targets(
     labels: Sequence[NDArray], classes: Sequence[NDArray | None], network: NetworkConfig, object_balance: float
 ) -> dict[str, NDArray[np.float32]]:
-    """Targets of a batch, as the losses of the network's heads take them.
+    """Targets of a batch, in the layout of the heads' losses.
 
     Parameters
     ----------
     labels : sequence of (Y, X) integer arrays
         Patches of the same shape.
     classes : sequence of (n,) integer arrays or None
-        See :func:`make_targets`, as for ``object_balance``.
+        See :func:`make_targets`, also for ``object_balance``.
     network : NetworkConfig
-        Has the heads.
+        Defines the heads.
     object_balance : float
 
     Returns
     -------
     dict of str to (n, h, w, channels) float32
-        By the names of the heads.
+        Targets by head name.
     """
     patches = [
         LabelPatch(each, network.grid, of_each, object_balance) for each, of_each in zip(labels, classes, strict=True)
     ]
     heads = heads_of(network)
-    # written once, where they are wanted: to copy some of them costs more than to compute them
+    # write targets in place: copying some costs more than computing them
     packed = {
         head.name: np.empty((len(patches), *patches[0].on_grid.shape, head.target_channels(network)), np.float32)
         for head in heads

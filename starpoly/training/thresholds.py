@@ -1,8 +1,8 @@
 """Probability and suppression thresholds, chosen on labelled images by average precision.
 
-Greedy suppression decides an object by better-scored candidates alone, and a pixel belongs to the
-best-scored polygon. So what a higher probability threshold finds is a part of what a lower one
-finds, unchanged, and one detection with a low threshold tells the average precision at all higher ones.
+Greedy suppression depends only on better-scored candidates, and a pixel belongs to the best-scored polygon. So objects
+at a higher probability threshold are an unchanged subset of those at a lower one. One detection with a low threshold
+gives the average precision at all higher ones.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ log = logging.getLogger(__name__)
 #: IoU thresholds over which the average precision is averaged.
 IOU_THRESHOLDS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9)
 NMS_THRESHOLDS = (0.3, 0.4, 0.5)
-#: No probability threshold below this is considered.
+#: Smallest probability threshold considered.
 LOWEST_PROBABILITY = 0.15
 
 
 class NothingFoundError(DataError):
-    """There is nothing to choose thresholds by: no true objects, or none found."""
+    """Thresholds cannot be tuned: no true objects, or none detected."""
 
 
 def best_probability(matches: ScoredMatches, iou_thresholds: Sequence[float] = IOU_THRESHOLDS) -> tuple[float, float]:
-    """The probability threshold with the best mean average precision, and that precision.
+    """The probability threshold with the best mean average precision, and its value.
 
-    Average precision is TP / (TP + FP + FN), as StarDist's ``accuracy``; it is evaluated at every
-    threshold at which it can change.
+    Average precision is TP / (TP + FP + FN), like StarDist's ``accuracy``. It is evaluated at every threshold where it
+    can change.
 
     Returns
     -------
     (threshold, value) : (float, float)
-        The threshold lies half way between the scores that it divides.
+        The threshold lies halfway between neighbouring scores.
     """
     order = np.argsort(-matches.scores, kind="stable")
     scores, ious = matches.scores[order].astype(np.float64), matches.ious[order]
@@ -64,10 +64,10 @@ def _precision(true_positives: NDArray, n_kept: NDArray, n_true: int) -> NDArray
 
 
 def confident_score(matches: ScoredMatches, chance: float, iou: float = 0.5) -> float | None:
-    """The score from which on an object is right with at least the given chance.
+    """The smallest score whose objects are correct with at least the given probability.
 
-    The chance is estimated at each score by isotonic regression: it never falls as the score rises. An
-    average over all objects above a score would let the sure ones vouch for the doubtful ones.
+    Isotonic regression estimates the probability at each score; it never falls as the score rises. An average over all
+    objects above a score would overrate those just above it.
 
     Parameters
     ----------
@@ -75,12 +75,12 @@ def confident_score(matches: ScoredMatches, chance: float, iou: float = 0.5) -> 
     chance : float
         From 0 to 1.
     iou : float
-        An object is right if its best IoU is at least this.
+        Least IoU of a correct object.
 
     Returns
     -------
     float or None
-        None if no object comes with that chance.
+        None if no score reaches that probability.
     """
     order = np.argsort(matches.scores, kind="stable")
     if not len(order):
@@ -138,7 +138,7 @@ def best_thresholds(scored: dict[float, ScoredMatches], iou_threshs: Sequence[fl
 
 @dataclass(frozen=True)
 class Tuned:
-    """The best thresholds on labelled images, and what scores are worth with them."""
+    """Tuned thresholds and calibration of the scores."""
 
     thresholds: Thresholds
     calibration: tuple[tuple[float, float], ...]
@@ -158,18 +158,18 @@ def tune(
     ----------
     model : Detector
     pairs : sequence of Pair
-        Images and label images that the model was not trained on.
+        Labelled images outside the training set.
     nms_threshs : sequence of float
-        Overlap thresholds to choose from.
+        Candidate overlap thresholds.
     iou_threshs : sequence of float
-        IoU thresholds over which the average precision is averaged; from 0.5, where an object matches at most one other.
+        IoU thresholds over which the average precision is averaged. At least 0.5, where matches are unique.
     progress : bool
         Show a bar on a terminal.
 
     Returns
     -------
     Tuned
-        Thresholds with the best mean average precision, pooled over images; and the calibration, see
+        Thresholds with the best mean average precision, pooled over images, and the calibration of
         :func:`starpoly.training.calibration.fit_calibration`.
 
     Raises
@@ -177,7 +177,7 @@ def tune(
     NothingFoundError
         If the images hold no object, or the model finds none.
     ConfigError
-        If a threshold is out of range, or there is none.
+        If a threshold is out of range, or the list is empty.
     """
     _check("nms_threshs", nms_threshs, 0.0)
     _check("iou_threshs", iou_threshs, 0.5)

@@ -1,4 +1,4 @@
-"""Unlabelled images: found, read with care, and when a training labels them."""
+"""Unlabelled images: find them, read them, schedule their labelling."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from ..io.files.naming import key
 from ..io.files.pairing import list_folder
 from ..io.readers.images import read_image
 
-# no training step is that late: the windows of large images are drawn apart from the patches
+# beyond any training step: keeps the random windows of large images independent of the patches
 _WINDOWS = 1 << 33
 
 
 @dataclass(frozen=True)
 class UnlabelledImage:
-    """A named image, from a file or an array, read when asked for."""
+    """A named image from a file or an array, read on demand."""
 
     name: str
     read: Callable[[], NDArray]
 
 
 def find_unlabelled(folder: Path, exclude: Collection[str] = ()) -> list[UnlabelledImage]:
-    """The images of a folder.
+    """Find the unlabelled images of a folder.
 
     Parameters
     ----------
     folder : Path
     exclude : collection of str
-        Names, as images and masks are paired by, that are left out: those that have labels.
+        Pairing names of labelled images, which are skipped.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def array_unlabelled(images: Sequence[NDArray]) -> list[UnlabelledImage]:
 
 
 def cropped(image: UnlabelledImage, index: int, training: TrainingConfig) -> UnlabelledImage:
-    """The image, or a window of it where it is too large; which one depends on seed and index alone."""
+    """The image, or a window of a large image. The window depends only on seed and index."""
 
     def read() -> NDArray:
         whole, side = image.read(), training.unlabelled.largest_side
@@ -73,7 +73,7 @@ def cropped(image: UnlabelledImage, index: int, training: TrainingConfig) -> Unl
 
 
 def labelling_epochs(training: TrainingConfig) -> list[int]:
-    """After how many epochs the unlabelled images are labelled, one number per round; ascending.
+    """Epochs after which a round of labelling starts, ascending.
 
     Raises
     ------

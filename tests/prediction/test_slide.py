@@ -9,15 +9,18 @@ import pytest
 import tifffile
 
 from starpoly.config import ModelSpec, NetworkConfig, NormalizationConfig
+from starpoly.detection.journal import held_journal
 from starpoly.errors import ImageError, StarpolyError
 from starpoly.io.readers.images import open_source
 from starpoly.model import StarPoly2D
 from starpoly.prediction import opening
+from starpoly.prediction import slide as slide_module
 from starpoly.prediction.formats import SlideOutputs
+from starpoly.prediction.outputs import Job
 from starpoly.prediction.slide import SlideResult, segment_slide
 from starpoly.tiling import Box
 
-from support.painted import Broken, PaintedModel, disks, identity, paint
+from support.painted import Broken, Painted, PaintedModel, disks, identity, paint
 
 pytestmark = pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
 
@@ -166,3 +169,29 @@ def test_a_run_with_another_normalizer_is_another_run(slide, tmp_path):
         segment_slide(model, slide[0], outputs(tmp_path), journal=journal, normalizer=False)
     with pytest.raises(StarpolyError, match="another normalizer"):
         segment_slide(PaintedModel(), slide[0], outputs(tmp_path), journal=journal)
+
+
+def test_a_large_image_in_memory_continues_from_its_finished_tiles(slide, tmp_path, monkeypatch):
+    path, expected = slide[0], slide[2]
+    monkeypatch.setattr(opening, "LARGEST_HELD", 32_000_000)
+    monkeypatch.setattr(slide_module, "JOURNAL_FROM", 0)
+    journal = tmp_path / ".l.progress"
+
+    class Stopping(Painted):
+        def __call__(self, batch):
+            if len(self.windows) == 5:
+                raise KeyboardInterrupt
+            return super().__call__(batch)
+
+    model = PaintedModel()
+    model._predictor = Stopping()
+    with pytest.raises(KeyboardInterrupt):
+        segment_slide(model, path, outputs(tmp_path), journal=journal, tile_size=24)
+    assert Job(path, SlideOutputs(labels=tmp_path / "l")).is_unfinished
+    assert not journal.exists()
+    assert not outputs(tmp_path).labels.exists()
+    again = PaintedModel()
+    result = segment_slide(again, path, outputs(tmp_path), journal=journal, tile_size=24)
+    assert 0 < result.n_tiles - len(again._predictor.windows) <= 5
+    np.testing.assert_array_equal(tifffile.imread(outputs(tmp_path).labels), expected)
+    assert not held_journal(journal).exists()

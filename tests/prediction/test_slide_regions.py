@@ -192,6 +192,7 @@ def test_provenance_says_what_a_result_depends_on(slide, mask, tmp_path):
         "fingerprint": "painted",
         "precision": "float32",
         "engine": "tensorflow",
+        "tta": "none",
     }
     assert record["settings"] == {
         "prob_threshold": 0.35,
@@ -199,8 +200,7 @@ def test_provenance_says_what_a_result_depends_on(slide, mask, tmp_path):
         "tile_size": 24,
         "scale": 1,
         "min_confidence": 0.0,
-        "expand_into_foreground": 0,
-        "tta": "none",
+        "spread": 0,
     }
     assert record["input"].items() >= {
         "file": str(path.resolve()), "name": path.name, "shape": [140, 120, 9], "dtype": "float32", "level": 0,

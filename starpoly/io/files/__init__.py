@@ -1,1 +1,1 @@
-"""Files on disk: found, paired, locked, identified, written whole or not at all."""
+"""Files on disk: find, pair, lock, identify and write them atomically."""

@@ -1,4 +1,4 @@
-"""Files that appear under their name whole or not at all."""
+"""Atomic writing of files."""
 
 from __future__ import annotations
 
@@ -13,22 +13,21 @@ from pathlib import Path
 from ...errors import OutputError
 from .lock import locked
 
-_LONGEST_NAME = 200  # bytes; file systems take 255, and something is added
+_LONGEST_NAME = 200  # bytes; file systems allow 255, and a suffix is added
 
 
 @contextmanager
 def atomic_path(path: str | Path, *, sync: bool = True) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its name when the block ends well.
+    """A temporary path beside ``path``, renamed to it when the block succeeds.
 
-    When the block raises, the temporary file is removed and ``path`` is left as it was. The next
-    process that writes the same file removes what a killed one left.
+    If the block raises, the temporary file is removed and ``path`` stays unchanged. The next writer of the same file
+    removes leftovers of a killed process.
 
     Parameters
     ----------
     path : str or Path
     sync : bool
-        Wait until the disk has the contents before they get their name, so that they outlive a loss of power, and the
-        error of a disk that only then runs full is raised.
+        Flush to disk before renaming. Contents then survive a power loss, and a full disk raises its error.
     """
     path = Path(path)
     with reserved(path) as temporary:
@@ -40,7 +39,7 @@ def atomic_path(path: str | Path, *, sync: bool = True) -> Iterator[Path]:
 
 @contextmanager
 def new_file(path: str | Path) -> Iterator[Path]:
-    """As :func:`atomic_path`; whatever the disk objects to becomes an OutputError of one line."""
+    """Like :func:`atomic_path`; an OSError becomes a one-line OutputError."""
     path = Path(path)
     try:
         with atomic_path(path) as temporary:
@@ -50,7 +49,7 @@ def new_file(path: str | Path) -> Iterator[Path]:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder for results, and those above it; an OSError becomes an OutputError of one line."""
+    """Create a results folder with its parents; an OSError becomes a one-line OutputError."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -58,7 +57,7 @@ def make_folder(path: Path) -> None:
 
 
 def not_written(path: Path, error: OSError) -> OutputError:
-    """What to say when the disk refuses a result."""
+    """The OutputError for a failed write."""
     return OutputError(
         f"{path}: cannot be written ({error.strerror or error}); "
         "free space or choose another folder, then repeat the command"
@@ -67,11 +66,11 @@ def not_written(path: Path, error: OSError) -> OutputError:
 
 @contextmanager
 def reserved(path: Path) -> Iterator[Path]:
-    """The hidden name ``.NAME.part`` beside ``path``, for this block alone; nothing has that name before and after."""
+    """Reserve the hidden name ``.NAME.part`` beside ``path`` for the block; remove the file before and after."""
     with ExitStack() as stack:
         try:
             alone = stack.enter_context(locked(beside(path, "lock")))
-        except BlockingIOError:  # another process writes the same file: each its own, and the last one stays
+        except BlockingIOError:  # another process writes the same file: use separate names, the last one wins
             alone = False
         temporary = beside(path, "part" if alone else f"{uuid.uuid4().hex[:12]}.part")
         remove(temporary)
@@ -90,12 +89,12 @@ def beside(path: Path, ending: str) -> Path:
 
 
 def flush(path: Path) -> None:
-    """Wait until the disk has the contents of a file, or of all files under a folder.
+    """Flush a file, or all files under a folder, to disk.
 
     Raises
     ------
     OSError
-        If it cannot take them.
+        If the disk cannot store them.
     """
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
         if file.is_file():
@@ -104,7 +103,7 @@ def flush(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder, if there is one."""
+    """Remove a file or folder, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

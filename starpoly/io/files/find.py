@@ -1,4 +1,4 @@
-"""Which images a list of files, folders and patterns means."""
+"""Find images among files, folders and glob patterns."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WILDCARD = re.compile(r"[*?\[]")
 
 @dataclass(frozen=True)
 class FoundImage:
-    """One image file; ``subfolder`` is its folder relative to the input that it was found under."""
+    """One image file. ``subfolder`` is its folder relative to the input."""
 
     path: Path
     subfolder: PurePath = field(default_factory=PurePath)
@@ -26,20 +26,19 @@ class FoundImage:
 
 @dataclass(frozen=True)
 class FoundImages:
-    """What :func:`find_images` found.
+    """Result of :func:`find_images`.
 
     Attributes
     ----------
     images : tuple of FoundImage
     problems : tuple of (str, str)
-        Input and message of the inputs that gave nothing.
+        Inputs without images, with messages.
     passed_over : tuple of Path
         Named files that look like results.
     empty : tuple of str
-        Those inputs among ``problems`` that are folders without images.
+        Inputs among ``problems`` that are folders without images.
     ignored : tuple of Ignored
-        Files in folders, or matched by patterns, that are no images to work on. Hidden files and results of starpoly
-        are not among them.
+        Other files in folders or pattern matches, except hidden files and starpoly's results.
     """
 
     images: tuple[FoundImage, ...]
@@ -54,25 +53,24 @@ def find_images(
 ) -> FoundImages:
     """Find the images among files, folders and glob patterns.
 
-    In folders and among the matches of a pattern, files with the suffix of a reader (in small or capital letters) and
-    zarr folders count; hidden ones and label, mask and overlay images (``*_label.*``, ``*_masks.*``, ``*_overlay.*`` ...)
-    are passed over. A file that is named is taken as it is, whatever characters its name has, but label, mask and
-    overlay images among several inputs are passed over, too: a shell that expands ``folder/*`` names the results of an
-    earlier run. A link to nothing counts as the file that it should be.
+    In folders and pattern matches, files with a reader's suffix (case-insensitive) and zarr folders count. Hidden files
+    and label, mask and overlay images (``*_label.*``, ``*_masks.*``, ``*_overlay.*`` ...) are skipped. A named file is
+    taken literally. Among several inputs, named label, mask and overlay images are skipped, too: a shell that expands
+    ``folder/*`` names the results of an earlier run. A broken link counts as a file.
 
     Parameters
     ----------
     inputs : iterable of str or Path
         Files, folders and patterns (``*``, ``?``, ``[...]``, ``**``).
     recursive : bool
-        Look into sub-folders of folders, too. Links to folders are not followed.
+        Search sub-folders, too. Links to folders are not followed.
     exclude : iterable of str or Path
-        Folders that are not looked into: the output folder.
+        Folders to skip, such as the output folder.
 
     Returns
     -------
     FoundImages
-        In the order of the inputs, within each by name; every file once.
+        In the order of inputs, then by name; every file once.
     """
     named = [str(given) for given in inputs]
     search = _Search(recursive, frozenset(Path(folder).resolve() for folder in exclude))
@@ -98,7 +96,7 @@ def find_images(
 
 @dataclass
 class _Found:
-    """What one input gave."""
+    """Images and problems of one input."""
 
     images: list[FoundImage] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -107,7 +105,7 @@ class _Found:
 
 
 class _Search:
-    """Looks through inputs; each folder is resolved once, however many files it has."""
+    """Searches inputs. Each folder is resolved once."""
 
     def __init__(self, recursive: bool, excluded: frozenset[Path]) -> None:
         self._recursive, self._excluded = recursive, excluded
@@ -116,18 +114,18 @@ class _Search:
 
     @property
     def ignored(self) -> Iterable[Path]:
-        """Files that were passed over, each once."""
+        """Ignored files, each once."""
         return self._ignored
 
     def resolve(self, folder: str | Path) -> Path:
-        """Where a folder lies, without links."""
+        """Resolve the links of a folder's path."""
         name = str(folder)
         if name not in self._resolved:
             self._resolved[name] = Path(name).resolve()
         return self._resolved[name]
 
     def find(self, path: Path, given: str) -> _Found:
-        """Images under one input, and what is wrong with it."""
+        """Images under one input, and its problems."""
         if os.path.isfile(given):
             return _Found([FoundImage(path)])
         if path.is_dir():
@@ -139,7 +137,7 @@ class _Search:
         return _Found(problems=[f"{given}: expected a file, folder or pattern, got nothing there; check the path"])
 
     def no_images(self, folder: Path, found: _Found) -> str:
-        """What to say of a folder without images."""
+        """Message for a folder without images."""
         advice = (
             "; use --recursive to look into its sub-folders" if found.has_subfolders and not self._recursive else ""
         )
@@ -188,7 +186,7 @@ class _Search:
         left_out: dict[Path, bool] = {base: False}
 
         def is_left_out(folder: Path) -> bool:
-            """Whether a folder between the base and a match is a zarr that matches itself, or excluded."""
+            """Whether a folder between the base and a match is a matching zarr or excluded."""
             if folder not in left_out:
                 here = folder in zarrs or (bool(below) and self.resolve(folder) in below)
                 left_out[folder] = here or (folder != folder.parent and is_left_out(folder.parent))
@@ -205,7 +203,7 @@ class _Search:
         )
 
     def _images_among(self, paths: Iterable[Path]) -> list[Path]:
-        """Those that are images to work on; others are noted, but for hidden files and results of starpoly."""
+        """Select the images; record other files, except hidden ones and starpoly's results."""
         images = []
         for path in paths:
             if is_hidden(path) or is_ours(path):
@@ -225,7 +223,7 @@ def _leads_nowhere(entry: os.DirEntry[str]) -> bool:
 
 
 def _split_pattern(pattern: str) -> tuple[Path, str]:
-    """The folder before the first wildcard, and the rest; folders that exist are taken as they are called."""
+    """The folder before the first wildcard, and the rest. Names of existing folders are taken literally."""
     first, *others = Path(pattern).parts
     base = Path(os.curdir)
     parts = [first, *others]

@@ -14,29 +14,29 @@ import numpy as np
 from ...tiling import Box
 from ..readers.source import Source
 
-_WHOLE = 1 << 24  # bytes that are looked at in full
-_SAMPLES = 256  # of a larger file, at even distances
+_WHOLE = 1 << 24  # bytes up to which the whole content is hashed
+_SAMPLES = 256  # number of evenly spaced samples of a larger file
 _SAMPLE_BYTES = 1 << 16
 _SAMPLE_SIDE = 128  # pixels of the samples of a larger array
 _METADATA = (".json", ".zarray", ".zgroup", ".zattrs")
 
 
 def identify(image: Any, source: Source) -> dict[str, Any]:
-    """Marks that tell an image from any other that it could be confused with.
+    """Identify an image by its metadata and a content hash.
 
     Parameters
     ----------
     image : path, Source or array-like
-        As it was given.
+        The image as given.
     source : Source
-        What was opened of it.
+        The opened image.
 
     Returns
     -------
     dict of JSON types
-        ``shape`` and ``dtype``; of a file also ``name``, ``size``, ``date`` and ``content``, a hash of samples that are
-        spread over it; of a zarr ``name`` and ``content``, a hash of its metadata and of the names, sizes and dates of
-        its chunks; of an array ``content``, a hash of samples of its pixels.
+        ``shape`` and ``dtype``. Files add ``name``, ``size``, ``date`` and ``content``, a hash of evenly spaced
+        samples. Zarrs add ``name`` and ``content``, a hash of the metadata and of the chunks' names, sizes and dates.
+        Arrays add ``content``, a hash of sampled pixels.
     """
     marks: dict[str, Any] = {"shape": list(source.shape), "dtype": str(source.dtype)}
     if not isinstance(image, str | Path):

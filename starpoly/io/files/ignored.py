@@ -1,4 +1,4 @@
-"""What is passed over where images are looked for, told in one line."""
+"""Summary of files ignored in the search for images."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True)
 class Ignored:
-    """Files of one kind that are no images to work on.
+    """Ignored files of one kind.
 
     Attributes
     ----------
     kind : str
-        Their suffix in small letters, "without suffix", or "masks" for label images of others.
+        Suffix in lower case, "without suffix", or "masks" for label images of other programs.
     count : int
-        How many there are.
+        Number of files.
     examples : tuple of Path
         The first few.
     """
@@ -35,7 +35,7 @@ class Ignored:
 
 
 def group_ignored(paths: Iterable[Path]) -> tuple[Ignored, ...]:
-    """Files by kind, in the order of the kinds' names."""
+    """Group files by kind, sorted by kind."""
     groups: dict[str, list[Path]] = {}
     counts: dict[str, int] = {}
     for path in paths:
@@ -48,7 +48,7 @@ def group_ignored(paths: Iterable[Path]) -> tuple[Ignored, ...]:
 
 
 def describe_ignored(ignored: Iterable[Ignored]) -> str:
-    """One line that names all kinds; empty where nothing is passed over.
+    """One line that lists all kinds; empty if nothing is ignored.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Locks between processes, released when the process ends, however it ends."""
+"""Locks between processes, released at process exit in any case."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def locked(path: str | Path) -> Iterator[bool]:
     Parameters
     ----------
     path : str or Path
-        A file that is made for the purpose and removed afterwards. What a killed process left of it counts for nothing.
+        Lock file, created here and removed afterwards. Leftovers of a killed process have no effect.
 
     Yields
     ------
     bool
-        Whether the lock is held; False where the file system, or the file's owner, does not allow it.
+        Whether the lock is held; False if the file system or the file's owner does not allow locks.
 
     Raises
     ------
     BlockingIOError
-        If another process has it, or another block of this one.
+        If another process, or another block of this process, holds it.
     """
     descriptor = None if fcntl is None else _acquire(path)
     try:
@@ -38,7 +38,7 @@ def locked(path: str | Path) -> Iterator[bool]:
     finally:
         if descriptor is not None:
             with suppress(OSError):
-                os.unlink(path)  # while it is held, so that nobody's but ours is removed
+                os.unlink(path)  # remove it while the lock is held: it is certainly ours
             os.close(descriptor)
 
 
@@ -60,7 +60,7 @@ def _acquire(path: str | Path) -> int | None:
             with suppress(OSError):
                 os.unlink(path)
             return None
-        os.close(descriptor)  # its holder removed it before letting go
+        os.close(descriptor)  # the previous holder removed this file
 
 
 def _is_at(descriptor: int, path: str | Path) -> bool:

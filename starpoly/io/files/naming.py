@@ -1,4 +1,4 @@
-"""What the name of a file says: which image it is of, and whether it is a mask or a result."""
+"""File names: pairing keys, and detection of masks and results."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _IMAGE = re.compile(r"(?<=.)_(img|image)$", re.IGNORECASE)
 _RESULT = re.compile(r"._(cp_masks?|labels?|masks?|overlay)$", re.IGNORECASE)
 _LABELS = re.compile(r"(?<=.)_labels?\.tiff?$", re.IGNORECASE)
 _REPORT = "report.html"
-_NO_IMAGE = re.compile(r"_seg\.npy$", re.IGNORECASE)  # Cellpose: objects of Python, no image
+_NO_IMAGE = re.compile(r"_seg\.npy$", re.IGNORECASE)  # Cellpose: pickled Python objects
 _LARGEST_ATTRIBUTES = 1 << 22  # bytes
-# a name such as a.ome.zarr does not say whether it holds an image or labels
+# names such as a.ome.zarr hold either images or labels
 _ENDINGS = tuple(
     ending for ending in ENDINGS.values() if ending.startswith("_") or not has_image_suffix(Path(f"a{ending}"))
 )
 
 
 def key(path: str | Path) -> str:
-    """The name under which a file is paired.
+    """Pairing key of a file.
 
     The file's name without its extension (``.ome.tif`` counts as one) and without one suffix
     ``_label``, ``_labels``, ``_mask``, ``_masks``, ``_cp_masks``, ``_img`` or ``_image``. Accented letters are brought
@@ -43,7 +43,7 @@ def key(path: str | Path) -> str:
 
 
 def stem(path: Path) -> str:
-    """The name without an image's suffix; other suffixes are part of the name."""
+    """The name without an image suffix; other suffixes stay."""
     name, suffix = os.path.splitext(path.name)
     if suffix.lower() not in SUFFIXES:
         return path.name
@@ -51,33 +51,33 @@ def stem(path: Path) -> str:
 
 
 def is_hidden(path: Path) -> bool:
-    """Whether the name begins with a point."""
+    """Whether the name begins with a dot."""
     return path.name.startswith(".")
 
 
 def may_be_image(path: Path) -> bool:
-    """Whether the name is one that images have."""
+    """Whether the name looks like that of an image."""
     return has_image_suffix(path) and not _NO_IMAGE.search(path.name)
 
 
 def is_mask(path: Path) -> bool:
-    """Whether the name of an image says that it holds labels, such as ``cell_label.tif`` or ``cell_cp_masks.png``."""
+    """Whether the name marks a label image, such as ``cell_label.tif`` or ``cell_cp_masks.png``."""
     return bool(_MASK.search(stem(path)))
 
 
 def is_result(path: Path) -> bool:
-    """Whether the name of an image says that it was made of another one: labels, masks, an overlay."""
+    """Whether the name marks a derived image: labels, masks or an overlay."""
     return bool(_RESULT.search(stem(path)))
 
 
 def is_ours(path: Path) -> bool:
-    """Whether the name is one that ``starpoly predict`` gives to a result."""
+    """Whether the name is that of a ``starpoly predict`` result."""
     name = path.name.lower()
     return name == _REPORT or name.endswith(_ENDINGS) or bool(_LABELS.search(name))
 
 
 def holds_labels(folder: Path) -> bool:
-    """Whether a zarr says that it holds labels, as ``--format zarr`` writes them."""
+    """Whether a zarr's metadata mark labels, as written by ``--format zarr``."""
     for name in ("zarr.json", ".zattrs"):
         try:
             with open(folder / name, encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Which file of one folder belongs to which file of another: images and masks, predictions and truth."""
+"""Pair files of two folders by name: images and masks, predictions and truth."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .naming import holds_labels, is_hidden, is_mask, is_ours, key, may_be_image
 
 @dataclass(frozen=True)
 class Pairs:
-    """What :func:`pair_files` found; every tuple is in the order of the keys.
+    """Result of :func:`pair_files`. Each tuple is sorted by key.
 
     Attributes
     ----------
@@ -41,9 +41,9 @@ class Listing:
 
 
 def list_folder(folder: str | Path) -> Listing:
-    """Images directly in a folder, zarr folders included; hidden files and other sub-folders are passed over.
+    """List images directly in a folder, including zarr folders. Hidden files and other sub-folders are skipped.
 
-    OME-Zarr labels beside a label image of the same name are the same result once more, and are left out.
+    OME-Zarr labels beside a label image of the same name duplicate it and are skipped.
 
     Raises
     ------

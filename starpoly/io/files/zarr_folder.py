@@ -1,4 +1,4 @@
-"""Zarr folders that appear under their name whole or not at all."""
+"""Atomic writing of zarr folders."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _GROUP_FILES = ("zarr.json", ".zgroup", ".zarray")
 
 @contextmanager
 def new_zarr_folder(path: str | Path) -> Iterator[Path]:
-    """A new hidden folder beside ``path`` that takes its name when the block ends well.
+    """A hidden folder beside ``path``, renamed to it when the block succeeds.
 
-    A zarr that has the name is replaced; anything else there is left alone. A folder with contents cannot be replaced in
-    one step: the earlier one becomes ``.NAME.old`` for a moment, and gets its name back if the process is killed in it.
+    An existing zarr is replaced; anything else is never touched. A folder cannot be replaced in one step, so the old
+    one briefly becomes ``.NAME.old``. If the process is killed then, the next writer restores it.
 
     Raises
     ------
     ImageError
-        If something other than a zarr has the name, or the disk refuses.
+        If the name belongs to something other than a zarr, or writing fails.
     """
     path = Path(path)
     try:
@@ -46,14 +46,14 @@ def new_zarr_folder(path: str | Path) -> Iterator[Path]:
 
 
 def _settle(path: Path, old: Path, temporary: Path) -> None:
-    """End a replacement that was begun: an earlier folder without a successor gets its name back, another goes."""
+    """Finish an interrupted replacement: restore the old folder if it has no successor, else remove it."""
     if not old.exists():
         return
     if not path.exists():
         os.replace(old, path)
         return
     remove(temporary)
-    os.replace(old, temporary)  # first of all it loses a name under which it would be taken for whole
+    os.replace(old, temporary)  # rename first: a half-deleted folder must not be restored later
     remove(temporary)
 
 

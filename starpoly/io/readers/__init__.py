@@ -1,1 +1,1 @@
-"""Readers of images: one registry of file kinds, one file for each."""
+"""Image readers: one registry of file kinds, one file each."""

@@ -1,4 +1,4 @@
-"""Arrays in memory, and whatever looks like one: zarr, dask, h5py."""
+"""Sources from arrays in memory and array-likes: zarr, dask, h5py."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ArraySource(Source):
     Parameters
     ----------
     array : array-like (Y, X) or (Y, X, C)
-        What a slice gives is passed to ``numpy.asarray``. It must be safe to slice in threads.
+        Slices are passed to ``numpy.asarray``. Slicing must be thread-safe.
     name : str
         For messages.
     read_warning : str, optional
@@ -32,7 +32,7 @@ class ArraySource(Source):
     Raises
     ------
     ImageError
-        If it has another number of axes, is empty, or does not hold real numbers.
+        If the number of axes is wrong, or the array is empty or not real-valued.
     """
 
     def __init__(self, array: Any, name: object = "array", read_warning: str | None = None) -> None:
@@ -60,7 +60,7 @@ class ArraySource(Source):
 
 
 class DecodedSource(ArraySource):
-    """A file that cannot be read by region, decoded whole.
+    """A file without access by region, decoded whole.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class DecodedSource(ArraySource):
     level : int
         0, the only one.
     read : callable
-        A function of a module, which gives the pixels of a path.
+        Module-level function that returns the pixels of a path.
     """
 
     def __init__(self, path: Path, level: int, read: Callable[[Path], NDArray]) -> None:
@@ -88,7 +88,7 @@ class DecodedSource(ArraySource):
 
 
 def _block(array: Any) -> tuple[int, int]:
-    """Chunks of zarr and h5py (lengths), of dask (lengths of every chunk); a pixel where there are none."""
+    """Chunk shape: from zarr and h5py (lengths) or dask (lengths of every chunk); one pixel without chunks."""
     chunks = getattr(array, "chunks", None) or (1, 1)
     rows, columns = (max(length) if isinstance(length, tuple) else length for length in chunks[:2])
     return int(rows), int(columns)

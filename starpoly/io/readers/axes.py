@@ -1,4 +1,4 @@
-"""Which axis of a stored array is which: everything becomes YX or YXC."""
+"""Arrange the axes of stored arrays as YX or YXC."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from ...errors import ImageError, StarpolyWarning
 
 MAX_UNNAMED_CHANNELS = 4
-"""A stack whose axis has no name holds channels if it has at most this many planes; else it is taken for a z-stack."""
+"""Maximum number of planes of an unnamed axis taken for channels. Longer stacks count as z-stacks."""
 
 
 @dataclass(frozen=True)
 class Arrangement:
-    """How the axes of a stored array become YX or YXC.
+    """Mapping of the axes of a stored array to YX or YXC.
 
     ``order`` holds the stored axes of Y, X and, if there are any, the channels; all other axes have length 1.
     ``names`` is ``YX``, or ``YX`` with S (samples of a pixel), C (channels) or Q (unnamed) for the third.
@@ -46,19 +46,19 @@ def arrange_axes(shape: tuple[int, ...], axes: str, path: Path) -> Arrangement:
     shape : tuple of int
         Of the stored array.
     axes : str
-        A letter per axis as in OME: Y, X, C, S (samples), Z, T, others unnamed. Of the wrong length it is ignored.
+        One OME letter per axis: Y, X, C, S (samples), Z, T; others are unnamed. Ignored if its length is wrong.
     path : Path
         For messages.
 
     Raises
     ------
     ImageError
-        For a stack along z, time or an unnamed axis that is too long for channels.
+        For a stack along z or time, or along an unnamed axis too long for channels.
 
     Warns
     -----
     StarpolyWarning
-        If a short axis without name is taken for channels.
+        If a short unnamed axis is taken for channels.
     """
     if len(shape) != len(axes):  # metadata and data disagree
         axes = "Q" * (len(shape) - 2) + "YX"
@@ -79,13 +79,13 @@ def arrange_axes(shape: tuple[int, ...], axes: str, path: Path) -> Arrangement:
 
 
 def guess_axes(shape: tuple[int, ...]) -> str:
-    """Axes of an array that comes without names, as :func:`arrange_axes` takes them."""
+    """Axis letters for an array without names, for :func:`arrange_axes`."""
     last_is_short = len(shape) == 3 and shape[2] <= MAX_UNNAMED_CHANNELS < min(shape[:2])
     return "YXC" if last_is_short else "Q" * (len(shape) - 2) + "YX"
 
 
 def _unnamed_channel_axis(shape: tuple[int, ...], axes: str, path: Path) -> int:
-    """Which axis of a stack without axis names holds the channels, by its length."""
+    """The channel axis of an unnamed stack, by its length."""
     if not set(axes) & set("ZT"):
         for axis in (0, 2):
             others = [length for other, length in enumerate(shape) if other != axis]

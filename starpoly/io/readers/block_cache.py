@@ -1,4 +1,4 @@
-"""A cache of decoded tiles, bounded in bytes."""
+"""Cache of decoded blocks, bounded in bytes."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 
 class BlockCache:
-    """The blocks used last, up to a number of bytes; thread-safe.
+    """Least-recently-used cache of blocks, limited in bytes. Thread-safe.
 
-    Threads that ask for the same block at the same time wait for one to make it.
+    Concurrent requests for a block decode it once.
 
     Parameters
     ----------
     max_bytes : int
-        Largest sum of the sizes of the blocks kept.
+        Limit on the total size of cached blocks.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -29,7 +29,7 @@ class BlockCache:
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], NDArray]) -> NDArray:
-        """The block called ``key``, made by ``make`` unless it is there; not to be written to."""
+        """The block ``key``, created by ``make`` if missing. Do not write to it."""
         with self._lock:
             if key in self._blocks:
                 self._blocks.move_to_end(key)
@@ -53,7 +53,7 @@ class BlockCache:
         return block
 
     def clear(self) -> None:
-        """Forget all blocks."""
+        """Drop all blocks."""
         with self._lock:
             self._blocks.clear()
             self.n_bytes = 0

@@ -1,4 +1,4 @@
-"""Images stored as a grid of blocks (tiles, strips, chunks), each decoded at once."""
+"""Images stored as a grid of blocks: tiles, strips or chunks."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .block_cache import BlockCache
 from .untrusted import decoding
 
 CACHE_BYTES = 32 << 20
-"""Decoded blocks kept in memory per source, so that windows that overlap do not decode twice."""
+"""Cache size per source in bytes, so that overlapping windows do not decode blocks twice."""
 
 EXPENSIVE_BYTES = 256 << 20
-"""Bytes decoded and held at once above which starpoly warns."""
+"""Bytes decoded at once above which starpoly warns."""
 
 MAX_BLOCK_BYTES = 16 << 30
-"""Larger blocks, as only a damaged header claims, are refused."""
+"""Largest accepted block in bytes. Only damaged headers claim more."""
 
 
 @dataclass
@@ -81,11 +81,11 @@ class BlockGrid:
         return pixels
 
     def clear(self) -> None:
-        """Forget what is decoded."""
+        """Drop decoded blocks."""
         self._cache.clear()
 
     def _blocks(self, box: Box) -> Iterator[tuple[int, int, Box]]:
-        """Row and column of each block that meets a box, and what they have in common."""
+        """Row and column of each block that overlaps a box, and the overlap."""
         height, width = self.block
         for row in range(box.y0 // height, -(-box.y1 // height)):
             for column in range(box.x0 // width, -(-box.x1 // width)):
@@ -114,6 +114,6 @@ def _shifted(box: Box, y: int, x: int) -> Box:
 
 
 def warn_of_cost(name: object, read_warning: str | None) -> None:
-    """Warn that a source is expensive to read, where it is."""
+    """Warn if a source is expensive to read by region."""
     if read_warning is not None:
         warnings.warn(f"{name}: {read_warning}", StarpolyWarning, stacklevel=4)

@@ -1,4 +1,4 @@
-"""A source with as many channels as a model takes."""
+"""Map the channels of a source to those of a model."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def match_channels(source: Source, n_channels: int, *, merge: bool = False) -> S
     ----------
     source : Source
     n_channels : int
-        That a model takes.
+        Input channels of the model.
     merge : bool
-        Merge channels that cannot be mapped into grey (:func:`starpoly.images.channels.merge_channels`).
+        Merge unmappable channels into grey (:func:`starpoly.images.channels.merge_channels`).
 
     Raises
     ------

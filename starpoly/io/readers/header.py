@@ -1,4 +1,4 @@
-"""What the header of an image file says, whether or not its pixels can be decoded."""
+"""Header of an image file: size and pixel size, without decoding pixels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Header:
     n_bytes : int
         Bytes of the decoded pixels, all channels.
     by_region : bool
-        Whether the format lets regions be read without decoding the whole image.
+        Whether regions can be read without decoding the whole image.
     pixel_size : (float, float) or None
         Micrometres per pixel (y, x), None where the file states none.
     """

@@ -1,4 +1,4 @@
-"""Images of every kind that is registered: read whole, by region, or their headers alone."""
+"""Read images of every registered kind: whole, by region, or header only."""
 
 from __future__ import annotations
 

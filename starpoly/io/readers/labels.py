@@ -1,4 +1,4 @@
-"""Label images of every kind that is registered."""
+"""Read label images of every registered kind."""
 
 from __future__ import annotations
 

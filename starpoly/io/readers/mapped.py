@@ -1,4 +1,4 @@
-"""Images that lie in a file as plain numbers."""
+"""Memory-mapped images: uncompressed pixels in a file."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .untrusted import decoding
 
 
 class MappedPlanes:
-    """One or more equal arrays at places of a file; their channels follow one another.
+    """One or more equal arrays at offsets of a file, concatenated along channels.
 
-    The file is mapped anew for every region: pages of a map that lasts would count as memory of the process.
+    Each region maps the file anew: pages of a persistent map would count as memory of the process.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Arrays in ``.npy`` files, mapped."""
+"""NumPy ``.npy`` files, memory-mapped."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class NpySource(FileSource):
 
     def __init__(self, path: Path, level: int = 0) -> None:
         with decoding(path, "a whole .npy file"):
-            # no objects: those are pickled, and unpickling can run anything
+            # no object arrays: unpickling can execute code
             header = np.load(path, mmap_mode="r", allow_pickle=False)
             shape, dtype, offset = header.shape, header.dtype, header.offset
             order = "C" if header.flags.c_contiguous else "F"

@@ -20,7 +20,7 @@ _BLOCK_LENGTH = 512
 
 
 class OpenSlideSource(FileSource):
-    """A level of a slide, RGB; where the scanner saw nothing it has the slide's background colour.
+    """A level of a slide as RGB. Unscanned areas have the slide's background colour.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class OpenSlideSource(FileSource):
             self._background = _colour(properties.get("openslide.background-color"))
             self._lock = threading.Lock()
             self._open = True
-            # blocks lie on a grid: at low levels OpenSlide's pixels depend a little on where a region starts
+            # read fixed blocks: at low levels, OpenSlide's pixels depend slightly on the region's origin
             block = (_BLOCK_LENGTH, _BLOCK_LENGTH)
             self._pixels = BlockGrid(
                 str(path), (*levels[level], 3), np.dtype(np.uint8), block, 3, self._decode, kind="region"
@@ -89,7 +89,7 @@ class OpenSlideSource(FileSource):
 
 
 def _import_openslide(path: Path):  # type: ignore[no-untyped-def]
-    """The optional library; looked for when a slide needs it."""
+    """Import the optional library on demand."""
     try:
         import openslide
     except (ImportError, OSError) as error:

@@ -1,4 +1,4 @@
-"""The size of a pixel, as files state it."""
+"""Pixel sizes from file metadata."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MICROMETRES = {
     **dict.fromkeys(("m", "meter", "metre"), 1e6),
     **dict.fromkeys(("inch", "in"), 25_400.0),
 }
-"""Units by their names in small letters."""
+"""Units by lower-case name."""
 
 PLAUSIBLE = (0.01, 20.0)
 """Range of pixel sizes in micrometres in which a resolution per inch or cm is believed: many programs write 72, 96 or

@@ -1,4 +1,4 @@
-"""The kinds of image files that starpoly reads: which suffixes they have, how to tell them, and which module reads them.
+"""Registry of image file kinds: suffixes, detection and reader module.
 
 A new kind is one module of this package and one line in :data:`READERS`. The module defines
 

@@ -1,4 +1,4 @@
-"""What a source is: an image that is read by region."""
+"""Source: an image read by region."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...tiling import Box
 
 
 class Source(ABC):
-    """An image with axes (Y, X, C) of which regions are read when they are asked for.
+    """An image with axes (Y, X, C) whose regions are read on demand.
 
     ``source[y0:y1, x0:x1]`` is an array (y, x, C) in native byte order; a third index picks channels as in numpy.
     Slices are clipped to the image and have no step. Reading is thread-safe. A source is a context manager, which
@@ -72,16 +72,16 @@ class Source(ABC):
         """The pixels of a box inside the image, (y, x, len(channels)), in any byte order; thread-safe."""
 
     def close(self) -> None:
-        """Let go of the file; the source cannot be read any more."""
+        """Close the file. The source cannot be read any more."""
         self._closed = True
 
     def made_by(self) -> tuple[Callable[..., Source], tuple[Any, ...]]:
-        """A function and its arguments, which pickle, that make this source anew.
+        """A picklable function and arguments that recreate this source.
 
         Raises
         ------
         ImageError
-            If this kind of source does not know.
+            If this kind of source does not support it.
         """
         raise ImageError(
             f"{self.name}: expected a source of a file or an array to pickle, got {type(self).__name__}; "
@@ -100,7 +100,7 @@ class Source(ABC):
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the whole image would take in memory."""
+        """Size of the whole image in memory, in bytes."""
         return int(np.prod(self.shape, dtype=object)) * self.dtype.itemsize
 
     def __getitem__(self, key: Any) -> NDArray:
@@ -138,7 +138,7 @@ class Source(ABC):
 
 
 class DerivedSource(Source):
-    """A source made of another one: says of itself what that one says, and closes it.
+    """A source derived from another one. Inherits its attributes and closes it.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ class FileSource(Source):
 
     def __init__(self, path: Path, shape: Sequence[int], dtype: DTypeLike, **options: Any) -> None:
         super().__init__(path, shape, dtype, **options)
-        self._path = path.absolute()  # another process may work in another folder
+        self._path = path.absolute()  # another process may have another working directory
 
     def made_by(self) -> tuple[Callable[..., Source], tuple[Any, ...]]:
         """See :meth:`Source.made_by`."""
@@ -191,7 +191,7 @@ class FileSource(Source):
 
 
 def reopen(make: Callable[..., Source], path: Path, level: int, name: str) -> Source:
-    """Open a file as it was opened before, under the name that it was given; what was warned of then is not said again."""
+    """Reopen a file under its original name, without repeating warnings."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", StarpolyWarning)
         source = make(path, level)

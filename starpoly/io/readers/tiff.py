@@ -30,7 +30,7 @@ _SLIDES = ("svs", "ndpi", "scn", "bif", "philips", "qpi", "avs")
 
 
 def open_image(path: Path, level: int = 0) -> Source:
-    """Open a TIFF by region, or decode it whole where its layout demands that."""
+    """Open a TIFF by region, or decode it whole if its layout requires it."""
     try:
         return TiffSource(path, level)
     except NotByRegionError:

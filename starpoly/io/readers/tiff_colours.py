@@ -1,4 +1,4 @@
-"""What the stored numbers of a TIFF mean: palettes, CMYK, inverted grey and alpha, as its tags say."""
+"""Colour conversion of TIFF samples: palettes, CMYK, inverted grey and alpha."""
 
 from __future__ import annotations
 

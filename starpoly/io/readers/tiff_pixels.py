@@ -1,4 +1,4 @@
-"""How the pixels of a TIFF are reached: mapped where they lie plainly in the file, else by tile or strip."""
+"""Pixel access of TIFF files: memory-mapped if uncompressed, else by tile or strip."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _JPEG = (6, 7, 34892, 33007)
 
 
 class NotByRegionError(ImageError):
-    """The layout is one that only a decoder of whole images knows."""
+    """The layout cannot be read by region."""
 
 
 def check_extent(series: Any, path: Path) -> None:
-    """Refuse before anything is allocated what cannot be whole: strips or tiles missing, or beyond the file's end."""
+    """Refuse incomplete files before allocation: strips or tiles missing, or beyond the end of file."""
     size = path.stat().st_size
     ends = [
         offset + count

@@ -1,4 +1,4 @@
-"""Bytes from outside: errors of decoders become one line, and impossible claims of headers are refused."""
+"""Untrusted files: convert decoder errors to one line, refuse impossible headers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A part of a source: a region, some channels, or both; or a source whose pixels have another size."""
+"""View of a source: a region, selected channels, or another pixel size."""
 
 from __future__ import annotations
 

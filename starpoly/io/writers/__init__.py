@@ -1,1 +1,1 @@
-"""Writers of results: one file for each format, with ``write_results(path, results)``."""
+"""Result writers: one file per format, with ``write_results(path, results)``."""

@@ -1,4 +1,4 @@
-"""Outlines to GeoJSON, as QuPath reads it (one Feature a line, streamed)."""
+"""Write outlines as GeoJSON for QuPath, streamed, one Feature per line."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def stream_geojson(
     object_type: str = "detection",
     name: str | None = None,
 ) -> None:
-    """The same for polygons that come some at a time, each part with its columns; the bytes are those of all at once.
+    """Like :func:`write_geojson`, for polygons in parts, each with its columns. The bytes are the same.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Outlines to a zip of ImageJ ROIs, for its ROI Manager."""
+"""Write outlines as a zip of ImageJ ROIs for the ROI Manager."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def write_rois(
 
 
 def stream_rois(path: str | Path, parts: Iterable[tuple[StarPolygons, ArrayLike]], shape: tuple[int, int]) -> None:
-    """The same for polygons that come some at a time, each part with its labels.
+    """Like :func:`write_rois`, for polygons in parts, each with its labels.
 
     Parameters
     ----------

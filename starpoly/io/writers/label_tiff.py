@@ -1,4 +1,4 @@
-"""Label images of any size to TIFF: plain where small, tiled OME-TIFF with a pyramid where large."""
+"""Write label images as TIFF: plain if small, tiled OME-TIFF with a pyramid if large."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TILE = 512
 """Pixels a side of the tiles of a large image."""
 
 LARGEST_PLAIN = 2048 * 2048
-"""Pixels up to which an image is stored plainly: every program reads that."""
+"""Largest number of pixels of a plain TIFF, which every program reads."""
 
 _SMALLEST_LEVEL = 1024  # pixels a side at which the pyramid ends
 _BIG_FROM = 2**32 - 2**25  # bytes; classic TIFF addresses 4 GiB
@@ -39,10 +39,10 @@ def write_labels(
 ) -> None:
     """Write a label image as a zlib-compressed TIFF.
 
-    An image of up to 2 048 x 2 048 pixels is stored plainly. A larger one becomes an OME-TIFF, written a few tiles at a
-    time: tiles of 512 x 512 pixels with a horizontal predictor; lower levels in SubIFDs, each half as large as the one
-    before, down to 1 024 pixels a side; BigTIFF where a classic one may not do. Pixels of the levels are pixels of the
-    full resolution, so ids stay ids. Equal labels give equal bytes, whether they come as an array or by region.
+    Images of up to 2 048 x 2 048 pixels become a plain TIFF. Larger ones become an OME-TIFF, written a few tiles at a
+    time: tiles of 512 x 512 pixels with a horizontal predictor, pyramid levels in SubIFDs, each half the size of the
+    one before, down to 1 024 pixels a side. Files near 4 GiB become BigTIFF. Levels are subsampled, so ids stay ids.
+    Equal labels give equal bytes, from an array or by region.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def write_labels(
     pixel_size : (float, float), optional
         Height and width of a pixel in micrometres, written as resolution and as OME's physical size.
     before_naming : callable, optional
-        Called when the file is whole, before it takes its name; should it raise, there is no file.
+        Called when the file is complete, before it is renamed. If it raises, no file appears.
 
     Raises
     ------

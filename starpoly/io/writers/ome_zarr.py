@@ -1,4 +1,4 @@
-"""Label images of any size to OME-Zarr 0.5.
+"""Write label images of any size as OME-Zarr 0.5.
 
 A folder: `zarr.json` names the levels and says that they are labels; the levels `0`, `1` ... are zarr arrays (format 3).
 https://ngff.openmicroscopy.org/0.5/

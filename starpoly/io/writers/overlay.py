@@ -1,4 +1,4 @@
-"""Outlines of objects over their image, to look at."""
+"""Draw object outlines over their image."""
 
 from __future__ import annotations
 

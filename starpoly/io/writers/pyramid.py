@@ -1,4 +1,4 @@
-"""Label images by region: the protocol, and their tiles in the order of the file at every level of a pyramid."""
+"""Label images by region: the protocol, and tiles of every pyramid level in file order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...tiling import Box, cut
 
 
 class RegionLabels(Protocol):
-    """A label image that gives regions, such as :class:`starpoly.labels.LazyLabels`; a call may wait for them."""
+    """A label image read by region, such as :class:`starpoly.labels.LazyLabels`. Calls may block."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -76,7 +76,7 @@ def pyramid_steps(shape: tuple[int, int], smallest: int) -> list[int]:
 def pull(labels: RegionLabels, step: int, tile: int) -> Iterator[tuple[Box, NDArray]]:
     """The level of ``step`` in tiles, row by row: where each lies in the level, and its pixels.
 
-    Ids are not mixed: a pixel of a level is a pixel of the full resolution.
+    Levels are subsampled, so ids never mix.
     """
     height, width = labels.shape
     for box in cut(level_shape(labels.shape, step), tile):

@@ -1,4 +1,4 @@
-"""The files that results are written to: one line for each format.
+"""Registry of result formats, one line each.
 
 A new format is one module of this package with ``write_results(path, results)``, see :mod:`starpoly.io.writers.results`, and
 one line in :data:`FORMATS`. ``--format``, the names of files, the summary and the search for images derive from it. The table

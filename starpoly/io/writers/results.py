@@ -1,4 +1,4 @@
-"""What a format writes: the results of one image, whether they lie in memory or are still being found.
+"""Results protocol: the results of one image, complete or still growing.
 
 A format is a module of this package with ``write_results(path, results)``, which writes one file or folder whole or not at
 all. It asks for what it needs alone; what is not certain yet makes it wait.

@@ -1,4 +1,4 @@
-"""Polygons as others draw them: rings of (x, y), simple, inside the image, origin at the image's corner."""
+"""Convert polygons to rings of (x, y): simple, clipped to the image, origin at the image's corner."""
 
 from __future__ import annotations
 

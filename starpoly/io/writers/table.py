@@ -34,7 +34,7 @@ def write_table(path: str | Path, columns: Mapping[str, Any]) -> None:
 
 
 def stream_table(path: str | Path, parts: Iterable[Mapping[str, Any]]) -> None:
-    """The same for rows that come some at a time, at least once, all with the same columns.
+    """Like :func:`write_table`, for at least one part, all with the same columns.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A zip of very many small files, written in one pass."""
+"""Write a zip of many small files in one pass."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _READABLE = 0o644 << 16
 
 
 class ZipStream:
-    """Adds files to a zip and keeps nothing of them but their entries in its directory, 46 bytes and the name.
+    """Adds files to a zip; keeps only the directory entry of each, 46 bytes plus the name.
 
-    The library's own writer keeps an object per file, half a kilobyte. Equal files give equal bytes.
+    The standard library's writer keeps half a kilobyte per file. Equal files give equal bytes.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""Architectures of the network: one registry, one file for each."""
+"""Network architectures: one registry, one file each."""

@@ -1,4 +1,4 @@
-"""What an architecture is: settings, a builder, and the memory that its networks take."""
+"""Interface of an architecture: settings, builder and memory estimate."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from ...errors import ConfigError, ModelError
 if TYPE_CHECKING:
     import keras
 
-#: Tensors of the first level's width that are alive at a time (measured).
+#: Number of first-level tensors alive at a time (measured).
 _ALIVE = 6
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A family of networks. Its module imports Keras inside functions, as prediction often does without it.
+    """A family of networks. Its module imports Keras inside functions: prediction often runs without it.
 
     Parameters
     ----------
     config : type of Config
-        What ``build`` and ``bytes_per_pixel`` take: :class:`~starpoly.NetworkConfig` itself, or a class of the
-        architecture's own, read from ``NetworkConfig.settings``.
+        Argument of ``build`` and ``bytes_per_pixel``: :class:`~starpoly.NetworkConfig`, or the architecture's own
+        class, read from ``NetworkConfig.settings``.
     build : callable
-        A config to a Keras model with fresh weights. Its outputs are named as :mod:`starpoly.network.heads`.
+        Builds a Keras model with fresh weights from a config. Output names are those of :mod:`starpoly.network.heads`.
     bytes_per_pixel : callable
-        A config and "float32" or "bfloat16" to the bytes that a network takes per pixel of a window.
+        Memory per pixel of a window in bytes, from a config and "float32" or "bfloat16".
     auto_bfloat16 : bool
-        Whether the precision "auto" may mean bfloat16.
+        Whether precision "auto" may choose bfloat16.
     without_normalization : callable, optional
-        A ``NetworkConfig`` to that of the same network without batch normalisation, which prediction in bfloat16 folds
-        into the convolutions. Layers keep their names; the normalisation of layer ``x`` is named ``x_norm``.
+        Maps a ``NetworkConfig`` to the same network without batch normalisation. Prediction in bfloat16 folds it into
+        the convolutions. Layer names stay the same; the normalisation of layer ``x`` is named ``x_norm``.
     """
 
     config: type[Config]
@@ -43,12 +43,12 @@ class Architecture:
     without_normalization: Callable[[NetworkConfig], NetworkConfig] | None = None
 
     def config_of(self, network: NetworkConfig) -> Any:
-        """The config from which this architecture builds ``network``.
+        """The architecture's config for ``network``.
 
         Raises
         ------
         ModelError
-            If the settings are not those of this architecture.
+            If the settings do not belong to this architecture.
         """
         if self.config is NetworkConfig:
             return network
@@ -59,17 +59,17 @@ class Architecture:
 
 
 def unet_bytes_per_pixel(*, width: float, n_channels: int, outputs: float, precision: str) -> float:
-    """Bytes that a U-Net takes per pixel of a window.
+    """Memory of a U-Net per pixel of a window, in bytes.
 
     Parameters
     ----------
     width : float
-        Filters of the first level per pixel of the image; its tensors are the widest.
+        First-level filters per image pixel; these tensors are the largest.
     n_channels : int
-        Of the image.
+        Channels of the image.
     outputs : float
-        Values that the network answers per pixel of the image.
+        Output values per image pixel.
     precision : {"float32", "bfloat16"}
     """
     inner = 2.0 if precision == "bfloat16" else 4.0
-    return inner * _ALIVE * width + 4.0 * (n_channels + 3 * outputs)  # the answer exists thrice on its way out
+    return inner * _ALIVE * width + 4.0 * (n_channels + 3 * outputs)  # three copies of the output exist at a time

@@ -1,4 +1,4 @@
-"""All architectures by name, and networks built by them."""
+"""Registry of architectures, and the network builder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .architecture import Architecture
 if TYPE_CHECKING:
     import keras
 
-#: An architecture is one module here and one line.
+#: Each architecture is one module and one line here.
 ARCHITECTURES: Registry[Architecture] = Registry(
     "architecture",
     {
@@ -24,13 +24,13 @@ ARCHITECTURES: Registry[Architecture] = Registry(
 
 
 def build_network(network: NetworkConfig, policy: str = "float32") -> keras.Model:
-    """A network with fresh weights.
+    """Build a network with fresh weights.
 
     Parameters
     ----------
     network : NetworkConfig
     policy : {"float32", "mixed_bfloat16"}
-        Keras's dtype policy for it, whatever the global one.
+        Keras dtype policy; overrides the global one.
 
     Returns
     -------
@@ -41,9 +41,9 @@ def build_network(network: NetworkConfig, policy: str = "float32") -> keras.Mode
     Raises
     ------
     ConfigError
-        If there is no such architecture.
+        If the architecture is unknown.
     ModelError
-        If the architecture does not have such settings.
+        If the architecture does not accept the settings.
     """
     architecture = ARCHITECTURES[network.architecture]
     config = architecture.config_of(network)

@@ -1,4 +1,4 @@
-"""StarDist's U-Net, as StarDist 2D builds it; models that come from there run on it.
+"""StarDist 2D's U-Net, for models imported from StarDist.
 
 References
 ----------
@@ -23,10 +23,10 @@ _ACTIVATIONS = ("relu", "elu", "selu", "gelu", "softplus", "tanh", "sigmoid", "s
 
 @dataclass(frozen=True)
 class StarDistNetwork(Config):
-    """The settings of StarDist's ``config.json`` that shape its network, with its defaults.
+    """Network settings of StarDist's ``config.json``, with StarDist's defaults.
 
-    ``features`` is its ``net_conv_after_unet`` (0: no such layer); ``n_classes`` 0 means none.
-    Dropout is left out: it does nothing in prediction.
+    ``features`` is ``net_conv_after_unet`` (0: no such layer); ``n_classes`` 0 means none. Dropout is omitted: it has
+    no effect in prediction.
     """
 
     n_channels: int = 1
@@ -46,7 +46,7 @@ class StarDistNetwork(Config):
     features: int = 128
 
     def __post_init__(self) -> None:
-        """Bounds: a few bytes of JSON must not make us allocate a network of any size."""
+        """Bound all sizes: untrusted JSON must not allocate a huge network."""
         limits = {
             "n_channels": (1, 4096), "n_rays": (3, 4096), "n_classes": (0, 4096), "depth": (1, 8),
             "base_filters": (1, 4096), "convolutions_per_level": (1, 32), "features": (0, 4096), "expansion": (1, 16),
@@ -73,7 +73,7 @@ class StarDistNetwork(Config):
 
 
 def build_stardist_unet(network: StarDistNetwork) -> keras.Model:
-    """StarDist's U-Net with fresh weights.
+    """Build StarDist's U-Net with fresh weights.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def build_stardist_unet(network: StarDistNetwork) -> keras.Model:
     image = keras.Input((None, None, network.n_channels), name="image")
     trunk = _unet(_pool_to_grid(image, network), network)
     features = _features(trunk, "features", network)
-    single: dict[str, Any] = {"padding": "same", "dtype": "float32"}  # even where the rest is in bfloat16
+    single: dict[str, Any] = {"padding": "same", "dtype": "float32"}  # output layers stay float32 under bfloat16
     outputs = {
         "probability": layers.Conv2D(1, 1, activation="sigmoid", name="prob", **single)(features),
         "distances": layers.Conv2D(network.n_rays, 1, name="dist", **single)(features),
@@ -103,7 +103,7 @@ def build_stardist_unet(network: StarDistNetwork) -> keras.Model:
 
 
 def _pool_to_grid(x: keras.KerasTensor, network: StarDistNetwork) -> keras.KerasTensor:
-    """Convolutions and poolings from full resolution to the grid; StarDist leaves these unnamed."""
+    """Convolutions and poolings from full resolution to the grid. StarDist does not name these layers."""
     from keras import layers
 
     for step, pool in enumerate(_grid_poolings(network.grid)):
@@ -125,7 +125,7 @@ def _grid_poolings(grid: tuple[int, int]) -> Iterator[tuple[int, int]]:
 
 
 def _unet(x: keras.KerasTensor, network: StarDistNetwork) -> keras.KerasTensor:
-    """The U; the last convolution of a level going up already has the width of the next level."""
+    """The U. On the way up, the last convolution of a level already has the next level's width."""
     from keras import layers
 
     count = network.convolutions_per_level
@@ -170,9 +170,9 @@ def _features(x: keras.KerasTensor, name: str, network: StarDistNetwork) -> kera
 
 
 def visible_radius(network: StarDistNetwork) -> tuple[int, int]:
-    """How far the network sees, in pixels (y, x): the sum of what its convolutions reach.
+    """Receptive field radius in pixels (y, x), summed over the convolutions.
 
-    An estimate without Keras; :func:`starpoly.network.receptive_field.receptive_field` is the exact bound.
+    An estimate without Keras; :func:`starpoly.network.receptive_field.receptive_field` gives the exact bound.
     """
     radii = []
     for axis in (0, 1):
@@ -189,7 +189,7 @@ def visible_radius(network: StarDistNetwork) -> tuple[int, int]:
 
 
 def bytes_per_pixel(network: StarDistNetwork, precision: str) -> float:
-    """Bytes that the network takes per pixel of a window."""
+    """Memory per pixel of a window, in bytes."""
     outputs = (network.n_rays + 1 + network.n_classes) / (network.grid[0] * network.grid[1])
     return unet_bytes_per_pixel(
         width=network.base_filters, n_channels=network.n_channels, outputs=outputs, precision=precision
@@ -200,5 +200,5 @@ STARDIST_UNET = Architecture(
     config=StarDistNetwork,
     build=build_stardist_unet,
     bytes_per_pixel=bytes_per_pixel,
-    auto_bfloat16=False,  # users of StarDist know its numbers in float32
+    auto_bfloat16=False,  # keep StarDist's float32 results
 )

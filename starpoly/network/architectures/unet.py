@@ -1,7 +1,6 @@
-"""The U-Net: an image in; probability, ray distances (and class probabilities) on the grid out.
+"""U-Net that maps an image to probability, ray distances and optional class probabilities on the grid.
 
-Built functionally from labelled blocks, every layer named, with Keras operations alone, so that it
-trains and runs under any Keras backend.
+Every layer has a name. The model uses only Keras operations, so it trains and runs under any Keras backend.
 
 References
 ----------
@@ -28,7 +27,7 @@ def build_unet(config: NetworkConfig) -> keras.Model:
     Parameters
     ----------
     config : NetworkConfig
-        The network's shape.
+        Shape of the network.
 
     Returns
     -------
@@ -37,7 +36,7 @@ def build_unet(config: NetworkConfig) -> keras.Model:
         the stride, ``grid * 2**depth``. Returns a dict of float32 arrays on the grid: ``probability``
         (batch, h, w, 1), ``distances`` (batch, h, w, n_rays) in full-resolution pixels and, with
         classes, ``classes`` (batch, h, w, n_classes + 1), background first. With ``foreground_filters``,
-        ``foreground`` (batch, h, w, grid_y * grid_x): how likely each pixel of a grid cell lies in an object, row by row.
+        ``foreground`` (batch, h, w, grid_y * grid_x): foreground probability of each pixel of a grid cell, row by row.
     """
     import keras
 
@@ -58,7 +57,7 @@ def _stem(x: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
     from keras import layers
 
     if config.stem == "patch":
-        # each output pixel sees its grid cell and half a cell around it
+        # the kernel covers the grid cell and half a cell around it
         kernel = tuple(2 * step if step > 1 else config.kernel_size for step in config.grid)
         return layers.Conv2D(config.base_filters, kernel, strides=config.grid, padding="same", name="stem_patch")(x)
     step = [1, 1]
@@ -71,7 +70,7 @@ def _stem(x: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
 
 
 def _encode_decode(x: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
-    """The U: pool ``depth`` times, then come back up, joining what was seen on the way down."""
+    """The U: pool ``depth`` times, then upsample with skip connections."""
     from keras import layers
 
     seen = []
@@ -88,7 +87,7 @@ def _encode_decode(x: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTe
 
 
 def _level(x: keras.KerasTensor, filters: int, name: str, config: NetworkConfig) -> keras.KerasTensor:
-    """The convolutions of one resolution level, with a shortcut around them if residual."""
+    """Convolutions of one resolution level, with a shortcut if residual."""
     from keras import layers
 
     shortcut = x
@@ -106,7 +105,7 @@ def _level(x: keras.KerasTensor, filters: int, name: str, config: NetworkConfig)
 def convolution(
     x: keras.KerasTensor, filters: int, name: str, config: NetworkConfig, *, activate: bool = True
 ) -> keras.KerasTensor:
-    """A convolution ``name`` with its normalisation ``name_norm`` and its activation."""
+    """Convolution ``name``, normalisation ``name_norm``, activation."""
     from keras import layers
 
     normalized = config.normalization == "batch"
@@ -117,7 +116,7 @@ def convolution(
 
 
 def bytes_per_pixel(config: NetworkConfig, precision: str) -> float:
-    """Bytes that the network takes per pixel of a window."""
+    """Memory per pixel of a window, in bytes."""
     area = config.grid[0] * config.grid[1]
     return unet_bytes_per_pixel(
         width=config.base_filters / (1 if config.stem == "conv" else area),

@@ -1,1 +1,1 @@
-"""Engines, which run the network: one registry, one file for each."""
+"""Engines that run the network: one registry, one file each."""

@@ -1,7 +1,7 @@
-"""A frozen graph run by TensorFlow's C library alone, through its C interface.
+"""Run a frozen graph through TensorFlow's C API alone.
 
-Importing TensorFlow and Keras for Python takes several times as long as segmenting an image. None of it is needed to run
-a graph that exists: the C interface, which TensorFlow keeps stable, imports and runs one.
+Importing TensorFlow and Keras takes several times as long as segmenting an image. A frozen graph does not need them:
+the stable C API loads and runs it.
 
 References
 ----------
@@ -23,10 +23,10 @@ import numpy as np
 
 from ...errors import ModelError
 
-#: A ConfigProto, as bytes: GPU memory is taken as needed, operations that a device lacks go to the CPU.
+#: Serialised ConfigProto: allow GPU memory growth, and soft placement of operations on the CPU.
 SETTINGS = b"\x32\x02\x20\x018\x01"
 
-#: What the graph of a network is made of. These compute, and neither read nor write anything else; others are refused.
+#: Allowed operations. They only compute and have no side effects; graphs with others are refused.
 OPERATIONS = frozenset((
     "Add", "AddV2", "AvgPool", "BiasAdd", "Cast", "ClipByValue", "ConcatV2", "Const", "Conv2D",
     "DepthwiseConv2dNative", "Elu", "Exp", "ExpandDims", "FusedBatchNormV3", "Identity", "LeakyRelu", "Maximum",
@@ -41,7 +41,7 @@ _NAMES = {"linux": "libtensorflow_cc.so.2", "darwin": "libtensorflow_cc.2.dylib"
 
 
 def library_path() -> Path | None:
-    """Where the C library of the installed TensorFlow lies; None without one that is known to be whole."""
+    """Path of the installed TensorFlow's C library; None if it is missing or incomplete."""
     name = _NAMES.get(sys.platform)
     spec = importlib.util.find_spec("tensorflow") if name else None
     folders = list(spec.submodule_search_locations or ()) if spec else []
@@ -114,21 +114,21 @@ class Session:
         return b"GPU" in kinds
 
     def load(self, graph: bytes, input_name: str, output_names: Sequence[str]) -> None:
-        """Take a frozen graph.
+        """Load a frozen graph.
 
         Parameters
         ----------
         graph : bytes
             A serialised GraphDef.
         input_name : str
-            The tensor that takes a batch, such as ``batch:0``; float32.
+            Input tensor, such as ``batch:0``; float32.
         output_names : sequence of str
-            The tensors that :meth:`run` returns; float32.
+            Output tensors of :meth:`run`; float32.
 
         Raises
         ------
         ModelError
-            If it is no graph, has an operation that a network does not need, or lacks a tensor.
+            If it is no graph, has a forbidden operation, or lacks a tensor.
         """
         tf = self._tf
         buffer, options = tf.TF_NewBufferFromString(graph, len(graph)), tf.TF_NewImportGraphDefOptions()
@@ -144,7 +144,7 @@ class Session:
         self._outputs = (_Output * len(output_names))(*(self._tensor(name) for name in output_names))
 
     def run(self, batch: np.ndarray) -> list[np.ndarray]:
-        """What the graph says about a batch.
+        """Run the graph on a batch.
 
         Parameters
         ----------
@@ -158,9 +158,9 @@ class Session:
         Raises
         ------
         MemoryError
-            If the device's memory does not suffice.
+            If the device runs out of memory.
         ModelError
-            For any other refusal.
+            For any other error.
         """
         if not self._outputs:
             raise ModelError("expected a session with a graph, got one without; load one first")
@@ -182,7 +182,7 @@ class Session:
         return [_as_array(tf, int(output or 0)) for output in outputs]
 
     def _operations(self) -> set[str]:
-        """Kinds of the graph's operations."""
+        """Operation types of the graph."""
         position, kinds = c_size_t(0), set()
         while operation := self._tf.TF_GraphNextOperation(self._graph, byref(position)):
             kinds.add(self._tf.TF_OperationOpType(operation).decode())
@@ -248,18 +248,18 @@ _SIGNATURES: dict[str, tuple] = {
 
 
 def _load_beside_python(path: Path) -> None:
-    """Load a library without holding Python's lock, which ``ctypes.CDLL`` does; other threads go on meanwhile."""
+    """Load a library with the GIL released, so other threads continue; ``ctypes.CDLL`` holds it."""
     try:
         open_library = ctypes.CDLL(None).dlopen
     except (OSError, AttributeError, TypeError):
         return
     open_library.restype, open_library.argtypes = c_void_p, (c_char_p, c_int)
-    open_library(bytes(path), 2)  # RTLD_NOW; whatever is wrong is said when ctypes opens it
+    open_library(bytes(path), 2)  # RTLD_NOW; ctypes reports errors on opening
 
 
 @contextmanager
 def _checked(tf: ctypes.CDLL, what: str = "a network") -> Iterator[int]:
-    """A status to hand to a function; raises what it says."""
+    """A TF_Status argument; raises its error."""
     status = tf.TF_NewStatus()
     try:
         yield status
@@ -274,7 +274,7 @@ def _checked(tf: ctypes.CDLL, what: str = "a network") -> Iterator[int]:
 
 
 def _as_array(tf: ctypes.CDLL, tensor: int) -> np.ndarray:
-    """A float32 tensor as an array over its memory, which lives as long as the array."""
+    """View a float32 tensor as an array without a copy; the array keeps the tensor alive."""
     shape = tuple(tf.TF_Dim(tensor, axis) for axis in range(tf.TF_NumDims(tensor)))
     size = tf.TF_TensorByteSize(tensor)
     if not size:

@@ -1,4 +1,4 @@
-"""What an engine is: something that runs a network."""
+"""Interface of an engine: opens and runs a network."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ import numpy as np
 from .frozen_graph import NetworkGeometry
 from .source import NetworkSource
 
-#: Runs a network: float32 (batch, y, x, n_channels) to the arrays of its heads.
+#: Maps float32 (batch, y, x, n_channels) to one array per head.
 Run = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
 class RunningNetwork:
-    """A network that an engine has opened.
+    """A network opened by an engine.
 
-    ``run`` may be called from several threads, and raises MemoryError where the device's memory does not suffice.
-    ``precision`` is the one in effect. ``weights_digest`` is the SHA-256 of the weights as numbers, empty where the
-    engine did not need it.
+    ``run`` is thread-safe and raises MemoryError if the device runs out of memory. ``precision`` is the effective one.
+    ``weights_digest`` is the SHA-256 of the weights as numbers; empty if the engine did not compute it.
     """
 
     run: Run
@@ -31,10 +30,10 @@ class RunningNetwork:
 
 
 class Engine(Protocol):
-    """A library that runs networks. Its module imports that library inside functions.
+    """A library that runs networks. Its module imports the library inside functions.
 
-    ``packages`` are those it needs beside starpoly's own; the extra ``extra`` installs them. ``bfloat16`` tells whether
-    it computes in bfloat16.
+    ``packages`` lists required packages; the extra ``extra`` installs them. ``bfloat16`` tells whether the engine
+    supports bfloat16.
     """
 
     title: str
@@ -50,11 +49,11 @@ class Engine(Protocol):
         source : NetworkSource
         precision : {"auto", "float32", "bfloat16"}
         make : bool
-            Make what the engine needs, such as a frozen graph. False: open only what can start at once.
+            Create missing files such as a frozen graph. False: open only what starts at once.
 
         Returns
         -------
         RunningNetwork or None
-            None where this engine cannot run the network here.
+            None if this engine cannot run the network on this machine.
         """
         ...

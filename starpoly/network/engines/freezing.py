@@ -1,9 +1,8 @@
-"""Serving under TensorFlow: one frozen graph for images of any size.
+"""Freeze a network into one TensorFlow graph for images of any size.
 
-The weights become constants of a graph with training=False, so that TensorFlow fuses convolutions
-with what follows them. The height and width stay open: measured, that is as fast as a graph for a
-fixed size and gives the same bits, and nothing is traced or optimised anew when the size changes. On
-a CPU it costs half of ``model.predict``, and a session less memory than a function.
+The weights become constants of a graph with training=False, so TensorFlow fuses convolutions with the following
+operations. Height and width stay dynamic: this is as fast as a fixed size (measured), gives the same bits and needs no
+retracing. On a CPU the graph takes half the time of ``model.predict``; a session needs less memory than a function.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from .frozen_graph import FrozenGraph
 
 @dataclass(frozen=True)
 class Frozen:
-    """A frozen function that is called with a batch and may be written down."""
+    """A callable frozen function, exportable as a graph."""
 
     _function: Any
     _names: list[str]
@@ -36,7 +35,7 @@ class Frozen:
             raise MemoryError(f"the device has no memory for a network window of shape {batch.shape}") from error
 
     def graph(self) -> FrozenGraph | None:
-        """The graph, to be run elsewhere; None where it holds what is not run there."""
+        """The graph for other engines; None if it holds operations they refuse."""
         if not {operation.type for operation in self._function.graph.get_operations()} <= OPERATIONS:
             return None
         outputs = {name: output.name for name, output in zip(self._names, self._function.outputs, strict=True)}
@@ -45,7 +44,7 @@ class Frozen:
 
 
 def freeze(function: Callable[..., dict], n_channels: int) -> Frozen:
-    """Trace ``function`` once and freeze the variables it reads.
+    """Trace ``function`` once and freeze its variables.
 
     Parameters
     ----------
@@ -57,8 +56,7 @@ def freeze(function: Callable[..., dict], n_channels: int) -> Frozen:
     Returns
     -------
     Frozen
-        Numpy in, dict of numpy arrays out; may be called from several threads. Raises MemoryError
-        when the device's memory does not suffice.
+        Maps a numpy array to a dict of numpy arrays. Thread-safe. Raises MemoryError if the device runs out of memory.
     """
     _grow_gpu_memory()
     signature = [tf.TensorSpec((None, None, None, n_channels), tf.float32)]
@@ -79,7 +77,7 @@ def has_gpu() -> bool:
 
 
 def _grow_gpu_memory() -> None:
-    """Take GPU memory as needed rather than all of it; too late, and no harm, once a GPU is in use."""
+    """Allocate GPU memory on demand instead of all at once; no effect once a GPU is in use."""
     for device in tf.config.list_physical_devices("GPU"):
         with contextlib.suppress(RuntimeError, ValueError):
             tf.config.experimental.set_memory_growth(device, True)

@@ -1,7 +1,7 @@
-"""A network as one frozen graph, in one file: what serving needs, and nothing of Keras.
+"""File format of a frozen network, independent of Keras.
 
-The first line of the file is JSON (what the graph is, its SHA-256), the rest the serialised graph. Nothing in it executes
-when it is read; what a graph may hold is checked where it is run (:mod:`starpoly.network.engines.c_library`).
+The first line is JSON (description and SHA-256 of the graph); the rest is the serialised graph. Reading executes
+nothing. :mod:`starpoly.network.engines.c_library` checks the graph's operations before running it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LARGEST_HEADER = 2**16
 
 @dataclass(frozen=True)
 class NetworkGeometry:
-    """Radius of the receptive field, total stride and output spacing, each in pixels (y, x)."""
+    """Receptive field radius, total stride and output spacing, each in pixels (y, x)."""
 
     radius: tuple[int, int]
     stride: tuple[int, int]
@@ -29,10 +29,10 @@ class NetworkGeometry:
 
 @dataclass(frozen=True)
 class FrozenGraph:
-    """A serialised GraphDef, or ONNX model, with its weights as constants, and the names of its tensors.
+    """A serialised GraphDef or ONNX model with constant weights, and its tensor names.
 
-    ``input_name`` takes the batch; ``output_names`` are the outputs by the names of their heads; all are float32.
-    ``tensorflow`` is the version that wrote it.
+    ``input_name`` is the batch; ``output_names`` maps head names to outputs. All tensors are float32. ``tensorflow`` is
+    the version of the writer.
     """
 
     content: bytes
@@ -43,7 +43,7 @@ class FrozenGraph:
 
 @dataclass(frozen=True)
 class FrozenNetwork:
-    """A graph, and what else is known of its network.
+    """A graph with the properties of its network.
 
     ``weights_digest`` is the SHA-256 of the weights as numbers.
     """
@@ -73,7 +73,7 @@ class FrozenNetwork:
         Raises
         ------
         ModelError
-            If it is not such a file, or damaged.
+            If the file has another format or is damaged.
         OSError
             If it cannot be read.
         """

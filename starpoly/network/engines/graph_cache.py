@@ -1,8 +1,7 @@
-"""The cache of frozen networks, in the user's cache folder.
+"""Cache of frozen networks, in the user's cache folder.
 
-The name of a file is a hash of everything the graph follows from: the model's description, its weights, the precision,
-and the code of :mod:`starpoly.network`. Files that cannot be used are made anew; a folder that cannot be written only
-costs time.
+A file's name is a hash of everything the graph depends on: model description, weights, precision and the code of
+:mod:`starpoly.network`. Unusable files are replaced. Without a writable folder, starpoly runs without the cache.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ from .frozen_graph import FrozenNetwork
 
 _log = logging.getLogger(__name__)
 
-#: files; the newest stay
+#: maximum number of files; the oldest are removed
 _MOST = 16
 _ENDING = ".graph"
-#: parts of a model's description that its graph depends on
+#: fields of the model description that affect the graph
 _DECISIVE = ("network", "max_distance", "refine_outlines", "stardist")
 
 
@@ -40,20 +39,20 @@ def cache_folder() -> Path:
 
 
 def key_of(spec: ModelSpec, checksum: str, precision: str, form: str = "tensorflow") -> str:
-    """Name of the frozen network of a model.
+    """Cache name of a model's frozen network.
 
     Parameters
     ----------
     spec : ModelSpec
     checksum : str
-        SHA-256 of the file of its weights.
+        SHA-256 of the weights file.
     precision : {"float32", "bfloat16"}
     form : {"tensorflow", "onnx"}
-        Kind of graph.
+        Graph format.
     """
     described = {name: value for name, value in spec.to_dict().items() if name in _DECISIVE}
     library = library_path()
-    size = "" if library is None else str(library.stat().st_size)  # installations of several TensorFlows share a cache
+    size = "" if library is None else str(library.stat().st_size)  # several TensorFlow installations share a cache
     parts = [
         __version__,
         _code(),
@@ -67,7 +66,7 @@ def key_of(spec: ModelSpec, checksum: str, precision: str, form: str = "tensorfl
 
 
 def find(key: str) -> FrozenNetwork | None:
-    """The network of that name, if there is one that is whole."""
+    """Read a network from the cache; None if it is missing or damaged."""
     path = _path(key)
     try:
         return FrozenNetwork.read(path)
@@ -79,7 +78,7 @@ def find(key: str) -> FrozenNetwork | None:
 
 
 def keep(key: str, network: FrozenNetwork) -> None:
-    """Put a network into the cache, if that can be written, and remove the oldest of too many."""
+    """Store a network in the cache if it is writable; remove the oldest files above the limit."""
     path = _path(key)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,7 +97,7 @@ def _path(key: str) -> Path:
 
 @cache
 def _code() -> str:
-    """Hash of the code that builds and freezes networks: all of ``network/``."""
+    """Hash of the code in ``network/``, which builds and freezes networks."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parents[1].rglob("*.py")):
         digest.update(path.read_bytes())

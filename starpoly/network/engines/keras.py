@@ -1,4 +1,4 @@
-"""Keras as an engine: layer by layer, under whichever backend."""
+"""Keras engine: runs the model under any backend."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .source import NetworkSource
 
 
 class Keras:
-    """Runs the Keras model itself."""
+    """Runs the Keras model directly."""
 
     title, packages, extra, bfloat16 = "Keras", (), "", True
 
@@ -31,7 +31,7 @@ class Keras:
 
 
 def _bfloat16_is_fast(backend: str) -> bool:
-    """Whether it is known to be, with this backend on this device."""
+    """Whether bfloat16 is known to be fast with this backend on this device."""
     if backend != "tensorflow" or not cpu_has_bfloat16():
         return False
     from .freezing import has_gpu

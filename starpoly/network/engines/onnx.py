@@ -1,6 +1,6 @@
-"""Serving by ONNX Runtime: the frozen graph of the network as an ONNX model, on a GPU where ``onnxruntime-gpu`` finds one.
+"""ONNX Runtime engine: runs the frozen graph as an ONNX model, on a GPU with ``onnxruntime-gpu``.
 
-One session is for windows of any shape. Convolutions in bfloat16 are not to be had from it on CPUs.
+One session serves windows of any shape. ONNX Runtime has no bfloat16 convolutions on CPUs.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from .source import NetworkSource
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _ONLY_ERRORS = 3
-#: of the graph in the cache
+#: graph format in the cache
 _FORM = "onnx"
-#: a window of a new shape is not to wait until every algorithm has been tried
+#: fast algorithm choice: an exhaustive search would delay each new window shape
 _CUDA_SETTINGS = {"cudnn_conv_algo_search": "HEURISTIC"}
 
 
 class OnnxNetwork:
-    """A network as an ONNX model: a batch in, a dict of arrays out. May be called from several threads.
+    """An ONNX model that maps a batch to a dict of arrays. Thread-safe.
 
     Parameters
     ----------
@@ -46,11 +46,11 @@ class OnnxNetwork:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _ONLY_ERRORS
         options.intra_op_num_threads = n_threads()
-        # threads that wait for work leave the processors to those of the geometry
+        # idle threads must not spin: geometry threads need the CPUs
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = onnxruntime.InferenceSession(graph.content, options, providers=_providers())
-        except Exception as error:  # its exceptions have no base of their own
+        except Exception as error:  # ONNX Runtime's exceptions share no base class
             raise ModelError(
                 f"engine: expected a network that ONNX Runtime can run, got {_line(error)}; use tensorflow"
             ) from error
@@ -66,12 +66,12 @@ class OnnxNetwork:
 
 
 def _providers() -> list[Any]:
-    """What is to compute, the first that can: a GPU where this ONNX Runtime is made for one, and the CPU."""
+    """Execution providers in order of preference: a GPU if this ONNX Runtime supports it, then the CPU."""
     import onnxruntime
 
     if _CUDA not in onnxruntime.get_available_providers():
         return [_CPU]
-    # finds CUDA among Python's packages; what it does not find it prints, and the CPU computes
+    # loads CUDA from Python packages; prints missing libraries, then the CPU computes
     with contextlib.redirect_stdout(io.StringIO()):
         onnxruntime.preload_dlls()
     return [(_CUDA, _CUDA_SETTINGS), _CPU]
@@ -82,7 +82,7 @@ def _line(error: Exception) -> str:
 
 
 class OnnxRuntime:
-    """Runs the frozen graph as an ONNX model, which the cache keeps, too."""
+    """Runs the frozen graph as an ONNX model, also cached."""
 
     title, packages, extra, bfloat16 = "ONNX Runtime", ("onnxruntime", "tf2onnx"), "onnx", False
 

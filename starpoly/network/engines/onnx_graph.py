@@ -1,4 +1,4 @@
-"""A frozen graph of TensorFlow as an ONNX model, by tf2onnx."""
+"""Convert a frozen TensorFlow graph to ONNX with tf2onnx."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ...errors import ModelError
 from ..quiet import quiet_import
 from .frozen_graph import FrozenGraph
 
-#: ONNX's version of operations: ONNX Runtime has known it since 1.14.
+#: ONNX opset version, supported since ONNX Runtime 1.14.
 _OPERATIONS = 18
 
 
 def to_onnx(graph: FrozenGraph) -> FrozenGraph:
-    """The same network as an ONNX model.
+    """Convert a network to an ONNX model.
 
     Parameters
     ----------
@@ -26,12 +26,12 @@ def to_onnx(graph: FrozenGraph) -> FrozenGraph:
     Returns
     -------
     FrozenGraph
-        With the model instead of the GraphDef; its tensors have the same names.
+        Holds the ONNX model instead of the GraphDef. Tensor names stay the same.
 
     Raises
     ------
     ModelError
-        If there are operations that tf2onnx does not know.
+        If tf2onnx does not support an operation.
     """
     quiet_import()
     from tensorflow.core.framework.graph_pb2 import GraphDef
@@ -46,7 +46,7 @@ def to_onnx(graph: FrozenGraph) -> FrozenGraph:
                 output_names=list(graph.output_names.values()),
                 opset=_OPERATIONS,
             )
-        except Exception as error:  # whatever a converter raises
+        except Exception as error:  # the converter raises many types
             reason = " ".join(str(error).split())[:300]
             raise ModelError(
                 f"engine: expected a network that tf2onnx can convert, got {reason}; use tensorflow"
@@ -56,7 +56,7 @@ def to_onnx(graph: FrozenGraph) -> FrozenGraph:
 
 @contextmanager
 def _without_notes() -> Iterator[None]:
-    """Without what tf2onnx and TensorFlow log about names of theirs that are old."""
+    """Silence deprecation messages of tf2onnx and TensorFlow."""
     loggers = [logging.getLogger(name) for name in ("tensorflow", "tf2onnx")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -1,10 +1,9 @@
-"""Serving by OpenVINO: the frozen graph of the network, compiled for the shapes of windows that come often.
+"""OpenVINO engine: runs the frozen graph, compiled for frequent window shapes.
 
-OpenVINO keeps images in the layout that its convolutions like from one to the next, and joins what follows a convolution
-to it, which TensorFlow does for some operations only. In bfloat16 it takes about eight tenths of TensorFlow's time. It is
-fastest compiled for one shape of window, but compiling takes as long as one or two megapixels do. So windows of a new shape
-go through a network for any shape, which is up to half slower, until that has cost about as much as compiling does. Both are
-made of the same kernels and give the same bits.
+OpenVINO keeps its preferred memory layout between convolutions and fuses more operations than TensorFlow. In bfloat16
+it takes about eight tenths of TensorFlow's time. Static shapes are fastest, but compiling takes as long as one or two
+megapixels. So a new window shape first runs on a dynamic-shape network, up to half slower. It is compiled once the
+extra cost equals that of compiling. Both use the same kernels and give the same bits.
 """
 
 from __future__ import annotations
@@ -25,23 +24,23 @@ from .engine import RunningNetwork
 from .frozen_graph import FrozenGraph
 from .source import NetworkSource
 
-#: Shapes of windows that stay compiled; an image needs one.
+#: Number of window shapes kept compiled. An image needs one.
 _SHAPES = 4
-#: Requests that are kept to be used again: their memory need not be had from the system anew.
+#: Number of requests kept for reuse, which saves memory allocation.
 _REQUESTS = 3
-#: After so many pixels of one shape it is compiled for.
+#: Pixels of one window shape before it is compiled.
 _WORTHWHILE = 2**21
 
 
 class OpenVinoNetwork:
-    """A frozen network: a batch in, a dict of arrays out. May be called from several threads.
+    """A compiled network that maps a batch to a dict of arrays. Thread-safe.
 
     Parameters
     ----------
     graph : FrozenGraph
-        In float32.
+        The float32 graph.
     precision : {"float32", "bfloat16"}
-        In which numbers it is to compute; in float32 answers differ from TensorFlow's by rounding.
+        Arithmetic. In float32, results differ from TensorFlow's by rounding.
 
     Raises
     ------
@@ -61,7 +60,7 @@ class OpenVinoNetwork:
         self._networks: OrderedDict[tuple[int, ...], Any] = OrderedDict()
         self._for_any: Any = None
         self._pixels: Counter[tuple[int, ...]] = Counter()
-        # network, request, and what it answered
+        # network, request and its output
         self._used: deque[tuple[Any, Any, list[weakref.ref]]] = deque(maxlen=_REQUESTS)
         self._lock = Lock()
         try:
@@ -89,7 +88,7 @@ class OpenVinoNetwork:
         return answers
 
     def _request(self, network: Any) -> Any:
-        """A request in whose memory there is no answer that is still looked at: answers are not copied."""
+        """A request whose output memory is no longer referenced. Outputs are not copied."""
         for used in self._used:
             if used[0] is network and not any(answer() is not None for answer in used[2]):
                 self._used.remove(used)
@@ -112,7 +111,7 @@ class OpenVinoNetwork:
         return self._networks[shape]
 
     def _compile(self, shape: tuple[int, ...]) -> Any:
-        """The network for windows of a shape; -1 stands for any length."""
+        """Compile the network for a window shape; -1 means any length."""
         model = self._model.clone()
         model.reshape({model.inputs[0]: list(shape)})
         return self._core.compile_model(model, "CPU", self._settings)
@@ -123,7 +122,7 @@ def _line(error: Exception) -> str:
 
 
 class OpenVino:
-    """Runs the frozen graph in float32, or lowers it to bfloat16 itself."""
+    """Runs the frozen float32 graph; OpenVINO itself lowers it to bfloat16."""
 
     title, packages, extra, bfloat16 = "OpenVINO", ("openvino",), "fast", True
 

@@ -1,4 +1,4 @@
-"""All engines by name, and the one that runs a network."""
+"""Registry of engines, and the choice of one for a network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..registry import Registry
 from .engine import Engine, RunningNetwork
 from .source import NetworkSource
 
-#: An engine is one module here and one line.
+#: Each engine is one module and one line here.
 ENGINES: Registry[Engine] = Registry(
     "engine",
     {
@@ -20,17 +20,17 @@ ENGINES: Registry[Engine] = Registry(
         "onnx": f"{__package__}.onnx:ONNX",
     },
 )
-#: Engines that are tried in turn for one that is asked for: the first starts fastest, the last runs everywhere.
+#: Engines tried in turn for a requested one. The first starts fastest; the last runs everywhere.
 _TRIED = {"tensorflow": ("tensorflow_c", "tensorflow", "keras")}
 
 
 def is_installed(engine: str) -> bool:
-    """Whether the packages of an engine of this name are there."""
+    """Whether the packages of an engine are installed."""
     return all(find_spec(package) is not None for package in ENGINES[engine].packages)
 
 
 def check_engine(wanted: str, precision: str = "auto") -> None:
-    """Check that an engine exists, is installed, and computes in a precision.
+    """Check that an engine exists, is installed and supports a precision.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def check_engine(wanted: str, precision: str = "auto") -> None:
     Raises
     ------
     ConfigError
-        If it does not.
+        If one of these fails.
     """
     engine = ENGINES[wanted]
     if not is_installed(wanted):
@@ -57,9 +57,8 @@ def check_engine(wanted: str, precision: str = "auto") -> None:
 def open_network(source: NetworkSource, engine: str, precision: str) -> RunningNetwork:
     """Open a network with an engine.
 
-    "tensorflow" stands for TensorFlow's C library where the cache has the network as a frozen graph, which needs
-    neither Keras nor TensorFlow to be imported; else for TensorFlow, which gives the same bits; and for Keras where
-    its backend is another.
+    "tensorflow" means TensorFlow's C library if the cache holds a frozen graph: that needs no import of Keras or
+    TensorFlow. Otherwise it means TensorFlow, with the same bits, or Keras under another backend.
 
     Parameters
     ----------

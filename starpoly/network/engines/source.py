@@ -1,4 +1,4 @@
-"""A network that is to run: its description, and its weights on disk or in a Keras model."""
+"""Input of an engine: a model description with weights on disk or in a Keras model."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 
 class NetworkSource:
-    """What an engine opens.
+    """The network for an engine to open.
 
     Parameters
     ----------
     spec : ModelSpec
     weights : Path, optional
-        File of the weights, in a model folder.
+        Weights file in a model folder.
     model : keras.Model, optional
-        The network; without it, it is read from the folder when an engine needs it.
+        The network. Default: read from the folder on demand.
     """
 
     def __init__(self, spec: ModelSpec, *, weights: Path | None = None, model: keras.Model | None = None) -> None:
@@ -45,7 +45,7 @@ class NetworkSource:
 
     @cached_property
     def checksum(self) -> str:
-        """SHA-256 of the file of weights when it was first needed; empty without a file."""
+        """SHA-256 of the weights file at first use; empty without a file."""
         return "" if self.weights is None else sha256_of(self.weights)
 
     @property
@@ -55,7 +55,7 @@ class NetworkSource:
         Raises
         ------
         ModelError
-            If the folder changed since.
+            If the folder has changed since.
         """
         if self._model is None and self.weights is not None:
             folder = self.weights.parent
@@ -74,12 +74,12 @@ class NetworkSource:
         return digest.hexdigest()
 
     def choose_precision(self, wanted: str, *, fast: bool) -> str:
-        """The precision to compute in, see :func:`starpoly.network.precision.choose_precision`."""
+        """The effective precision, see :func:`starpoly.network.precision.choose_precision`."""
         known = ARCHITECTURES[self.spec.network.architecture].auto_bfloat16
         return choose_precision(wanted, foreign=not known, fast=fast)
 
     def find_frozen(self, precision: str, form: str = "tensorflow") -> FrozenNetwork | None:
-        """The network as a frozen graph, if the cache has it."""
+        """The frozen graph from the cache, or None."""
         return None if self.weights is None else graph_cache.find(self._key(precision, form))
 
     def keep_frozen(

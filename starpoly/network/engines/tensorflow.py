@@ -1,7 +1,7 @@
-"""TensorFlow as an engine: the network traced once, frozen, and run by a session.
+"""TensorFlow engine: traces the network once, freezes it and runs it in a session.
 
-The frozen graph goes to the cache, so that later processes start without Keras
-(:mod:`starpoly.network.engines.tensorflow_c`) and other engines can run it.
+The engine caches the frozen graph. Later processes start without Keras (:mod:`starpoly.network.engines.tensorflow_c`),
+and other engines can run it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class TensorFlow:
     title, packages, extra, bfloat16 = "TensorFlow", (), "", True
 
     def open(self, source: NetworkSource, precision: str, *, make: bool = True) -> RunningNetwork | None:
-        """See :meth:`starpoly.network.engines.engine.Engine.open`; None under another backend of Keras."""
+        """See :meth:`starpoly.network.engines.engine.Engine.open`; None under another Keras backend."""
         if quiet_import().backend.backend() != "tensorflow":
             return None
         from .freezing import has_gpu
@@ -36,7 +36,7 @@ class TensorFlow:
 
 
 def frozen_network(source: NetworkSource, precision: str = "float32") -> FrozenNetwork:
-    """A network as TensorFlow's frozen graph, from the cache or made now, for another engine.
+    """Get or create a network's frozen graph, for another engine.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def frozen_network(source: NetworkSource, precision: str = "float32") -> FrozenN
 
 
 def _freeze(source: NetworkSource, precision: str) -> tuple[RunningNetwork, FrozenNetwork | None]:
-    """The network in a session; and as a graph, kept in the cache, where it comes from a folder and can run elsewhere."""
+    """Freeze the network into a session. Also cache the graph if it comes from a folder and other engines accept it."""
     from ..bounded import bounded_in
     from ..receptive_field import network_geometry
     from .freezing import freeze

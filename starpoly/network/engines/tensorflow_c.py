@@ -1,8 +1,8 @@
-"""TensorFlow's C library as an engine: a frozen graph, run without importing Keras or TensorFlow.
+"""Engine on TensorFlow's C library: runs a frozen graph without importing Keras or TensorFlow.
 
-Importing Keras and TensorFlow, building layers and tracing them takes most of the time from the start of a process to the
-labels of one image, and leads to the same graph each time. The cache holds that graph
-(:mod:`starpoly.network.engines.graph_cache`). ``STARPOLY_SERVING=keras`` passes this engine over unless it is asked for.
+Importing Keras and TensorFlow, building layers and tracing takes most of the time to segment one image, and gives the
+same graph each time. The cache holds that graph (:mod:`starpoly.network.engines.graph_cache`).
+``STARPOLY_SERVING=keras`` disables this engine unless it is requested by name.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SessionNetwork:
-    """A frozen network in a session: a batch in, a dict of arrays out. May be called from several threads."""
+    """A frozen network in a session; maps a batch to a dict of arrays. Thread-safe."""
 
     network: FrozenNetwork
     session: Session
@@ -39,13 +39,13 @@ class SessionNetwork:
 
 
 class TensorFlowC:
-    """Runs frozen graphs by TensorFlow's C interface."""
+    """Runs frozen graphs through TensorFlow's C API."""
 
     title, packages, extra, bfloat16 = "TensorFlow's C library", (), "", True
 
     def open(self, source: NetworkSource, precision: str, *, make: bool = True) -> RunningNetwork | None:
         """See :meth:`starpoly.network.engines.engine.Engine.open`; None without the library."""
-        # whether a GPU computes is known once the library is loaded: worthwhile only if there is a graph to run
+        # only the loaded library tells whether a GPU computes; load it only if the cache has a graph
         possible = [source.choose_precision(precision, fast=fast) for fast in (cpu_has_bfloat16(), False)]
         path = library_path()
         if path is None or (not make and not _is_wanted()):
@@ -82,12 +82,12 @@ def _made(source: NetworkSource, precision: str) -> FrozenNetwork:
 
 
 def _is_wanted() -> bool:
-    """Whether to run frozen graphs where the user asked for TensorFlow alone."""
+    """Whether the request "tensorflow" may run a frozen graph."""
     return _backend() == "tensorflow" and os.environ.get("STARPOLY_SERVING") != "keras"
 
 
 def _backend() -> str:
-    """Keras's backend, without importing Keras where it is not there yet."""
+    """Keras's backend, without importing Keras."""
     if keras := sys.modules.get("keras"):
         return keras.backend.backend()
     if named := os.environ.get("KERAS_BACKEND"):

@@ -1,1 +1,1 @@
-"""Heads, the outputs of the network: one registry, one file for each."""
+"""Heads, the outputs of the network: one registry, one file each."""

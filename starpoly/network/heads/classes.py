@@ -1,4 +1,4 @@
-"""The class of the object at each grid point."""
+"""Class head: class of the object at each grid point."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far the object's boundary is along each ray, in full-resolution pixels."""
+"""Distance head: distance to the object's boundary along each ray, in full-resolution pixels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .label_patch import LabelPatch
 if TYPE_CHECKING:
     import keras
 
-#: pixels; no polygon shrinks to a point. StarDist's bound, kept so that its models give the same numbers.
+#: smallest distance in pixels: no polygon shrinks to a point. StarDist's bound, so its models give the same results.
 MIN_DISTANCE = 1e-3
 
 
@@ -34,7 +34,7 @@ class Distances(Head):
     def build(self, features: Features, network: NetworkConfig) -> keras.KerasTensor:
         from keras import layers
 
-        # linear output 1 is softplus 1.31: objects start at a believable size
+        # bias 1 gives softplus 1.31: objects start at a plausible size
         rays = layers.Conv2D(
             network.n_rays, 1, padding="same", activation=network.distance_activation, bias_initializer="ones",
             name="distance_rays", dtype="float32",

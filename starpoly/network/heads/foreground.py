@@ -1,4 +1,4 @@
-"""How likely each pixel, not only those on the grid, lies in an object."""
+"""Foreground head: foreground probability of every pixel, not only on the grid."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from .label_patch import LabelPatch
 if TYPE_CHECKING:
     import keras
 
-#: A pixel at most this far, in pixels, from foreground and from background ...
+#: Pixels within this distance, in pixels, of both foreground and background ...
 BOUNDARY_PIXELS = 3
-#: ... counts as much as so many others: outlines end there.
+#: ... get this weight, as they define the outline.
 NEAR_BOUNDARY = 4.0
 
 
 class Foreground(Head):
-    """A channel per pixel of a grid cell, row by row, as in sub-pixel convolution (Shi et al., CVPR 2016).
+    """One channel per pixel of a grid cell, row by row, as in sub-pixel convolution (Shi et al., CVPR 2016).
 
-    The target is ``[foreground ..., weights ...]``. A pixel near a boundary weighs :data:`NEAR_BOUNDARY`, an ignored one 0,
-    any other 1.
+    The target is ``[foreground ..., weights ...]``. The weight is :data:`NEAR_BOUNDARY` near boundaries, 0 for ignored
+    pixels and 1 elsewhere.
     """
 
     name = "foreground"
@@ -59,7 +59,7 @@ class Foreground(Head):
     def realign(
         self, values: NDArray, symmetry: Symmetry, grid: tuple[int, int]
     ) -> tuple[NDArray, NDArray[np.float32] | int]:
-        """Pixel by pixel: those of a cell lie on the other side of its grid point in a mirror image."""
+        """Undo a symmetry pixel by pixel: a mirror image swaps the sides of a cell."""
         if symmetry == Symmetry():
             return values, 1
         pixels = np.stack([to_pixels(cells, grid) for cells in values])

@@ -1,4 +1,4 @@
-"""What a head is: one output of the network, from its layers to its target, its loss and its symmetry."""
+"""Interface of a head: layers, target, loss and symmetry of one output."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .label_patch import LabelPatch
 if TYPE_CHECKING:
     import keras
 
-#: Target and prediction, packed as :meth:`Head.fill_target` says, to a number.
+#: Maps target and prediction, packed as in :meth:`Head.fill_target`, to a number.
 Loss = Callable[[Any, Any], Any]
 
 
 @dataclass(frozen=True)
 class Features:
-    """Feature maps on the grid: ``decoded`` as they leave the U, ``shared`` after the layer that most heads share."""
+    """Feature maps on the grid: ``decoded`` after the U, ``shared`` after the layer common to most heads."""
 
     decoded: keras.KerasTensor
     shared: keras.KerasTensor
@@ -35,37 +35,37 @@ class Head(ABC):
     Attributes
     ----------
     name : str
-        Of the output and of its last layer.
+        Name of the output and of its last layer.
     """
 
     name: str
 
     @abstractmethod
     def channels(self, network: NetworkConfig) -> int:
-        """How many values the head answers per grid point; 0 for a network without it."""
+        """Number of output channels; 0 for a network without this head."""
 
     @abstractmethod
     def build(self, features: Features, network: NetworkConfig) -> keras.KerasTensor:
-        """Add the head's layers; they compute in float32, whatever the others do."""
+        """Add the head's layers, always in float32."""
 
     @abstractmethod
     def fill_target(self, patch: LabelPatch, out: NDArray[np.float32]) -> None:
-        """Write the target of a label patch to ``out`` (h, w, ``target_channels``), values and weights as the loss takes them."""
+        """Write target values and weights of a label patch to ``out`` (h, w, ``target_channels``)."""
 
     @abstractmethod
     def loss(self, network: NetworkConfig, training: TrainingConfig) -> Loss:
         """The loss of a batch."""
 
     def target_channels(self, network: NetworkConfig) -> int:
-        """Values and weights per grid point of the target."""
+        """Number of target channels: values and weights."""
         return self.channels(network) + 1
 
     def bound(self, values: Any, spec: ModelSpec) -> Any:
-        """What leaves the network, as :class:`~starpoly.network.DenseOutput` has it; a Keras tensor."""
+        """The output as a Keras tensor, in the layout of :class:`~starpoly.network.DenseOutput`."""
         return values
 
     def realign(self, values: NDArray, symmetry: Symmetry, grid: tuple[int, int]) -> tuple[NDArray, NDArray | int]:
-        """An answer for windows seen through a symmetry, as the answer for the windows as they are.
+        """Transform the output for symmetric windows back to the original windows.
 
         Parameters
         ----------
@@ -76,8 +76,8 @@ class Head(ABC):
         Returns
         -------
         values : array
-            Where they belong.
+            Output in the original orientation.
         seen : array or int
-            1 where there is an answer and 0 where the symmetry left none, to be broadcast over ``values``.
+            1 where the symmetry gives an output, else 0; broadcasts over ``values``.
         """
         return symmetry.of_answer(values), 1

@@ -1,4 +1,4 @@
-"""A patch of a label image, and what several heads want to know about it."""
+"""A patch of a label image, with quantities shared by several heads."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ...geometry.foreground import label_areas
 
 @dataclass(frozen=True)
 class LabelPatch:
-    """Labels to learn from.
+    """Labels of a training patch.
 
     Parameters
     ----------
     labels : (Y, X) integer
-        0 background, > 0 objects (small numbers are quick), < 0 ignored.
+        0 background, > 0 objects (small ids are faster), < 0 ignored.
     grid : (int, int)
         Every ``gy``-th, ``gx``-th pixel gets a target.
     classes : (n,) integer, optional
         ``classes[label]`` is the object's class, 1..n_classes, or 0 if unknown.
     object_balance : float
-        0 weighs the pixels of all objects alike, 1 the objects; see :attr:`object_weight`.
+        0 gives all object pixels equal weight, 1 all objects; see :attr:`object_weight`.
     """
 
     labels: NDArray
@@ -59,7 +59,7 @@ class LabelPatch:
 
 
 def _object_weights(labels: NDArray, balance: float) -> NDArray[np.float32]:
-    """The weight of each label, that of background first."""
+    """Weight of each label, background first."""
     area = label_areas(labels).astype(np.float64)
     weight = np.maximum(area, 1) ** -balance
     total = area[1:].sum()

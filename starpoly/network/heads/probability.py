@@ -1,4 +1,4 @@
-"""How likely each grid point lies well inside an object."""
+"""Probability head: object probability of each grid point, highest well inside an object."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Probability(Head):
     def build(self, features: Features, network: NetworkConfig) -> keras.KerasTensor:
         from keras import initializers, layers
 
-        # objects are rare: start near the prior, not at one half
+        # objects are rare: initialise near the prior, not at one half
         rare = initializers.Constant(-2.0)
         return layers.Conv2D(
             1, 1, padding="same", activation="sigmoid", bias_initializer=rare, name=self.name, dtype="float32"

@@ -1,4 +1,4 @@
-"""All heads by name, and those of a network."""
+"""Registry of heads, and the heads of a network."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ...config import NetworkConfig
 from ..registry import Registry
 from .head import Head
 
-#: A head is one module here and one line. The order is that in which layers are made, and draw their first weights.
+#: Each head is one module and one line here. The order fixes layer creation and initial random weights.
 HEADS: Registry[Head] = Registry(
     "head",
     {
@@ -19,12 +19,12 @@ HEADS: Registry[Head] = Registry(
 
 
 def heads_of(network: NetworkConfig) -> list[Head]:
-    """The heads that a network has.
+    """The heads of a network.
 
     Raises
     ------
     ConfigError
-        If ``network.more_heads`` names one that there is not.
+        If ``network.more_heads`` names an unknown head.
     """
     named = [HEADS[name] for name in network.more_heads]
     return [head for head in HEADS.values() if head in named or head.channels(network)]

@@ -1,1 +1,1 @@
-"""Model folders, read and written."""
+"""Read and write model folders."""

@@ -1,7 +1,7 @@
-"""Model folders: ``model.json`` describes the model, ``weights.h5`` holds its numbers.
+"""Model folders: ``model.json`` describes the model, ``weights.h5`` holds its weights.
 
-The JSON carries the checksum of the weights. Reading a model folder executes nothing in it. Folders
-written by StarDist are read too (see :mod:`starpoly.network.storage.stardist`).
+The JSON holds the checksum of the weights. Reading a model folder executes no code from it. StarDist's folders can be
+read, too (see :mod:`starpoly.network.storage.stardist`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 SPEC_FILE = "model.json"
 WEIGHTS_FILE = "weights.h5"
-#: the most channels, rays, classes or filters that a description may ask for
+#: upper bound of channels, rays, classes and filters in a description
 _WIDEST = 4096
 
 
@@ -33,11 +33,11 @@ def save_model(folder: str | Path, spec: ModelSpec, model: keras.Model, *, half_
     Parameters
     ----------
     folder : path
-        Made if needed; a model already there is replaced, other files in it stay.
+        Created if needed. An existing model is replaced; other files stay.
     spec : ModelSpec
-        What the model is.
+        Description of the model.
     model : keras.Model
-        The network of ``spec``, with its weights; it may have been built under any dtype policy.
+        The network of ``spec`` with its weights, built under any dtype policy.
     half_precision : bool
         Store convolution kernels as float16, at half the size.
 
@@ -49,7 +49,7 @@ def save_model(folder: str | Path, spec: ModelSpec, model: keras.Model, *, half_
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # both files stand complete beside their places before either takes it
+        # complete both temporary files before renaming either
         with replacing(folder / SPEC_FILE) as spec_path, replacing(folder / WEIGHTS_FILE) as weights_path:
             write_weights(weights_path, model, half_precision)
             _write_spec(spec_path, spec, sha256_of(weights_path))
@@ -62,12 +62,12 @@ def save_model(folder: str | Path, spec: ModelSpec, model: keras.Model, *, half_
 
 
 def save_spec(folder: str | Path, spec: ModelSpec) -> None:
-    """Replace what a model folder says about its model, such as its thresholds; its weights stay.
+    """Replace the description in a model folder, such as thresholds; keep the weights.
 
     Raises
     ------
     ModelError
-        If the folder holds no model of starpoly, or cannot be written.
+        If the folder holds no starpoly model, or cannot be written.
     """
     folder = Path(folder)
     checksum = _read_spec(folder)[1]
@@ -79,7 +79,7 @@ def save_spec(folder: str | Path, spec: ModelSpec) -> None:
 
 
 def load_model(folder: str | Path) -> tuple[ModelSpec, keras.Model]:
-    """Read a model folder of starpoly or of StarDist 2D, build its network in float32, and give it its weights.
+    """Load a model folder of starpoly or StarDist 2D as a float32 network with weights.
 
     Parameters
     ----------
@@ -89,9 +89,9 @@ def load_model(folder: str | Path) -> tuple[ModelSpec, keras.Model]:
     Returns
     -------
     spec : ModelSpec
-        What the model is.
+        Description of the model.
     model : keras.Model
-        Its network, with the outputs of ``build_unet``.
+        The network, with the outputs of ``build_unet``.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def load_model(folder: str | Path) -> tuple[ModelSpec, keras.Model]:
 
 
 def find_weights(folder: str | Path) -> tuple[ModelSpec, Path]:
-    """What a model folder says about its model, and where its weights are, for those who read them without Keras.
+    """The description in a model folder and the path of its weights, without Keras.
 
     Parameters
     ----------
@@ -118,8 +118,8 @@ def find_weights(folder: str | Path) -> tuple[ModelSpec, Path]:
     Returns
     -------
     (ModelSpec, Path)
-        The description, and the file of weights. Of starpoly's own models the file's checksum has been compared with the
-        description's; what is in the file has not been looked at.
+        The description and the weights file. For starpoly's models, the file's checksum is verified. Its contents are
+        not checked.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def find_weights(folder: str | Path) -> tuple[ModelSpec, Path]:
 
 
 def load_spec(folder: str | Path) -> ModelSpec:
-    """Read what a model folder says about its model, without its weights and without Keras.
+    """Read the description in a model folder, without weights and without Keras.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def _is_stardist(folder: Path) -> bool:
 
 
 def _read_spec(folder: Path) -> tuple[ModelSpec, str]:
-    """The spec, and the checksum that its weights must have."""
+    """The spec and the expected checksum of its weights."""
     path = folder / SPEC_FILE
     if not folder.is_dir():
         raise ModelError(f"{folder}: no such model folder")
@@ -173,8 +173,8 @@ def _read_spec(folder: Path) -> tuple[ModelSpec, str]:
     if version != FORMAT:
         raise ModelError(f"{path}: expected a starpoly model of format {FORMAT}, got {version!r}; update starpoly")
     if isinstance(content.get("network"), dict):
-        content["network"].setdefault("foreground_filters", 0)  # a model from before there was such a branch
-    if "enlarge_below" in content:  # ... or from when images were looked at at twice their size or not
+        content["network"].setdefault("foreground_filters", 0)  # model from before this head existed
+    if "enlarge_below" in content:  # ... or from when images were either enlarged twice or not at all
         small = content.pop("enlarge_below")
         content.setdefault("sizes", {"smallest": small, "target": 1.5 * small} if small else {})
     try:
@@ -192,7 +192,7 @@ def _write_spec(path: Path, spec: ModelSpec, checksum: str) -> None:
 
 
 def _refuse_absurd(network: NetworkConfig, path: Path) -> None:
-    """A few bytes of JSON must not make us allocate a network of any size."""
+    """Bound all sizes: untrusted JSON must not allocate a huge network."""
     widths = ("n_channels", "n_rays", "n_classes", "base_filters", "max_filters", "head_filters", "foreground_filters")
     limits = {**dict.fromkeys(widths, _WIDEST), "kernel_size": 31, "convolutions_per_level": 32}
     for name, limit in limits.items():

@@ -1,6 +1,6 @@
-"""Reading files that anyone may have written, and writing files whole or not at all.
+"""Read untrusted files and write files atomically.
 
-Sizes, types and shapes are checked before anything is read; nothing in a file is executed, and links are not followed.
+Sizes, types and shapes are checked before reading. Nothing in a file is executed; links are not followed.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from ...errors import ModelError
 if TYPE_CHECKING:
     import h5py
 
-#: bytes; a description of a model takes a few thousand
+#: size limit in bytes; a model description takes a few thousand
 _LARGEST_JSON = 16 * 2**20
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read one JSON object from a file of sane size.
+    """Read one JSON object from a file of limited size.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def sha256_of(path: Path) -> str:
-    """Hash of a file's contents.
+    """SHA-256 of a file's contents.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def sha256_of(path: Path) -> str:
 
 
 def read_floats(group: h5py.Group, name: str, shape: tuple[int, ...], path: Path) -> np.ndarray:
-    """One dataset as float32, read only if it is what it should be: untrusted files promise anything."""
+    """Read a dataset as float32 after checking type and shape: the file is untrusted."""
     import h5py
 
     dataset = follow_hard_links(group, name, path)
@@ -80,7 +80,7 @@ def read_floats(group: h5py.Group, name: str, shape: tuple[int, ...], path: Path
 
 
 def follow_hard_links(group: h5py.Group, name: str, path: Path) -> h5py.Group | h5py.Dataset:
-    """What ``name`` (parts joined by "/") holds in ``group``; soft and external links are refused."""
+    """Object ``name`` (parts joined by "/") of ``group``; soft and external links are refused."""
     import h5py
 
     found = group

@@ -1,8 +1,8 @@
-"""Folders written by StarDist 2D, read without its code.
+"""Read StarDist 2D model folders, without StarDist's code.
 
-Such a folder holds ``config.json`` (sparse in old versions), ``thresholds.json`` and weights in Keras's legacy HDF5
-layout. starpoly builds the network (:mod:`starpoly.network.architectures.stardist_unet`) and finds its weights by layer
-name where StarDist names its layers, by their order where it does not. It checks every shape.
+The folder holds ``config.json`` (sparse in old versions), ``thresholds.json`` and weights in Keras's legacy HDF5
+layout. starpoly builds the network (:mod:`starpoly.network.architectures.stardist_unet`) and matches weights by layer
+name, or by order for unnamed layers. It checks every shape.
 
 References
 ----------
@@ -33,10 +33,10 @@ _PREFERRED = ("weights_best.h5", "weights_last.h5")
 
 
 def read_stardist_spec(folder: str | Path) -> ModelSpec:
-    """Read what a StarDist folder says about its model, without weights and without Keras.
+    """Read the description in a StarDist folder, without weights and without Keras.
 
-    StarDist stores neither normalisation (its examples use percentiles 1 and 99.8) nor a bound of
-    the distances: ``max_distance`` is four times the radius that the network can see.
+    StarDist stores neither normalisation nor a bound of distances. starpoly uses percentiles 1 and 99.8, as StarDist's
+    examples do, and a ``max_distance`` of four times the receptive field radius.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def load_stardist(folder: str | Path) -> tuple[ModelSpec, keras.Model]:
     Returns
     -------
     (ModelSpec, keras.Model)
-        The model's outputs equal those of StarDist's network; they are named as by
+        Outputs equal those of StarDist's network, with the names of
         :func:`starpoly.network.architectures.unet.build_unet`.
 
     Raises
@@ -99,7 +99,7 @@ def _read_network(path: Path) -> StarDistNetwork:
 
 
 def _translate(content: Mapping[str, Any]) -> dict[str, Any]:
-    """StarDist's names to ours; what old versions leave out keeps its default."""
+    """Map StarDist's setting names to ours. Settings missing in old versions keep their defaults."""
     names = {
         "n_channel_in": "n_channels", "n_rays": "n_rays", "grid": "grid", "n_classes": "n_classes",
         "unet_n_depth": "depth", "unet_kernel_size": "kernel_size", "unet_n_filter_base": "base_filters",
@@ -131,18 +131,18 @@ def _describe(network: StarDistNetwork) -> NetworkConfig:
         convolutions_per_level=network.convolutions_per_level, head_filters=network.features, foreground_filters=0, stem="conv",
         residual=False, normalization="batch" if network.batch_norm else "none", activation=network.activation,
         distance_activation="linear", distance_scale=1.0, architecture=STARDIST,
-        # as JSON gives it back, so that a saved spec equals the one read
+        # JSON types, so a saved spec equals the loaded one
         settings=json.loads(json.dumps(network.to_dict())),
     )  # fmt: skip
 
 
 def find_stardist_weights(folder: Path) -> Path:
-    """The file of weights in a StarDist folder.
+    """The weights file in a StarDist folder.
 
     Raises
     ------
     ModelError
-        If there is none, or several of which none is StarDist's usual one.
+        If there is none, or several without StarDist's usual names.
     """
     for name in _PREFERRED:
         if (folder / name).is_file():
@@ -194,7 +194,7 @@ def _names(group: h5py.Group, attribute: str, path: Path) -> list[str]:
 
 
 def _match(path: Path, stored: list[str], needed: list[str], prefix: str) -> list[tuple[str, str]]:
-    """Pair layers by the names that StarDist gives; unnamed ones (``conv2d_1`` ...) by their order."""
+    """Pair layers by StarDist's names, unnamed ones (``conv2d_1`` ...) by order."""
     if len(stored) != len(needed):
         raise ModelError(
             f"{path}: expected {len(needed)} layers with weights, got {len(stored)}; does {STARDIST_FILE} belong to it?"
@@ -209,7 +209,7 @@ def _match(path: Path, stored: list[str], needed: list[str], prefix: str) -> lis
 def _layer_values(
     path: Path, name: str, layer: keras.layers.Layer, group: h5py.Group, weight_names: list[str]
 ) -> Iterator[tuple[Any, np.ndarray]]:
-    """The layer's variables, each with its stored value ("<anything>/kernel:0" is the kernel)."""
+    """Pair the layer's variables with stored values ("<anything>/kernel:0" is the kernel)."""
     stored = {stored_name.rsplit("/", 1)[-1].partition(":")[0]: stored_name for stored_name in weight_names}
     if set(stored) != {variable.name for variable in layer.weights}:
         wanted = ", ".join(variable.name for variable in layer.weights)

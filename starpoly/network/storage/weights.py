@@ -1,4 +1,4 @@
-"""The weights of a network: a flat HDF5 file with one plain float dataset per weight, ``<layer>.<variable>``."""
+"""Weights file: flat HDF5 with one float dataset per weight, ``<layer>.<variable>``."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def save_weights(path: str | Path, model: keras.Model, half: bool = False) -> No
     Parameters
     ----------
     path : path
-        The file; replaced if there.
+        The file; replaced if it exists.
     model : keras.Model
-        Any model whose layers are named uniquely.
+        Any model with unique layer names.
     half : bool
-        Store kernels (arrays of two or more axes) as float16 where they fit its range.
+        Store kernels (two or more axes) as float16 if they fit its range.
 
     Raises
     ------
@@ -44,13 +44,12 @@ def save_weights(path: str | Path, model: keras.Model, half: bool = False) -> No
 def load_weights(path: str | Path, model: keras.Model) -> None:
     """Read weights written by :func:`save_weights` into a model of the same network.
 
-    All weights are checked before the first one is assigned.
+    All weights are checked before any is assigned.
 
     Raises
     ------
     ModelError
-        If the file is not such a file, or a weight is missing, foreign, of another shape, not plain
-        floats or not finite.
+        If the file has another format, or a weight is missing, unknown, of another shape, not float or not finite.
     """
     import h5py
 
