@@ -264,7 +264,7 @@ class Detector:
         foreground : ForegroundMask, optional
             Filled with the predicted foreground.
         executor : Executor, optional
-            Runs the tiles (:mod:`starpoly.detection.executors`). Default: threads.
+            Runs the tiles; anything that submits like ``concurrent.futures``. Default: threads.
         """
         options = self.resolve_options(DetectionOptions.of(options, settings), getattr(image, "pixel_size", None))
         image = self._as_input(image)

@@ -102,8 +102,7 @@ def segment_slide(
     part : ImagePart, optional
         Level, channels, region, mask ... Default: the whole image. Results are in pixels of the part.
     journal : Path, optional
-        Folder for the state of the run, removed at the end. Images held in memory use :func:`held_journal` beside it,
-        from 4 megapixels on.
+        Folder for the state of the run, removed at the end. With it, images of any size are read tile by tile.
     progress : bool
         Show a bar on a terminal.
     **settings
@@ -122,7 +121,7 @@ def segment_slide(
     """
     part, options = _by_name(part, options, settings)
     check_memory(image, options.memory)
-    with open_image(image, part, options.memory) as source:
+    with open_image(image, part, options.memory, hold=journal is None) as source:
         return segment_source(model, image, source, outputs, options, part=part, journal=journal, progress=progress)
 
 

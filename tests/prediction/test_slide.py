@@ -10,6 +10,7 @@ import tifffile
 
 from starpoly.config import ModelSpec, NetworkConfig, NormalizationConfig
 from starpoly.detection.journal import held_journal
+from starpoly.detection.options import DetectionOptions
 from starpoly.errors import ImageError, StarpolyError
 from starpoly.io.readers.images import open_source
 from starpoly.model import StarPoly2D
@@ -17,6 +18,7 @@ from starpoly.prediction import opening
 from starpoly.prediction import slide as slide_module
 from starpoly.prediction.formats import SlideOutputs
 from starpoly.prediction.outputs import Job
+from starpoly.prediction.part import ImagePart
 from starpoly.prediction.slide import SlideResult, segment_slide
 from starpoly.tiling import Box
 
@@ -183,15 +185,23 @@ def test_a_large_image_in_memory_continues_from_its_finished_tiles(slide, tmp_pa
                 raise KeyboardInterrupt
             return super().__call__(batch)
 
+    def segment(model):
+        part, options = ImagePart(), DetectionOptions(tile_size=24)
+        with opening.open_image(path, part) as source:
+            assert isinstance(source, opening.HeldSource)
+            return slide_module.segment_source(
+                model, path, source, outputs(tmp_path), options, part=part, journal=journal
+            )
+
     model = PaintedModel()
     model._predictor = Stopping()
     with pytest.raises(KeyboardInterrupt):
-        segment_slide(model, path, outputs(tmp_path), journal=journal, tile_size=24)
+        segment(model)
     assert Job(path, SlideOutputs(labels=tmp_path / "l")).is_unfinished
     assert not journal.exists()
     assert not outputs(tmp_path).labels.exists()
     again = PaintedModel()
-    result = segment_slide(again, path, outputs(tmp_path), journal=journal, tile_size=24)
+    result = segment(again)
     assert 0 < result.n_tiles - len(again._predictor.windows) <= 5
     np.testing.assert_array_equal(tifffile.imread(outputs(tmp_path).labels), expected)
     assert not held_journal(journal).exists()

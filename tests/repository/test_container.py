@@ -414,7 +414,7 @@ def test_box_is_as_narrow_as_a_container(engine, tmp_path):
     inputs, outputs = folders(tmp_path)
     script = (
         "df -k /dev/shm | tail -1; ls /sys/class/net; cat /proc/net/route; touch /workspace/inputs/x; touch /opt/mine; "
-        f"ls {ROOT}; test -e /dev/null && echo null; grep CapBnd /proc/self/status"
+        f"ls '{ROOT}'; test -e /dev/null && echo null; grep CapBnd /proc/self/status"
     )
     ended = engine.challenge(inputs, outputs, command=("/bin/sh", "-c", script), quiet=True)
     said = ended.done.output
