@@ -213,12 +213,15 @@ def open_journal(folder: Path, run: Mapping[str, Any], **kind: Any) -> Iterator[
 
 def is_unfinished(folder: Path) -> bool:
     """Whether the folder holds the journal of an unfinished run."""
-    return (folder / _RUN_FILE).exists()
+    try:
+        return (folder / _RUN_FILE).exists()
+    except OSError:  # a name that is too long for the disk
+        return False
 
 
 def held_journal(journal: Path) -> Path:
     """Folder for the state of an image held in memory, whose tiles differ from those of a streamed one."""
-    return journal.with_name(f"{journal.name}-held")
+    return journal.with_name(f"{journal.name.removesuffix('.progress')}.held")  # no longer: names have a limit
 
 
 def discard(folder: Path) -> None:

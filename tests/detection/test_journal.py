@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from starpoly.config import Thresholds
-from starpoly.detection.journal import TileJournal, is_unfinished, open_journal
+from starpoly.detection.journal import TileJournal, held_journal, is_unfinished, open_journal
 from starpoly.detection.pipeline import detect, plan_for
 from starpoly.detection.tile_result import TileResult
 from starpoly.errors import StarpolyError
@@ -245,3 +245,10 @@ def test_finished_run_leaves_nothing(tmp_path):
     journal = journal_of(tmp_path / "run")
     journal.remove()
     assert not (tmp_path / "run").exists()
+
+
+def test_a_name_that_no_disk_takes_is_no_unfinished_run(tmp_path):
+    journal = tmp_path / f".{'x' * 300}.progress"
+    assert not is_unfinished(journal)
+    assert not is_unfinished(held_journal(journal))
+    assert len(held_journal(journal).name) <= len(journal.name)
