@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +198,11 @@ class _Run:
         for path in self.outputs.paths.values():
             make_folder(path.parent)
 
+    @cached_property
+    def _marks(self) -> dict[str, Any]:
+        """What tells the image from others; read once, for journal and provenance alike."""
+        return identify(self.image, self.source)
+
     def held(self, source: HeldSource, journal: Path | None) -> SlideResult:
         """Detect objects in memory, then write."""
         with ExitStack() as stack:
@@ -262,7 +267,7 @@ class _Run:
         run = {
             "starpoly": __version__,
             "model": self.model.fingerprint(),
-            "input": identify(self.image, self.source),
+            "input": self._marks,
             **self.options.identity(),
             **self.part.identity(self._region),
             **self._normalizer_identity(),
@@ -299,7 +304,7 @@ class _Run:
             write_provenance(self.outputs.provenance, record)
 
     def _identity(self) -> dict[str, Any]:
-        return identify(self.image, self.source) | {
+        return self._marks | {
             "file": _path_of(self.image),
             "pixel_size": self.source.pixel_size,
             **self.part.identity(self._region),
