@@ -36,6 +36,11 @@ _TOLERANT = (
     "starpoly itself fails"
 )
 
+_NAMES = (
+    "what NAME is: image, the image's name without its suffix (of a.b.png: a.b; images of one name keep the suffix); or "
+    "challenge, its name up to the first dot, as predict.sh asks for (default: image)"
+)
+
 #: Formats selectable with ``--format``.
 _FORMATS = {name: of for name, of in FORMATS.items() if of.help}
 
@@ -49,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recursive", action="store_true", help="search sub-folders, and make the same ones in OUT")
     parser.add_argument("--skip-existing", action="store_true", help="skip images whose results are in OUT already")
     parser.add_argument("--tolerant", action="store_true", help=_TOLERANT)
+    parser.add_argument("--names", choices=("image", "challenge"), default="image", help=_NAMES)
     parser.add_argument("--dry-run", action="store_true", help="print what would be written, and write nothing")
     _add_model_arguments(parser.add_argument_group("model"))
     _add_result_arguments(parser.add_argument_group("further results"))
@@ -202,7 +208,7 @@ def run(args: argparse.Namespace) -> int:
     for path in found.passed_over:
         say(f"starpoly: {path}: looks like a result and is passed over; give it alone to segment it")
     flags = {name: getattr(args, name) for name in ("overlay", "table", "provenance", "report")}
-    jobs = plan_jobs(found.images, args.output, wanted_files(args.format, **flags))
+    jobs = plan_jobs(found.images, args.output, wanted_files(args.format, **flags), rule=args.names)
     if found.ignored and not getattr(args, "quiet", False):
         say(f"starpoly: {describe_ignored(found.ignored)}")
     check_mask(args.mask, len(jobs))

@@ -169,7 +169,7 @@ def mask_of(job: Job, mask: Path) -> Path:
 
     if not mask.is_dir() or is_zarr(mask):
         return mask
-    name = key(job.image.with_suffix(".tif").name)  # independent of the image's suffix
+    name = key(job.image)
     found = [path for path in image_files(mask) if key(path) == name]
     if len(found) != 1:
         raise ImageError(f"{mask}: expected one mask called {name} or {name}_mask, got {len(found)}")
