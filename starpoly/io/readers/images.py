@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ...errors import ImageError
 from ...tiling import Box
 from .array import ArraySource
+from .array_like import as_array
 from .blocks import warn_of_cost
 from .header import Header
 from .pixel_size import PixelSize
@@ -72,7 +73,7 @@ def open_source(
     image : str, Path, Source or array-like
         A file or folder: TIFF (tiles or strips, BigTIFF, OME-TIFF, SVS, NDPI), OME-Zarr 0.4 and 0.5, a zarr array,
         ``.npy``; with the extra ``wsi`` also MIRAX, VMS and DICOM slides; PNG, JPEG and BMP are decoded whole. Or
-        anything (Y, X) or (Y, X, C) with ``shape``, ``dtype`` and slicing. The content of a file tells its kind.
+        array-like (Y, X) or (Y, X, C): of numpy, dask, xarray, zarr, h5py, torch and the like. The content of a file tells its kind.
     level : int
         Level of a pyramid, 0 the finest.
     channels : sequence of int, optional
@@ -153,6 +154,6 @@ def _open_array(image: Any, level: int) -> Source:
     if isinstance(image, Source):
         check_level(image.name, level - image.level, [image.shape[:2]])
         return SourceView(image)
-    source = ArraySource(image)
+    source = ArraySource(as_array(image, hold=False))
     check_level(source.name, level, source.levels)
     return source
