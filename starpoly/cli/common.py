@@ -6,28 +6,19 @@ import argparse
 import logging
 import math
 import re
-import sys
 import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ..console import say
 from ..errors import StarpolyError, StarpolyWarning
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 #: Stack of (current file, its warnings); the last entry is active.
 _subjects: list[tuple[str, list[str]]] = []
-
-
-def say(message: str) -> None:
-    """Write one line to stderr, above a progress bar if one is shown."""
-    tqdm = sys.modules.get("tqdm")  # no tqdm, no bar
-    if tqdm is None:
-        sys.stderr.write(f"{message}\n")
-    else:
-        tqdm.tqdm.write(message, file=sys.stderr)
 
 
 def say_error(error: BaseException, *, subject: object = "", verbose: bool = False) -> str:

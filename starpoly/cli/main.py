@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from .._version import __version__
+from ..console import with_streams
 from .common import log_as_lines, say, say_error, warnings_as_lines
 from .stopping import Terminated, exit_status, stoppable
 
@@ -34,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 for success, 1 if some files failed, 2 if nothing was done, 130 after Ctrl-C, 143 after SIGTERM.
     """
     # the process ends with the command, so the handlers stay
-    with stoppable(for_good=argv is None):
+    with with_streams(), stoppable(for_good=argv is None):
         try:
             args = build_parser().parse_args(argv)
             _set_up_output(args.verbose)

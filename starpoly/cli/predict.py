@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import TTA
+from ..console import progress_bar
 from ..errors import ImageError, StarpolyError
 from ..io.writers.registry import FORMATS
 from ..network.engines.registry import ENGINES
@@ -241,11 +242,9 @@ def _predict_all(jobs: list[Job], models: Models, args: argparse.Namespace, cloc
         from ..detection.kernels import load_kernels_beside
 
         load_kernels_beside(clock)
-    from tqdm import tqdm
-
     quiet = getattr(args, "quiet", False)
     several = len(todo) > 1
-    for job in tqdm(todo, desc="images", unit="image", disable=None if several and not quiet else True):
+    for job in progress_bar(todo, shown=several and not quiet, desc="images", unit="image"):
         start = time.perf_counter()
         with about(job.image) as messages:
             row = _predict_one(models, job, args, clock, several=several)
