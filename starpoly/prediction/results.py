@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..config import ModelSpec
+from ..io.frame import Frame
+from ..io.readers.source import Source
 from ..io.writers.pyramid import RegionLabels
 from ..labels.measurements import in_micrometres, with_confidence
 from ..labels.streaming import StreamingLabels
@@ -22,15 +24,13 @@ class ImageResults:
         Complete labels in memory, or growing ones. Writers of growing labels wait for undecided regions.
     spec : ModelSpec
         Provides calibration and class names.
-    pixel_size : (float, float) or None
-        Micrometres per pixel (y, x).
+    source : Source
+        The segmented image. Provides its pixel size and its place in the file.
     """
 
-    def __init__(
-        self, drawn: WholeLabels | StreamingLabels, spec: ModelSpec, pixel_size: tuple[float, float] | None
-    ) -> None:
+    def __init__(self, drawn: WholeLabels | StreamingLabels, spec: ModelSpec, source: Source) -> None:
         self._drawn, self._calibration = drawn, spec.calibration
-        self.shape, self.pixel_size = drawn.shape, pixel_size
+        self.shape, self.pixel_size, self.frame = drawn.shape, source.pixel_size, Frame.of(source)
         self.class_names: Sequence[str] = spec.class_names
 
     @property
@@ -41,4 +41,12 @@ class ImageResults:
     def objects(self) -> Iterator[tuple[StarPolygons, dict[str, Any]]]:
         """Polygons with measurements, in label order, in parts."""
         for polygons, columns in self._drawn.objects():
-            yield polygons, in_micrometres(with_confidence(columns, self._calibration), self.pixel_size)
+            columns = in_micrometres(with_confidence(columns, self._calibration), self.pixel_size)
+            yield polygons, columns | self._placed(columns)
+
+    def _placed(self, columns: Mapping[str, Any]) -> dict[str, Any]:
+        """Centres in pixels of the full resolution, where those of the part are others."""
+        if self.frame.is_whole:
+            return {}
+        y, x = self.frame.centres(columns["y"], columns["x"])
+        return {"y_level0": y, "x_level0": x}

@@ -216,7 +216,7 @@ class _Run:
     def _write_held(self, source: HeldSource, found: Detection) -> SlideResult:
         spec = self.model.spec
         drawn = WholeLabels(found.polygons, source.shape[:2], self._foreground, spec.class_names)
-        results = ImageResults(drawn, spec, source.pixel_size)
+        results = ImageResults(drawn, spec, source)
         with self._clock.timing("writing"):
             if self.outputs.labels is not None and len(self.outputs.paths) > 1:
                 # remove results of an earlier run: they must not pass for new ones
@@ -236,7 +236,7 @@ class _Run:
             trim_malloc()
             limit_malloc_arenas()  # reader and writer threads would each hold an arena
             labels = StreamingLabels(shape, spec.class_names, clock=self._clock, foreground=self._foreground)
-            results = ImageResults(labels, spec, self.source.pixel_size)
+            results = ImageResults(labels, spec, self.source)
             with Writers(labels) as writers:
                 for format_, path in self.outputs.formats():
                     writers.start(partial(retry_larger, partial(format_.write, path, results)))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ...errors import ImageError, StarpolyWarning
 from ...polygons import StarPolygons
 from ..files.atomic import new_file
+from ..frame import Frame
 from .results import Results
 from .rings import outlines, ring_area
 
@@ -33,7 +34,7 @@ CLASS_COLORS = (
 )
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_OID, "starpoly")
-_NO_MEASUREMENTS = ("label", "y", "x", "class")
+_NO_MEASUREMENTS = ("label", "y", "x", "y_level0", "x_level0", "class")
 
 
 def write_geojson(
@@ -45,10 +46,12 @@ def write_geojson(
     class_names: Sequence[str] = (),
     object_type: str = "detection",
     name: str | None = None,
+    frame: Frame | None = None,
 ) -> None:
     """Write polygons as a GeoJSON FeatureCollection.
 
-    Coordinates are ``[x, y]`` in pixels of the full resolution with the origin at the image's corner; rings are simple,
+    Coordinates are ``[x, y]`` in pixels of the full resolution as QuPath counts them: the origin is the corner of the
+    whole slide or, where OpenSlide states bounds, of these. Rings are simple,
     closed and cut at the image's border (see ``outlines``). A Feature's ``id`` is a UUID
     made of the name and the label, its ``name`` the label. Equal polygons give equal bytes.
 
@@ -70,6 +73,8 @@ def write_geojson(
         What QuPath makes of the Features.
     name : str, optional
         What the identifiers are made of, beside the labels. Default: the file's name.
+    frame : Frame, optional
+        Where the image lies in its slide. Default: it is the whole. Measurements stay in pixels of the image.
 
     Raises
     ------
@@ -81,7 +86,9 @@ def write_geojson(
     StarpolyWarning
         If polygons lie outside the image; they are left out.
     """
-    stream_geojson(path, [(polygons, columns)], shape, class_names=class_names, object_type=object_type, name=name)
+    stream_geojson(
+        path, [(polygons, columns)], shape, class_names=class_names, object_type=object_type, name=name, frame=frame
+    )
 
 
 def stream_geojson(
@@ -92,19 +99,20 @@ def stream_geojson(
     class_names: Sequence[str] = (),
     object_type: str = "detection",
     name: str | None = None,
+    frame: Frame | None = None,
 ) -> None:
     """Like :func:`write_geojson`, for polygons in parts, each with its columns. The bytes are the same.
 
     Parameters
     ----------
-    path, shape, class_names, object_type, name
+    path, shape, class_names, object_type, name, frame
         As for :func:`write_geojson`.
     parts : iterable of (polygons, columns)
     """
     path = Path(path)
     if object_type not in OBJECT_TYPES:
         raise ImageError(f"{path}: expected an object type of {', '.join(OBJECT_TYPES)}, got {object_type!r}")
-    name = path.name if name is None else name
+    name, frame = path.name if name is None else name, frame or Frame()
     separator, outside = "\n", 0
     with new_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:
         file.write('{"type":"FeatureCollection","features":[')
@@ -118,7 +126,7 @@ def stream_geojson(
                 feature = {
                     "type": "Feature",
                     "id": str(uuid.uuid5(_NAMESPACE, f"{name}\n{label}")),
-                    "geometry": {"type": "Polygon", "coordinates": [[*ring.tolist(), ring[0].tolist()]]},
+                    "geometry": _polygon(frame.place(ring, from_bounds=True)),
                     "properties": {"objectType": object_type, **properties},
                 }
                 file.write(separator + json.dumps(feature, separators=(",", ":"), allow_nan=False))
@@ -130,7 +138,11 @@ def stream_geojson(
 
 def write_results(path: Path, results: Results) -> None:
     """Write the outlines of all objects; see :func:`write_geojson`."""
-    stream_geojson(path, results.objects(), results.shape, class_names=results.class_names)
+    stream_geojson(path, results.objects(), results.shape, class_names=results.class_names, frame=results.frame)
+
+
+def _polygon(ring: NDArray[np.float64]) -> dict[str, Any]:
+    return {"type": "Polygon", "coordinates": [[*ring.tolist(), ring[0].tolist()]]}
 
 
 def _described(

@@ -12,6 +12,7 @@ from typing import Any
 
 from ...errors import ImageError
 from ..files.zarr_folder import new_zarr_folder
+from ..frame import Frame
 from .pyramid import RegionLabels, check_labels, check_pixel_size, level_shape, pull, pyramid_steps
 from .results import Results
 
@@ -20,7 +21,13 @@ _VERSION = "0.5"
 _COMPRESSION_LEVEL = 3
 
 
-def write_ome_zarr(path: str | Path, labels: RegionLabels, *, pixel_size: tuple[float, float] | None = None) -> None:
+def write_ome_zarr(
+    path: str | Path,
+    labels: RegionLabels,
+    *,
+    pixel_size: tuple[float, float] | None = None,
+    frame: Frame | None = None,
+) -> None:
     """Write a label image as an OME-Zarr 0.5 image of labels, one chunk at a time.
 
     Levels halve down to 1 024 pixels a side; their pixels are pixels of the full resolution, so ids stay ids. Chunks of
@@ -34,7 +41,10 @@ def write_ome_zarr(path: str | Path, labels: RegionLabels, *, pixel_size: tuple[
     labels : RegionLabels
         The picture, uint16 or uint32.
     pixel_size : (float, float), optional
-        Height and width of a pixel in micrometres; without it the unit is the pixel.
+        Height and width of a pixel in micrometres; without it the unit is the pixel of the full resolution.
+    frame : Frame, optional
+        Where the labels lie in their slide. ``scale`` and ``translation`` put them on the image, whose first pixel at
+        full resolution has its centre at the origin.
 
     Raises
     ------
@@ -63,23 +73,24 @@ def write_ome_zarr(path: str | Path, labels: RegionLabels, *, pixel_size: tuple[
                 if pixels.any():
                     array[box.slices] = pixels
         # last, so that a folder without it is known to be unfinished
-        (temporary / "zarr.json").write_text(_group(path.name, steps, pixel_size), encoding="utf-8")
+        (temporary / "zarr.json").write_text(_group(path.name, steps, pixel_size, frame or Frame()), encoding="utf-8")
 
 
 def write_results(path: Path, results: Results) -> None:
     """Write the labels of an image; see :func:`write_ome_zarr`."""
-    write_ome_zarr(path, results.labels, pixel_size=results.pixel_size)
+    write_ome_zarr(path, results.labels, pixel_size=results.pixel_size, frame=results.frame)
 
 
-def _group(name: str, steps: list[int], pixel_size: tuple[float, float] | None) -> str:
+def _group(name: str, steps: list[int], pixel_size: tuple[float, float] | None, frame: Frame) -> str:
     """The contents of the group's `zarr.json`."""
     unit = {} if pixel_size is None else {"unit": "micrometer"}
-    size = (1.0, 1.0) if pixel_size is None else pixel_size
+    size, start = frame.scale(pixel_size), frame.translation(pixel_size)
+    # level pixels are pixels of the labels, from the first: all levels begin at the same place
+    moved = [{"type": "translation", "translation": list(start)}] if any(start) else []
     datasets: list[dict[str, Any]] = [
-        # level pixels are pixels of the full resolution, from the first: their centres need no translation
         {
             "path": str(level),
-            "coordinateTransformations": [{"type": "scale", "scale": [length * step for length in size]}],
+            "coordinateTransformations": [{"type": "scale", "scale": [length * step for length in size]}, *moved],
         }
         for level, step in enumerate(steps)
     ]

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from ...polygons import StarPolygons
+from ..frame import Frame
 from .pyramid import RegionLabels
 
 
@@ -29,6 +30,11 @@ class Results(Protocol):
     @property
     def pixel_size(self) -> tuple[float, float] | None:
         """Micrometres per pixel (y, x), None where they are not known."""
+        ...
+
+    @property
+    def frame(self) -> Frame:
+        """Where the image lies in its file."""
         ...
 
     @property
