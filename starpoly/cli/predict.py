@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import TTA
-from ..errors import ImageError, StarpolyError
+from ..errors import ConfigError, ImageError, StarpolyError
 from ..io.writers.registry import FORMATS
 from ..network.engines.registry import ENGINES
 from ..network.precision import PRECISIONS
@@ -22,6 +22,7 @@ from .common import about, byte_size, fraction, positive_float, positive_integer
 
 if TYPE_CHECKING:
     from ..io.files.find import FoundImages
+    from ..labels.expansion import Expansion
     from ..model import StarPoly2D
     from ..prediction.files import PredictionRequest
     from ..prediction.models import Models
@@ -129,6 +130,13 @@ def _add_model_arguments(model: argparse._ArgumentGroup) -> None:
 
 
 def _add_result_arguments(results: argparse._ArgumentGroup) -> None:
+    results.add_argument(
+        "--expand",
+        type=_expansion,
+        metavar="PX|NUMum",
+        help="grow each object by this distance to a cell, without overlaps: write NAME_label_cells.tiff with the ids of the "
+        "nuclei, and cells in tables, GeoJSON and OME-Zarr",
+    )
     results.add_argument("--overlay", action="store_true", help="write NAME_overlay.png, the outlines over the image")
     results.add_argument(
         "--table", action="store_true", help="write NAME_table.csv: label, centre, area, diameter, score, class"
@@ -167,7 +175,7 @@ def _add_slide_arguments(slides: argparse._ArgumentGroup) -> None:
         "--roi",
         type=_roi,
         metavar="Y0,X0,Y1,X1",
-        help="segment this region only, in pixels of the level; results start at its corner",
+        help="segment this region only, in pixels of the level; label images hold the region, outlines lie in the whole slide",
     )
     where = slides.add_mutually_exclusive_group()
     where.add_argument(
@@ -202,7 +210,7 @@ def run(args: argparse.Namespace) -> int:
     for path in found.passed_over:
         say(f"starpoly: {path}: looks like a result and is passed over; give it alone to segment it")
     flags = {name: getattr(args, name) for name in ("overlay", "table", "provenance", "report")}
-    jobs = plan_jobs(found.images, args.output, wanted_files(args.format, **flags))
+    jobs = plan_jobs(found.images, args.output, wanted_files(args.format, cells=args.expand is not None, **flags))
     if found.ignored and not getattr(args, "quiet", False):
         say(f"starpoly: {describe_ignored(found.ignored)}")
     check_mask(args.mask, len(jobs))
@@ -326,13 +334,23 @@ def _request(args: argparse.Namespace) -> PredictionRequest:
         tissue=args.tissue,
         pixel_size=args.pixel_size,
     )
-    return PredictionRequest(options, part, args.tolerant)
+    return PredictionRequest(options, part, args.tolerant, args.expand)
 
 
 def _diameter(text: str) -> dict[str, float]:
     """Option for a diameter in pixels or micrometres; none for auto."""
     number = text.removesuffix("um").removesuffix("µm")
     return {} if text == "auto" else {"diameter" if number == text else "diameter_um": positive_float(number)}
+
+
+def _expansion(text: str) -> Expansion:
+    """Option for a distance in pixels or micrometres."""
+    from ..labels.expansion import Expansion
+
+    try:
+        return Expansion.of(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error).removeprefix("expand: ")) from None
 
 
 def _formats(text: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import math
 import uuid
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from ...errors import ImageError, StarpolyWarning
 from ...polygons import StarPolygons
 from ..files.atomic import new_file
 from ..frame import Frame
-from .results import Results
+from .cell_rings import cell_outlines
+from .results import Cells, Results
 from .rings import outlines, ring_area
 
 OBJECT_TYPES = ("detection", "cell", "annotation")
@@ -100,6 +102,7 @@ def stream_geojson(
     object_type: str = "detection",
     name: str | None = None,
     frame: Frame | None = None,
+    cells: Cells | None = None,
 ) -> None:
     """Like :func:`write_geojson`, for polygons in parts, each with its columns. The bytes are the same.
 
@@ -108,10 +111,13 @@ def stream_geojson(
     path, shape, class_names, object_type, name, frame
         As for :func:`write_geojson`.
     parts : iterable of (polygons, columns)
+    cells : Cells, optional
+        Write cells: the outlines of their masks, and the polygons as outlines of their nuclei.
     """
     path = Path(path)
     if object_type not in OBJECT_TYPES:
         raise ImageError(f"{path}: expected an object type of {', '.join(OBJECT_TYPES)}, got {object_type!r}")
+    object_type = object_type if cells is None else "cell"
     name, frame = path.name if name is None else name, frame or Frame()
     separator, outside = "\n", 0
     with new_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:
@@ -119,14 +125,16 @@ def stream_geojson(
         for polygons, columns in parts:
             check_polygons(polygons, path)
             table = None if columns is None else _check_columns(columns, len(polygons), path)
-            for ring, label, properties in _described(polygons, table, shape, class_names):
+            described = _described(polygons, table, shape, class_names)
+            around = repeat(None) if cells is None else cell_outlines(cells, polygons, _labels(table, len(polygons)))
+            for (ring, label, properties), cell in zip(described, around, strict=False):
                 if not len(ring):
                     outside += 1
                     continue
                 feature = {
                     "type": "Feature",
                     "id": str(uuid.uuid5(_NAMESPACE, f"{name}\n{label}")),
-                    "geometry": _polygon(frame.place(ring, from_bounds=True)),
+                    **_geometries(ring, cell, frame),
                     "properties": {"objectType": object_type, **properties},
                 }
                 file.write(separator + json.dumps(feature, separators=(",", ":"), allow_nan=False))
@@ -138,7 +146,26 @@ def stream_geojson(
 
 def write_results(path: Path, results: Results) -> None:
     """Write the outlines of all objects; see :func:`write_geojson`."""
-    stream_geojson(path, results.objects(), results.shape, class_names=results.class_names, frame=results.frame)
+    stream_geojson(
+        path,
+        results.objects(),
+        results.shape,
+        class_names=results.class_names,
+        frame=results.frame,
+        cells=results.cells,
+    )
+
+
+def _geometries(ring: NDArray[np.float64], cell: NDArray[np.float64] | None, frame: Frame) -> dict[str, dict[str, Any]]:
+    """An object's outline or, of a cell, that and its nucleus's."""
+    polygon = _polygon(frame.place(ring, from_bounds=True))
+    if cell is None or not len(cell):
+        return {"geometry": polygon}
+    return {"geometry": _polygon(frame.place(cell, from_bounds=True)), "nucleusGeometry": polygon}
+
+
+def _labels(table: Mapping[str, NDArray] | None, n: int) -> NDArray:
+    return np.arange(1, n + 1) if table is None else table["label"]
 
 
 def _polygon(ring: NDArray[np.float64]) -> dict[str, Any]:
@@ -149,9 +176,9 @@ def _described(
     polygons: StarPolygons, table: Mapping[str, NDArray] | None, shape: tuple[int, int], class_names: Sequence[str]
 ) -> Iterator[tuple[NDArray[np.float64], int, dict[str, Any]]]:
     """The ring, the label and the properties of each polygon."""
-    classifications = _classifications(polygons.classes, class_names)
+    classifications, labels = _classifications(polygons.classes, class_names), _labels(table, len(polygons))
     for index, ring in enumerate(outlines(polygons, shape)):
-        label = index + 1 if table is None else int(table["label"][index])
+        label = int(labels[index])
         properties: dict[str, Any] = {"name": str(label)}
         if classifications is not None:
             properties["classification"] = classifications[index]

@@ -9,9 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...polygons import StarPolygons
 from ..frame import Frame
 from .pyramid import RegionLabels
+
+
+class Cells(RegionLabels, Protocol):
+    """A label image of cells around nuclei of the same labels."""
+
+    def boxes(self, polygons: StarPolygons) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Corners (y, x) of half-open boxes (n, 2) around the cells of nuclei."""
+        ...
 
 
 class Results(Protocol):
@@ -20,6 +31,11 @@ class Results(Protocol):
     @property
     def labels(self) -> RegionLabels:
         """The label image. Writing may raise while more objects are found than its dtype numbers: ask anew then."""
+        ...
+
+    @property
+    def cells(self) -> Cells | None:
+        """The label image of the cells, None where nuclei were not expanded; asked for anew like ``labels``."""
         ...
 
     @property

@@ -25,7 +25,7 @@ class Parts:
     """Results in memory whose objects come some at a time."""
 
     shape, pixel_size, class_names, frame = SHAPE, (0.5, 0.25), NAMES, Frame()
-    labels = slide()
+    labels, cells = slide(), None
 
     def objects(self):
         for rows in (np.arange(15), np.arange(15, 40)):
