@@ -155,7 +155,7 @@ class ExpandedLabels:
     """
 
     def __init__(self, nuclei: RegionLabels, reach: Reach, margin: int = 0) -> None:
-        self._nuclei, self._reach, self._margin = nuclei, reach, margin
+        self.nuclei, self._reach, self._margin = nuclei, reach, margin
         self.shape: tuple[int, int] = nuclei.shape
         self.dtype: np.dtype[Any] = nuclei.dtype
 
@@ -166,7 +166,7 @@ class ExpandedLabels:
             place = out[block.y0 // step : -(-block.y1 // step), block.x0 // step : -(-block.x1 // step)]
             inner = Box(block.y0 + box.y0, block.x0 + box.x0, block.y1 + box.y0, block.x1 + box.x0)
             wide = _widened(inner, self._reach.pixels, self.shape)
-            place[...] = expand_to_nearest(self._nuclei.region(wide), self._reach, _within(inner, wide), step)
+            place[...] = expand_to_nearest(self.nuclei.region(wide), self._reach, _within(inner, wide), step)
         return out
 
     def boxes(self, polygons: StarPolygons) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

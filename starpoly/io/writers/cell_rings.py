@@ -16,8 +16,13 @@ _AT_ONCE = 4096  # cells
 _BLOCK = 1024  # pixels a side; cells that begin in a block are drawn together
 
 
-def cell_outlines(cells: Cells, polygons: StarPolygons, labels: NDArray) -> Iterator[NDArray[np.float64]]:
-    """The ring around each cell's mask, see :func:`~starpoly.geometry.mask_outline.mask_outline`.
+Ring = NDArray[np.float64]
+
+
+def cell_outlines(cells: Cells, polygons: StarPolygons, labels: NDArray) -> Iterator[tuple[Ring, Ring]]:
+    """The rings around the masks of each nucleus and its cell, see :func:`~starpoly.geometry.mask_outline.mask_outline`.
+
+    Both come from label images: where a better nucleus hides part of another one, its cell does too.
 
     Parameters
     ----------
@@ -29,19 +34,22 @@ def cell_outlines(cells: Cells, polygons: StarPolygons, labels: NDArray) -> Iter
 
     Yields
     ------
-    (k, 2) float64
+    nucleus, cell : (k, 2) float64
         Vertices ``(x, y)``, the origin at the corner of the image.
     """
     for start in range(0, len(polygons), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         low, high = cells.boxes(polygons.take(part))
-        rings: list[NDArray[np.float64]] = [np.empty((0, 2))] * len(low)
+        rings: list[tuple[Ring, Ring]] = [(np.empty((0, 2)), np.empty((0, 2)))] * len(low)
         for rows in _by_block(low):
             corner = low[rows].min(axis=0)
-            pixels = cells.region(Box(*corner.tolist(), *high[rows].max(axis=0).tolist()))
+            box = Box(*corner.tolist(), *high[rows].max(axis=0).tolist())
+            drawn = cells.nuclei.region(box), cells.region(box)
             for row in rows:
                 (y0, x0), (y1, x1) = low[row] - corner, high[row] - corner
-                rings[row] = mask_outline(pixels[y0:y1, x0:x1] == labels[start + row]) + low[row][::-1]
+                masks = (pixels[y0:y1, x0:x1] == labels[start + row] for pixels in drawn)
+                nucleus, cell = (mask_outline(mask) + low[row][::-1] for mask in masks)
+                rings[row] = nucleus, cell
         yield from rings
 
 

@@ -7,7 +7,6 @@ import math
 import uuid
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +111,7 @@ def stream_geojson(
         As for :func:`write_geojson`.
     parts : iterable of (polygons, columns)
     cells : Cells, optional
-        Write cells: the outlines of their masks, and the polygons as outlines of their nuclei.
+        Write cells: the outlines of their masks, and of the masks of their nuclei in place of the polygons.
     """
     path = Path(path)
     if object_type not in OBJECT_TYPES:
@@ -125,9 +124,7 @@ def stream_geojson(
         for polygons, columns in parts:
             check_polygons(polygons, path)
             table = None if columns is None else _check_columns(columns, len(polygons), path)
-            described = _described(polygons, table, shape, class_names)
-            around = repeat(None) if cells is None else cell_outlines(cells, polygons, _labels(table, len(polygons)))
-            for (ring, label, properties), cell in zip(described, around, strict=False):
+            for ring, cell, label, properties in _described(polygons, table, shape, class_names, cells):
                 if not len(ring):
                     outside += 1
                     continue
@@ -159,13 +156,9 @@ def write_results(path: Path, results: Results) -> None:
 def _geometries(ring: NDArray[np.float64], cell: NDArray[np.float64] | None, frame: Frame) -> dict[str, dict[str, Any]]:
     """An object's outline or, of a cell, that and its nucleus's."""
     polygon = _polygon(frame.place(ring, from_bounds=True))
-    if cell is None or not len(cell):
+    if cell is None:
         return {"geometry": polygon}
     return {"geometry": _polygon(frame.place(cell, from_bounds=True)), "nucleusGeometry": polygon}
-
-
-def _labels(table: Mapping[str, NDArray] | None, n: int) -> NDArray:
-    return np.arange(1, n + 1) if table is None else table["label"]
 
 
 def _polygon(ring: NDArray[np.float64]) -> dict[str, Any]:
@@ -173,18 +166,28 @@ def _polygon(ring: NDArray[np.float64]) -> dict[str, Any]:
 
 
 def _described(
-    polygons: StarPolygons, table: Mapping[str, NDArray] | None, shape: tuple[int, int], class_names: Sequence[str]
-) -> Iterator[tuple[NDArray[np.float64], int, dict[str, Any]]]:
-    """The ring, the label and the properties of each polygon."""
-    classifications, labels = _classifications(polygons.classes, class_names), _labels(table, len(polygons))
-    for index, ring in enumerate(outlines(polygons, shape)):
+    polygons: StarPolygons,
+    table: Mapping[str, NDArray] | None,
+    shape: tuple[int, int],
+    class_names: Sequence[str],
+    cells: Cells | None,
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64] | None, int, dict[str, Any]]]:
+    """The ring of each polygon or nucleus, that of its cell, the label and the properties."""
+    labels = np.arange(1, len(polygons) + 1) if table is None else table["label"]
+    classifications = _classifications(polygons.classes, class_names)
+    rings = (
+        ((ring, None) for ring in outlines(polygons, shape))
+        if cells is None
+        else cell_outlines(cells, polygons, labels)
+    )
+    for index, (ring, cell) in enumerate(rings):
         label = int(labels[index])
         properties: dict[str, Any] = {"name": str(label)}
         if classifications is not None:
             properties["classification"] = classifications[index]
         values = _outline_values(ring, polygons.probabilities[index]) if table is None else _row(table, index)
         properties["measurements"] = dict(values)
-        yield ring, label, properties
+        yield ring, cell, label, properties
 
 
 def check_polygons(polygons: StarPolygons, path: Path) -> None:

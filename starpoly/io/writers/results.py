@@ -20,6 +20,11 @@ from .pyramid import RegionLabels
 class Cells(RegionLabels, Protocol):
     """A label image of cells around nuclei of the same labels."""
 
+    @property
+    def nuclei(self) -> RegionLabels:
+        """The label image of the nuclei."""
+        ...
+
     def boxes(self, polygons: StarPolygons) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Corners (y, x) of half-open boxes (n, 2) around the cells of nuclei."""
         ...
