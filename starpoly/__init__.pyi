@@ -25,6 +25,7 @@ from .errors import (
 )
 from .evaluation import matching
 from .io import read_image, read_labels, write_labels
+from .labels import expand_labels
 from .model import StarPoly2D
 from .model_zoo import available_models, find_model
 from .polygons import StarPolygons
@@ -61,6 +62,7 @@ __all__ = [
     "available_models",
     "detection",
     "evaluation",
+    "expand_labels",
     "find_model",
     "geometry",
     "images",

@@ -479,3 +479,16 @@ def expand_labels(labels: np.ndarray, foreground: np.ndarray, steps: int) -> np.
             around = [before[y, x + 1], before[y + 2, x + 1], before[y + 1, x], before[y + 1, x + 2]]
             labels[y, x] = min((label for label in around if label), default=0)
     return labels
+
+
+# --- geometry/nearest_label --------------------------------------------------------------------------------
+
+
+def expand_to_nearest(labels: np.ndarray, distance: float, pixel: tuple[float, float] = (1.0, 1.0)) -> np.ndarray:
+    """Every background pixel measures its distance from all labelled ones; the smallest label of the nearest wins."""
+    out, at = labels.copy(), np.argwhere(labels)
+    for y, x in np.argwhere(labels == 0) if len(at) else ():
+        squared = (((at - (y, x)) * pixel) ** 2).sum(axis=1)
+        if squared.min() <= distance**2 * (1 + 1e-9):
+            out[y, x] = min(labels[there] for there in map(tuple, at[np.isclose(squared, squared.min(), rtol=1e-12)]))
+    return out

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import TTA
 from ..console import progress_bar
-from ..errors import ImageError, StarpolyError
+from ..errors import ConfigError, ImageError, StarpolyError
 from ..io.writers.registry import FORMATS
 from ..network.engines.registry import ENGINES
 from ..network.precision import PRECISIONS
@@ -24,6 +24,7 @@ from .parser import did_you_mean, nearest
 
 if TYPE_CHECKING:
     from ..io.files.find import FoundImages
+    from ..labels.expansion import Expansion
     from ..model import StarPoly2D
     from ..prediction.files import PredictionRequest
     from ..prediction.models import Models
@@ -137,6 +138,13 @@ def _add_model_arguments(model: argparse._ArgumentGroup) -> None:
 
 
 def _add_result_arguments(results: argparse._ArgumentGroup) -> None:
+    results.add_argument(
+        "--expand",
+        type=_expansion,
+        metavar="PX|NUMum",
+        help="grow each object by this distance to a cell, without overlaps: write NAME_label_cells.tiff with the ids of the "
+        "nuclei, and cells in tables, GeoJSON and OME-Zarr",
+    )
     results.add_argument("--overlay", action="store_true", help="write NAME_overlay.png, the outlines over the image")
     results.add_argument(
         "--table", action="store_true", help="write NAME_table.csv: label, centre, area, diameter, score, class"
@@ -177,7 +185,7 @@ def _add_slide_arguments(slides: argparse._ArgumentGroup) -> None:
         "--roi",
         type=_roi,
         metavar="Y0,X0,Y1,X1",
-        help="segment this region only, in pixels of the level; results start at its corner",
+        help="segment this region only, in pixels of the level; label images hold the region, outlines lie in the whole slide",
     )
     where = slides.add_mutually_exclusive_group()
     where.add_argument(
@@ -216,7 +224,8 @@ def run(args: argparse.Namespace) -> int:
     for path in found.passed_over:
         say(f"starpoly: {path}: looks like a result and is passed over; give it alone to segment it")
     flags = {name: getattr(args, name) for name in ("overlay", "table", "provenance", "report")}
-    jobs = plan_jobs(found.images, args.output, wanted_files(args.format, **flags), rule=args.names)
+    wanted = wanted_files(args.format, cells=args.expand is not None, **flags)
+    jobs = plan_jobs(found.images, args.output, wanted, rule=args.names)
     if found.ignored and not getattr(args, "quiet", False):
         say(f"starpoly: {describe_ignored(found.ignored)}")
     check_mask(args.mask, len(jobs))
@@ -338,7 +347,7 @@ def _request(args: argparse.Namespace) -> PredictionRequest:
         tissue=args.tissue,
         pixel_size=args.pixel_size,
     )
-    return PredictionRequest(options, part, args.tolerant)
+    return PredictionRequest(options, part, args.tolerant, args.expand)
 
 
 def _diameter(text: str) -> dict[str, float]:
@@ -352,6 +361,16 @@ def _diameter(text: str) -> dict[str, float]:
         message = f"expected auto, pixels such as 15, or micrometres such as 12um, got {text!r}"
         remedy = str(error).partition("; ")[2]
         raise argparse.ArgumentTypeError(f"{message}; {remedy}" if remedy else message) from None
+
+
+def _expansion(text: str) -> Expansion:
+    """Option for a distance in pixels or micrometres."""
+    from ..labels.expansion import Expansion
+
+    try:
+        return Expansion.of(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error).removeprefix("expand: ")) from None
 
 
 def _formats(text: str) -> tuple[str, ...]:

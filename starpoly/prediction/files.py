@@ -11,6 +11,7 @@ from typing import Any
 from ..detection.options import DetectionOptions
 from ..errors import ImageError, StarpolyWarning, TooLargeError
 from ..io.readers.registry import is_zarr
+from ..labels.expansion import Expansion
 from ..timing import Stopwatch
 from .models import Models
 from .opening import HeldSource, check_memory, open_image
@@ -32,11 +33,14 @@ class PredictionRequest:
         Its mask is a file or, for several images, a folder of masks with matching names.
     tolerant : bool
         Write empty labels for unreadable images (:mod:`starpoly.prediction.tolerance`) and merge unsupported channels.
+    expand : Expansion, optional
+        Distance by which nuclei grow to cells.
     """
 
     options: DetectionOptions = field(default_factory=DetectionOptions)
     part: ImagePart = field(default_factory=ImagePart)
     tolerant: bool = False
+    expand: Expansion | None = None
 
     def part_of(self, job: Job) -> ImagePart:
         """The part of one image, with its mask."""
@@ -137,6 +141,7 @@ def _segment(
             request.options,
             part=request.part,
             journal=job.journal,
+            expand=request.expand,
             progress=progress and not (several and isinstance(source, HeldSource)),
         )
     return name, result

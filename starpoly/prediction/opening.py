@@ -75,6 +75,7 @@ def open_image(image: Any, part: ImagePart, memory: int | None = None, *, hold: 
         source: Source = SourceView(
             ArraySource(read_image(image), image), None, part.channels, size or header.pixel_size
         )
+        source.bounds, source.position = header.bounds, header.position
     else:
         source = open_source(image, level=part.level, channels=part.channels, roi=part.roi, pixel_size=size)
     if not (hold and _is_small(source.shape[:2], source.nbytes, memory)):

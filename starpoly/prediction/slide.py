@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,16 @@ from ..detection.detector import Detector
 from ..detection.journal import discard, held_journal, open_journal
 from ..detection.options import DetectionOptions
 from ..detection.pipeline import Detection
+from ..errors import ConfigError
 from ..images.normalization import as_normalizer
 from ..io.files.atomic import make_folder
 from ..io.files.identity import identify
+from ..io.frame import Frame
 from ..io.readers.channels import match_channels
 from ..io.readers.source import Source
 from ..io.writers.pyramid import RegionLabels
 from ..io.writers.registry import FORMATS, Format
+from ..labels.expansion import Expansion
 from ..labels.streaming import StreamingLabels
 from ..labels.whole import WholeLabels
 from ..parallel import limit_malloc_arenas, trim_malloc
@@ -80,6 +83,7 @@ def segment_slide(
     *,
     part: ImagePart | None = None,
     journal: Path | None = None,
+    expand: Expansion | float | str | None = None,
     progress: bool = False,
     **settings: Any,
 ) -> SlideResult:
@@ -103,6 +107,10 @@ def segment_slide(
         Level, channels, region, mask ... Default: the whole image. Results are in pixels of the part.
     journal : Path, optional
         Folder for the state of the run, removed at the end. With it, images of any size are read tile by tile.
+    expand : float or str, optional
+        Grow each object by this distance to a cell, see :func:`starpoly.labels.expand_labels`: pixels as number or
+        ``"12px"``, micrometres as ``"5um"``. Tables and GeoJSON then tell of nuclei and cells; ``outputs.cells`` and
+        ``outputs.zarr`` hold the cells as labels, with the ids of the nuclei.
     progress : bool
         Show a bar on a terminal.
     **settings
@@ -116,13 +124,19 @@ def segment_slide(
     ------
     ImageError
         If the image cannot be read or an output cannot be written. The journal is kept.
+    ConfigError
+        If ``expand`` is no distance, is in micrometres and the pixel size is not known, or is not given for
+        ``outputs.cells``.
     StarpolyError
         If the journal belongs to another run.
     """
+    cells = None if expand is None else Expansion.of(expand)
     part, options = _by_name(part, options, settings)
     check_memory(image, options.memory)
     with open_image(image, part, options.memory, hold=journal is None) as source:
-        return segment_source(model, image, source, outputs, options, part=part, journal=journal, progress=progress)
+        return segment_source(
+            model, image, source, outputs, options, part=part, journal=journal, expand=cells, progress=progress
+        )
 
 
 def segment_source(
@@ -134,6 +148,7 @@ def segment_source(
     *,
     part: ImagePart,
     journal: Path | None = None,
+    expand: Expansion | None = None,
     progress: bool = False,
 ) -> SlideResult:
     """Segment an open image and write the results.
@@ -144,7 +159,7 @@ def segment_source(
         The image as given. Provides name and identity.
     source : Source
         The opened ``part``, see :func:`~starpoly.prediction.opening.open_image`.
-    model, outputs, options, part, journal, progress
+    model, outputs, options, part, journal, expand, progress
         As for :func:`segment_slide`.
     """
     run = _Run(
@@ -154,6 +169,7 @@ def segment_source(
         outputs=outputs,
         options=model.resolve_options(options, source.pixel_size),
         part=part,
+        expand=expand,
         progress=progress,
     )
     if isinstance(source, HeldSource):
@@ -184,9 +200,13 @@ class _Run:
     outputs: SlideOutputs
     options: DetectionOptions
     part: ImagePart
+    expand: Expansion | None
     progress: bool
 
     def __post_init__(self) -> None:
+        if self.outputs.cells is not None and self.expand is None:
+            raise ConfigError(f"{self.outputs.cells}: expected a distance to expand nuclei by, got none; give expand")
+        self._reach = None if self.expand is None else self.expand.reach(self.source.pixel_size)
         self._clock = Stopwatch()
         self._region: RegionMask | None = None
         if self.part.has_region:
@@ -216,7 +236,7 @@ class _Run:
     def _write_held(self, source: HeldSource, found: Detection) -> SlideResult:
         spec = self.model.spec
         drawn = WholeLabels(found.polygons, source.shape[:2], self._foreground, spec.class_names)
-        results = ImageResults(drawn, spec, source.pixel_size)
+        results = self._results(drawn)
         with self._clock.timing("writing"):
             if self.outputs.labels is not None and len(self.outputs.paths) > 1:
                 # remove results of an earlier run: they must not pass for new ones
@@ -236,7 +256,7 @@ class _Run:
             trim_malloc()
             limit_malloc_arenas()  # reader and writer threads would each hold an arena
             labels = StreamingLabels(shape, spec.class_names, clock=self._clock, foreground=self._foreground)
-            results = ImageResults(labels, spec, self.source.pixel_size)
+            results = self._results(labels)
             with Writers(labels) as writers:
                 for format_, path in self.outputs.formats():
                     writers.start(partial(retry_larger, partial(format_.write, path, results)))
@@ -250,6 +270,10 @@ class _Run:
             if state is not None:
                 state.remove()
         return self._result(found, labels.count())
+
+    def _results(self, drawn: WholeLabels | StreamingLabels) -> ImageResults:
+        margin = 0 if self._foreground is None else self._foreground.distance
+        return ImageResults(drawn, self.model.spec, self.source, self._reach, margin)
 
     def _detect(self, image: Any, **streams: Any) -> Detection:
         return self.model.detect(
@@ -297,7 +321,7 @@ class _Run:
                 self.model,
                 found,
                 image=self._identity(),
-                settings=self.options.identity(),
+                settings=self.options.identity() | ({} if self.expand is None else {"expand": str(self.expand)}),
                 n_objects=n_objects,
                 seconds=found.seconds | self._clock.seconds,
             )
@@ -307,6 +331,7 @@ class _Run:
         return self._marks | {
             "file": _path_of(self.image),
             "pixel_size": self.source.pixel_size,
+            "frame": asdict(Frame.of(self.source)),
             **self.part.identity(self._region),
             "mask_from": self.part.tissue or _path_of(self.part.mask),
             "fraction": round(self._fraction, 4),

@@ -12,6 +12,8 @@ import numpy as np
 from starpoly.geometry.boundary import boundary_probability
 from starpoly.geometry.distances import ray_distances
 from starpoly.geometry.foreground import foreground_cells
+from starpoly.geometry.mask_outline import mask_outline
+from starpoly.geometry.nearest_label import Reach, expand_to_nearest
 from starpoly.geometry.overlap import intersection_areas, overlap
 from starpoly.geometry.patch import blur, change_brightness, warp
 from starpoly.geometry.rasterize import render_labels
@@ -37,6 +39,8 @@ def compute() -> dict[str, np.ndarray]:
         ),
         "intersections": np.concatenate([intersection_areas(a, b) for a, b in pairs]),
         "overlaps": np.concatenate([overlap(a, b) for a, b in pairs]),
+        "nearest": expand_to_nearest(examples.LABELS["touching"], Reach(4.5)),
+        "outline": mask_outline(examples.LABELS["touching"] == 1),
         "labels": np.stack([render_labels(polygons[name], (20, 24)) for name in ("spiky", "half", "border_cut")]),
     }
 

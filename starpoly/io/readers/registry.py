@@ -77,7 +77,9 @@ class Reader:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", StarpolyWarning)  # said when it is read
                 with self.open(path) as source:
-                    return Header(source.shape[:2], source.nbytes, by_region=True, pixel_size=source.pixel_size)
+                    return Header(
+                        source.shape[:2], source.nbytes, True, source.pixel_size, source.bounds, source.position
+                    )
 
     def _module(self) -> ModuleType:
         return import_module(f".{self.name}", __package__)

@@ -37,6 +37,10 @@ class Source(ABC):
         Which level of the pyramid this is, and rows and columns of all.
     offset : (int, int)
         The first pixel (y, x) in the whole image of this level.
+    bounds : (int, int)
+        First pixel (y, x) of level 0 that the scanner recorded; (0, 0) where the file does not say.
+    position : (float, float) or None
+        Where the centre of this level's first pixel lies in micrometres (y, x), None where the file does not say.
     block : (int, int)
         Rows and columns that are decoded at once; regions along its multiples cost least.
     read_warning : str or None
@@ -53,6 +57,8 @@ class Source(ABC):
         level: int = 0,
         levels: Sequence[tuple[int, int]] = (),
         offset: tuple[int, int] = (0, 0),
+        bounds: tuple[int, int] = (0, 0),
+        position: tuple[float, float] | None = None,
         block: tuple[int, int] = (1, 1),
         read_warning: str | None = None,
     ) -> None:
@@ -63,6 +69,8 @@ class Source(ABC):
         self.level = level
         self.levels = tuple((int(y), int(x)) for y, x in levels) or (self.shape[:2],)
         self.offset = offset
+        self.bounds = bounds
+        self.position = position
         self.block = block
         self.read_warning = read_warning
         self._closed = False
@@ -137,6 +145,9 @@ class Source(ABC):
         return f"<{type(self).__name__} {self.name} {self.shape} {self.dtype}>"
 
 
+_INHERITED = ("pixel_size", "level", "levels", "offset", "bounds", "position", "block", "read_warning")
+
+
 class DerivedSource(Source):
     """A source derived from another one. Inherits its attributes and closes it.
 
@@ -153,9 +164,7 @@ class DerivedSource(Source):
     def __init__(
         self, source: Source, shape: Sequence[int] | None = None, dtype: DTypeLike | None = None, **changes: Any
     ) -> None:
-        kept = {
-            name: getattr(source, name) for name in ("pixel_size", "level", "levels", "offset", "block", "read_warning")
-        }
+        kept = {name: getattr(source, name) for name in _INHERITED}
         super().__init__(
             source.name,
             source.shape if shape is None else shape,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -14,7 +15,7 @@ from ...errors import ImageError, StarpolyWarning
 from ...tiling import Box
 from .axes import Arrangement, arrange_axes, guess_axes
 from .blocks import BlockGrid
-from .pixel_size import PixelSize, in_micrometres
+from .pixel_size import MICROMETRES, PixelSize, in_micrometres
 from .source import FileSource, check_dtype, check_level
 from .untrusted import decoding
 
@@ -46,7 +47,7 @@ class ZarrSource(FileSource):
         with decoding(path, "a zarr image"):
             node = zarr.open(store=zarr.storage.LocalStore(path, read_only=True), mode="r")
             if isinstance(node, zarr.Array):
-                image = _Multiscale([node], _axes_of_array(node), [None])
+                image = _Multiscale([node], _axes_of_array(node), [None], [None])
             else:
                 image = _read_multiscale(node, path)
             arrangements = [arrange_axes(array.shape, image.axes, path) for array in image.arrays]
@@ -58,6 +59,7 @@ class ZarrSource(FileSource):
             self._pixels.shape,
             self._pixels.dtype,
             pixel_size=image.sizes[level],
+            position=image.positions[level],
             level=level,
             levels=[length[:2] for length in lengths],
             block=self._pixels.block,
@@ -70,10 +72,16 @@ class ZarrSource(FileSource):
 
 
 class _Multiscale:
-    """Arrays of a pyramid, the letters of their axes, and the pixel size of each."""
+    """Arrays of a pyramid, the letters of their axes, and the pixel size and position of each."""
 
-    def __init__(self, arrays: list[Any], axes: str, sizes: Sequence[PixelSize | None]) -> None:
-        self.arrays, self.axes, self.sizes = arrays, axes, sizes
+    def __init__(
+        self,
+        arrays: list[Any],
+        axes: str,
+        sizes: Sequence[PixelSize | None],
+        positions: Sequence[tuple[float, float] | None],
+    ) -> None:
+        self.arrays, self.axes, self.sizes, self.positions = arrays, axes, sizes, positions
 
 
 def _grid(array: Any, arrangement: Arrangement, path: Path) -> BlockGrid:
@@ -131,7 +139,7 @@ def _read_multiscale(group: Any, path: Path) -> _Multiscale:
     datasets = described.get("datasets")
     if not isinstance(datasets, list) or not datasets:
         raise ImageError(f"{path}: expected datasets in the metadata of the image, got none; export it again")
-    arrays, sizes = [], []
+    arrays, sizes, positions = [], [], []
     axes = _axis_list(described)
     for dataset in datasets:
         inner = str(dataset.get("path", ""))
@@ -142,8 +150,9 @@ def _read_multiscale(group: Any, path: Path) -> _Multiscale:
             raise ImageError(f"{path}: expected an array at {inner!r}, as the metadata say, got none; copy it again")
         arrays.append(array)
         sizes.append(_pixel_size(axes, dataset, described))
+        positions.append(None if sizes[-1] is None else _position(axes, dataset, described))
     names = "".join(_letter(axis.get("name")) for axis in axes)
-    return _Multiscale(arrays, names or "TCZYX", sizes)
+    return _Multiscale(arrays, names or "TCZYX", sizes, positions)
 
 
 def _ome_attributes(group: Any) -> Mapping[str, Any]:
@@ -206,6 +215,35 @@ def _pixel_size(
     if not found:
         return None
     return in_micrometres(*scale, *(axes[axis].get("unit", "") for axis in at))
+
+
+def _position(
+    axes: list[dict[str, Any]], dataset: Mapping[str, Any], described: Mapping[str, Any]
+) -> tuple[float, float] | None:
+    """Centre of the first pixel (y, x) in micrometres, if a translation is stated.
+
+    Transformations of the dataset come first, then those of the whole pyramid, each list in its order.
+    """
+    names = [axis.get("name") for axis in axes]
+    at = names.index("y"), names.index("x")
+    place: list[float] | None = None
+    for transformations in (dataset.get("coordinateTransformations"), described.get("coordinateTransformations")):
+        for entry in transformations if isinstance(transformations, list) else ():
+            kind = entry.get("type") if isinstance(entry, dict) else None
+            values = entry.get(kind) if kind in ("scale", "translation") else None
+            if not isinstance(values, list) or len(values) != len(axes):
+                continue
+            y, x = (values[axis] if isinstance(values[axis], (int, float)) else math.nan for axis in at)
+            if kind == "translation":
+                place = [(place or [0.0, 0.0])[0] + y, (place or [0.0, 0.0])[1] + x]
+            elif place is not None:
+                place = [place[0] * y, place[1] * x]
+    if place is None or not all(map(math.isfinite, place)):
+        return None
+    y, x = (
+        length * MICROMETRES[str(axes[axis]["unit"]).strip().lower()] for length, axis in zip(place, at, strict=True)
+    )
+    return y, x
 
 
 open_image = ZarrSource

@@ -65,6 +65,7 @@ FORMATS: Mapping[str, Format] = {
     "geojson": Format(".geojson", "geojson", "QuPath"),
     "rois": Format("_rois.zip", "imagej_rois", "ImageJ", "roifile", "imagej"),
     "zarr": Format(".ome.zarr", "ome_zarr", "OME-Zarr labels"),
+    "cells": Format("_label_cells.tiff", "cell_tiff"),
     "labels": Format("_label.tiff", "label_tiff"),
 }
 """All formats, in the order in which they are written; the labels come last: where they are, all is done."""

@@ -9,8 +9,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...polygons import StarPolygons
+from ..frame import Frame
 from .pyramid import RegionLabels
+
+
+class Cells(RegionLabels, Protocol):
+    """A label image of cells around nuclei of the same labels."""
+
+    @property
+    def nuclei(self) -> RegionLabels:
+        """The label image of the nuclei."""
+        ...
+
+    def boxes(self, polygons: StarPolygons) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Corners (y, x) of half-open boxes (n, 2) around the cells of nuclei."""
+        ...
 
 
 class Results(Protocol):
@@ -22,6 +39,11 @@ class Results(Protocol):
         ...
 
     @property
+    def cells(self) -> Cells | None:
+        """The label image of the cells, None where nuclei were not expanded; asked for anew like ``labels``."""
+        ...
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Height and width of the image in pixels."""
         ...
@@ -29,6 +51,11 @@ class Results(Protocol):
     @property
     def pixel_size(self) -> tuple[float, float] | None:
         """Micrometres per pixel (y, x), None where they are not known."""
+        ...
+
+    @property
+    def frame(self) -> Frame:
+        """Where the image lies in its file."""
         ...
 
     @property
