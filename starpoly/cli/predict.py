@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import TTA
-from ..errors import ImageError, StarpolyError
+from ..errors import ConfigError, ImageError, StarpolyError
 from ..io.writers.registry import FORMATS
+from ..labels.measures.registry import DEFAULT, SELECTABLE, select_measures
 from ..network.engines.registry import ENGINES
 from ..network.precision import PRECISIONS
 from ..prediction.summary import Summary, error_row, image_row
@@ -131,7 +132,18 @@ def _add_model_arguments(model: argparse._ArgumentGroup) -> None:
 def _add_result_arguments(results: argparse._ArgumentGroup) -> None:
     results.add_argument("--overlay", action="store_true", help="write NAME_overlay.png, the outlines over the image")
     results.add_argument(
-        "--table", action="store_true", help="write NAME_table.csv: label, centre, area, diameter, score, class"
+        "--table",
+        action="store_true",
+        help="write NAME_table.csv: position, size, score, class and measurements of each object",
+    )
+    results.add_argument(
+        "--measure",
+        type=_measures,
+        default=DEFAULT,
+        metavar="M,...",
+        help="what tables hold beside that: "
+        + ", ".join(f"{name} ({of.help})" for name, of in SELECTABLE.items())
+        + f", all or none (default: {','.join(DEFAULT)})",
     )
     results.add_argument(
         "--report", action="store_true", help="write report.html, a page to look through all images, and the tables"
@@ -326,7 +338,7 @@ def _request(args: argparse.Namespace) -> PredictionRequest:
         tissue=args.tissue,
         pixel_size=args.pixel_size,
     )
-    return PredictionRequest(options, part, args.tolerant)
+    return PredictionRequest(options, part, args.tolerant, args.measure)
 
 
 def _diameter(text: str) -> dict[str, float]:
@@ -341,6 +353,13 @@ def _formats(text: str) -> tuple[str, ...]:
         if name not in _FORMATS:
             raise argparse.ArgumentTypeError(f"expected some of tiff, {', '.join(_FORMATS)}, got {name!r}")
     return wanted
+
+
+def _measures(text: str) -> tuple[str, ...]:
+    try:
+        return select_measures(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _integers(text: str) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 from ..detection.options import DetectionOptions
 from ..errors import ImageError, StarpolyWarning, TooLargeError
 from ..io.readers.registry import is_zarr
+from ..labels.measures.registry import DEFAULT
 from ..timing import Stopwatch
 from .models import Models
 from .opening import HeldSource, check_memory, open_image
@@ -32,11 +33,14 @@ class PredictionRequest:
         Its mask is a file or, for several images, a folder of masks with matching names.
     tolerant : bool
         Write empty labels for unreadable images (:mod:`starpoly.prediction.tolerance`) and merge unsupported channels.
+    measure : tuple of str
+        What the tables hold, see :data:`starpoly.labels.measures.registry.MEASURES`.
     """
 
     options: DetectionOptions = field(default_factory=DetectionOptions)
     part: ImagePart = field(default_factory=ImagePart)
     tolerant: bool = False
+    measure: tuple[str, ...] = DEFAULT
 
     def part_of(self, job: Job) -> ImagePart:
         """The part of one image, with its mask."""
@@ -138,6 +142,7 @@ def _segment(
             part=request.part,
             journal=job.journal,
             progress=progress and not (several and isinstance(source, HeldSource)),
+            measure=request.measure,
         )
     return name, result
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..config import ModelSpec
+from ..io.readers.source import Source
 from ..io.writers.pyramid import RegionLabels
 from ..labels.measurements import in_micrometres, with_confidence
+from ..labels.measures.blocks import BlockMeasurer, LabelImage
+from ..labels.measures.parts import measure_parts
 from ..labels.streaming import StreamingLabels
 from ..labels.whole import WholeLabels
 from ..polygons import StarPolygons
@@ -24,11 +27,21 @@ class ImageResults:
         Provides calibration and class names.
     pixel_size : (float, float) or None
         Micrometres per pixel (y, x).
+    measures : sequence of str
+        Groups of measurements, see :data:`starpoly.labels.measures.registry.MEASURES`.
+    pixels : Source, optional
+        What intensities are measured in: all channels of the image.
     """
 
     def __init__(
-        self, drawn: WholeLabels | StreamingLabels, spec: ModelSpec, pixel_size: tuple[float, float] | None
+        self,
+        drawn: WholeLabels | StreamingLabels,
+        spec: ModelSpec,
+        pixel_size: tuple[float, float] | None,
+        measures: Sequence[str] = (),
+        pixels: Source | None = None,
     ) -> None:
+        self._measures, self._pixels = tuple(measures), pixels
         self._drawn, self._calibration = drawn, spec.calibration
         self.shape, self.pixel_size = drawn.shape, pixel_size
         self.class_names: Sequence[str] = spec.class_names
@@ -42,3 +55,16 @@ class ImageResults:
         """Polygons with measurements, in label order, in parts."""
         for polygons, columns in self._drawn.objects():
             yield polygons, in_micrometres(with_confidence(columns, self._calibration), self.pixel_size)
+
+    def measured(self) -> Iterator[tuple[StarPolygons, Mapping[str, Any]]]:
+        """As :meth:`objects`, with all measurements."""
+        if not self._measures:
+            return self.objects()
+        measurer = BlockMeasurer(
+            [LabelImage(self._drawn.final, self._measures)],
+            self.shape,
+            self._pixels,
+            channel_names=() if self._pixels is None else self._pixels.channel_names,
+            pixel_size=self.pixel_size,
+        )
+        return measure_parts(self.objects(), measurer, self._drawn.boxes)

@@ -60,8 +60,8 @@ def stream_table(path: str | Path, parts: Iterable[Mapping[str, Any]]) -> None:
 
 
 def write_results(path: Path, results: Results) -> None:
-    """Write the measurements of all objects; see :func:`write_table`."""
-    stream_table(path, (columns for _, columns in results.objects()))
+    """Write all measurements of all objects; see :func:`write_table`."""
+    stream_table(path, (columns for _, columns in results.measured()))
 
 
 def _cell(value: Any) -> Any:
