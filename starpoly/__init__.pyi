@@ -24,6 +24,7 @@ from .errors import (
 )
 from .evaluation import matching
 from .io import read_image, read_labels, write_labels
+from .labels import measure_objects
 from .model import StarPoly2D
 from .model_zoo import available_models, find_model
 from .polygons import StarPolygons
@@ -65,6 +66,7 @@ __all__ = [
     "io",
     "labels",
     "matching",
+    "measure_objects",
     "network",
     "plot",
     "prediction",

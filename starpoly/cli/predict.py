@@ -146,6 +146,12 @@ def _add_result_arguments(results: argparse._ArgumentGroup) -> None:
         + f", all or none (default: {','.join(DEFAULT)})",
     )
     results.add_argument(
+        "--table-all",
+        type=Path,
+        metavar="FILE",
+        help="write one table of the objects of all images, as .csv or .parquet, and the table of each",
+    )
+    results.add_argument(
         "--report", action="store_true", help="write report.html, a page to look through all images, and the tables"
     )
     results.add_argument(
@@ -205,6 +211,7 @@ def run(args: argparse.Namespace) -> int:
     from ..prediction.files import check_mask, wanted_files
     from ..prediction.models import Models
     from ..prediction.outputs import check_writable, plan_jobs
+    from ..prediction.run_table import check_table_of_run
     from ..timing import Stopwatch
 
     clock = Stopwatch()
@@ -214,12 +221,15 @@ def run(args: argparse.Namespace) -> int:
     for path in found.passed_over:
         say(f"starpoly: {path}: looks like a result and is passed over; give it alone to segment it")
     flags = {name: getattr(args, name) for name in ("overlay", "table", "provenance", "report")}
+    flags["table"] |= args.table_all is not None
     jobs = plan_jobs(found.images, args.output, wanted_files(args.format, **flags))
     if found.ignored and not getattr(args, "quiet", False):
         say(f"starpoly: {describe_ignored(found.ignored)}")
     check_mask(args.mask, len(jobs))
     models = Models(args.model, lambda folder: _load(folder, args, clock))
     _check_summary(args.json)
+    if args.table_all is not None:
+        check_table_of_run(args.table_all, jobs)
     rows = [_nothing_there(given, message, found, args) for given, message in found.problems]
     summary = Summary(str(models), str(args.output), rows)
     if args.dry_run:
@@ -231,6 +241,8 @@ def run(args: argparse.Namespace) -> int:
     finally:  # also write the summary of an interrupted run
         _write_summary(summary.to_dict(), args.json)
         _say_result(summary, args, clock)
+    if args.table_all is not None:
+        _write_table_of_run(jobs, summary, args)
     if args.report and not _write_report(summary, models, args):
         return 1
     return int(summary.has_errors)
@@ -260,6 +272,16 @@ def _predict_all(jobs: list[Job], models: Models, args: argparse.Namespace, cloc
 
 def _is_left_out(job: Job, args: argparse.Namespace) -> bool:
     return args.skip_existing and job.is_done
+
+
+def _write_table_of_run(jobs: list[Job], summary: Summary, args: argparse.Namespace) -> None:
+    """Write the table of all images; say which are missing in it."""
+    from ..prediction.run_table import write_table_of_run
+
+    for problem in write_table_of_run(args.table_all, jobs, summary.rows):
+        say(f"starpoly: warning: {problem}")
+    if not getattr(args, "quiet", False):
+        say(f"{args.table_all}: the objects of all images")
 
 
 def _write_report(summary: Summary, models: Models, args: argparse.Namespace) -> bool:

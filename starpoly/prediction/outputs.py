@@ -5,10 +5,11 @@ from __future__ import annotations
 import tempfile
 import unicodedata
 import warnings
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from ..detection.journal import held_journal, is_unfinished
 from ..errors import ImageError, OutputError, StarpolyWarning
@@ -19,10 +20,19 @@ from .formats import SlideOutputs
 
 @dataclass(frozen=True)
 class Job:
-    """One image and its output files."""
+    """One image and its output files.
+
+    Attributes
+    ----------
+    image : Path
+    outputs : SlideOutputs
+    leading : mapping of str to str, int or float
+        What the rows of its objects begin with in the table of a run, after the image: plate, well, field, time point ...
+    """
 
     image: Path
     outputs: SlideOutputs
+    leading: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def labels(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,9 +30,25 @@ class Column:
     kind: str = "float"
     when: str = ""
 
+    def fits(self, name: str) -> bool:
+        """Whether a name is that of this column, for any channel and any label image."""
+        pattern = re.escape(self.name).replace(re.escape("{channel}"), ".+")
+        return re.fullmatch(rf"(.+_)?{pattern}", name) is not None
+
 
 PIXEL_SIZE = "pixel size known"
 SQUARE_PIXELS = "pixel size known, pixels square"
+
+LEADING_COLUMNS = (
+    Column("image", "", "input file, as given to the command", "text", "table of a run"),
+    Column("plate", "", "plate", "text", "plates"),
+    Column("well", "", "well", "text", "plates"),
+    Column("field", "", "field of the well", "text", "plates"),
+    Column("scene", "", "scene or position", "text", "files with several"),
+    Column("t", "", "time point, from 0", "int", "stacks"),
+    Column("z", "", "slice, from 0", "int", "stacks"),
+)
+"""Columns that tell where an object comes from."""
 
 OBJECT_COLUMNS = (
     Column("label", "", "id of the object in the label image", "int"),

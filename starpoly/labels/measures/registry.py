@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...errors import ConfigError
 
@@ -92,6 +92,14 @@ def needs_image(groups: Iterable[str]) -> bool:
     return any(MEASURES[name].needs_image for name in groups)
 
 
-def all_columns() -> dict[str, Any]:
-    """The columns of every selectable group, by its name."""
-    return {name: measure.columns() for name, measure in SELECTABLE.items()}
+def find_column(name: str) -> Column | None:
+    """What is known of a column of a table by its name; also with the prefix of a label image. None if it is of no group."""
+    from .columns import LEADING_COLUMNS, OBJECT_COLUMNS
+
+    known = [
+        *LEADING_COLUMNS,
+        *OBJECT_COLUMNS,
+        *(column for measure in SELECTABLE.values() for column in measure.columns()),
+    ]
+    exact = next((column for column in known if column.name == name), None)
+    return exact or next((column for column in known if column.fits(name)), None)
