@@ -436,6 +436,8 @@ def _plan(jobs: list[Job], summary: Summary, args: argparse.Namespace) -> None:
         if args.json != "-":  # stdout carries the JSON summary
             files = ", ".join(map(str, job.outputs.paths.values()))
             sys.stdout.write(f"{job.image}: exists, left out\n" if left_out else f"{job.image} -> {files}\n")
+    if args.table_all is not None and args.json != "-":
+        sys.stdout.write(f"the objects of all images -> {args.table_all}\n")
     _write_summary(summary.to_dict(planned=True), args.json)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
+from ..io.files.atomic import make_folder
 from ..io.writers.run_table import ImageTable, check_run_table, write_run_table
 from ..labels.measures.registry import find_column
 from .outputs import Job
@@ -55,6 +56,7 @@ def write_table_of_run(path: Path, jobs: Sequence[Job], rows: Iterable[Mapping[s
         for job, done in zip(jobs, has_rows, strict=True)
         if done
     ]
+    make_folder(path.parent)
     problems = write_run_table(path, tables, find_column)
     missing = [str(job.image) for job, done in zip(jobs, has_rows, strict=True) if not done]
     return [*(f"{image}: has no objects in {path}, as it was not segmented" for image in missing), *problems]

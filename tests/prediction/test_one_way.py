@@ -55,6 +55,7 @@ OPTIONS: dict[str, list[str]] = {
     "tiles": ["--tile-size", "36"],
     "memory": ["--memory", "4G"],
     "readers": ["--readers", "2", "--tile-size", "48"],
+    "measure": ["--measure", "all"],
     "report": ["--report"],
 }
 
