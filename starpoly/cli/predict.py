@@ -14,6 +14,7 @@ from ..config import TTA
 from ..console import progress_bar
 from ..errors import ConfigError, ImageError, StarpolyError
 from ..io.writers.registry import FORMATS
+from ..labels.measures.registry import DEFAULT, SELECTABLE, select_measures
 from ..network.engines.registry import ENGINES
 from ..network.precision import PRECISIONS
 from ..prediction.summary import Summary, error_row, image_row
@@ -147,7 +148,24 @@ def _add_result_arguments(results: argparse._ArgumentGroup) -> None:
     )
     results.add_argument("--overlay", action="store_true", help="write NAME_overlay.png, the outlines over the image")
     results.add_argument(
-        "--table", action="store_true", help="write NAME_table.csv: label, centre, area, diameter, score, class"
+        "--table",
+        action="store_true",
+        help="write NAME_table.csv: position, size, score, class and measurements of each object",
+    )
+    results.add_argument(
+        "--measure",
+        type=_measures,
+        default=DEFAULT,
+        metavar="M,...",
+        help="what tables hold beside that: "
+        + ", ".join(f"{name} ({of.help})" for name, of in SELECTABLE.items())
+        + f", all or none (default: {','.join(DEFAULT)})",
+    )
+    results.add_argument(
+        "--table-all",
+        type=Path,
+        metavar="FILE",
+        help="write one table of the objects of all images, as .csv or .parquet, and the table of each",
     )
     results.add_argument(
         "--report", action="store_true", help="write report.html, a page to look through all images, and the tables"
@@ -212,6 +230,7 @@ def run(args: argparse.Namespace) -> int:
     from ..prediction.files import check_mask, wanted_files
     from ..prediction.models import Models
     from ..prediction.outputs import check_writable, plan_jobs
+    from ..prediction.run_table import check_table_of_run
     from ..timing import Stopwatch
 
     clock = Stopwatch()
@@ -224,6 +243,7 @@ def run(args: argparse.Namespace) -> int:
     for path in found.passed_over:
         say(f"starpoly: {path}: looks like a result and is passed over; give it alone to segment it")
     flags = {name: getattr(args, name) for name in ("overlay", "table", "provenance", "report")}
+    flags["table"] |= args.table_all is not None
     wanted = wanted_files(args.format, cells=args.expand is not None, **flags)
     jobs = plan_jobs(found.images, args.output, wanted, rule=args.names)
     if found.ignored and not getattr(args, "quiet", False):
@@ -231,6 +251,8 @@ def run(args: argparse.Namespace) -> int:
     check_mask(args.mask, len(jobs))
     models = Models(args.model, lambda folder: _load(folder, args, clock))
     _check_summary(args.json)
+    if args.table_all is not None:
+        check_table_of_run(args.table_all, jobs)
     rows = [_nothing_there(given, message, found, args) for given, message in found.problems]
     summary = Summary(str(models), str(args.output), rows)
     if args.dry_run:
@@ -242,6 +264,8 @@ def run(args: argparse.Namespace) -> int:
     finally:  # also write the summary of an interrupted run
         _write_summary(summary.to_dict(), args.json)
         _say_result(summary, args, clock)
+    if args.table_all is not None:
+        _write_table_of_run(jobs, summary, args)
     if args.report and not _write_report(summary, models, args):
         return 1
     return int(summary.has_errors)
@@ -269,6 +293,16 @@ def _predict_all(jobs: list[Job], models: Models, args: argparse.Namespace, cloc
 
 def _is_left_out(job: Job, args: argparse.Namespace) -> bool:
     return args.skip_existing and job.is_done
+
+
+def _write_table_of_run(jobs: list[Job], summary: Summary, args: argparse.Namespace) -> None:
+    """Write the table of all images; say which are missing in it."""
+    from ..prediction.run_table import write_table_of_run
+
+    for problem in write_table_of_run(args.table_all, jobs, summary.rows):
+        say(f"starpoly: warning: {problem}")
+    if not getattr(args, "quiet", False):
+        say(f"{args.table_all}: the objects of all images")
 
 
 def _write_report(summary: Summary, models: Models, args: argparse.Namespace) -> bool:
@@ -347,7 +381,7 @@ def _request(args: argparse.Namespace) -> PredictionRequest:
         tissue=args.tissue,
         pixel_size=args.pixel_size,
     )
-    return PredictionRequest(options, part, args.tolerant, args.expand)
+    return PredictionRequest(options, part, args.tolerant, args.expand, args.measure)
 
 
 def _diameter(text: str) -> dict[str, float]:
@@ -380,6 +414,13 @@ def _formats(text: str) -> tuple[str, ...]:
             remedy = did_you_mean(nearest(name, ("tiff", *_FORMATS)))
             raise argparse.ArgumentTypeError(f"expected some of tiff, {', '.join(_FORMATS)}, got {name!r}{remedy}")
     return wanted
+
+
+def _measures(text: str) -> tuple[str, ...]:
+    try:
+        return select_measures(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _integers(text: str) -> tuple[int, ...]:
@@ -434,6 +475,8 @@ def _plan(jobs: list[Job], summary: Summary, args: argparse.Namespace) -> None:
         if args.json != "-":  # stdout carries the JSON summary
             files = ", ".join(map(str, job.outputs.paths.values()))
             sys.stdout.write(f"{job.image}: exists, left out\n" if left_out else f"{job.image} -> {files}\n")
+    if args.table_all is not None and args.json != "-":
+        sys.stdout.write(f"the objects of all images -> {args.table_all}\n")
     _write_summary(summary.to_dict(planned=True), args.json)
 
 

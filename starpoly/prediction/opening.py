@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import ImageError, TooLargeError
+from ..errors import ImageError, StarpolyWarning, TooLargeError
 from ..images.axes import to_yxc
 from ..io.readers.array import ArraySource
 from ..io.readers.header import Header
@@ -85,6 +86,15 @@ def open_image(image: Any, part: ImagePart, memory: int | None = None, *, hold: 
     except BaseException:
         source.close()
         raise
+
+
+def open_all_channels(image: Any, part: ImagePart) -> Source:
+    """Open all channels of a part of an image, by region, to measure in; without repeating warnings."""
+    if part.axes is not None:
+        image = _in_order(image, part.axes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", StarpolyWarning)
+        return open_source(image, level=part.level, roi=part.roi)
 
 
 def _in_order(image: Any, axes: str) -> Any:

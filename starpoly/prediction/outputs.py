@@ -6,8 +6,9 @@ import tempfile
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..detection.journal import held_journal, is_unfinished
 from ..errors import ImageError, OutputError, StarpolyWarning
@@ -23,10 +24,19 @@ NAME_RULES = tuple(_RULES)
 
 @dataclass(frozen=True)
 class Job:
-    """One image and its output files."""
+    """One image and its output files.
+
+    Attributes
+    ----------
+    image : Path
+    outputs : SlideOutputs
+    leading : mapping of str to str, int or float
+        What the rows of its objects begin with in the table of a run, after the image: plate, well, field, time point ...
+    """
 
     image: Path
     outputs: SlideOutputs
+    leading: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def labels(self) -> Path:

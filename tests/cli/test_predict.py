@@ -129,15 +129,27 @@ def test_overlay_and_table(capsys):
     with open("out/a_table.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["label"] for row in rows] == ["1", "2"]
-    assert rows[0] == {
-        "label": "1",
-        "y": "8.5",
-        "x": "6.5",
-        "area": "64",
-        "diameter": "9.027",
-        "score": "0.9",
-        "class": "blob",
+    basic = {"label": "1", "y": "8.5", "x": "6.5", "area": "64", "diameter": "9.02703", "score": "0.9", "class": "blob"}
+    assert dict(list(rows[0].items())[:7]) == basic
+    measured = {
+        "bbox_y0": "5",
+        "bbox_x1": "11",
+        "touches_border": "0",
+        "perimeter": "28",
+        "solidity": "1",
+        "mean_0": "200",
     }
+    assert {name: rows[0][name] for name in measured} == measured
+    assert 10 <= float(rows[0]["background_0"]) <= 20
+    assert main(["predict", "in", "-o", "none", "--table", "--measure", "none"]) == 0
+    with open("none/a_table.csv", newline="") as file:
+        assert next(csv.DictReader(file)) == basic
+    assert main(["predict", "in", "-o", "some", "--table", "--measure", "neighbours"]) == 0
+    with open("some/a_table.csv", newline="") as file:
+        assert next(csv.DictReader(file)) == basic | {"n_neighbours": "1"}
+    with pytest.raises(SystemExit):
+        main(["predict", "in", "-o", "out", "--measure", "texture"])
+    assert "expected some of shape, intensity, neighbours" in capsys.readouterr().err
 
 
 def test_recursive_mirrors_the_folders():

@@ -45,7 +45,11 @@ class Source(ABC):
         Rows and columns that are decoded at once; regions along its multiples cost least.
     read_warning : str or None
         Why reading it by region is expensive, None where it is not.
+    channel_names : tuple of str
+        Names of the channels, as the file gives them; empty where it gives none.
     """
+
+    channel_names: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -172,6 +176,8 @@ class DerivedSource(Source):
             **kept | changes,
         )
         self._source = source
+        if self.shape[2] == source.shape[2]:
+            self.channel_names = source.channel_names
 
     def close(self) -> None:
         """Close the other one."""

@@ -54,6 +54,7 @@ class SourceView(DerivedSource):
             changes["pixel_size"] = pixel_size
         super().__init__(source, (*roi.shape, len(channels)), **changes)
         self._roi, self._channels = roi, channels
+        self.channel_names = tuple(source.channel_names[channel] for channel in channels if source.channel_names)
 
     def made_by(self) -> tuple[Callable[..., Source], tuple[Any, ...]]:
         """See :meth:`Source.made_by`."""
