@@ -3,8 +3,10 @@
 A new kind is one module of this package and one line in :data:`READERS`. The module defines
 
 - ``open_image(path, level) -> Source``,
-- and, where there is a better way than through that source, ``read_whole(path, *, raw) -> array`` and
-  ``read_header(path) -> Header``.
+- where there is a better way than through that source, ``read_whole(path, *, raw) -> array`` and
+  ``read_header(path) -> Header``;
+- where a file holds more than one plane, ``open_stack(path, scene) -> Stack`` and ``scene_names(path)``;
+- where planes may be unnamed, ``open_as_channels(path, level) -> Source``, for a user who says that they are channels.
 
 The table is light: it loads the module of a kind, and the libraries behind it, when a file of that kind is read.
 """
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .source import Source
+    from .stack import Stack
 
 N_FIRST_BYTES = 16
 """Bytes at the start of a file that tell its kind."""
@@ -55,9 +58,22 @@ class Reader:
     suffixes: tuple[str, ...]
     matches: Callable[[Path, bytes], bool]
 
-    def open(self, path: Path, level: int = 0) -> Source:
-        """Open a level of the image to read it by region."""
-        return self._module().open_image(path, level)
+    def open(self, path: Path, level: int = 0, *, stated: bool = False) -> Source:
+        """Open a level of the image to read it by region; ``stated`` where unnamed planes are channels."""
+        module = self._module()
+        if stated and hasattr(module, "open_as_channels"):
+            return module.open_as_channels(path, level)
+        return module.open_image(path, level)
+
+    def stack(self, path: Path, scene: int = 0) -> Stack | None:
+        """A scene of the file as a stack of planes; None where files of this kind hold one plane."""
+        open_stack = getattr(self._module(), "open_stack", None)
+        return None if open_stack is None else open_stack(path, scene)
+
+    def scene_names(self, path: Path) -> tuple[str, ...]:
+        """Names of the scenes; of none where files of this kind hold one image."""
+        names = getattr(self._module(), "scene_names", None)
+        return () if names is None else names(path)
 
     def read(self, path: Path, *, raw: bool = False) -> NDArray:
         """The whole image; ``raw`` for the stored numbers without conversion of colours, as labels are read."""
@@ -77,7 +93,7 @@ class Reader:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", StarpolyWarning)  # said when it is read
                 with self.open(path) as source:
-                    return Header(source.shape[:2], source.nbytes, by_region=True, pixel_size=source.pixel_size)
+                    return Header(source.shape[:2], source.nbytes, True, source.pixel_size, source.channel_names)
 
     def _module(self) -> ModuleType:
         return import_module(f".{self.name}", __package__)
