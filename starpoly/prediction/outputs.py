@@ -13,16 +13,18 @@ from pathlib import Path
 from ..detection.journal import held_journal, is_unfinished
 from ..errors import ImageError, OutputError, StarpolyWarning
 from ..io.files.find import FoundImage
+from ..io.files.plates import PlateField
 from ..io.writers.registry import ENDINGS
 from .formats import SlideOutputs
 
 
 @dataclass(frozen=True)
 class Job:
-    """One image and its output files."""
+    """One image and its output files; ``place`` is where on a plate it was taken."""
 
     image: Path
     outputs: SlideOutputs
+    place: PlateField | None = None
 
     @property
     def labels(self) -> Path:
@@ -80,7 +82,7 @@ def plan_jobs(
             raise ImageError(f"{folder}: expected a folder inside {output}, got a link out of it; remove the link")
         for name in _names(image.path.name):
             paths = {kind: folder / f"{name}{ending}" for kind, ending in ENDINGS.items() if kind in kinds}
-            job = Job(image.path, SlideOutputs(**paths))
+            job = Job(image.path, SlideOutputs(**paths), image.place)
             owner = taken.setdefault(_comparable(job.labels), image.path)
             if owner is image.path and sources.isdisjoint(map(_comparable, paths.values())):
                 break

@@ -7,7 +7,7 @@ Rows of failed inputs add ``error``.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
@@ -21,8 +21,13 @@ _SAID = {"exists": "skipped", "blank": "damaged or unusable", "unreadable": "no 
 
 
 def image_row(job: Job, status: str) -> dict[str, Any]:
-    """Row of an image with its files. Status: ``done``, ``exists`` or ``planned``."""
-    return {"input": str(job.image), "status": status} | {kind: str(path) for kind, path in job.outputs.paths.items()}
+    """Row of an image with its files, and with plate, well and field where it has them. Status: ``done``, ``exists`` or ``planned``."""
+    place = {} if job.place is None else asdict(job.place)
+    return (
+        {"input": str(job.image), "status": status}
+        | place
+        | {kind: str(path) for kind, path in job.outputs.paths.items()}
+    )
 
 
 def error_row(given: object, message: str, status: str = "error") -> dict[str, Any]:

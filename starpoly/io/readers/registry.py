@@ -114,15 +114,34 @@ def is_zarr(path: Path, first: bytes = b"") -> bool:
     return not first and any((path / mark).is_file() for mark in _ZARR_MARKS)
 
 
+def _is_imagexpress(path: Path, first: bytes) -> bool:
+    """The TIFF of a field's first wavelength; its plate is described beside it."""
+    if not first.startswith(_TIFF_STARTS) or "_" not in path.name:
+        return False
+    from .imagexpress import is_field
+
+    return is_field(path)
+
+
+def _is_leica(path: Path, first: bytes) -> bool:
+    """LIF and LOF begin with a block of text."""
+    return first.startswith(b"\x70\0\0\0") and first[8:9] == b"\x2a"
+
+
 _TIFF = (".tif", ".tiff", ".btf", ".tf8", ".svs", ".ndpi", ".scn", ".bif", ".qptiff", ".lsm", ".stk")
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_SLIDES = (".mrxs", ".vms", ".vmu", ".dcm", ".svslide", ".czi")
+_SLIDES = (".mrxs", ".vms", ".vmu", ".dcm", ".svslide")
 _RASTER_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"BM")
 
 READERS: tuple[Reader, ...] = (
     Reader("zarr", "OME-Zarr", (".zarr",), is_zarr),
     Reader("npy", "NPY", (".npy",), starts_with(b"\x93NUMPY")),
+    Reader("htd", "ImageXpress field", (), _is_imagexpress),  # before TIFF, of which its planes are
     Reader("tiff", "TIFF", _TIFF, starts_with(*_TIFF_STARTS)),
+    Reader("czi", "CZI", (".czi",), starts_with(b"ZISRAWFILE")),
+    Reader("nd2", "ND2", (".nd2",), starts_with(b"\xda\xce\xbe\x0a", b"\0\0\0\x0cjP  ")),
+    Reader("lif", "LIF or LOF", (".lif", ".lof"), _is_leica),
+    Reader("oif", "OIF or OIB", (".oif", ".oib"), ends_with(".oif", ".oib")),
     Reader("openslide", "slide", _SLIDES, ends_with(*_SLIDES)),  # before raster: a .mrxs file is a JPEG
     Reader("raster", "PNG, JPEG or BMP", (".png", ".jpg", ".jpeg", ".bmp"), starts_with(*_RASTER_STARTS)),
 )
