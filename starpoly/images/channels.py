@@ -161,10 +161,11 @@ def wrong_channels(shape: tuple[int, ...], n_channels: int, names: Sequence[str]
     n_there = shape[2] if len(shape) > 2 else 1
     plural = "" if n_channels == 1 else "s"
     start = f"expected {n_channels} channel{plural}, as the model has, got {n_there} ({list_channels(n_there, names)})"
-    if n_there < n_channels:
+    n_chosen = 1 if n_channels == 3 else n_channels  # one is enough for RGB: grey is repeated
+    if n_there < max(2, n_chosen):
         return f"{start}; use another model"
     first = likely_nuclei(names) or 0
-    chosen = ([first, *(index for index in range(n_there) if index != first)])[:n_channels]
+    chosen = ([first, *(index for index in range(n_there) if index != first)])[:n_chosen]
     return f"{start}: choose with --channels {','.join(map(str, chosen))} (in Python image[..., {chosen}], of a file channels={chosen})"
 
 

@@ -16,6 +16,9 @@ from .blocks import EXPENSIVE_BYTES
 from .source import Source, check_level, reopen
 from .untrusted import decoding
 
+DECODED_WHOLE = "decoded whole"
+"""How the pixels of a file lie that is held in memory."""
+
 
 class ArraySource(Source):
     """Anything with ``shape``, ``dtype`` and slicing.
@@ -95,7 +98,7 @@ class DecodedSource(ArraySource):
             "save it as a tiled TIFF"
         )
         super().__init__(image, path, warning if image.nbytes > EXPENSIVE_BYTES else None)
-        self.stored_as = "decoded whole"
+        self.stored_as = DECODED_WHOLE
         self._path, self._read = path.absolute(), read
 
     def made_by(self) -> tuple[Callable[..., Source], tuple[Any, ...]]:

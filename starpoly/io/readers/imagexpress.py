@@ -17,7 +17,7 @@ from ...errors import ImageError
 SUFFIX = ".htd"
 
 _NAME = re.compile(
-    r"(?P<plate>.+)_(?P<well>[A-Z]{1,2}\d{1,2})(_s(?P<site>\d{1,4}))?(_w(?P<wave>\d{1,2})(?P<id>[0-9A-F]{8}(-[0-9A-F]+)*)?)?"
+    r"(?P<plate>.+?)_(?P<well>[A-Z]{1,2}\d{1,2})(_s(?P<site>\d{1,4}))?(_w(?P<wave>\d{1,2})(?P<id>[0-9A-F]{8}(-[0-9A-F]+)*)?)?"
     r"\.tiff?",
     re.IGNORECASE,
 )

@@ -132,7 +132,9 @@ def test_wrong_channels_of_arrays():
     assert "got 2 (channels 0, 1): choose with --channels 0" in wrong_channels((5, 5, 2), 1)
     with pytest.raises(ImageError, match=r"image\[\.\.\., \[0\]\]"):
         as_channels(PLANES[:2].transpose(1, 2, 0), 1)
-    assert "use another model" in wrong_channels((5, 5, 2), 3)
+    assert "choose with --channels 1 " in wrong_channels((5, 5, 2), 3, ("GFP", "Hoechst"))
+    assert "choose with --channels 0,1 " in wrong_channels((5, 5, 5), 2)
+    assert "use another model" in wrong_channels((5, 5, 1), 2)
 
 
 def test_lists_are_short():
