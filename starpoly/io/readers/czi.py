@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 
 from ...errors import ImageError, StarpolyWarning
 from .blocks import BlockGrid
-from .planes import FileStack, Pixels, check_scene, import_library, open_first_plane, positive_step, size_from
+from .file_stack import (
+    FileStack,
+    Pixels,
+    check_scene,
+    import_library,
+    names_of_several,
+    open_first_plane,
+    positive_step,
+    size_from,
+)
 from .source import Source
 from .untrusted import decoding
 
@@ -172,12 +181,13 @@ def _rectangles(file: Any) -> list[tuple[int | None, Any]]:
 
 
 def scene_names(path: Path) -> tuple[str, ...]:
-    """Names of the scenes, or their numbers."""
+    """Names of the scenes, or their numbers; none if there is one."""
     file = _opened(path)
     try:
         with decoding(path, "a CZI file"):
             numbers = [number for number, _ in _rectangles(file)]
-            return tuple("" if number is None else _named(file).get(number, f"scene {number}") for number in numbers)
+            named = _named(file)
+            return names_of_several(tuple(named.get(number or 0, f"scene {number}") for number in numbers))
     finally:
         file.close()
 

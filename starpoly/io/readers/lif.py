@@ -11,8 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ImageError, StarpolyWarning
+from .file_stack import (
+    FileStack,
+    Pixels,
+    check_scene,
+    import_library,
+    names_of_several,
+    open_first_plane,
+    positive_step,
+    size_from,
+)
 from .mapped import MappedChannels
-from .planes import FileStack, Pixels, check_scene, import_library, open_first_plane, positive_step, size_from
 from .source import Source, check_dtype
 from .untrusted import decoding
 
@@ -149,9 +158,9 @@ def _tiles(image: Any) -> Iterator[_Scene]:
 
 
 def scene_names(path: Path) -> tuple[str, ...]:
-    """Names of the images."""
+    """Names of the images; none if there is one."""
     with _scenes(path) as scenes:
-        return tuple(scene.name for scene in scenes)
+        return names_of_several(tuple(scene.name for scene in scenes))
 
 
 def open_stack(path: Path, scene: int = 0) -> FileStack:

@@ -15,8 +15,17 @@ from numpy.typing import NDArray
 from ...errors import ImageError
 from ...tiling import Box
 from .blocks import BlockGrid
+from .file_stack import (
+    FileStack,
+    Pixels,
+    check_scene,
+    import_library,
+    names_of_several,
+    open_first_plane,
+    positive_step,
+    size_from,
+)
 from .pixel_size import PixelSize
-from .planes import FileStack, Pixels, check_scene, import_library, open_first_plane, positive_step, size_from
 from .source import Source, check_dtype
 from .untrusted import check_claim, decoding
 
@@ -168,11 +177,11 @@ def _period(file: Any) -> float | None:
 
 
 def scene_names(path: Path) -> tuple[str, ...]:
-    """Names of the positions."""
+    """Names of the positions; none if there is one."""
     file = _opened(path)
     try:
         with decoding(path, "an ND2 file"):
-            return _positions(file)
+            return names_of_several(_positions(file))
     finally:
         file.close()
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from ...errors import ImageError
 from .blocks import BlockGrid
 from .compound_file import check_compound_file, is_compound_file
+from .file_stack import FileStack, Pixels, check_scene, import_library, open_first_plane, positive_step, size_from
 from .pixel_size import MICROMETRES
-from .planes import FileStack, Pixels, check_scene, import_library, open_first_plane, positive_step, size_from
 from .source import Source, check_dtype
 from .untrusted import decoding
 
@@ -40,7 +40,7 @@ class OifStack(FileStack):
 
     def __init__(self, path: Path, scene: int = 0) -> None:
         super().__init__(path, scene, open_stack)
-        check_scene(path, scene, scene_names(path))
+        check_scene(path, scene, [""])
         library = import_library("oiffile", path, "OIF and OIB files")
         self._lock = threading.Lock()
         with decoding(path, "a whole OIF or OIB file"):
@@ -147,11 +147,6 @@ def _step(axis: Any, units: dict[str, float]) -> float | None:
     return None
 
 
-def scene_names(path: Path) -> tuple[str, ...]:
-    """One, without a name."""
-    return ("",)
-
-
 def open_stack(path: Path, scene: int = 0) -> FileStack:
     """The image of an OIF or OIB file as a stack."""
     return OifStack(path, scene)
@@ -159,4 +154,4 @@ def open_stack(path: Path, scene: int = 0) -> FileStack:
 
 def open_image(path: Path, level: int = 0) -> Source:
     """The first plane."""
-    return open_first_plane(path, level, open_stack, scene_names)
+    return open_first_plane(path, level, open_stack)

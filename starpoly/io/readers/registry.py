@@ -71,7 +71,7 @@ class Reader:
         return None if open_stack is None else open_stack(path, scene)
 
     def scene_names(self, path: Path) -> tuple[str, ...]:
-        """Names of the scenes; of none where files of this kind hold one image."""
+        """Names of the scenes of a file; none if there is one."""
         names = getattr(self._module(), "scene_names", None)
         return () if names is None else names(path)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from starpoly.errors import ImageError, StarpolyWarning
-from starpoly.io.readers import compound_file, planes
+from starpoly.io.readers import compound_file, file_stack
 from starpoly.io.readers.images import open_source, read_header, read_image
 from starpoly.io.readers.registry import find_reader
 
@@ -74,7 +74,7 @@ def made(request, tmp_path_factory):
 def test_every_plane_of_every_scene(made):
     path, n_scenes, *_ = made
     reader = find_reader(path)
-    assert len(reader.scene_names(path)) == n_scenes
+    assert len(reader.scene_names(path)) == (n_scenes if n_scenes > 1 else 0)
     for scene in range(n_scenes):
         with reader.stack(path, scene) as stack:
             assert (stack.axes, stack.lengths, stack.channel_names) == ("TZ", (2, 3), ("GFP", "DAPI"))
@@ -139,9 +139,7 @@ def test_a_truncated_file_is_an_error_that_names_it(made, tmp_path, keep):
     short = tmp_path / path.name
     data = path.read_bytes()
     short.write_bytes(data[: max(20, int(len(data) * keep))])
-    with pytest.raises(ImageError, match=path.name), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        _read_all(short)
+    assert short.name in (_damage(short) or "no damage found")
 
 
 def test_random_damage_is_an_error_of_ours_or_none(made, tmp_path):
@@ -154,17 +152,23 @@ def test_random_damage_is_an_error_of_ours_or_none(made, tmp_path):
             damaged[int(rng.integers(16, len(data)))] = int(rng.integers(256))
         broken = tmp_path / f"{number}{path.suffix}"
         broken.write_bytes(damaged)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                _read_all(broken)
-            except ImageError as error:
-                assert broken.name in str(error)
+        assert broken.name in (_damage(broken) or broken.name)
+
+
+def _damage(path) -> str | None:
+    """What the error says, None where all planes can be read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            _read_all(path)
+        except ImageError as error:
+            return str(error)
+    return None
 
 
 def _read_all(path) -> None:
     reader = find_reader(path)
-    for scene in range(min(3, len(reader.scene_names(path)))):
+    for scene in range(max(1, min(3, len(reader.scene_names(path))))):
         with reader.stack(path, scene) as stack:
             for index in list(np.ndindex(*stack.lengths))[:8]:
                 with stack.open_plane(index) as plane:
@@ -180,7 +184,7 @@ def test_without_the_package_the_message_says_what_to_install(name, tmp_path, mo
     def missing(wanted, *_):
         raise ImportError(wanted)
 
-    monkeypatch.setattr(planes, "import_module", missing)
+    monkeypatch.setattr(file_stack, "import_module", missing)
     with pytest.raises(ImageError, match=f"pip install {package}"):
         open_source(tmp_path / name)
 
@@ -228,7 +232,9 @@ def test_a_lif_does_not_choose_other_files(tmp_path):
         "".join(f"{c}\0" for c in reference.ljust(len(element) + 18)[: len(element) + 18]),
     )
     (tmp_path / "a.lif").write_bytes(text.encode("latin-1"))
-    assert find_reader(tmp_path / "a.lif").scene_names(tmp_path / "a.lif") == ("one",)
+    with find_reader(tmp_path / "a.lif").stack(tmp_path / "a.lif") as stack:
+        assert stack.lengths == (2, 3)
+    assert find_reader(tmp_path / "a.lif").scene_names(tmp_path / "a.lif") == ()
 
 
 def test_a_missing_plane_of_an_oif_is_named(tmp_path):

@@ -120,7 +120,10 @@ def _open_alone(stack: FileStack, index: tuple[int, ...], level: int) -> Source:
 
 
 def open_first_plane(
-    path: Path, level: int, open_stack: Callable[[Path, int], FileStack], scene_names: Callable[[Path], Sequence[str]]
+    path: Path,
+    level: int,
+    open_stack: Callable[[Path, int], FileStack],
+    scene_names: Callable[[Path], Sequence[str]] | None = None,
 ) -> Source:
     """The first plane of the first scene of a file.
 
@@ -129,7 +132,7 @@ def open_first_plane(
     StarpolyWarning
         If there are more.
     """
-    n_scenes = len(scene_names(path))
+    n_scenes = 0 if scene_names is None else len(scene_names(path))
     stack = open_stack(path, 0)
     more = [f"{length} {_AXES[axis]}" for axis, length in zip(stack.axes, stack.lengths, strict=True) if length > 1]
     more += [f"{n_scenes} scenes"] if n_scenes > 1 else []
@@ -166,6 +169,11 @@ def check_scene(path: Path, scene: int, names: Sequence[str]) -> int:
             f"{path}: expected a scene from 0 to {len(names) - 1}, got {scene}; the scenes are {list(names)[:20]}"
         )
     return scene
+
+
+def names_of_several(names: Sequence[str]) -> tuple[str, ...]:
+    """Names of scenes; none if there is one."""
+    return tuple(names) if len(names) > 1 else ()
 
 
 def positive_step(step: object) -> float | None:
