@@ -198,7 +198,12 @@ def _add_slide_arguments(slides: argparse._ArgumentGroup) -> None:
     slides.add_argument(
         "--level", type=whole_number, default=0, metavar="N", help="level of a pyramid (default: 0, the finest)"
     )
-    slides.add_argument("--channels", type=_integers, metavar="I,...", help="channels to use, counted from 0")
+    slides.add_argument(
+        "--channels",
+        type=_channels,
+        metavar="C,...",
+        help="channels to use, by index from 0 or by the name in the file, as in 0,2 or DAPI (`starpoly info FILE` lists them)",
+    )
     slides.add_argument(
         "--roi",
         type=_roi,
@@ -428,6 +433,13 @@ def _integers(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected whole numbers divided by commas, got {text!r}") from None
+
+
+def _channels(text: str) -> tuple[int | str, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
+        raise argparse.ArgumentTypeError(f"expected channels by index or name, divided by commas, got {text!r}")
+    return tuple(int(part) if part.isascii() and part.isdigit() else part for part in parts)
 
 
 def _pixel_size(text: str) -> tuple[float, float]:

@@ -6,7 +6,7 @@ import tempfile
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +132,8 @@ class _Plan:
     def _name(self) -> None:
         name = self._names[self.level] if self.level < len(self._names) else f"{self._names[-1]}_{self.level}"
         paths = {kind: self._folder / f"{name}{end}" for kind, end in ENDINGS.items() if kind in self._kinds}
-        self.job = Job(self.image.path, SlideOutputs(**paths))
+        place = {} if self.image.place is None else asdict(self.image.place)
+        self.job = Job(self.image.path, SlideOutputs(**paths), place)
         self.files = frozenset(map(_comparable, paths.values()))
 
 
