@@ -471,6 +471,9 @@ class TrainingConfig(Config):
         Decay of the running average of the weights, which the model keeps; 0 for none.
     precision : {"float32", "bfloat16"}
         Numbers of the convolutions: bfloat16 takes half the time where the processor has it. Weights stay float32.
+    pretrained : bool
+        Start from the weights that come with the architecture (ImageNet), where it has some and no model is given to
+        start from.
     seed : int
     foreground : float
         Share of the patches that must hold a piece of an object.
@@ -507,6 +510,7 @@ class TrainingConfig(Config):
     weight_decay: float = 1e-4
     ema: float = 0.998
     precision: str = "float32"
+    pretrained: bool = True
     seed: int = 0
     foreground: float = 0.9
     object_balance: float = 0.5

@@ -11,7 +11,7 @@ import keras
 
 from ..config import ModelSpec, NetworkConfig, NormalizationConfig, TrainingConfig
 from ..errors import ModelError
-from ..network.architectures.registry import build_network
+from ..network.architectures.registry import ARCHITECTURES, build_network
 from ..network.heads.registry import heads_of
 from ..network.storage.folder import load_model
 from ..network.transfer import transfer_weights
@@ -149,8 +149,11 @@ def _compile(spec: ModelSpec, training: TrainingConfig, start: keras.Model | Non
     network = spec.network
     keras.utils.set_random_seed(training.seed)
     model = build_network(spec.network, "mixed_bfloat16" if training.precision == "bfloat16" else "float32")
+    pretrain = ARCHITECTURES[network.architecture].pretrain
     if start is not None and (fresh := transfer_weights(start, model)):
         log.info("layers that start with fresh weights: %s", ", ".join(fresh))
+    elif start is None and pretrain is not None and training.pretrained:
+        pretrain(model)
     steps = training.epochs * training.steps_per_epoch
     warmup = min(training.warmup_steps, steps // 2)
     rate = keras.optimizers.schedules.CosineDecay(
