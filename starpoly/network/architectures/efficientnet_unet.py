@@ -92,10 +92,11 @@ def _encode(image: keras.KerasTensor, config: NetworkConfig) -> list[keras.Keras
     x = layers.Rescaling(2.0, -1.0, name="imagenet_range")(image)
     x = layers.Conv2D(_STEM, 3, strides=2, padding="same", use_bias=_biased(config), name="stem")(x)
     x = _activated(x, "stem", config)
-    seen = []
+    edges, seen = x, []
     for index, block in enumerate(BLOCKS):
         if block.stride == 2:
-            seen.append(x)
+            # outlines need the first layer's sharp edges, too
+            seen.append(x if seen else layers.Concatenate(name="stem_join")([edges, x]))
         x = _block(x, block, f"block_{index}", config)
     return [*seen, x]
 
@@ -143,6 +144,8 @@ def _decode(seen: list[keras.KerasTensor], config: NetworkConfig) -> keras.Keras
 
     x = convolution(seen.pop(), _filters(config, _DEPTH), "bottom", config)
     for level in reversed(range(_DEPTH)):
+        # narrowed before upsampling, where that costs a quarter
+        x = layers.Conv2D(_filters(config, level), 1, padding="same", name=f"up_{level}_narrow")(x)
         x = layers.UpSampling2D(2, name=f"up_{level}_upsample")(x)
         x = layers.Concatenate(name=f"up_{level}_join")([x, seen.pop()])
         for index in range(config.convolutions_per_level):
