@@ -471,9 +471,14 @@ class TrainingConfig(Config):
         Decay of the running average of the weights, which the model keeps; 0 for none.
     precision : {"float32", "bfloat16"}
         Numbers of the convolutions: bfloat16 takes half the time where the processor has it. Weights stay float32.
+    pretrained : bool
+        Start from the weights that come with the architecture (ImageNet), where it has some and no model is given to
+        start from.
     seed : int
     foreground : float
         Share of the patches that must hold a piece of an object.
+    rendered : float
+        Share of the patches that are rendered, see ``docs/rendered.md``; the others are cut from images.
     object_balance : float
         Weighs the distance error of small against large objects: 0, every pixel alike; 1, every object alike.
     group_balance : float
@@ -507,8 +512,10 @@ class TrainingConfig(Config):
     weight_decay: float = 1e-4
     ema: float = 0.998
     precision: str = "float32"
+    pretrained: bool = True
     seed: int = 0
     foreground: float = 0.9
+    rendered: float = 0.0
     object_balance: float = 0.5
     group_balance: float = 0.5
     mae_weight: float = 0.3
@@ -535,7 +542,7 @@ class TrainingConfig(Config):
             self.precision in ("float32", "bfloat16"),
             f"precision: expected 'float32' or 'bfloat16', got {self.precision!r}",
         )
-        for name in ("foreground", "group_balance"):
+        for name in ("foreground", "group_balance", "rendered"):
             _require(0 <= getattr(self, name) <= 1, f"{name}: expected 0 to 1, got {getattr(self, name)}")
         _require_fractions(self.ray_context)
         _require(self.seed >= 0, f"seed: expected 0 or more, got {self.seed}")

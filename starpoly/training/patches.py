@@ -29,6 +29,12 @@ class Sampler(Protocol):
     def batch(self, step: int) -> Batch: ...
 
 
+class PatchSource(Protocol):
+    """Draws patches: image, labels, and class of each label or None."""
+
+    def patches(self, rng: Generator, n: int) -> list[Patch]: ...
+
+
 class PatchSampler:
     """Draws training batches.
 
@@ -88,11 +94,11 @@ class PatchSampler:
 
 
 class MixedSampler:
-    """Draws batches from two sets of images.
+    """Draws batches from two sources of patches.
 
     Parameters
     ----------
-    first, second : PatchSampler
+    first, second : PatchSource
     share : float
         Share of each batch from ``second``, on average.
     network : NetworkConfig
@@ -100,7 +106,7 @@ class MixedSampler:
     """
 
     def __init__(
-        self, first: PatchSampler, second: PatchSampler, share: float, network: NetworkConfig, config: TrainingConfig
+        self, first: PatchSource, second: PatchSource, share: float, network: NetworkConfig, config: TrainingConfig
     ) -> None:
         self._first, self._second, self._share = first, second, share
         self._network, self._config = network, config
@@ -108,10 +114,12 @@ class MixedSampler:
     def batch(self, step: int) -> Batch:
         """The batch of a training step (0, 1, ...)."""
         rng = np.random.default_rng([self._config.seed, step])
-        size = self._config.batch_size
-        n_second = int(self._share * size + rng.random())
-        patches = self._first.patches(rng, size - n_second) + self._second.patches(rng, n_second)
-        return pack(patches, self._network, self._config)
+        return pack(self.patches(rng, self._config.batch_size), self._network, self._config)
+
+    def patches(self, rng: Generator, n: int) -> list[Patch]:
+        """Draw ``n`` patches from the two sources."""
+        n_second = int(self._share * n + rng.random())
+        return self._first.patches(rng, n - n_second) + self._second.patches(rng, n_second)
 
 
 def stream(sampler: Sampler, first_step: int, last_step: int, workers: int) -> Iterator[Batch]:

@@ -12,6 +12,9 @@ from .unlabelled import labelling_epochs
 #: Names that settings had in earlier checkpoints, and have now.
 _NEW_NAMES = {"kinds": "groups", "kind_balance": "group_balance"}
 
+#: Settings that earlier checkpoints may lack, besides those of the augmentation.
+_ADDED = ("rendered",)
+
 
 def settings_of(network: NetworkConfig, training: TrainingConfig, data: TrainingInputs) -> dict[str, Any]:
     """The relevant settings, as JSON types."""
@@ -45,6 +48,10 @@ def changed_settings(state: dict[str, Any], settings: dict[str, Any], training: 
 
 
 def _renamed(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings of an earlier checkpoint by their present names."""
+    """The settings of an earlier checkpoint by their present names; those that it did not know have their defaults."""
     training = {_NEW_NAMES.get(name, name): value for name, value in settings.get("training", {}).items()}
+    if training:
+        defaults = json.loads(json.dumps(TrainingConfig().to_dict()))
+        training = {name: defaults[name] for name in _ADDED} | training
+        training["augment"] = {**defaults["augment"], **training.get("augment", {})}
     return {_NEW_NAMES.get(name, name): value for name, value in settings.items()} | {"training": training}

@@ -1,0 +1,265 @@
+"""Shapes painted into label images: star-shaped outlines, limbs of varying width, cells around seeds, pasted masks."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ._kernels import kernel
+
+_TAU = 2 * math.pi
+
+
+@kernel
+def _star_reaches(dy, dx, radii, shortest, longest, more):
+    """Whether a star-shaped outline, widened by ``more``, reaches the offset (dy, dx) from its centre."""
+    far = math.sqrt(dy * dy + dx * dx) - more
+    if far <= shortest:
+        return True
+    if far > longest:
+        return False
+    n = radii.shape[0]
+    at = math.atan2(dy, dx) / _TAU * n
+    if at < 0:
+        at += n
+    k = int(at)
+    part = at - k
+    return far <= (1 - part) * radii[k % n] + part * radii[(k + 1) % n]
+
+
+@kernel
+def stars(labels, centres, radii, ids, most_shared, gap, painted):
+    """Paint star-shaped objects where ``labels`` is 0, one after the other.
+
+    An object that would lose more than the share ``most_shared`` of its pixels, or that comes nearer than ``gap`` to another
+    one's, is left out; ``painted`` (n,) says which ones were not.
+    """
+    height, width = labels.shape
+    for i in range(centres.shape[0]):
+        cy, cx = centres[i]
+        shortest, longest = radii[i].min(), radii[i].max()
+        reach = longest + gap + 1
+        y0, y1 = max(0, int(cy - reach)), min(height, int(cy + reach) + 2)
+        x0, x1 = max(0, int(cx - reach)), min(width, int(cx + reach) + 2)
+        inside, taken = 0, 0
+        for y in range(y0, y1):
+            for x in range(x0, x1):
+                if _star_reaches(y - cy, x - cx, radii[i], shortest, longest, gap):
+                    inside += 1
+                    taken += labels[y, x] != 0
+        if inside == 0 or taken > most_shared * inside:
+            continue
+        painted[i] = True
+        for y in range(y0, y1):
+            for x in range(x0, x1):
+                if labels[y, x] == 0 and _star_reaches(y - cy, x - cx, radii[i], shortest, longest, 0.0):
+                    labels[y, x] = ids[i]
+
+
+@kernel
+def _limb_reaches(y, x, points, widths, more):
+    """Whether a limb through ``points`` (p, 2), as wide as ``widths`` (p,) there, widened by ``more``, reaches (y, x)."""
+    for k in range(points.shape[0] - 1):
+        ay, ax = points[k]
+        by, bx = points[k + 1, 0] - ay, points[k + 1, 1] - ax
+        square = by * by + bx * bx
+        part = 0.0
+        if square > 0:
+            part = min(1.0, max(0.0, ((y - ay) * by + (x - ax) * bx) / square))
+        radius = (1 - part) * widths[k] + part * widths[k + 1] + more
+        dy, dx = y - ay - part * by, x - ax - part * bx
+        if dy * dy + dx * dx <= radius * radius:
+            return True
+    return False
+
+
+@kernel
+def limbs(labels, points, widths, ids, most_shared, gap, painted):
+    """As ``stars``, for limbs through ``points`` (n, p, 2) with the half widths ``widths`` (n, p)."""
+    height, width = labels.shape
+    for i in range(points.shape[0]):
+        reach = widths[i].max() + gap + 1
+        y0, y1 = max(0, int(points[i, :, 0].min() - reach)), min(height, int(points[i, :, 0].max() + reach) + 2)
+        x0, x1 = max(0, int(points[i, :, 1].min() - reach)), min(width, int(points[i, :, 1].max() + reach) + 2)
+        inside, taken = 0, 0
+        for y in range(y0, y1):
+            for x in range(x0, x1):
+                if _limb_reaches(y, x, points[i], widths[i], gap):
+                    inside += 1
+                    taken += labels[y, x] != 0 and labels[y, x] != ids[i]
+        if inside == 0 or taken > most_shared * inside:
+            continue
+        painted[i] = True
+        for y in range(y0, y1):
+            for x in range(x0, x1):
+                if labels[y, x] == 0 and _limb_reaches(y, x, points[i], widths[i], 0.0):
+                    labels[y, x] = ids[i]
+
+
+@kernel
+def nearest_seeds(places, seeds, weights, order, first, n_cells, origin, side, owner, border):
+    """Owner of each of the ``places`` (n, 2) among ``seeds`` (m, 2), and its distance from the border to the next cell.
+
+    The owner has the least squared distance less its weight. ``order`` lists the seeds by the square cell of ``side`` that holds
+    them, ``first`` (cells + 1,) where those of a cell begin; nine cells are searched. ``owner`` is -1 where they hold none.
+    """
+    ny, nx = n_cells
+    for p in range(places.shape[0]):
+        y, x = places[p]
+        i, j = int((y - origin[0]) / side), int((x - origin[1]) / side)
+        best, second, a, b = 1e30, 1e30, -1, -1
+        for row in range(max(0, i - 1), min(ny, i + 2)):
+            for k in range(first[row * nx + max(0, j - 1)], first[row * nx + max(0, min(nx, j + 2) - 1) + 1]):
+                s = order[k]
+                dy, dx = y - seeds[s, 0], x - seeds[s, 1]
+                far = dy * dy + dx * dx - weights[s]
+                if far < best:
+                    best, second, a, b = far, best, s, a
+                elif far < second:
+                    second, b = far, s
+        owner[p] = a
+        border[p] = 1e6
+        if b >= 0:
+            apart = math.sqrt((seeds[a, 0] - seeds[b, 0]) ** 2 + (seeds[a, 1] - seeds[b, 1]) ** 2)
+            border[p] = (second - best) / (2 * max(apart, 1e-6))
+
+
+@kernel
+def paste(labels, mask, centre, matrix, value, most_shared, gap):
+    """Paint a mask (h, w) where ``labels`` is 0; ``matrix`` (2, 2) maps offsets from ``centre`` to offsets in the mask.
+
+    Returns whether it was painted: not if it would lose more than the share ``most_shared``, or comes nearer than ``gap`` pixels.
+    """
+    height, width = labels.shape
+    h, w = mask.shape
+    # the corners of the mask, mapped back, bound it
+    det = matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0]
+    reach_y = (abs(matrix[1, 1]) * h + abs(matrix[0, 1]) * w) / abs(det) / 2 + 1
+    reach_x = (abs(matrix[1, 0]) * h + abs(matrix[0, 0]) * w) / abs(det) / 2 + 1
+    y0, y1 = max(0, int(centre[0] - reach_y)), min(height, int(centre[0] + reach_y) + 2)
+    x0, x1 = max(0, int(centre[1] - reach_x)), min(width, int(centre[1] + reach_x) + 2)
+    inside, taken = 0, 0
+    for turn in range(2):
+        for y in range(y0, y1):
+            for x in range(x0, x1):
+                dy, dx = y - centre[0], x - centre[1]
+                i = int(math.floor(matrix[0, 0] * dy + matrix[0, 1] * dx + h / 2))
+                j = int(math.floor(matrix[1, 0] * dy + matrix[1, 1] * dx + w / 2))
+                if 0 <= i < h and 0 <= j < w and mask[i, j]:
+                    if turn == 0:
+                        inside += 1
+                        taken += labels[y, x] != 0
+                        if gap > 0:
+                            for ny in range(max(0, y - gap), min(height, y + gap + 1)):
+                                taken += labels[ny, x] != 0
+                            for nx in range(max(0, x - gap), min(width, x + gap + 1)):
+                                taken += labels[y, nx] != 0
+                    elif labels[y, x] == 0:
+                        labels[y, x] = value
+        if inside == 0 or taken > most_shared * inside:
+            return False
+    return True
+
+
+@kernel
+def _root(parents, at):
+    while parents[at] != at:
+        parents[at] = parents[parents[at]]
+        at = parents[at]
+    return at
+
+
+@kernel
+def keep_largest(labels, least):
+    """Keep the largest 8-connected piece of each label, if it has ``least`` pixels, and number these from 1; in place.
+
+    Returns their number.
+    """
+    height, width = labels.shape
+    flat = labels.reshape(-1)
+    parents = np.arange(height * width, dtype=np.int32)
+    for y in range(height):
+        for x in range(width):
+            at = y * width + x
+            value = flat[at]
+            if value <= 0:
+                continue
+            if x > 0 and flat[at - 1] == value:
+                parents[at] = _root(parents, at - 1)
+            if y > 0:
+                for k in range(max(0, x - 1), min(width, x + 2)):
+                    above = at - width + k - x
+                    if flat[above] == value:
+                        a, b = _root(parents, above), _root(parents, at)
+                        parents[max(a, b)] = min(a, b)
+    sizes = np.zeros(height * width, np.int32)
+    highest = 0
+    for at in range(height * width):
+        if flat[at] > 0:
+            parents[at] = _root(parents, at)
+            sizes[parents[at]] += 1
+            highest = max(highest, flat[at])
+    chosen = np.full(highest + 1, -1, np.int32)
+    for at in range(height * width):
+        value = flat[at]
+        enough = value > 0 and parents[at] == at and sizes[at] >= least
+        if enough and (chosen[value] < 0 or sizes[at] > sizes[chosen[value]]):
+            chosen[value] = at
+    numbers = np.zeros(highest + 1, np.int32)
+    n = 0
+    for value in range(1, highest + 1):
+        if chosen[value] >= 0:
+            n += 1
+            numbers[value] = n
+    for at in range(height * width):
+        value = flat[at]
+        if value > 0:
+            flat[at] = numbers[value] if parents[at] == chosen[value] else 0
+    return n
+
+
+@kernel
+def signed_distances(labels, out, near):
+    """Fill ``out`` with the distance from the outline, positive in objects, negative outside, and ``near`` with the object.
+
+    Steps along rows, columns and diagonals are summed up (a chamfer distance). In an object the outline is that to any other label;
+    the image's border is none. ``near`` is the object itself, or the nearest one; 0 where there is none.
+    """
+    height, width = labels.shape
+    far, side, slant = np.float32(1e4), np.float32(1.0), np.float32(math.sqrt(2))
+    for y in range(height):
+        for x in range(width):
+            out[y, x] = far
+            near[y, x] = max(labels[y, x], 0)
+    for sweep in range(2):
+        for i in range(height):
+            y = height - 1 - i if sweep else i
+            for j in range(width):
+                x = width - 1 - j if sweep else j
+                value, best, owner = labels[y, x], out[y, x], near[y, x]
+                for k in range(4):
+                    # left, and the three above; on the way back right, and the three below
+                    ny, nx = (y, x - 1) if k == 0 else (y - 1, x - 2 + k)
+                    if sweep:
+                        ny, nx = 2 * y - ny, 2 * x - nx
+                    if ny < 0 or nx < 0 or ny >= height or nx >= width:
+                        continue
+                    step = slant if k == 1 or k == 3 else side
+                    other = labels[ny, nx]
+                    if other == value:
+                        way = out[ny, nx] + step
+                    elif value > 0 or other > 0:
+                        way = np.float32(0.5) * step
+                    else:
+                        continue
+                    if way < best:
+                        best = way
+                        if value <= 0:
+                            owner = other if other > 0 else near[ny, nx]
+                out[y, x], near[y, x] = best, owner
+                # an outline found later counts for what lies before it on the second sweep only
+    for y in range(height):
+        for x in range(width):
+            if labels[y, x] <= 0:
+                out[y, x] = -out[y, x]

@@ -1,0 +1,187 @@
+"""Label images painted from shapes, and the distance of each pixel from the outlines."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def paint_stars(
+    labels: NDArray[np.int32],
+    centres: NDArray[np.floating],
+    radii: NDArray[np.floating],
+    ids: NDArray[np.integer],
+    *,
+    most_shared: float = 0.1,
+    gap: float = 0.0,
+) -> NDArray[np.bool_]:
+    """Paint star-shaped objects into the background of a label image, in order and in place.
+
+    Parameters
+    ----------
+    labels : (Y, X) int32
+    centres : (n, 2) float
+        ``(y, x)`` of each object.
+    radii : (n, k) float
+        Distance of the outline at ``k`` equally spaced angles, in pixels.
+    ids : (n,) integer
+    most_shared : float
+        An object that would lose a larger share of its pixels to others is left out.
+    gap : float
+        Pixels between two objects; together with ``most_shared`` 0 none come nearer.
+
+    Returns
+    -------
+    (n,) bool
+        Which objects were painted.
+    """
+    from . import _kernels_painting as kernels
+
+    painted = np.zeros(len(centres), bool)
+    kernels.stars(
+        labels, np.asarray(centres, np.float64), np.asarray(radii, np.float64), np.asarray(ids, np.int32),
+        float(most_shared), float(gap), painted,
+    )  # fmt: skip
+    return painted
+
+
+def paint_limbs(
+    labels: NDArray[np.int32],
+    points: NDArray[np.floating],
+    widths: NDArray[np.floating],
+    ids: NDArray[np.integer],
+    *,
+    most_shared: float = 0.1,
+    gap: float = 0.0,
+) -> NDArray[np.bool_]:
+    """As :func:`paint_stars`, for rods, chains and processes of cells: round-ended limbs of varying width.
+
+    Parameters
+    ----------
+    labels : (Y, X) int32
+    points : (n, p, 2) float
+        Middle line of each limb.
+    widths : (n, p) float
+        Half its width at each point.
+    ids : (n,) integer
+        Limbs of the same object have the same.
+    most_shared, gap : float
+        See :func:`paint_stars`.
+    """
+    from . import _kernels_painting as kernels
+
+    painted = np.zeros(len(points), bool)
+    kernels.limbs(
+        labels, np.asarray(points, np.float64), np.asarray(widths, np.float64), np.asarray(ids, np.int32),
+        float(most_shared), float(gap), painted,
+    )  # fmt: skip
+    return painted
+
+
+def nearest_seeds(
+    places: NDArray[np.floating], seeds: NDArray[np.floating], side: float, weights: NDArray[np.floating] | None = None
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Cells around seeds: Voronoi's, or Laguerre's with weights.
+
+    Parameters
+    ----------
+    places : (Y, X, 2) float
+        Where to look.
+    seeds : (m, 2) float
+    side : float
+        Owners are looked for up to this far, at least.
+    weights : (m,) float, optional
+        Taken off the squared distances.
+
+    Returns
+    -------
+    owner : (Y, X) int32
+        Index of the seed; -1 where none is near.
+    border : (Y, X) float32
+        Distance to the cell of the second nearest seed.
+    """
+    from . import _kernels_painting as kernels
+
+    low = np.minimum(seeds.min(axis=0), places.reshape(-1, 2).min(axis=0)) - 1
+    high = np.maximum(seeds.max(axis=0), places.reshape(-1, 2).max(axis=0)) + 1
+    n_cells = np.ceil((high - low) / side).astype(np.int64)
+    cell = ((seeds - low) / side).astype(np.int64)
+    cell = cell[:, 0] * n_cells[1] + cell[:, 1]
+    first = np.concatenate([[0], np.cumsum(np.bincount(cell, minlength=int(n_cells.prod())))])
+    owner, border = np.empty(places.shape[:2], np.int32), np.empty(places.shape[:2], np.float32)
+    kernels.nearest_seeds(
+        np.ascontiguousarray(places.reshape(-1, 2), np.float64), np.ascontiguousarray(seeds, np.float64),
+        np.zeros(len(seeds)) if weights is None else np.asarray(weights, np.float64), np.argsort(cell, kind="stable"),
+        first, (int(n_cells[0]), int(n_cells[1])), low, float(side), owner.reshape(-1), border.reshape(-1),
+    )  # fmt: skip
+    return owner, border
+
+
+def paste_mask(
+    labels: NDArray[np.int32],
+    mask: NDArray[np.bool_],
+    centre: tuple[float, float],
+    matrix: NDArray[np.float64],
+    value: int,
+    *,
+    most_shared: float = 0.1,
+    gap: int = 0,
+) -> bool:
+    """Paint a mask, turned and scaled, into the background of a label image.
+
+    Parameters
+    ----------
+    labels : (Y, X) int32
+        Changed in place.
+    mask : (h, w) bool
+    centre : (float, float)
+        Where the middle of the mask comes to lie.
+    matrix : (2, 2) float
+        Maps offsets in the label image to offsets in the mask.
+    value : int
+        Its label.
+    most_shared, gap
+        See :func:`paint_stars`.
+
+    Returns
+    -------
+    bool
+        Whether it was painted.
+    """
+    from . import _kernels_painting as kernels
+
+    centre = float(centre[0]), float(centre[1])
+    matrix = np.ascontiguousarray(matrix, np.float64)
+    return kernels.paste(
+        labels, np.ascontiguousarray(mask), centre, matrix, np.int32(value), float(most_shared), int(gap)
+    )
+
+
+def keep_largest_pieces(labels: NDArray[np.int32], least: int = 1) -> int:
+    """Keep the largest 8-connected piece of each object of at least ``least`` pixels; number them 1..n, in place.
+
+    Returns
+    -------
+    int
+        Their number.
+    """
+    from . import _kernels_painting as kernels
+
+    return int(kernels.keep_largest(labels, int(least)))
+
+
+def signed_distances(labels: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Distance of each pixel from the outlines of objects, by steps to the eight neighbours.
+
+    Returns
+    -------
+    distance : (Y, X) float32
+        Positive in objects, negative outside; far from all outlines up to 1e4.
+    near : (Y, X) int32
+        The object of the pixel, or the nearest one; 0 if there is none.
+    """
+    from . import _kernels_painting as kernels
+
+    out, near = np.empty(labels.shape, np.float32), np.empty(labels.shape, np.int32)
+    kernels.signed_distances(labels, out, near)
+    return out, near
