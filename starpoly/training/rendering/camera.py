@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
 from ...geometry.patch import blur
-from .debris import uneven
+from ..appearance import jpeg, uneven
 from .draws import chance, log_uniform, pick
 
 
@@ -46,16 +44,6 @@ def _noisy(rng: Generator, image: NDArray[np.float32], photons: float) -> NDArra
         noise = 2 * blur(noise, rng.uniform(0.4, 1.0))
     spread = np.sqrt(np.maximum(image, 0) * np.float32(1 / photons) + np.float32(log_uniform(rng, 1e-3, 0.02) ** 2))
     return image + spread * noise
-
-
-def jpeg(pixels: NDArray[np.float32], quality: int) -> NDArray[np.float32]:
-    """Pixels (Y, X, 1 or 3) from 0 to 255 after JPEG of this quality."""
-    from PIL import Image
-
-    stream = io.BytesIO()
-    picture = np.clip(pixels, 0, 255).astype(np.uint8)
-    Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture).save(stream, "JPEG", quality=quality)
-    return np.asarray(Image.open(stream), np.float32).reshape(pixels.shape)
 
 
 def focus(rng: Generator) -> float:

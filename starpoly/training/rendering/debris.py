@@ -6,7 +6,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from ...geometry.fields import blurred, smooth_noise
+from ...geometry.fields import blurred
 from ...geometry.painting import paint_limbs, paint_stars
 from .draws import chance, log_uniform, pick, places, turned
 from .shapes.outlines import outlines
@@ -62,18 +62,3 @@ def walls(rng: Generator, size: tuple[int, int], diameter: float) -> NDArray[np.
         radius = diameter * rng.uniform(0.3, 0.9)
         away = radius - np.hypot(np.mod(u, period * 1.5) - period * 0.75, np.mod(v, period * 1.5) - period * 0.75)
     return np.clip(away / rng.uniform(0.7, 2.5) + 0.5, 0, 1).astype(np.float32)
-
-
-def uneven(rng: Generator, size: tuple[int, int], strength: float) -> NDArray[np.float32]:
-    """A factor around 1: a gradient, a spot of light, vignetting or slow waves."""
-    kind = pick(rng, ("gradient", "spot", "waves"))
-    y, x = (np.linspace(-1, 1, n, dtype=np.float32) for n in size)
-    if kind == "gradient":
-        dy, dx = turned(rng.uniform(0, 2 * np.pi))
-        field = y[:, None] * dy + x * dx
-    elif kind == "spot":
-        cy, cx = rng.uniform(-0.8, 0.8, 2)
-        field = 1 - ((y[:, None] - cy) ** 2 + (x - cx) ** 2)
-    else:
-        field = smooth_noise(rng, size, 0.4 * max(size))
-    return np.maximum(1 + np.float32(strength) * field, 0.15).astype(np.float32)

@@ -53,19 +53,17 @@ def membranes_colour(rng: Generator, scene: Scene) -> Image:
 def specular(rng: Generator, scene: Scene) -> Image:
     """Bright cells with dark borders under a slit of light, or the other way round, (Y, X, 1)."""
     levels = scene.each(np.exp(rng.normal(0, rng.uniform(0.02, 0.25), scene.n)))
-    light: Image = levels * (0.75 + 0.25 * scene.dome) - rng.uniform(0.3, 0.9) * border(rng, scene, rng.uniform(0, 0.4))
+    light = levels * (0.75 + 0.25 * scene.dome) - rng.uniform(0.3, 0.9) * border(rng, scene, rng.uniform(0, 0.4))
     light = light + rng.uniform(0, 0.12) * scene.noise(rng, 0.12)
     if chance(rng, 0.3):
         light = light + rng.uniform(-0.3, 0.3) * scene.nuclei(rng)
     if chance(rng, 0.2):
         light = light * (1 - 0.9 * np.clip(3 * (scene.noise(rng, 1.5) - 2), 0, 1))
-    light = blurred(light.astype(np.float32), focus(rng))
-    light = np.maximum(light + np.float32(0.2), 0) * np.maximum(
-        0.15, 1 + rng.uniform(0, 0.5) * smooth_noise(rng, scene.size, 0.6 * max(scene.size))
-    )
+    slit = np.maximum(0.15, 1 + rng.uniform(0, 0.5) * smooth_noise(rng, scene.size, 0.6 * max(scene.size)))
+    seen: Image = np.maximum(blurred(light.astype(np.float32), focus(rng)) + np.float32(0.2), 0) * slit
     if chance(rng, 0.15):
-        light = 1.5 - light
-    return (light * np.float32(rng.uniform(0.3, 0.6)))[..., None]
+        seen = 1.5 - seen
+    return (seen * np.float32(rng.uniform(0.3, 0.6)))[..., None]
 
 
 def outlined(rng: Generator, scene: Scene) -> Image:
