@@ -98,31 +98,34 @@ def limbs(labels, points, widths, ids, most_shared, gap, painted):
 
 
 @kernel
-def nearest_seeds(places, seeds, weights, order, first, n_cells, origin, side, owner, border):
-    """Owner of each of the ``places`` (n, 2) among ``seeds`` (m, 2), and its distance from the border to the next cell.
+def nearest_seeds(ys, xs, seeds, ids, first, n_cells, origin, per_side, owner, border):
+    """Owner of each place ``ys, xs`` (Y, X) among ``seeds`` (m, 3), and its distance from the border to the next cell.
 
-    The owner has the least squared distance less its weight. ``order`` lists the seeds by the square cell of ``side`` that holds
-    them, ``first`` (cells + 1,) where those of a cell begin; nine cells are searched. ``owner`` is -1 where they hold none.
+    A seed's y, x relative to ``origin`` and weight stand in a row; the owner has the least squared distance less its weight.
+    Seeds are listed by the square cell that holds them, ``first`` (cells + 1,) is where those of a cell begin, ``per_side`` one over
+    the side of a cell; nine cells are searched. ``owner`` is -1 where they hold none.
     """
     ny, nx = n_cells
-    for p in range(places.shape[0]):
-        y, x = places[p]
-        i, j = int((y - origin[0]) / side), int((x - origin[1]) / side)
-        best, second, a, b = 1e30, 1e30, -1, -1
-        for row in range(max(0, i - 1), min(ny, i + 2)):
-            for k in range(first[row * nx + max(0, j - 1)], first[row * nx + max(0, min(nx, j + 2) - 1) + 1]):
-                s = order[k]
-                dy, dx = y - seeds[s, 0], x - seeds[s, 1]
-                far = dy * dy + dx * dx - weights[s]
-                if far < best:
-                    best, second, a, b = far, best, s, a
-                elif far < second:
-                    second, b = far, s
-        owner[p] = a
-        border[p] = 1e6
-        if b >= 0:
-            apart = math.sqrt((seeds[a, 0] - seeds[b, 0]) ** 2 + (seeds[a, 1] - seeds[b, 1]) ** 2)
-            border[p] = (second - best) / (2 * max(apart, 1e-6))
+    for p in range(ys.shape[0]):
+        for q in range(ys.shape[1]):
+            y, x = ys[p, q] - origin[0], xs[p, q] - origin[1]
+            i, j = int(y * per_side), int(x * per_side)
+            left, right = max(0, j - 1), min(nx, j + 2)
+            best, second, a, b = np.float32(1e30), np.float32(1e30), -1, -1
+            for row in range(max(0, i - 1), min(ny, i + 2)):
+                for k in range(first[row * nx + left], first[row * nx + right]):
+                    dy, dx = y - seeds[k, 0], x - seeds[k, 1]
+                    far = dy * dy + dx * dx - seeds[k, 2]
+                    if far < second:
+                        if far < best:
+                            best, second, a, b = far, best, k, a
+                        else:
+                            second, b = far, k
+            owner[p, q] = ids[a] if a >= 0 else -1
+            border[p, q] = 1e6
+            if b >= 0:
+                dy, dx = seeds[a, 0] - seeds[b, 0], seeds[a, 1] - seeds[b, 1]
+                border[p, q] = (second - best) / (2 * max(math.sqrt(dy * dy + dx * dx), np.float32(1e-6)))
 
 
 @kernel

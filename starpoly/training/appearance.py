@@ -12,7 +12,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from ..config import AugmentConfig
-from ..geometry.fields import blurred, smooth_noise
+from ..geometry.fields import blurred, quick_normal, smooth_noise
 from ..geometry.painting import signed_distances
 from ..geometry.patch import blur
 from .rendering.draws import chance, log_uniform, pick, turned
@@ -60,7 +60,7 @@ def change_appearance(
         image = image + np.float32(config.sharpen * rng.random()) * (image - blur(image, rng.uniform(0.7, 2)))
     if chance(rng, 0.5) and config.shot:
         spread = np.float32(config.shot * rng.random() ** 2) * np.sqrt(np.clip(image, 0, 2))
-        image = image + spread * rng.standard_normal(image.shape, np.float32)
+        image = image + spread * quick_normal(rng, image.shape)
     if image.shape[2] in (1, 3) and chance(rng, config.jpeg):
         image = jpeg(image * np.float32(255), int(rng.integers(25, 95))) * np.float32(1 / 255)
     return image

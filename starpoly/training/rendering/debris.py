@@ -33,6 +33,29 @@ def ghosts(rng: Generator, size: tuple[int, int], diameter: float) -> NDArray[np
     return blurred(strength[found], max(3.0, diameter * rng.uniform(0.2, 0.6)))
 
 
+def veils(rng: Generator, size: tuple[int, int], diameter: float) -> NDArray[np.float32]:
+    """Large translucent sheets with sharp edges that overlap, (Y, X) from 0 to about 1: folds, flat cells, other tissue."""
+    total = np.zeros(size, np.float32)
+    for _ in range(int(rng.integers(1, 4))):
+        found = np.zeros(size, np.int32)
+        wide = max(2.5 * diameter, 0.3 * max(size)) * np.exp(rng.normal(0, 0.3, 1))
+        paint_stars(
+            found, places(rng, 1, size), outlines(rng, wide, longer=rng.uniform(1, 2), bumps=0.3), np.ones(1, np.int32)
+        )
+        total += np.float32(rng.uniform(0.2, 0.6)) * found
+    return blurred(total, log_uniform(rng, 0.5, 3))
+
+
+def pale_discs(rng: Generator, size: tuple[int, int], diameter: float) -> NDArray[np.float32]:
+    """Faint discs of one size, from 0 to 1, beside the objects: erythrocytes, beads, bubbles."""
+    n = int(log_uniform(rng, 3, 60))
+    found = np.zeros(size, np.int32)
+    radii = outlines(rng, diameter * rng.uniform(0.5, 1.3) * np.exp(rng.normal(0, 0.08, n)), bumps=0.02)
+    paint_stars(found, places(rng, n, size), radii, np.arange(1, n + 1), most_shared=0.3)
+    strength = np.concatenate([[0], rng.uniform(0.5, 1, n)]).astype(np.float32)
+    return blurred(strength[found], 1.0)
+
+
 def threads(rng: Generator, size: tuple[int, int], width: float) -> NDArray[np.float32]:
     """Fibres and scratches, (Y, X) from 0 to 1."""
     n = int(rng.integers(1, 8))

@@ -43,7 +43,7 @@ class Kind:
 _NUCLEI = {"blobs": 5.0, "rosettes": 0.6, "spindles": 0.3, "real": 3.0}
 _CELLS = {"spread": 3.0, "spindles": 1.0, "confluent": 2.0, "blobs": 1.5, "foam": 0.7, "real": 1.0}
 _ROUND = {"blobs": 3.0, "discs": 1.0, "yeast": 2.0, "real": 1.0}
-_RODS = {"rods": 3.0, "chains": 1.0, "layers": 3.0}
+_RODS = {"rods": 3.0, "chains": 1.0, "layers": 3.0, "columns": 0.8}
 _SHEETS = {"honeycomb": 2.0, "walls": 2.0, "foam": 1.0, "confluent": 1.0}
 
 KINDS: dict[str, Kind] = {

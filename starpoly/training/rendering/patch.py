@@ -9,6 +9,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from ...geometry.fields import quick_normal
 from ...geometry.painting import keep_largest_pieces
 from .camera import photograph
 from .draws import chance, log_uniform, pick
@@ -72,7 +73,7 @@ def render_patch(
     chosen = KINDS[name]
     shape, scene = _scene(rng, size, chosen, real)
     light = chosen.look(rng, scene).astype(np.float32)
-    pixels = photograph(rng, light, bright=chosen.bright)
+    pixels = photograph(rng, light, bright=chosen.bright, widest=0.4 + 0.1 * scene.narrow)
     image = _with_channels(rng, pixels, n_channels).astype(np.uint8)
     return Rendered(image, scene.labels, name, shape)
 
@@ -95,4 +96,8 @@ def _with_channels(rng: Generator, pixels: NDArray[np.float32], n: int) -> NDArr
         return pixels.mean(axis=2, keepdims=True)
     if n == 3 and chance(rng, 0.08):  # grey saved as one colour
         return pixels * rng.dirichlet((0.6, 0.6, 0.6)).astype(np.float32)
-    return np.ascontiguousarray(pixels[..., np.arange(n) % pixels.shape[2]])
+    repeated = np.ascontiguousarray(pixels[..., np.arange(n) % pixels.shape[2]])
+    if n == 3 and chance(rng, 0.12):  # a colour camera, whose channels have noise of their own
+        noise = np.float32(log_uniform(rng, 0.5, 12)) * quick_normal(rng, repeated.shape)
+        repeated = np.clip(repeated * rng.uniform(0.7, 1.0, 3).astype(np.float32) + noise, 0, 255)
+    return repeated
