@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ._kernels import kernel
+from ._kernels import bilinear, kernel
 
 _TAU = 2 * math.pi
 
@@ -129,17 +129,30 @@ def nearest_seeds(ys, xs, seeds, ids, first, n_cells, origin, per_side, owner, b
 
 
 @kernel
+def _mask_reaches(mask, i, j):
+    """Whether a mask (h, w) from 0 to 1, interpolated at (i, j), is at least one half."""
+    h, w = mask.shape
+    top, left = int(math.floor(i)), int(math.floor(j))
+    if top < 0 or left < 0 or top >= h - 1 or left >= w - 1:
+        return False
+    down, right = np.float32(i - top), np.float32(j - left)
+    return (
+        bilinear(mask[top, left], mask[top, left + 1], mask[top + 1, left], mask[top + 1, left + 1], down, right) >= 0.5
+    )
+
+
+@kernel
 def paste(labels, mask, centre, matrix, value, most_shared, gap):
-    """Paint a mask (h, w) where ``labels`` is 0; ``matrix`` (2, 2) maps offsets from ``centre`` to offsets in the mask.
+    """Paint a mask (h, w) from 0 to 1 where ``labels`` is 0; ``matrix`` (2, 2) maps offsets from ``centre`` to offsets in the mask.
 
     Returns whether it was painted: not if it would lose more than the share ``most_shared``, or comes nearer than ``gap`` pixels.
     """
     height, width = labels.shape
-    h, w = mask.shape
+    middle_y, middle_x = (mask.shape[0] - 1) / 2, (mask.shape[1] - 1) / 2
     # the corners of the mask, mapped back, bound it
-    det = matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0]
-    reach_y = (abs(matrix[1, 1]) * h + abs(matrix[0, 1]) * w) / abs(det) / 2 + 1
-    reach_x = (abs(matrix[1, 0]) * h + abs(matrix[0, 0]) * w) / abs(det) / 2 + 1
+    det = abs(matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0])
+    reach_y = (abs(matrix[1, 1]) * middle_y + abs(matrix[0, 1]) * middle_x) / det + 1
+    reach_x = (abs(matrix[1, 0]) * middle_y + abs(matrix[0, 0]) * middle_x) / det + 1
     y0, y1 = max(0, int(centre[0] - reach_y)), min(height, int(centre[0] + reach_y) + 2)
     x0, x1 = max(0, int(centre[1] - reach_x)), min(width, int(centre[1] + reach_x) + 2)
     inside, taken = 0, 0
@@ -147,19 +160,22 @@ def paste(labels, mask, centre, matrix, value, most_shared, gap):
         for y in range(y0, y1):
             for x in range(x0, x1):
                 dy, dx = y - centre[0], x - centre[1]
-                i = int(math.floor(matrix[0, 0] * dy + matrix[0, 1] * dx + h / 2))
-                j = int(math.floor(matrix[1, 0] * dy + matrix[1, 1] * dx + w / 2))
-                if 0 <= i < h and 0 <= j < w and mask[i, j]:
-                    if turn == 0:
-                        inside += 1
-                        taken += labels[y, x] != 0
-                        if gap > 0:
-                            for ny in range(max(0, y - gap), min(height, y + gap + 1)):
-                                taken += labels[ny, x] != 0
-                            for nx in range(max(0, x - gap), min(width, x + gap + 1)):
-                                taken += labels[y, nx] != 0
-                    elif labels[y, x] == 0:
-                        labels[y, x] = value
+                i, j = (
+                    matrix[0, 0] * dy + matrix[0, 1] * dx + middle_y,
+                    matrix[1, 0] * dy + matrix[1, 1] * dx + middle_x,
+                )
+                if not _mask_reaches(mask, i, j):
+                    continue
+                if turn == 0:
+                    inside += 1
+                    taken += labels[y, x] != 0
+                    if gap > 0:
+                        for near in range(max(0, y - gap), min(height, y + gap + 1)):
+                            taken += labels[near, x] != 0
+                        for near in range(max(0, x - gap), min(width, x + gap + 1)):
+                            taken += labels[y, near] != 0
+                elif labels[y, x] == 0:
+                    labels[y, x] = value
         if inside == 0 or taken > most_shared * inside:
             return False
     return True
@@ -174,8 +190,8 @@ def _root(parents, at):
 
 
 @kernel
-def keep_largest(labels, least):
-    """Keep the largest 8-connected piece of each label, if it has ``least`` pixels, and number these from 1; in place.
+def keep_pieces(labels, least, every):
+    """Keep the largest 8-connected piece of each label, or every piece, if it has ``least`` pixels; number them from 1, in place.
 
     Returns their number.
     """
@@ -204,21 +220,23 @@ def keep_largest(labels, least):
             sizes[parents[at]] += 1
             highest = max(highest, flat[at])
     chosen = np.full(highest + 1, -1, np.int32)
+    numbers = np.zeros(height * width, np.int32)
+    n = 0
     for at in range(height * width):
         value = flat[at]
-        enough = value > 0 and parents[at] == at and sizes[at] >= least
-        if enough and (chosen[value] < 0 or sizes[at] > sizes[chosen[value]]):
-            chosen[value] = at
-    numbers = np.zeros(highest + 1, np.int32)
-    n = 0
+        if value > 0 and parents[at] == at and sizes[at] >= least:
+            if every:
+                n += 1
+                numbers[at] = n
+            elif chosen[value] < 0 or sizes[at] > sizes[chosen[value]]:
+                chosen[value] = at
     for value in range(1, highest + 1):
         if chosen[value] >= 0:
             n += 1
-            numbers[value] = n
+            numbers[chosen[value]] = n
     for at in range(height * width):
-        value = flat[at]
-        if value > 0:
-            flat[at] = numbers[value] if parents[at] == chosen[value] else 0
+        if flat[at] > 0:
+            flat[at] = numbers[parents[at]]
     return n
 
 

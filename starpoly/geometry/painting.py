@@ -5,6 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .patch import blur
+
+#: pixels of the mask; rounds the steps of an enlarged outline
+_MASK_BLUR = 0.6
+
 
 def paint_stars(
     labels: NDArray[np.int32],
@@ -134,7 +139,7 @@ def paste_mask(
     most_shared: float = 0.1,
     gap: int = 0,
 ) -> bool:
-    """Paint a mask, turned and scaled, into the background of a label image.
+    """Paint a mask, turned and scaled, into the background of a label image; its outline is smoothed.
 
     Parameters
     ----------
@@ -157,11 +162,10 @@ def paste_mask(
     """
     from . import _kernels_painting as kernels
 
-    centre = float(centre[0]), float(centre[1])
+    smooth = blur(np.pad(mask, 2).astype(np.float32)[..., None], _MASK_BLUR)[..., 0]
+    at = float(centre[0]), float(centre[1])
     matrix = np.ascontiguousarray(matrix, np.float64)
-    return kernels.paste(
-        labels, np.ascontiguousarray(mask), centre, matrix, np.int32(value), float(most_shared), int(gap)
-    )
+    return bool(kernels.paste(labels, smooth, at, matrix, np.int32(value), float(most_shared), int(gap)))
 
 
 def keep_largest_pieces(labels: NDArray[np.int32], least: int = 1) -> int:
@@ -174,7 +178,14 @@ def keep_largest_pieces(labels: NDArray[np.int32], least: int = 1) -> int:
     """
     from . import _kernels_painting as kernels
 
-    return int(kernels.keep_largest(labels, int(least)))
+    return int(kernels.keep_pieces(labels, int(least), False))
+
+
+def split_pieces(labels: NDArray[np.int32], least: int = 1) -> int:
+    """Make each 8-connected piece of an object an object, as :func:`keep_largest_pieces` does with the largest."""
+    from . import _kernels_painting as kernels
+
+    return int(kernels.keep_pieces(labels, int(least), True))
 
 
 def signed_distances(labels: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:

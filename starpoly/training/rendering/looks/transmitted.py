@@ -32,11 +32,11 @@ def optical_path(rng: Generator, scene: Scene) -> Image:
     if profile == "ring":  # thinner in the middle, as erythrocytes are
         path = path * (1 - rng.uniform(0.3, 0.9) * scene.depth**2)
     if scene.diameter > 14:
-        path = path * np.maximum(0.2, 1 + rng.uniform(0, 0.5) * scene.noise(rng, 0.15))
-        path = path * np.maximum(0.2, 1 + rng.uniform(0, 0.4) * scene.noise(rng, 0.05))
+        path = path * np.maximum(0.2, 1 + 0.4 * rng.random() ** 2 * scene.noise(rng, 0.15))
+        path = path * np.maximum(0.2, 1 + 0.4 * rng.random() ** 3 * scene.noise(rng, 0.05))
         if chance(rng, 0.5):
             path = path + rng.uniform(-0.3, 0.5) * scene.nuclei(rng)
-        if chance(rng, 0.5):
+        if chance(rng, 0.35):
             grain = np.clip(scene.noise(rng, log_uniform(rng, 0.03, 0.1)) - rng.uniform(0.5, 1.5), 0, 2)
             path = path + rng.uniform(-0.5, 0.9) * grain * scene.cover * np.sqrt(scene.depth)
     if chance(rng, 0.3):
