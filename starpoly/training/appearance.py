@@ -122,7 +122,7 @@ def distractor(rng: Generator, image: Image, labels: NDArray[np.int32], other: I
     """Another stain (Y, X): outlines, halos of cytoplasm, dots, slow waves, a faint other image, or nothing."""
     kinds = ("outline", "cytoplasm", "dots", "waves", "leak", "other", "nothing")
     kind = pick(rng, kinds, (0.15, 0.25, 0.15, 0.1, 0.1, 0.1 * (other is not None), 0.15))
-    strength = np.float32(rng.uniform(0.2, 1.0))
+    strength = np.float32(rng.uniform(0.2, 0.5 if kind == "cytoplasm" else 1.0))
     size = labels.shape
     if kind in ("outline", "cytoplasm"):
         away, near = signed_distances(np.maximum(labels, 0))

@@ -107,7 +107,7 @@ def of_cells(rng: Generator, scene: Scene) -> Image:
     nucleus = blurred(scene.nuclei(rng) * (1 + 0.2 * scene.noise(rng, 0.1)), focus(rng, scene))
     channels = [background(rng, scene, cytoplasm(rng, scene))]
     if chance(rng, 0.8):
-        channels.append(nucleus * np.float32(rng.uniform(0.4, 1)) + np.float32(0.02))
+        channels.append(nucleus * np.float32(rng.uniform(0.3, 0.8)) + np.float32(0.02))
     if chance(rng, 0.3):
         channels.append(background(rng, scene, cytoplasm(rng, scene)))
     return coloured(rng, channels)
@@ -127,7 +127,7 @@ def coloured(rng: Generator, channels: list[Image]) -> Image:
 
 def _around(rng: Generator, scene: Scene) -> Image:
     """Another stain (Y, X) of the cells around nuclei: cytoplasm, membranes, dots, fibres, or none."""
-    kind = pick(rng, ("cytoplasm", "membrane", "dots", "fibres", "leak", "none"), (0.3, 0.2, 0.15, 0.1, 0.1, 0.15))
+    kind = pick(rng, ("cytoplasm", "membrane", "dots", "fibres", "leak", "none"), (0.2, 0.2, 0.2, 0.1, 0.1, 0.2))
     outside = np.maximum(-scene.signed, 0)
     levels = scene.each(np.exp(rng.normal(0, 0.7, scene.n)))
     if kind == "cytoplasm":
@@ -144,4 +144,6 @@ def _around(rng: Generator, scene: Scene) -> Image:
     else:
         light = np.float32(rng.uniform(0, 0.4)) * (scene.cover if kind == "leak" else np.zeros_like(scene.cover))
     light = blurred(light.astype(np.float32), focus(rng, scene))
-    return light * np.float32(rng.uniform(0.2, 1)) + np.float32(log_uniform(rng, 0.003, 0.1))
+    # where the cytoplasm is as bright as the nuclei, the cell would be the object
+    strength = rng.uniform(0.1, 0.5) if kind == "cytoplasm" else rng.uniform(0.2, 1)
+    return light * np.float32(strength) + np.float32(log_uniform(rng, 0.003, 0.1))

@@ -173,6 +173,9 @@ def cytology(rng: Generator, scene: Scene) -> Image:
     if chance(rng, 0.3):
         dirt = specks(rng, scene.size, scene.diameter)
         layers.append((dirt, dye(rng, str(stains[1]))))
+    if chance(rng, 0.3):  # erythrocytes between the cells that matter
+        pale = pale_discs(rng, scene.size, 0.7 * scene.diameter) * (1 - scene.cover) * rng.uniform(0.05, 0.4)
+        layers.append((pale, dye(rng, pick(rng, ("eosin", "orange", "dark eosin")))))
     return through(rng, layers)
 
 

@@ -19,8 +19,18 @@ from ..scene import Scene
 Image = NDArray[np.floating]
 
 
-def optical_path(rng: Generator, scene: Scene) -> Image:
-    """Optical path (Y, X), about 1 in objects: flat or lens-shaped bodies with nuclei, granules and rims."""
+def discs_path(rng: Generator, scene: Scene) -> Image:
+    """Optical path (Y, X) of erythrocytes: thinner in the middle, all alike."""
+    levels = scene.each(np.exp(rng.normal(0, rng.uniform(0.02, 0.15), scene.n)))
+    middle = blurred(scene.depth, 0.06 * scene.diameter)
+    return levels * scene.dome * (1 - rng.uniform(0, 0.95) * middle ** rng.uniform(1, 3))
+
+
+def optical_path(rng: Generator, scene: Scene, texture: float = 1.0) -> Image:
+    """Optical path (Y, X), about 1 in objects: flat or lens-shaped bodies with nuclei, granules and rims.
+
+    ``texture`` scales what is finer than the objects; a derivative shows it more.
+    """
     levels = scene.each(np.exp(rng.normal(0, rng.uniform(0.03, 0.4), scene.n)))
     profile = pick(rng, ("flat", "lens", "cone", "ring"), (0.3, 0.42, 0.18, 0.1))
     path = (
@@ -32,13 +42,13 @@ def optical_path(rng: Generator, scene: Scene) -> Image:
     if profile == "ring":  # thinner in the middle, as erythrocytes are
         path = path * (1 - rng.uniform(0.3, 0.9) * scene.depth**2)
     if scene.diameter > 14:
-        path = path * np.maximum(0.2, 1 + 0.4 * rng.random() ** 2 * scene.noise(rng, 0.15))
-        path = path * np.maximum(0.2, 1 + 0.4 * rng.random() ** 3 * scene.noise(rng, 0.05))
+        path = path * np.maximum(0.2, 1 + 0.4 * texture * rng.random() ** 2 * scene.noise(rng, 0.15))
+        path = path * np.maximum(0.2, 1 + 0.4 * texture * rng.random() ** 3 * scene.noise(rng, 0.05))
         if chance(rng, 0.5):
             path = path + rng.uniform(-0.3, 0.5) * scene.nuclei(rng)
         if chance(rng, 0.35):
             grain = np.clip(scene.noise(rng, log_uniform(rng, 0.03, 0.1)) - rng.uniform(0.5, 1.5), 0, 2)
-            path = path + rng.uniform(-0.5, 0.9) * grain * scene.cover * np.sqrt(scene.depth)
+            path = path + texture * rng.uniform(-0.5, 0.9) * grain * scene.cover * np.sqrt(scene.depth)
     if chance(rng, 0.3):
         path = path + rng.uniform(0.1, 0.5) * scene.cover * np.exp(-np.maximum(scene.signed, 0) / rng.uniform(0.8, 2.5))
     return path
@@ -103,7 +113,21 @@ def bacteria(rng: Generator, scene: Scene) -> Image:
 
 def dic(rng: Generator, scene: Scene) -> Image:
     """Relief under light from one side."""
-    path = optical_path(rng, scene) + _surroundings(rng, scene) + _walled(rng, scene, 0.06)
+    return _relief(rng, scene, optical_path(rng, scene, 0.6) + _walled(rng, scene, 0.06))
+
+
+def dic_blood(rng: Generator, scene: Scene) -> Image:
+    """Erythrocytes in relief."""
+    return _relief(rng, scene, discs_path(rng, scene))
+
+
+def brightfield_blood(rng: Generator, scene: Scene) -> Image:
+    """Unstained erythrocytes: dark or bright rings, some absorption."""
+    return _defocused(rng, scene, discs_path(rng, scene))
+
+
+def _relief(rng: Generator, scene: Scene, path: Image) -> Image:
+    path = path + _surroundings(rng, scene)
     path = blurred(path.astype(np.float32), max(0.6, focus(rng, scene)))
     angle, shear = rng.uniform(0, 2 * np.pi), rng.uniform(0.7, 2.0)
     down, right = np.gradient(path)
@@ -115,7 +139,11 @@ def dic(rng: Generator, scene: Scene) -> Image:
 
 def brightfield(rng: Generator, scene: Scene) -> Image:
     """Transparent bodies with dark and bright rims that change with the focus, and some absorption."""
-    path = optical_path(rng, scene) + _surroundings(rng, scene) + _walled(rng, scene, 0.12)
+    return _defocused(rng, scene, optical_path(rng, scene, 0.35) + _walled(rng, scene, 0.12))
+
+
+def _defocused(rng: Generator, scene: Scene, path: Image) -> Image:
+    path = path + _surroundings(rng, scene)
     spread = max(0.7, focus(rng, scene)) * pick(rng, (1.0, 1.6))
     path = blurred(path.astype(np.float32), spread)
     wider = blurred(path, spread * rng.uniform(0.8, 1.6))
