@@ -10,21 +10,36 @@ from ._kernels import bilinear, kernel
 
 
 @kernel
-def spline(grid, rows, row_weights, columns, column_weights, between, out):
-    """Fill ``out`` (Y, X) with a cubic B-spline of ``grid`` (h, w); row ``y`` mixes four rows of it, from ``rows[y]`` on.
+def _weights(at):
+    """Weights of the four coefficients of a cubic B-spline at a fraction of a step."""
+    back = np.float32(1) - at
+    return (
+        back * back * back / np.float32(6),
+        (np.float32(4) + at * at * (np.float32(3) * at - np.float32(6))) / np.float32(6),
+        (np.float32(4) + back * back * (np.float32(3) * back - np.float32(6))) / np.float32(6),
+        at * at * at / np.float32(6),
+    )
 
-    ``between`` (h, X) holds the rows of the grid at full width.
+
+@kernel
+def spline(grid, step_y, step_x, first_y, first_x, between, out):
+    """Fill ``out`` (Y, X) with a cubic B-spline of ``grid`` (h, w), whose knots are a step apart.
+
+    Pixel 0 lies at ``first`` between the coefficients 1 and 2; ``between`` (h, X) holds the rows of the grid at full width.
     """
-    for i in range(grid.shape[0]):
-        line, coarse = between[i], grid[i]
-        for x in range(out.shape[1]):
-            at, w = columns[x], column_weights[x]
-            line[x] = w[0] * coarse[at] + w[1] * coarse[at + 1] + w[2] * coarse[at + 2] + w[3] * coarse[at + 3]
+    for x in range(out.shape[1]):
+        at = x / step_x + first_x
+        k = int(at)
+        a, b, c, d = _weights(np.float32(at - k))
+        for i in range(grid.shape[0]):
+            between[i, x] = a * grid[i, k] + b * grid[i, k + 1] + c * grid[i, k + 2] + d * grid[i, k + 3]
     for y in range(out.shape[0]):
-        at, w, line = rows[y], row_weights[y], out[y]
-        a, b, c, d = between[at], between[at + 1], between[at + 2], between[at + 3]
+        at = y / step_y + first_y
+        k = int(at)
+        a, b, c, d = _weights(np.float32(at - k))
+        line, p, q, r, s = out[y], between[k], between[k + 1], between[k + 2], between[k + 3]
         for x in range(out.shape[1]):
-            line[x] = w[0] * a[x] + w[1] * b[x] + w[2] * c[x] + w[3] * d[x]
+            line[x] = a * p[x] + b * q[x] + c * r[x] + d * s[x]
 
 
 @kernel

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ._kernels import kernel
+from ._kernels import bilinear, kernel
 
 _TAU = 2 * math.pi
 
@@ -98,45 +98,61 @@ def limbs(labels, points, widths, ids, most_shared, gap, painted):
 
 
 @kernel
-def nearest_seeds(places, seeds, weights, order, first, n_cells, origin, side, owner, border):
-    """Owner of each of the ``places`` (n, 2) among ``seeds`` (m, 2), and its distance from the border to the next cell.
+def nearest_seeds(ys, xs, seeds, ids, first, n_cells, origin, per_side, owner, border):
+    """Owner of each place ``ys, xs`` (Y, X) among ``seeds`` (m, 3), and its distance from the border to the next cell.
 
-    The owner has the least squared distance less its weight. ``order`` lists the seeds by the square cell of ``side`` that holds
-    them, ``first`` (cells + 1,) where those of a cell begin; nine cells are searched. ``owner`` is -1 where they hold none.
+    A seed's y, x relative to ``origin`` and weight stand in a row; the owner has the least squared distance less its weight.
+    Seeds are listed by the square cell that holds them, ``first`` (cells + 1,) is where those of a cell begin, ``per_side`` one over
+    the side of a cell; nine cells are searched. ``owner`` is -1 where they hold none.
     """
     ny, nx = n_cells
-    for p in range(places.shape[0]):
-        y, x = places[p]
-        i, j = int((y - origin[0]) / side), int((x - origin[1]) / side)
-        best, second, a, b = 1e30, 1e30, -1, -1
-        for row in range(max(0, i - 1), min(ny, i + 2)):
-            for k in range(first[row * nx + max(0, j - 1)], first[row * nx + max(0, min(nx, j + 2) - 1) + 1]):
-                s = order[k]
-                dy, dx = y - seeds[s, 0], x - seeds[s, 1]
-                far = dy * dy + dx * dx - weights[s]
-                if far < best:
-                    best, second, a, b = far, best, s, a
-                elif far < second:
-                    second, b = far, s
-        owner[p] = a
-        border[p] = 1e6
-        if b >= 0:
-            apart = math.sqrt((seeds[a, 0] - seeds[b, 0]) ** 2 + (seeds[a, 1] - seeds[b, 1]) ** 2)
-            border[p] = (second - best) / (2 * max(apart, 1e-6))
+    for p in range(ys.shape[0]):
+        for q in range(ys.shape[1]):
+            y, x = ys[p, q] - origin[0], xs[p, q] - origin[1]
+            i, j = int(y * per_side), int(x * per_side)
+            left, right = max(0, j - 1), min(nx, j + 2)
+            best, second, a, b = np.float32(1e30), np.float32(1e30), -1, -1
+            for row in range(max(0, i - 1), min(ny, i + 2)):
+                for k in range(first[row * nx + left], first[row * nx + right]):
+                    dy, dx = y - seeds[k, 0], x - seeds[k, 1]
+                    far = dy * dy + dx * dx - seeds[k, 2]
+                    if far < second:
+                        if far < best:
+                            best, second, a, b = far, best, k, a
+                        else:
+                            second, b = far, k
+            owner[p, q] = ids[a] if a >= 0 else -1
+            border[p, q] = 1e6
+            if b >= 0:
+                dy, dx = seeds[a, 0] - seeds[b, 0], seeds[a, 1] - seeds[b, 1]
+                border[p, q] = (second - best) / (2 * max(math.sqrt(dy * dy + dx * dx), np.float32(1e-6)))
+
+
+@kernel
+def _mask_reaches(mask, i, j):
+    """Whether a mask (h, w) from 0 to 1, interpolated at (i, j), is at least one half."""
+    h, w = mask.shape
+    top, left = int(math.floor(i)), int(math.floor(j))
+    if top < 0 or left < 0 or top >= h - 1 or left >= w - 1:
+        return False
+    down, right = np.float32(i - top), np.float32(j - left)
+    return (
+        bilinear(mask[top, left], mask[top, left + 1], mask[top + 1, left], mask[top + 1, left + 1], down, right) >= 0.5
+    )
 
 
 @kernel
 def paste(labels, mask, centre, matrix, value, most_shared, gap):
-    """Paint a mask (h, w) where ``labels`` is 0; ``matrix`` (2, 2) maps offsets from ``centre`` to offsets in the mask.
+    """Paint a mask (h, w) from 0 to 1 where ``labels`` is 0; ``matrix`` (2, 2) maps offsets from ``centre`` to offsets in the mask.
 
     Returns whether it was painted: not if it would lose more than the share ``most_shared``, or comes nearer than ``gap`` pixels.
     """
     height, width = labels.shape
-    h, w = mask.shape
+    middle_y, middle_x = (mask.shape[0] - 1) / 2, (mask.shape[1] - 1) / 2
     # the corners of the mask, mapped back, bound it
-    det = matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0]
-    reach_y = (abs(matrix[1, 1]) * h + abs(matrix[0, 1]) * w) / abs(det) / 2 + 1
-    reach_x = (abs(matrix[1, 0]) * h + abs(matrix[0, 0]) * w) / abs(det) / 2 + 1
+    det = abs(matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0])
+    reach_y = (abs(matrix[1, 1]) * middle_y + abs(matrix[0, 1]) * middle_x) / det + 1
+    reach_x = (abs(matrix[1, 0]) * middle_y + abs(matrix[0, 0]) * middle_x) / det + 1
     y0, y1 = max(0, int(centre[0] - reach_y)), min(height, int(centre[0] + reach_y) + 2)
     x0, x1 = max(0, int(centre[1] - reach_x)), min(width, int(centre[1] + reach_x) + 2)
     inside, taken = 0, 0
@@ -144,19 +160,22 @@ def paste(labels, mask, centre, matrix, value, most_shared, gap):
         for y in range(y0, y1):
             for x in range(x0, x1):
                 dy, dx = y - centre[0], x - centre[1]
-                i = int(math.floor(matrix[0, 0] * dy + matrix[0, 1] * dx + h / 2))
-                j = int(math.floor(matrix[1, 0] * dy + matrix[1, 1] * dx + w / 2))
-                if 0 <= i < h and 0 <= j < w and mask[i, j]:
-                    if turn == 0:
-                        inside += 1
-                        taken += labels[y, x] != 0
-                        if gap > 0:
-                            for ny in range(max(0, y - gap), min(height, y + gap + 1)):
-                                taken += labels[ny, x] != 0
-                            for nx in range(max(0, x - gap), min(width, x + gap + 1)):
-                                taken += labels[y, nx] != 0
-                    elif labels[y, x] == 0:
-                        labels[y, x] = value
+                i, j = (
+                    matrix[0, 0] * dy + matrix[0, 1] * dx + middle_y,
+                    matrix[1, 0] * dy + matrix[1, 1] * dx + middle_x,
+                )
+                if not _mask_reaches(mask, i, j):
+                    continue
+                if turn == 0:
+                    inside += 1
+                    taken += labels[y, x] != 0
+                    if gap > 0:
+                        for near in range(max(0, y - gap), min(height, y + gap + 1)):
+                            taken += labels[near, x] != 0
+                        for near in range(max(0, x - gap), min(width, x + gap + 1)):
+                            taken += labels[y, near] != 0
+                elif labels[y, x] == 0:
+                    labels[y, x] = value
         if inside == 0 or taken > most_shared * inside:
             return False
     return True
@@ -171,8 +190,8 @@ def _root(parents, at):
 
 
 @kernel
-def keep_largest(labels, least):
-    """Keep the largest 8-connected piece of each label, if it has ``least`` pixels, and number these from 1; in place.
+def keep_pieces(labels, least, every):
+    """Keep the largest 8-connected piece of each label, or every piece, if it has ``least`` pixels; number them from 1, in place.
 
     Returns their number.
     """
@@ -201,21 +220,23 @@ def keep_largest(labels, least):
             sizes[parents[at]] += 1
             highest = max(highest, flat[at])
     chosen = np.full(highest + 1, -1, np.int32)
+    numbers = np.zeros(height * width, np.int32)
+    n = 0
     for at in range(height * width):
         value = flat[at]
-        enough = value > 0 and parents[at] == at and sizes[at] >= least
-        if enough and (chosen[value] < 0 or sizes[at] > sizes[chosen[value]]):
-            chosen[value] = at
-    numbers = np.zeros(highest + 1, np.int32)
-    n = 0
+        if value > 0 and parents[at] == at and sizes[at] >= least:
+            if every:
+                n += 1
+                numbers[at] = n
+            elif chosen[value] < 0 or sizes[at] > sizes[chosen[value]]:
+                chosen[value] = at
     for value in range(1, highest + 1):
         if chosen[value] >= 0:
             n += 1
-            numbers[value] = n
+            numbers[chosen[value]] = n
     for at in range(height * width):
-        value = flat[at]
-        if value > 0:
-            flat[at] = numbers[value] if parents[at] == chosen[value] else 0
+        if flat[at] > 0:
+            flat[at] = numbers[parents[at]]
     return n
 
 

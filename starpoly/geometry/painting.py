@@ -5,6 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .patch import blur
+
+#: pixels of the mask; rounds the steps of an enlarged outline
+_MASK_BLUR = 0.6
+
 
 def paint_stars(
     labels: NDArray[np.int32],
@@ -79,15 +84,20 @@ def paint_limbs(
 
 
 def nearest_seeds(
-    places: NDArray[np.floating], seeds: NDArray[np.floating], side: float, weights: NDArray[np.floating] | None = None
+    y: NDArray[np.float32],
+    x: NDArray[np.float32],
+    seeds: NDArray[np.floating],
+    side: float,
+    weights: NDArray[np.floating] | None = None,
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Cells around seeds: Voronoi's, or Laguerre's with weights.
 
     Parameters
     ----------
-    places : (Y, X, 2) float
+    y, x : (Y, X) float32
         Where to look.
     seeds : (m, 2) float
+        ``(y, x)``.
     side : float
         Owners are looked for up to this far, at least.
     weights : (m,) float, optional
@@ -102,17 +112,19 @@ def nearest_seeds(
     """
     from . import _kernels_painting as kernels
 
-    low = np.minimum(seeds.min(axis=0), places.reshape(-1, 2).min(axis=0)) - 1
-    high = np.maximum(seeds.max(axis=0), places.reshape(-1, 2).max(axis=0)) + 1
-    n_cells = np.ceil((high - low) / side).astype(np.int64)
+    low = np.minimum(seeds.min(axis=0), (y.min(), x.min())) - 1
+    n_cells = np.ceil((np.maximum(seeds.max(axis=0), (y.max(), x.max())) + 1 - low) / side).astype(np.int64)
     cell = ((seeds - low) / side).astype(np.int64)
     cell = cell[:, 0] * n_cells[1] + cell[:, 1]
     first = np.concatenate([[0], np.cumsum(np.bincount(cell, minlength=int(n_cells.prod())))])
-    owner, border = np.empty(places.shape[:2], np.int32), np.empty(places.shape[:2], np.float32)
+    order = np.argsort(cell, kind="stable")
+    # in the order of their cells, and relative to the first one
+    table = np.concatenate([seeds - low, np.zeros((len(seeds), 1)) if weights is None else weights[:, None]], axis=1)
+    owner, border = np.empty(y.shape, np.int32), np.empty(y.shape, np.float32)
     kernels.nearest_seeds(
-        np.ascontiguousarray(places.reshape(-1, 2), np.float64), np.ascontiguousarray(seeds, np.float64),
-        np.zeros(len(seeds)) if weights is None else np.asarray(weights, np.float64), np.argsort(cell, kind="stable"),
-        first, (int(n_cells[0]), int(n_cells[1])), low, float(side), owner.reshape(-1), border.reshape(-1),
+        np.ascontiguousarray(y, np.float32), np.ascontiguousarray(x, np.float32), table[order].astype(np.float32),
+        order.astype(np.int32), first, (int(n_cells[0]), int(n_cells[1])), (np.float32(low[0]), np.float32(low[1])),
+        np.float32(1 / side), owner, border,
     )  # fmt: skip
     return owner, border
 
@@ -127,7 +139,7 @@ def paste_mask(
     most_shared: float = 0.1,
     gap: int = 0,
 ) -> bool:
-    """Paint a mask, turned and scaled, into the background of a label image.
+    """Paint a mask, turned and scaled, into the background of a label image; its outline is smoothed.
 
     Parameters
     ----------
@@ -150,11 +162,10 @@ def paste_mask(
     """
     from . import _kernels_painting as kernels
 
-    centre = float(centre[0]), float(centre[1])
+    smooth = blur(np.pad(mask, 2).astype(np.float32)[..., None], _MASK_BLUR)[..., 0]
+    at = float(centre[0]), float(centre[1])
     matrix = np.ascontiguousarray(matrix, np.float64)
-    return kernels.paste(
-        labels, np.ascontiguousarray(mask), centre, matrix, np.int32(value), float(most_shared), int(gap)
-    )
+    return bool(kernels.paste(labels, smooth, at, matrix, np.int32(value), float(most_shared), int(gap)))
 
 
 def keep_largest_pieces(labels: NDArray[np.int32], least: int = 1) -> int:
@@ -167,7 +178,14 @@ def keep_largest_pieces(labels: NDArray[np.int32], least: int = 1) -> int:
     """
     from . import _kernels_painting as kernels
 
-    return int(kernels.keep_largest(labels, int(least)))
+    return int(kernels.keep_pieces(labels, int(least), False))
+
+
+def split_pieces(labels: NDArray[np.int32], least: int = 1) -> int:
+    """Make each 8-connected piece of an object an object, as :func:`keep_largest_pieces` does with the largest."""
+    from . import _kernels_painting as kernels
+
+    return int(kernels.keep_pieces(labels, int(least), True))
 
 
 def signed_distances(labels: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:

@@ -14,6 +14,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from ..config import NetworkConfig, TrainingConfig
+from .appearance import change_appearance, changes_appearance
 from .augment import change_intensity, cut_patch, random_view
 from .data import Sample, TrainingData
 from .targets import pack_targets
@@ -21,6 +22,8 @@ from .targets import pack_targets
 Batch = tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]
 Patch = tuple[NDArray[np.float32], NDArray, NDArray | None]
 _TRIES = 8
+#: Share of the patches with a distractor that may be another image.
+_OTHERS = 0.2
 
 
 class Sampler(Protocol):
@@ -82,7 +85,16 @@ class PatchSampler:
             image, labels = cut_patch(sample.image, sample.labels, centre, config.patch_size, view)
             if not must_hold or labels.max() > 0:
                 break
+        if changes_appearance(config.augment):
+            image = change_appearance(rng, config.augment, image, labels, self._other(rng))
         return change_intensity(rng, config.augment, image), labels, sample.classes
+
+    def _other(self, rng: Generator) -> NDArray[np.float32] | None:
+        """A patch of another image, if it may be needed as a distractor."""
+        if rng.random() >= _OTHERS * self._config.augment.distract:
+            return None
+        sample = self._data[int(rng.integers(len(self._data)))]
+        return cut_patch(sample.image, sample.labels, self._centre(rng, sample), self._config.patch_size)[0]
 
     def _centre(self, rng: Generator, sample: Sample) -> tuple[float, float]:
         """Draw a patch centre uniformly; the patch lies inside the image if that is large enough."""

@@ -92,7 +92,8 @@ def _encode(image: keras.KerasTensor, config: NetworkConfig) -> list[keras.Keras
     x = layers.Rescaling(2.0, -1.0, name="imagenet_range")(image)
     x = layers.Conv2D(_STEM, 3, strides=2, padding="same", use_bias=_biased(config), name="stem")(x)
     x = _activated(x, "stem", config)
-    edges, seen = x, []
+    edges = x
+    seen: list[keras.KerasTensor] = []
     for index, block in enumerate(BLOCKS):
         if block.stride == 2:
             # outlines need the first layer's sharp edges, too

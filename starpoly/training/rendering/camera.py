@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from ...geometry.fields import quick_normal
 from ...geometry.patch import blur
-from .debris import uneven
-from .draws import chance, log_uniform, pick
+from ..appearance import jpeg, uneven
+from .draws import chance, log_uniform
 
 
-def photograph(rng: Generator, image: NDArray[np.float32], *, bright: bool) -> NDArray[np.float32]:
+def photograph(rng: Generator, image: NDArray[np.float32], *, bright: bool, widest: float) -> NDArray[np.float32]:
     """Pixels from 0 to 255 of an image (Y, X, C) of light from 0 to about 1.
 
     Parameters
@@ -22,9 +21,11 @@ def photograph(rng: Generator, image: NDArray[np.float32], *, bright: bool) -> N
     image : (Y, X, C) float32
     bright : bool
         Whether the background is bright: transmitted light has more photons than fluorescence, and uneven illumination shows.
+    widest : float
+        Largest standard deviation of a further blur, in pixels.
     """
     if chance(rng, 0.35):
-        image = blur(image, log_uniform(rng, 0.3, 1.8))
+        image = blur(image, min(widest, log_uniform(rng, 0.3, 1.8)))
     if chance(rng, 0.5):
         image = image * uneven(rng, image.shape[:2], log_uniform(rng, 0.03, 0.4))[..., None]
     image = _noisy(rng, image, log_uniform(rng, 150, 1e5) if bright else log_uniform(rng, 15, 5e3))
@@ -36,28 +37,13 @@ def photograph(rng: Generator, image: NDArray[np.float32], *, bright: bool) -> N
     if not bright and chance(rng, 0.15):
         top = 255 * rng.uniform(0.05, 0.3)
     pixels = np.round(np.clip(image * np.float32(top), 0, 255))
-    return jpeg(pixels, int(rng.integers(30, 95))) if chance(rng, 0.12) else pixels
+    return jpeg(pixels, int(rng.integers(35, 95))) if top > 120 and chance(rng, 0.12) else pixels
 
 
 def _noisy(rng: Generator, image: NDArray[np.float32], photons: float) -> NDArray[np.float32]:
     """Shot noise of so many photons at intensity 1, read noise, and sometimes noise that neighbours share."""
-    noise = rng.standard_normal(image.shape, np.float32)
+    noise = quick_normal(rng, image.shape)
     if chance(rng, 0.2):
         noise = 2 * blur(noise, rng.uniform(0.4, 1.0))
     spread = np.sqrt(np.maximum(image, 0) * np.float32(1 / photons) + np.float32(log_uniform(rng, 1e-3, 0.02) ** 2))
     return image + spread * noise
-
-
-def jpeg(pixels: NDArray[np.float32], quality: int) -> NDArray[np.float32]:
-    """Pixels (Y, X, 1 or 3) from 0 to 255 after JPEG of this quality."""
-    from PIL import Image
-
-    stream = io.BytesIO()
-    picture = np.clip(pixels, 0, 255).astype(np.uint8)
-    Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture).save(stream, "JPEG", quality=quality)
-    return np.asarray(Image.open(stream), np.float32).reshape(pixels.shape)
-
-
-def focus(rng: Generator) -> float:
-    """Standard deviation of an objective's blur, in pixels."""
-    return pick(rng, (log_uniform(rng, 0.4, 1.2), log_uniform(rng, 1.0, 3.0)), (0.75, 0.25))

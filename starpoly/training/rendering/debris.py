@@ -6,7 +6,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from ...geometry.fields import blurred, smooth_noise
+from ...geometry.fields import blurred
 from ...geometry.painting import paint_limbs, paint_stars
 from .draws import chance, log_uniform, pick, places, turned
 from .shapes.outlines import outlines
@@ -31,6 +31,29 @@ def ghosts(rng: Generator, size: tuple[int, int], diameter: float) -> NDArray[np
     paint_stars(found, places(rng, n, size), radii, np.arange(1, n + 1), most_shared=1)
     strength = np.concatenate([[0], rng.uniform(0.2, 1, n)]).astype(np.float32)
     return blurred(strength[found], max(3.0, diameter * rng.uniform(0.2, 0.6)))
+
+
+def veils(rng: Generator, size: tuple[int, int], diameter: float) -> NDArray[np.float32]:
+    """Large translucent sheets with sharp edges that overlap, (Y, X) from 0 to about 1: folds, flat cells, other tissue."""
+    total = np.zeros(size, np.float32)
+    for _ in range(int(rng.integers(1, 4))):
+        found = np.zeros(size, np.int32)
+        wide = max(2.5 * diameter, 0.3 * max(size)) * np.exp(rng.normal(0, 0.3, 1))
+        paint_stars(
+            found, places(rng, 1, size), outlines(rng, wide, longer=rng.uniform(1, 2), bumps=0.3), np.ones(1, np.int32)
+        )
+        total += np.float32(rng.uniform(0.2, 0.6)) * found
+    return blurred(total, log_uniform(rng, 0.5, 3))
+
+
+def pale_discs(rng: Generator, size: tuple[int, int], diameter: float) -> NDArray[np.float32]:
+    """Faint discs of one size, from 0 to 1, beside the objects: erythrocytes, beads, bubbles."""
+    n = int(log_uniform(rng, 3, 60))
+    found = np.zeros(size, np.int32)
+    radii = outlines(rng, diameter * rng.uniform(0.5, 1.3) * np.exp(rng.normal(0, 0.08, n)), bumps=0.02)
+    paint_stars(found, places(rng, n, size), radii, np.arange(1, n + 1), most_shared=0.3)
+    strength = np.concatenate([[0], rng.uniform(0.5, 1, n)]).astype(np.float32)
+    return blurred(strength[found], 1.0)
 
 
 def threads(rng: Generator, size: tuple[int, int], width: float) -> NDArray[np.float32]:
@@ -62,18 +85,3 @@ def walls(rng: Generator, size: tuple[int, int], diameter: float) -> NDArray[np.
         radius = diameter * rng.uniform(0.3, 0.9)
         away = radius - np.hypot(np.mod(u, period * 1.5) - period * 0.75, np.mod(v, period * 1.5) - period * 0.75)
     return np.clip(away / rng.uniform(0.7, 2.5) + 0.5, 0, 1).astype(np.float32)
-
-
-def uneven(rng: Generator, size: tuple[int, int], strength: float) -> NDArray[np.float32]:
-    """A factor around 1: a gradient, a spot of light, vignetting or slow waves."""
-    kind = pick(rng, ("gradient", "spot", "waves"))
-    y, x = (np.linspace(-1, 1, n, dtype=np.float32) for n in size)
-    if kind == "gradient":
-        dy, dx = turned(rng.uniform(0, 2 * np.pi))
-        field = y[:, None] * dy + x * dx
-    elif kind == "spot":
-        cy, cx = rng.uniform(-0.8, 0.8, 2)
-        field = 1 - ((y[:, None] - cy) ** 2 + (x - cx) ** 2)
-    else:
-        field = smooth_noise(rng, size, 0.4 * max(size))
-    return np.maximum(1 + np.float32(strength) * field, 0.15).astype(np.float32)

@@ -43,9 +43,10 @@ class Kind:
 _NUCLEI = {"blobs": 5.0, "rosettes": 0.6, "spindles": 0.3, "real": 3.0}
 _CELLS = {"spread": 3.0, "spindles": 1.0, "confluent": 2.0, "blobs": 1.5, "foam": 0.7, "real": 1.0}
 _ROUND = {"blobs": 3.0, "discs": 1.0, "yeast": 2.0, "real": 1.0}
-_RODS = {"rods": 3.0, "chains": 1.0, "layers": 3.0}
+_RODS = {"rods": 3.0, "chains": 1.0, "layers": 3.0, "columns": 0.8}
 _SHEETS = {"honeycomb": 2.0, "walls": 2.0, "foam": 1.0, "confluent": 1.0}
 
+#: Kinds of rendered images by name.
 KINDS: dict[str, Kind] = {
     "fluorescence nuclei": Kind(fluorescence.nuclei, _NUCLEI, (8, 100), 1.0, bright=False),
     "fluorescence nuclei, colour": Kind(fluorescence.of_nuclei, _NUCLEI, (8, 80), 1.3, bright=False),
@@ -57,6 +58,8 @@ KINDS: dict[str, Kind] = {
     "phase contrast bacteria": Kind(transmitted.bacteria, _RODS, (8, 40), 1.0),
     "DIC": Kind(transmitted.dic, {**_CELLS, **_ROUND}, (12, 110), 1.1),
     "DIC bacteria": Kind(transmitted.dic, _RODS, (10, 40), 0.3),
+    "DIC blood": Kind(transmitted.dic_blood, {"discs": 4.0, "blobs": 1.0}, (12, 70), 0.4),
+    "brightfield blood": Kind(transmitted.brightfield_blood, {"discs": 4.0, "blobs": 1.0}, (12, 70), 0.3),
     "brightfield round": Kind(transmitted.brightfield, _ROUND, (10, 80), 1.0),
     "brightfield cells": Kind(transmitted.brightfield, {**_CELLS, **_SHEETS}, (20, 110), 0.8),
     "brightfield bacteria": Kind(transmitted.brightfield, _RODS, (8, 40), 0.4),
@@ -71,3 +74,8 @@ KINDS: dict[str, Kind] = {
     "cytology": Kind(stained.cytology, {**_CELLS, "blobs": 3.0}, (20, 110), 0.6),
     "blood film": Kind(stained.blood_film, {"discs": 4.0, "blobs": 1.0}, (12, 70), 0.9),
 }
+
+
+def kind_names() -> list[str]:
+    """Names of the kinds of rendered images."""
+    return list(KINDS)

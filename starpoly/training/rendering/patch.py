@@ -9,6 +9,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from ...geometry.fields import quick_normal
 from ...geometry.painting import keep_largest_pieces
 from .camera import photograph
 from .draws import chance, log_uniform, pick
@@ -23,7 +24,7 @@ _LEAST_AREA = 8
 
 
 @dataclass(frozen=True)
-class Rendered:
+class RenderedImage:
     """A rendered image.
 
     Parameters
@@ -48,7 +49,7 @@ def render_patch(
     *,
     kind: str | None = None,
     real: Shape | None = None,
-) -> Rendered:
+) -> RenderedImage:
     """Render a random image of cells.
 
     Parameters
@@ -60,21 +61,21 @@ def render_patch(
     n_channels : int
         1: grey, of colour the mean; 3: colour, or three equal channels; others: the first ones of colour, repeated.
     kind : str, optional
-        One of :data:`~starpoly.training.rendering.kinds.KINDS`; random by default.
+        One of :func:`kind_names`; random by default.
     real : callable, optional
         Shape that makes label maps from real masks.
 
     Returns
     -------
-    Rendered
+    RenderedImage
     """
     name = kind or pick(rng, list(KINDS), [each.share for each in KINDS.values()])
     chosen = KINDS[name]
     shape, scene = _scene(rng, size, chosen, real)
     light = chosen.look(rng, scene).astype(np.float32)
-    pixels = photograph(rng, light, bright=chosen.bright)
-    image = _with_channels(rng, pixels, n_channels).astype(np.uint8)
-    return Rendered(image, scene.labels, name, shape)
+    pixels = photograph(rng, light, bright=chosen.bright, widest=0.4 + 0.1 * scene.narrow)
+    image = _with_channels(rng, pixels, n_channels, chosen.bright).astype(np.uint8)
+    return RenderedImage(image, scene.labels, name, shape)
 
 
 def _scene(rng: Generator, size: tuple[int, int], kind: Kind, real: Shape | None) -> tuple[str, Scene]:
@@ -88,11 +89,15 @@ def _scene(rng: Generator, size: tuple[int, int], kind: Kind, real: Shape | None
     return name, Scene(labels, n, diameter)
 
 
-def _with_channels(rng: Generator, pixels: NDArray[np.float32], n: int) -> NDArray[np.float32]:
+def _with_channels(rng: Generator, pixels: NDArray[np.float32], n: int, bright: bool) -> NDArray[np.float32]:
     if pixels.shape[2] == n:
         return pixels
     if n == 1:
         return pixels.mean(axis=2, keepdims=True)
-    if n == 3 and chance(rng, 0.08):  # grey saved as one colour
+    if n == 3 and chance(rng, 0.02 if bright else 0.1):  # grey saved as one colour
         return pixels * rng.dirichlet((0.6, 0.6, 0.6)).astype(np.float32)
-    return np.ascontiguousarray(pixels[..., np.arange(n) % pixels.shape[2]])
+    repeated = np.ascontiguousarray(pixels[..., np.arange(n) % pixels.shape[2]])
+    if n == 3 and chance(rng, 0.12):  # a colour camera, whose channels have noise of their own
+        noise = np.float32(log_uniform(rng, 0.5, 12)) * quick_normal(rng, repeated.shape)
+        repeated = np.clip(repeated * rng.uniform(0.7, 1.0, 3).astype(np.float32) + noise, 0, 255)
+    return repeated

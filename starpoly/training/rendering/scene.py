@@ -59,6 +59,15 @@ class Scene:
         return found
 
     @cached_property
+    def narrow(self) -> float:
+        """Median width of the objects in pixels."""
+        return 2 * float(np.median(self.deepest[1:])) if self.n else self.diameter
+
+    def flat(self, edge: float) -> NDArray[np.float32]:
+        """1 in objects, down to 0 over ``edge`` pixels at the outlines, between touching objects too."""
+        return np.clip((self.signed + np.float32(0.5)) * np.float32(1 / edge), 0, 1)
+
+    @cached_property
     def cover(self) -> NDArray[np.float32]:
         """Share of each pixel that objects cover, with soft outlines."""
         return np.clip(self.signed + np.float32(0.5), 0, 1)
@@ -76,6 +85,14 @@ class Scene:
     def each(self, values: NDArray) -> NDArray[np.float32]:
         """A value of each object (n,) at the pixels that are nearest to it; 0 where there is none."""
         return np.concatenate([[0.0], values]).astype(np.float32)[self.near]
+
+    def defocused(self, rng: Generator, field: NDArray[np.floating]) -> NDArray[np.floating]:
+        """The field with some of the objects out of focus, as in a thick section."""
+        if self.n < 2 or rng.random() > 0.3:
+            return field
+        sharp = self.each((rng.random(self.n) > rng.uniform(0.1, 0.6)).astype(float)) * self.cover
+        rest = (field * (1 - sharp)).astype(np.float32)
+        return field * sharp + blurred(rest, float(np.clip(0.08 * self.diameter, 0.8, 4)))
 
     def noise(self, rng: Generator, part: float) -> NDArray[np.float32]:
         """Smooth noise whose scale is this part of the diameter."""

@@ -7,9 +7,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from ....geometry.fields import blurred, smooth_noise
-from ..camera import focus
-from ..debris import ghosts, specks, threads
+from ..debris import ghosts, specks, threads, veils
 from ..draws import chance, log_uniform, pick
+from ..focus import focus
 from ..scene import Scene
 
 Image = NDArray[np.floating]
@@ -31,18 +31,20 @@ def stained(rng: Generator, scene: Scene) -> Image:
     if chance(rng, 0.35):
         spots = np.clip(3 * (scene.noise(rng, rng.uniform(0.1, 0.25)) - 1.2), 0, 1)
         light *= np.maximum(0.1, 1 + pick(rng, (-0.8, -0.5, 1.5)) * spots)
-    return light
+    return scene.defocused(rng, light)
 
 
 def cytoplasm(rng: Generator, scene: Scene) -> Image:
     """Brightness (Y, X) of whole cells: dark or bright nucleus, granules, fibres, uneven stain."""
     levels = np.exp(np.clip(rng.normal(0, log_uniform(rng, 0.1, 0.6), scene.n), -1.5, 1.2))
-    light = scene.cover * scene.each(levels) * (0.35 + 0.65 * scene.dome ** rng.uniform(0.3, 2))
-    light *= np.maximum(0.1, 1 + 0.35 * scene.noise(rng, 0.2) + rng.uniform(0, 0.4) * scene.noise(rng, 0.06))
+    light = scene.flat(rng.uniform(1, 3)) * scene.each(levels) * (0.35 + 0.65 * scene.dome ** rng.uniform(0.5, 2))
+    light *= np.maximum(
+        0.1, 1 + rng.uniform(0, 0.4) * scene.noise(rng, 0.2) + rng.uniform(0, 0.25) * scene.noise(rng, 0.06)
+    )
     if chance(rng, 0.6):
         light *= np.maximum(0.05, 1 + pick(rng, (-0.8, -0.5, 1.0)) * scene.nuclei(rng))
     if chance(rng, 0.3):
-        light *= 0.4 + 1.2 * np.abs(scene.noise(rng, 0.08))
+        light *= 0.5 + 0.7 * np.abs(scene.noise(rng, 0.08))
     if chance(rng, 0.2):
         light += 0.8 * scene.cover * np.exp(-np.maximum(scene.signed, 0) / rng.uniform(0.8, 2))
     return light
@@ -50,11 +52,13 @@ def cytoplasm(rng: Generator, scene: Scene) -> Image:
 
 def background(rng: Generator, scene: Scene, light: Image) -> Image:
     """Add what else glows: haze, autofluorescence, specks, ghosts; then blur and saturate."""
-    light = blurred(light, focus(rng))
+    light = blurred(light, focus(rng, scene))
     if chance(rng, 0.4):
         light = light + rng.uniform(0.1, 0.7) * blurred(light, scene.diameter * log_uniform(rng, 0.3, 1.5))
     if chance(rng, 0.25):
         light = light + rng.uniform(0.1, 0.7) * ghosts(rng, scene.size, scene.diameter)
+    if chance(rng, 0.06):
+        light = light + rng.uniform(0.05, 0.3) * veils(rng, scene.size, scene.diameter)
     if chance(rng, 0.25):
         light = light + rng.uniform(0.2, 1.5) * specks(rng, scene.size, scene.diameter)
     if chance(rng, 0.3):
@@ -81,13 +85,13 @@ def bacteria(rng: Generator, scene: Scene) -> Image:
     """Bacteria with a dye in the cell, its membrane, or its nucleoids, (Y, X, 1)."""
     levels = scene.each(np.exp(rng.normal(0, rng.uniform(0.05, 0.5), scene.n)))
     kind = pick(rng, ("cell", "membrane", "nucleoid"), (0.6, 0.25, 0.15))
-    light = scene.cover * levels
+    light = scene.flat(rng.uniform(1, 2)) * levels
     if kind == "cell":
         light *= 0.3 + 0.7 * scene.dome
     elif kind == "membrane":
         light *= 0.15 + np.exp(-np.maximum(scene.signed - 0.7, 0) / rng.uniform(0.8, 1.5))
     else:
-        light *= np.clip(0.25 + scene.dome + 0.5 * scene.noise(rng, 0.3), 0.1, 1.5)
+        light *= np.clip(0.25 + scene.dome + 0.3 * scene.noise(rng, 0.3), 0.1, 1.5)
     return background(rng, scene, light)[..., None]
 
 
@@ -100,10 +104,10 @@ def of_nuclei(rng: Generator, scene: Scene) -> Image:
 
 def of_cells(rng: Generator, scene: Scene) -> Image:
     """Colour (Y, X, 3): cells that are the objects in one channel, their nuclei or other stains in the others."""
-    nucleus = blurred(scene.nuclei(rng) * (1 + 0.2 * scene.noise(rng, 0.1)), focus(rng))
+    nucleus = blurred(scene.nuclei(rng) * (1 + 0.2 * scene.noise(rng, 0.1)), focus(rng, scene))
     channels = [background(rng, scene, cytoplasm(rng, scene))]
     if chance(rng, 0.8):
-        channels.append(nucleus * np.float32(rng.uniform(0.4, 1)) + np.float32(0.02))
+        channels.append(nucleus * np.float32(rng.uniform(0.3, 0.8)) + np.float32(0.02))
     if chance(rng, 0.3):
         channels.append(background(rng, scene, cytoplasm(rng, scene)))
     return coloured(rng, channels)
@@ -123,7 +127,7 @@ def coloured(rng: Generator, channels: list[Image]) -> Image:
 
 def _around(rng: Generator, scene: Scene) -> Image:
     """Another stain (Y, X) of the cells around nuclei: cytoplasm, membranes, dots, fibres, or none."""
-    kind = pick(rng, ("cytoplasm", "membrane", "dots", "fibres", "leak", "none"), (0.3, 0.2, 0.15, 0.1, 0.1, 0.15))
+    kind = pick(rng, ("cytoplasm", "membrane", "dots", "fibres", "leak", "none"), (0.2, 0.2, 0.2, 0.1, 0.1, 0.2))
     outside = np.maximum(-scene.signed, 0)
     levels = scene.each(np.exp(rng.normal(0, 0.7, scene.n)))
     if kind == "cytoplasm":
@@ -139,5 +143,7 @@ def _around(rng: Generator, scene: Scene) -> Image:
         light = np.clip(1 - 2.5 * np.abs(scene.noise(rng, 0.7)), 0, 1) * 0.8
     else:
         light = np.float32(rng.uniform(0, 0.4)) * (scene.cover if kind == "leak" else np.zeros_like(scene.cover))
-    light = blurred(light.astype(np.float32), focus(rng))
-    return light * np.float32(rng.uniform(0.2, 1)) + np.float32(log_uniform(rng, 0.003, 0.1))
+    light = blurred(light.astype(np.float32), focus(rng, scene))
+    # where the cytoplasm is as bright as the nuclei, the cell would be the object
+    strength = rng.uniform(0.1, 0.5) if kind == "cytoplasm" else rng.uniform(0.2, 1)
+    return light * np.float32(strength) + np.float32(log_uniform(rng, 0.003, 0.1))

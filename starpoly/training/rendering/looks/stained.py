@@ -7,9 +7,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from ....geometry.fields import blurred, look_up, smooth_noise
-from ..camera import focus
-from ..debris import ghosts, specks
+from ..debris import ghosts, pale_discs, specks, veils
 from ..draws import chance, log_uniform, pick
+from ..focus import focus
 from ..scene import Scene
 
 Image = NDArray[np.floating]
@@ -41,8 +41,8 @@ def through(rng: Generator, layers: list[tuple[Image, Image]]) -> Image:
     lamp = np.float32(rng.uniform(0.8, 1.0)) * np.exp(-np.abs(rng.normal(0, 0.06, 3))).astype(np.float32)
     if chance(rng, 0.12):
         lamp *= np.exp(-rng.uniform(0, 0.5, 3)).astype(np.float32)
-    density = sum(concentration[..., None] * colour for concentration, colour in layers)
-    return lamp * np.exp(-density)  # type: ignore[operator]
+    channels = [sum(amount * colour[k] for amount, colour in layers) for k in range(3)]
+    return np.stack([lamp[k] * np.exp(-density) for k, density in enumerate(channels)], axis=-1)
 
 
 def chromatin(rng: Generator, scene: Scene) -> Image:
@@ -54,7 +54,7 @@ def chromatin(rng: Generator, scene: Scene) -> Image:
         inside = inside + rng.uniform(0.2, 1) * np.exp(-np.maximum(scene.signed, 0) / rng.uniform(0.8, 2.0))
     if chance(rng, 0.5):
         inside = inside + rng.uniform(0.3, 1.2) * np.clip(4 * (scene.noise(rng, 0.15) - 1.6), 0, 1)
-    return scene.cover * levels * inside
+    return scene.defocused(rng, scene.cover * levels * inside)
 
 
 def fibres(rng: Generator, size: tuple[int, int], scale: float) -> Image:
@@ -62,8 +62,10 @@ def fibres(rng: Generator, size: tuple[int, int], scale: float) -> Image:
     y, x = np.mgrid[: size[0], : size[1]].astype(np.float32)
     angle = rng.uniform(0, np.pi)
     bend = scale * rng.uniform(0.5, 3) * smooth_noise(rng, size, 5 * scale)
-    u, v = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle) + bend
-    sheet = smooth_noise(rng, (256, 256), (max(1.0, 0.3 * scale), 3 * scale))
+    c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+    u, v = x * c + y * s, y * c - x * s + bend
+    u, v = u - u.min(), v - v.min()
+    sheet = smooth_noise(rng, (int(v.max()) + 2, int(u.max()) + 2), (max(1.0, 0.3 * scale), 3 * scale))
     return np.clip(0.5 + 0.4 * look_up(sheet, v, u), 0, 1.5)
 
 
@@ -85,22 +87,28 @@ def stroma(rng: Generator, scene: Scene) -> Image:
     if chance(rng, 0.5):  # clear spaces, never over nuclei
         clear = np.clip(4 * (smooth_noise(rng, size, d * log_uniform(rng, 0.5, 4)) - rng.uniform(0.3, 1.6)), 0, 1)
         ground = ground * (1 - clear * (1 - scene.cover))
-    return np.maximum(ground, 0)
+    grain = rng.uniform(0, 0.3)
+    return np.maximum(ground * (1 + grain * smooth_noise(rng, size, log_uniform(rng, 1.2, 4))), 0)
 
 
 def haematoxylin_eosin(rng: Generator, scene: Scene) -> Image:
     """Dark blue to violet nuclei in pink tissue."""
     nuclear = dye(rng, pick(rng, ("haematoxylin", "blue haematoxylin", "violet")))
     counter = dye(rng, pick(rng, ("eosin", "dark eosin", "violet"), (0.5, 0.35, 0.15)))
-    density = rng.uniform(0.7, 2.2) * chromatin(rng, scene)
+    density = rng.uniform(0.5, 2.0) * chromatin(rng, scene)
     tissue = stroma(rng, scene)
     haze = rng.uniform(0.0, 0.35) * tissue + rng.uniform(0, 0.5) * (
         ghosts(rng, scene.size, scene.diameter) if chance(rng, 0.4) else 0
     )
-    layers = [(_focused(rng, density + haze), nuclear), (_focused(rng, rng.uniform(0.3, 1.3) * tissue), counter)]
+    layers = [
+        (_focused(rng, scene, density + haze), nuclear),
+        (_focused(rng, scene, rng.uniform(0.3, 1.3) * tissue), counter),
+    ]
+    if chance(rng, 0.15):
+        layers.append((veils(rng, scene.size, scene.diameter), counter))
     if chance(rng, 0.2):
         red = np.clip(5 * (smooth_noise(rng, scene.size, 0.4 * scene.diameter) - 1.4), 0, 1) * (1 - scene.cover)
-        layers.append((_focused(rng, red), dye(rng, pick(rng, ("red", "orange", "dab")))))
+        layers.append((_focused(rng, scene, red), dye(rng, pick(rng, ("red", "orange", "dab")))))
     return through(rng, layers)
 
 
@@ -121,8 +129,11 @@ def immunohistochemistry(rng: Generator, scene: Scene) -> Image:
     return through(
         rng,
         [
-            (_focused(rng, rng.uniform(0.5, 1.5) * density + rng.uniform(0, 0.15)), dye(rng, "blue haematoxylin")),
-            (_focused(rng, stain), dye(rng, other)),
+            (
+                _focused(rng, scene, rng.uniform(0.5, 1.5) * density + rng.uniform(0, 0.15)),
+                dye(rng, "blue haematoxylin"),
+            ),
+            (_focused(rng, scene, stain), dye(rng, other)),
         ],
     )
 
@@ -131,31 +142,40 @@ def one_dye(rng: Generator, scene: Scene) -> Image:
     """Nuclei and faint surroundings in the same dye: purple tissue, smears on white, Nissl, methyl green."""
     density = rng.uniform(0.6, 2.2) * chromatin(rng, scene)
     faint = pick(rng, (0.0, rng.uniform(0.02, 0.15), rng.uniform(0.1, 0.4)))
-    ground = faint * stroma(rng, scene)
+    ground = faint * (stroma(rng, scene) if faint else np.zeros(scene.size, np.float32))
     if chance(rng, 0.4):
         ground = ground + rng.uniform(0.1, 0.6) * ghosts(rng, scene.size, scene.diameter)
     if chance(rng, 0.3):
         ground = ground + rng.uniform(0.2, 1) * specks(rng, scene.size, scene.diameter)
+    if chance(rng, 0.2):
+        ground = ground + rng.uniform(0.1, 0.4) * veils(rng, scene.size, scene.diameter)
+    layers = []
+    if chance(rng, 0.25):  # erythrocytes, which are none of the objects
+        pale = pale_discs(rng, scene.size, scene.diameter) * (1 - scene.cover) * rng.uniform(0.05, 0.35)
+        layers.append((pale, dye(rng, pick(rng, ("eosin", "orange", "green")))))
     name = pick(rng, ("violet", "azure", "haematoxylin", "blue", "green", "red", "dab"), (4, 3, 2, 1, 0.5, 0.5, 0.5))
-    return through(rng, [(_focused(rng, density + ground), dye(rng, name)), (ground, dye(rng, name))])
+    return through(rng, [(_focused(rng, scene, density + ground), dye(rng, name)), (ground, dye(rng, name)), *layers])
 
 
 def cytology(rng: Generator, scene: Scene) -> Image:
     """Whole stained cells with dark nuclei on a bright ground; the cells are the objects."""
     body = (
-        scene.cover
+        scene.flat(rng.uniform(1, 3))
         * scene.each(np.exp(rng.normal(0, 0.4, scene.n)))
         * np.maximum(0.1, 1 + 0.25 * scene.noise(rng, 0.15))
     )
     nucleus = scene.nuclei(rng) * np.maximum(0.2, 1 + 0.3 * scene.noise(rng, 0.08))
     stains = rng.permutation(["eosin", "azure", "green", "orange", "blue", "violet"])
-    layers = [(_focused(rng, rng.uniform(0.25, 1.0) * body), dye(rng, str(stains[0])))]
+    layers = [(_focused(rng, scene, rng.uniform(0.25, 1.0) * body), dye(rng, str(stains[0])))]
     if chance(rng, 0.85):
         dark = dye(rng, pick(rng, ("haematoxylin", "violet", "blue haematoxylin")))
-        layers.append((_focused(rng, rng.uniform(0.6, 2) * nucleus), dark))
+        layers.append((_focused(rng, scene, rng.uniform(0.6, 2) * nucleus), dark))
     if chance(rng, 0.3):
         dirt = specks(rng, scene.size, scene.diameter)
         layers.append((dirt, dye(rng, str(stains[1]))))
+    if chance(rng, 0.3):  # erythrocytes between the cells that matter
+        pale = pale_discs(rng, scene.size, 0.7 * scene.diameter) * (1 - scene.cover) * rng.uniform(0.05, 0.4)
+        layers.append((pale, dye(rng, pick(rng, ("eosin", "orange", "dark eosin")))))
     return through(rng, layers)
 
 
@@ -171,13 +191,16 @@ def blood_film(rng: Generator, scene: Scene) -> Image:
     )
     red = dye(rng, pick(rng, ("eosin", "dark eosin", "orange", "red"), (0.4, 0.4, 0.1, 0.1)))
     layers = [
-        (_focused(rng, rng.uniform(0.2, 0.9) * disc * (1 - 0.7 * white)), red),
-        (_focused(rng, rng.uniform(0.8, 2) * lobes + 0.25 * body * white), dye(rng, pick(rng, ("violet", "azure")))),
+        (_focused(rng, scene, rng.uniform(0.2, 0.9) * disc * (1 - 0.7 * white)), red),
+        (
+            _focused(rng, scene, rng.uniform(0.8, 2) * lobes + 0.25 * body * white),
+            dye(rng, pick(rng, ("violet", "azure"))),
+        ),
     ]
     if chance(rng, 0.4):
         layers.append((specks(rng, scene.size, scene.diameter) * rng.uniform(0.3, 1), dye(rng, "violet")))
     return through(rng, layers)
 
 
-def _focused(rng: Generator, density: Image) -> Image:
-    return blurred(density.astype(np.float32), focus(rng))
+def _focused(rng: Generator, scene: Scene, density: Image) -> Image:
+    return blurred(density.astype(np.float32), focus(rng, scene))

@@ -12,7 +12,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from .blobs import blobs, discs, rosettes
-from .rods import chains, layers, rods
+from .rods import chains, columns, layers, rods
 from .sheets import confluent, foam, honeycomb, walls
 from .spread import spindles, spread
 from .yeast import yeast
@@ -26,6 +26,7 @@ SHAPES: dict[str, Shape] = {
     "rods": rods,
     "chains": chains,
     "layers": layers,
+    "columns": columns,
     "yeast": yeast,
     "honeycomb": honeycomb,
     "walls": walls,

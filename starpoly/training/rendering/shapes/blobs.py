@@ -14,7 +14,7 @@ from .outlines import angles_at, diameters_around, number_for, outlines, scatter
 def blobs(rng: Generator, size: tuple[int, int], diameter: float) -> NDArray[np.int32]:
     """Nuclei: apart, touching, or in clusters; smooth or bumpy, alike or various."""
     labels = np.zeros(size, np.int32)
-    n = number_for(log_uniform(rng, 0.03, 2.0), size, diameter)
+    n = number_for(log_uniform(rng, 0.06, 2.0), size, diameter)
     at = scatter(rng, n, size, diameter)
     longer = 1 + abs(rng.normal(0, pick(rng, (0.1, 0.3, 0.8)))) + abs(rng.normal(0, 0.15, n))
     radii = outlines(
@@ -22,7 +22,7 @@ def blobs(rng: Generator, size: tuple[int, int], diameter: float) -> NDArray[np.
         diameters_around(rng, n, diameter, rng.uniform(0.03, 0.35)),
         longer=longer,
         angles=angles_at(rng, at, size),
-        bumps=pick(rng, (0.0, 0.03, 0.08, 0.15)),
+        bumps=pick(rng, (0.0, 0.03, 0.07, 0.13)),
         sharpness=pick(rng, (2.0, 2.5), (0.8, 0.2)),
     )
     if chance(rng, 0.2):

@@ -45,7 +45,7 @@ def outlines(
     radii = 0.5 * diameters[:, None] / (along**sharpness + across**sharpness) ** (1 / sharpness)
     if bumps:
         waves = np.arange(2, 8)
-        heights = rng.standard_normal((n, len(waves), 1)) * (bumps / (waves[:, None] - 1) ** 0.7)
+        heights = rng.standard_normal((n, len(waves), 1)) * (bumps / (waves[:, None] - 1) ** 1.2)
         heights = heights * np.cos(waves[:, None] * phi + rng.uniform(0, 2 * np.pi, (n, len(waves), 1)))
         radii = radii * np.exp(np.clip(heights.sum(axis=1), -0.9, 0.6))
     return radii

@@ -7,7 +7,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ....geometry.painting import paste_mask
+from ....geometry.painting import paste_mask, split_pieces
 from ...augment import View, cut_patch
 from ...data import TrainingData
 from ..draws import chance, log_uniform, pick
@@ -15,6 +15,8 @@ from .outlines import angles_at, number_for, scatter
 
 _TRIES = 6
 _DONORS = 3
+#: Pixels of a mask per pixel: masks are enlarged no further.
+_LEAST_STEP = 0.4
 
 
 class RealMasks:
@@ -41,7 +43,7 @@ class RealMasks:
         else:
             return np.zeros(size, np.int32)
         if chance(rng, 0.5):
-            return _part(rng, labels, size, np.clip(diameter / median, 0.4, 2.5))
+            return _part(rng, labels, size, float(np.clip(diameter / median, 0.4, 1.6)))
         return self._pasted(rng, [index, *rng.integers(len(self._data), size=_DONORS - 1)], size, diameter)
 
     def _objects(self, index: int, labels: NDArray[np.int32]) -> tuple[list, float]:
@@ -66,7 +68,7 @@ class RealMasks:
             if not boxes:
                 continue
             label, box = pick(rng, boxes)
-            step = median / diameter * np.exp(rng.normal(0, 0.1))
+            step = max(median / diameter, _LEAST_STEP) * np.exp(rng.normal(0, 0.1))
             c, s = step * np.cos(angles[value]), step * np.sin(angles[value])
             paste_mask(
                 out, labels[box] == label, at[value], np.array([[c, -s], [s, c]]), value + 1,
@@ -81,4 +83,6 @@ def _part(rng: Generator, labels: NDArray[np.int32], size: tuple[int, int], scal
     centre = rng.random(2) * labels.shape
     nothing = np.empty((*labels.shape, 0), np.float32)
     view = View(matrix, flip=chance(rng, 0.5))
-    return np.maximum(cut_patch(nothing, labels, (centre[0], centre[1]), size, view)[1], 0)
+    found = np.maximum(cut_patch(nothing, labels, (centre[0], centre[1]), size, view)[1], 0)
+    split_pieces(found)  # mirrored beyond the border
+    return found

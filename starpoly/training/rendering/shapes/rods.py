@@ -64,6 +64,33 @@ def chains(rng: Generator, size: tuple[int, int], diameter: float) -> NDArray[np
     return labels
 
 
+def columns(rng: Generator, size: tuple[int, int], diameter: float) -> NDArray[np.int32]:
+    """Cells one behind the other in parallel channels, as in a mother machine."""
+    labels = np.zeros(size, np.int32)
+    longer = log_uniform(rng, 1.2, 4)
+    width = max(5.0, diameter / np.sqrt(longer))
+    length, period = width * longer, width * log_uniform(rng, 1.6, 6)
+    angle = pick(rng, (0.0, np.pi / 2, rng.uniform(0, np.pi)))
+    along, across = turned(angle), turned(angle + np.pi / 2)
+    middle, reach = np.array(size) / 2, 0.75 * max(size)
+    starts, halves = [], []
+    for row in np.arange(-reach + rng.uniform(0, period), reach, period)[:200]:
+        if chance(rng, 0.15):
+            continue
+        n = int(2 * reach / length) + 1
+        half = 0.5 * length * np.exp(rng.normal(0, 0.2, n))
+        at = np.cumsum(2 * half) - half - reach + (rng.uniform(0, reach) if chance(rng, 0.5) else 0)
+        kept = (rng.random(n) < rng.uniform(0.6, 1)) & (at < reach)
+        starts.append(middle + row * across + np.outer(at, along)[kept])
+        halves.append(half[kept])
+    at, half = np.concatenate([*starts, middle[None]]), np.concatenate([*halves, [length / 2]])
+    step = along * np.maximum(0.01, half - width / 2 - rng.uniform(0, 1))[:, None]
+    n = len(at)
+    widths = np.full((n, 2), width / 2) * np.exp(rng.normal(0, 0.04, (n, 1)))
+    paint_limbs(labels, np.stack([at - step, at + step], axis=1), widths, np.arange(1, n + 1), most_shared=0.2)
+    return labels
+
+
 def layers(rng: Generator, size: tuple[int, int], diameter: float) -> NDArray[np.int32]:
     """Dense layers of rods side by side, in domains of their own direction: colonies and biofilms."""
     longer = log_uniform(rng, 1.6, 6)
@@ -75,7 +102,7 @@ def layers(rng: Generator, size: tuple[int, int], diameter: float) -> NDArray[np
     y, x = y + bend * smooth_noise(rng, size, wave), x + bend * smooth_noise(rng, size, wave)
     spacing = length * log_uniform(rng, 1.5, 12)
     seeds = places(rng, max(1, number_for(1.0, size, spacing, 200)), size, spacing)
-    domain = nearest_seeds(np.stack([y, x], axis=-1), seeds, 2.5 * spacing)[0]
+    domain = nearest_seeds(y, x, seeds, 2.5 * spacing)[0]
     labels = _bricks(rng, y, x, domain, len(seeds), (width, length))
     if chance(rng, 0.75):  # a colony, or holes in the layer
         labels[smooth_noise(rng, size, log_uniform(rng, 0.15, 0.6) * max(size)) < rng.normal(-0.3, 0.6)] = 0

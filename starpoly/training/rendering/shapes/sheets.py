@@ -82,7 +82,7 @@ def sheet(
     spacing = diameter * np.sqrt(np.pi / 4 / np.sqrt(0.75))
     seeds = _lattice(rng, v, u, spacing, jitter)
     weights = None if not sizes else spacing**2 * sizes * rng.uniform(-0.5, 0.5, len(seeds))
-    owner, border = nearest_seeds(np.stack([v, u], axis=-1), seeds, 1.3 * spacing, weights)
+    owner, border = nearest_seeds(v, u, seeds, 1.3 * spacing, weights)
     return np.where(border > gap / 2, owner + 1, 0).astype(np.int32)
 
 
@@ -105,7 +105,7 @@ def foam(rng: Generator, size: tuple[int, int], diameter: float) -> NDArray[np.i
     wave = max(3.0, 0.4 * diameter)
     warp = rng.uniform(0, 0.15) * diameter
     y, x = y + warp * smooth_noise(rng, size, wave), x + warp * smooth_noise(rng, size, wave)
-    owner, border = nearest_seeds(np.stack([y, x], axis=-1), seeds, 1.6 * diameter, weights)
+    owner, border = nearest_seeds(y, x, seeds, 1.6 * diameter, weights)
     labels = np.where(border > pick(rng, (0.4, 1.0, 2.0)), owner + 1, 0).astype(np.int32)
     labels[np.isin(labels, np.flatnonzero(rng.random(n + 1) < rng.uniform(0, 0.3)))] = 0
     return labels

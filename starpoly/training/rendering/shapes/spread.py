@@ -14,13 +14,13 @@ from .outlines import angles_at, diameters_around, number_for, outlines, scatter
 def spread(rng: Generator, size: tuple[int, int], diameter: float) -> NDArray[np.int32]:
     """Adherent cells: a body, flat lobes, and tapering processes."""
     labels = np.zeros(size, np.int32)
-    n = number_for(log_uniform(rng, 0.05, 1.2), size, diameter, 150)
+    n = number_for(log_uniform(rng, 0.1, 1.4), size, diameter, 150)
     at = scatter(rng, n, size, diameter)
     angles = angles_at(rng, at, size)
     body = rng.uniform(0.5, 0.9)
     longer = 1 + abs(rng.normal(0, 0.6, n))
     bodies = diameters_around(rng, n, diameter * body, rng.uniform(0.1, 0.35))
-    radii = outlines(rng, bodies, longer=longer, angles=angles, bumps=pick(rng, (0.05, 0.15, 0.3)))
+    radii = outlines(rng, bodies, longer=longer, angles=angles, bumps=pick(rng, (0.05, 0.12, 0.25)))
     painted = paint_stars(labels, at, radii, np.arange(1, n + 1), most_shared=rng.uniform(0.05, 0.3))
     kind = pick(rng, (1, 2, 3, 5))
     for _ in range(kind):
