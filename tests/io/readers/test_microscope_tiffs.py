@@ -57,7 +57,9 @@ def qptiff(path) -> None:
     with tifffile.TiffWriter(path) as writer:
         for plane, name in zip(PLANES, ("GFP", "DAPI"), strict=True):
             writer.write(plane, description=text(name, "FullResolution"), resolution=(20_000, 20_000), **options)
-        writer.write(np.zeros((10, 12, 3), np.uint8), description=text("", "Thumbnail"), photometric="rgb", metadata=None)
+        writer.write(
+            np.zeros((10, 12, 3), np.uint8), description=text("", "Thumbnail"), photometric="rgb", metadata=None
+        )
         for plane, name in zip(PLANES, ("GFP", "DAPI"), strict=True):
             small = np.ascontiguousarray(plane[::2, ::2])
             writer.write(small, description=text(name, "ReducedResolution"), resolution=(10_000, 10_000), **options)
