@@ -315,11 +315,14 @@ class _Run:
                 self.model,
                 found,
                 image=self._identity(),
-                settings=self.options.identity(),
+                settings=self.options.identity() | self._measured(),
                 n_objects=n_objects,
                 seconds=found.seconds | self._clock.seconds,
             )
             write_provenance(self.outputs.provenance, record)
+
+    def _measured(self) -> dict[str, Any]:
+        return {"measure": list(self.measures)} if "table" in self.outputs.paths else {}
 
     def _identity(self) -> dict[str, Any]:
         return self._marks | {

@@ -12,6 +12,8 @@ import numpy as np
 from starpoly.geometry.boundary import boundary_probability
 from starpoly.geometry.distances import ray_distances
 from starpoly.geometry.foreground import foreground_cells
+from starpoly.geometry.object_shape import label_boxes, object_shapes
+from starpoly.geometry.object_surroundings import object_intensities, object_neighbours
 from starpoly.geometry.overlap import intersection_areas, overlap
 from starpoly.geometry.patch import blur, change_brightness, warp
 from starpoly.geometry.rasterize import render_labels
@@ -23,6 +25,10 @@ def compute() -> dict[str, np.ndarray]:
     """One small answer of every kernel."""
     polygons = examples.POLYGONS
     image = np.arange(99, dtype=np.float32).reshape(9, 11, 1)
+    objects = np.maximum(examples.LABELS["touching"], 0).astype(np.uint32)
+    n = int(objects.max())
+    ids, boxes = np.arange(1, n + 1, dtype=np.uint32), label_boxes(objects, n)
+    pixels = np.random.default_rng(1).normal(size=(1, *objects.shape))
     first, second = np.array([0]), np.array([1])
     pairs = [(p.take(first), p.take(second)) for p in polygons.values() if len(p) > 1]
     return {
@@ -35,6 +41,9 @@ def compute() -> dict[str, np.ndarray]:
         "warped": np.stack(
             warp(image, image[..., 0].astype(np.int32), np.zeros(2), np.array([[0.8, 0.3], [-0.3, 0.8]]), (9, 9))[1:]
         ),
+        "shapes": np.column_stack(list(vars(object_shapes(objects, ids, boxes)).values())),
+        "intensities": object_intensities(objects, ids, boxes, pixels, gap=1, reach=3),
+        "neighbours": object_neighbours(objects, ids, boxes, reach=3),
         "intersections": np.concatenate([intersection_areas(a, b) for a, b in pairs]),
         "overlaps": np.concatenate([overlap(a, b) for a, b in pairs]),
         "labels": np.stack([render_labels(polygons[name], (20, 24)) for name in ("spiky", "half", "border_cut")]),
