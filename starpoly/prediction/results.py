@@ -39,6 +39,8 @@ class ImageResults:
         Groups of measurements, see :data:`starpoly.labels.measures.registry.MEASURES`.
     pixels : Source, optional
         What intensities are measured in: all channels of the image.
+    further : sequence of LabelImage
+        Label images with the same ids that are measured beside the first, such as the cells around nuclei.
     """
 
     def __init__(
@@ -51,8 +53,9 @@ class ImageResults:
         *,
         measures: Sequence[str] = (),
         pixels: Source | None = None,
+        further: Sequence[LabelImage] = (),
     ) -> None:
-        self._measures, self._pixels = tuple(measures), pixels
+        self._measures, self._pixels, self._further = tuple(measures), pixels, further
         self._drawn, self._calibration = drawn, spec.calibration
         self.shape, self.pixel_size, self.frame = drawn.shape, source.pixel_size, Frame.of(source)
         self.class_names: Sequence[str] = spec.class_names
@@ -100,10 +103,10 @@ class ImageResults:
 
     def measured(self) -> Iterator[tuple[StarPolygons, Mapping[str, Any]]]:
         """As :meth:`objects`, with all measurements."""
-        if not self._measures:
+        if not (self._measures or self._further):
             return self.objects()
         measurer = BlockMeasurer(
-            [LabelImage(self._drawn.final, self._measures)],
+            [LabelImage(self._drawn.final, self._measures), *self._further],
             self.shape,
             self._pixels,
             channel_names=() if self._pixels is None else self._pixels.channel_names,

@@ -15,6 +15,8 @@ from starpoly.geometry.fields import blurred, look_up, smooth_noise
 from starpoly.geometry.foreground import foreground_cells
 from starpoly.geometry.mask_outline import mask_outline
 from starpoly.geometry.nearest_label import Reach, expand_to_nearest
+from starpoly.geometry.object_shape import label_boxes, object_shapes
+from starpoly.geometry.object_surroundings import object_intensities, object_neighbours
 from starpoly.geometry.overlap import intersection_areas, overlap
 from starpoly.geometry.painting import (
     keep_largest_pieces,
@@ -35,6 +37,10 @@ def compute() -> dict[str, np.ndarray]:
     """One small answer of every kernel."""
     polygons = examples.POLYGONS
     image = np.arange(99, dtype=np.float32).reshape(9, 11, 1)
+    objects = np.maximum(examples.LABELS["touching"], 0).astype(np.uint32)
+    n = int(objects.max())
+    ids, boxes = np.arange(1, n + 1, dtype=np.uint32), label_boxes(objects, n)
+    pixels = np.random.default_rng(1).normal(size=(1, *objects.shape))
     first, second = np.array([0]), np.array([1])
     pairs = [(p.take(first), p.take(second)) for p in polygons.values() if len(p) > 1]
     return {
@@ -47,6 +53,9 @@ def compute() -> dict[str, np.ndarray]:
         "warped": np.stack(
             warp(image, image[..., 0].astype(np.int32), np.zeros(2), np.array([[0.8, 0.3], [-0.3, 0.8]]), (9, 9))[1:]
         ),
+        "shapes": np.column_stack(list(vars(object_shapes(objects, ids, boxes)).values())),
+        "intensities": object_intensities(objects, ids, boxes, pixels, gap=1, reach=3),
+        "neighbours": object_neighbours(objects, ids, boxes, reach=3),
         "intersections": np.concatenate([intersection_areas(a, b) for a, b in pairs]),
         "overlaps": np.concatenate([overlap(a, b) for a, b in pairs]),
         "nearest": expand_to_nearest(examples.LABELS["touching"], Reach(4.5)),
