@@ -16,6 +16,7 @@ from .errors import (
     ConfigError,
     DataError,
     ImageError,
+    ImageTypeError,
     ModelError,
     OutputError,
     StarpolyError,
@@ -24,7 +25,7 @@ from .errors import (
 )
 from .evaluation import matching
 from .io import read_image, read_labels, write_labels
-from .labels import expand_labels
+from .labels import expand_labels, measure_objects
 from .model import StarPoly2D
 from .model_zoo import available_models, find_model
 from .polygons import StarPolygons
@@ -39,6 +40,7 @@ __all__ = [
     "DataError",
     "DetectionOptions",
     "ImageError",
+    "ImageTypeError",
     "ModelError",
     "ModelSpec",
     "NetworkConfig",
@@ -67,6 +69,7 @@ __all__ = [
     "io",
     "labels",
     "matching",
+    "measure_objects",
     "network",
     "plot",
     "prediction",

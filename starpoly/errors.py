@@ -13,6 +13,10 @@ class ImageError(StarpolyError):
     """An image or label file cannot be read, or holds something that cannot be used."""
 
 
+class ImageTypeError(ImageError, TypeError):
+    """What was given as an image is neither an array nor a path."""
+
+
 class TooLargeError(ImageError):
     """An image is sound, but memory does not suffice for it as a whole."""
 

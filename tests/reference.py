@@ -492,3 +492,33 @@ def expand_to_nearest(labels: np.ndarray, distance: float, pixel: tuple[float, f
         if squared.min() <= distance**2 * (1 + 1e-9):
             out[y, x] = min(labels[there] for there in map(tuple, at[np.isclose(squared, squared.min(), rtol=1e-12)]))
     return out
+
+
+def intensities(labels: np.ndarray, pixels: np.ndarray, gap: int, reach: int) -> dict[int, list[float]]:
+    """Mean, median, standard deviation, minimum, maximum and sum of each object's finite pixels, and mean of the background
+    around it."""
+    found = {}
+    for label in object_ids(labels):
+        inside = pixels[(labels == label) & np.isfinite(pixels)]
+        distance = chessboard_distance(labels == label)
+        around = pixels[(labels == 0) & (distance > gap) & (distance <= reach) & np.isfinite(pixels)]
+        statistics = [
+            f(inside) if len(inside) else np.nan for f in (np.mean, np.median, np.std, np.min, np.max, np.sum)
+        ]
+        found[label] = [*statistics, np.mean(around) if len(around) else np.nan]
+    return found
+
+
+def neighbours(labels: np.ndarray, reach: int) -> dict[int, int]:
+    """Number of other objects within reach of each object."""
+    return {
+        label: len(set(object_ids(labels[chessboard_distance(labels == label) <= reach])) - {label})
+        for label in object_ids(labels)
+    }
+
+
+def chessboard_distance(mask: np.ndarray) -> np.ndarray:
+    """The larger of the distances along rows and columns, to the nearest pixel of a mask."""
+    pixels = np.argwhere(mask)
+    every = np.indices(mask.shape).reshape(2, -1).T
+    return np.abs(every[:, None] - pixels).max(axis=2).min(axis=1).reshape(mask.shape)

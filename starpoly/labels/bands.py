@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..geometry.box_index import BoxIndex
 from ..polygons import StarPolygons
 from ..tiling import Box
-from .lazy import extents
+from .lazy import label_boxes
 
 _MARGIN = 2
 """Rows that a polygon may reach above its top vertex, by rounding."""
@@ -59,8 +59,7 @@ class Band:
     def __init__(self, polygons: StarPolygons, shape: tuple[int, int], start: int, margin: int) -> None:
         n = len(polygons)
         self.polygons, self.start = polygons, start
-        low, high = extents(polygons, shape)
-        low, high = np.maximum(low - margin, 0), np.minimum(high + margin, shape)
+        low, high = np.hsplit(label_boxes(polygons, shape, margin), 2)
         self.index = BoxIndex(low, high)
         self._tops, self._bottoms = low[:, 0], high[:, 0]
         self._rows = int(self._tops.min()), int(self._bottoms.max())

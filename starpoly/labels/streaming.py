@@ -34,7 +34,7 @@ from ..polygons import StarPolygons
 from ..tiling import Box, cut
 from ..timing import Stopwatch
 from .bands import Band, WaitingPolygons, certain_rows, touching
-from .lazy import LazyLabels
+from .lazy import LazyLabels, label_boxes
 from .mask_growth import ForegroundMask, drawn
 from .measurements import object_columns
 
@@ -282,6 +282,14 @@ class StreamingLabels:
                 bands = [band for band in self._bands if band.start < stop and band.start + len(band) > start]
             yield self._listed([(band, band.shown(start, stop)) for band in bands])
             start = stop
+
+    def boxes(self, polygons: StarPolygons) -> NDArray[np.int64]:
+        """Boxes that hold the labels of some polygons, see :func:`starpoly.labels.lazy.label_boxes`."""
+        return label_boxes(polygons, self.shape, self._margin)
+
+    def final(self, box: Box) -> NDArray:
+        """The labels in a box, as uint32; waits until they are certain."""
+        return self.region(box, 1, np.dtype(np.uint32))
 
     def region(self, box: Box, step: int, dtype: np.dtype[Any]) -> NDArray:
         """Draw a box as :meth:`LazyLabels.region` does; waits until it is certain."""

@@ -13,6 +13,7 @@ from ..geometry.rasterize import render_labels
 from ..io.writers.label_tiff import label_dtype
 from ..polygons import StarPolygons
 from ..tiling import Box
+from .lazy import label_boxes
 from .mask_growth import ForegroundMask
 from .measurements import keep_visible, measure
 
@@ -56,6 +57,7 @@ class WholeLabels:
         self.shape = (int(shape[0]), int(shape[1]))
         self.dtype = np.dtype(label_dtype(len(self.polygons)))
         self._class_names = tuple(class_names)
+        self._margin = 0 if foreground is None else foreground.distance
 
     def __repr__(self) -> str:
         return f"WholeLabels({self.shape[0]} x {self.shape[1]} px, {self.count()} objects, {self.dtype})"
@@ -72,6 +74,14 @@ class WholeLabels:
     def objects(self) -> Iterator[tuple[StarPolygons, dict[str, Any]]]:
         """Polygons and measurements of all objects, in one part."""
         yield self.polygons, self.columns
+
+    def boxes(self, polygons: StarPolygons) -> NDArray[np.int64]:
+        """Boxes that hold the labels of some polygons, see :func:`starpoly.labels.lazy.label_boxes`."""
+        return label_boxes(polygons, self.shape, self._margin)
+
+    def final(self, box: Box) -> NDArray:
+        """The labels in a box."""
+        return self.labels[box.slices]
 
     def picture(self) -> WholeLabels:
         """The label image as writers take it: itself."""

@@ -26,8 +26,8 @@ class ImagePart:
     ----------
     level : int
         Level of a pyramid, 0 the finest.
-    channels : sequence of int, optional
-        Channels to use, from 0.
+    channels : sequence of int or str, optional
+        Channels to use, by index from 0 or by the name that the file states.
     roi : Box, optional
         Region, in pixels of the level. Label images hold the region; outlines lie in the whole slide.
     mask : path or array-like, optional
@@ -46,7 +46,7 @@ class ImagePart:
     """
 
     level: int = 0
-    channels: Sequence[int] | None = None
+    channels: Sequence[int | str] | None = None
     roi: Box | None = None
     mask: Any = None
     tissue: str | None = None

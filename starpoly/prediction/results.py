@@ -13,6 +13,8 @@ from ..io.writers.pyramid import RegionLabels
 from ..labels.cell_areas import CellAreas, cell_columns
 from ..labels.expansion import ExpandedLabels, RingLabels
 from ..labels.measurements import in_micrometres, with_confidence
+from ..labels.measures.blocks import BlockMeasurer, LabelImage
+from ..labels.measures.parts import measure_parts
 from ..labels.streaming import StreamingLabels
 from ..labels.whole import WholeLabels
 from ..polygons import StarPolygons
@@ -33,6 +35,10 @@ class ImageResults:
         How far nuclei expand to cells.
     margin : int
         As for :class:`~starpoly.labels.expansion.ExpandedLabels`.
+    measures : sequence of str
+        Groups of measurements, see :data:`starpoly.labels.measures.registry.MEASURES`.
+    pixels : Source, optional
+        What intensities are measured in: all channels of the image.
     """
 
     def __init__(
@@ -42,7 +48,11 @@ class ImageResults:
         source: Source,
         reach: Reach | None = None,
         margin: int = 0,
+        *,
+        measures: Sequence[str] = (),
+        pixels: Source | None = None,
     ) -> None:
+        self._measures, self._pixels = tuple(measures), pixels
         self._drawn, self._calibration = drawn, spec.calibration
         self.shape, self.pixel_size, self.frame = drawn.shape, source.pixel_size, Frame.of(source)
         self.class_names: Sequence[str] = spec.class_names
@@ -87,3 +97,16 @@ class ImageResults:
             return {}
         y, x = self.frame.centres(columns["y"], columns["x"])
         return {"y_level0": y, "x_level0": x}
+
+    def measured(self) -> Iterator[tuple[StarPolygons, Mapping[str, Any]]]:
+        """As :meth:`objects`, with all measurements."""
+        if not self._measures:
+            return self.objects()
+        measurer = BlockMeasurer(
+            [LabelImage(self._drawn.final, self._measures)],
+            self.shape,
+            self._pixels,
+            channel_names=() if self._pixels is None else self._pixels.channel_names,
+            pixel_size=self.pixel_size,
+        )
+        return measure_parts(self.objects(), measurer, self._drawn.boxes)

@@ -6,7 +6,7 @@ results are written during detection. Formats, names, records and bytes are the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
@@ -28,12 +28,13 @@ from ..io.readers.source import Source
 from ..io.writers.pyramid import RegionLabels
 from ..io.writers.registry import FORMATS, Format
 from ..labels.expansion import Expansion
+from ..labels.measures.registry import needs_image, select_measures
 from ..labels.streaming import StreamingLabels
 from ..labels.whole import WholeLabels
 from ..parallel import limit_malloc_arenas, trim_malloc
 from ..timing import Stopwatch
 from .formats import SlideOutputs
-from .opening import HeldSource, check_memory, open_image
+from .opening import HeldSource, check_memory, open_all_channels, open_image
 from .overlay import write_overlay_of
 from .part import ImagePart
 from .provenance import describe_run, write_provenance
@@ -85,6 +86,7 @@ def segment_slide(
     journal: Path | None = None,
     expand: Expansion | float | str | None = None,
     progress: bool = False,
+    measure: str | Iterable[str] | None = None,
     **settings: Any,
 ) -> SlideResult:
     """Segment an image of any size and write the results, in bounded memory.
@@ -114,6 +116,9 @@ def segment_slide(
         ``outputs.zarr`` hold the cells as labels, with the ids of the nuclei.
     progress : bool
         Show a bar on a terminal.
+    measure : str or iterable of str, optional
+        What the table holds: some of ``shape``, ``intensity``, ``neighbours``; ``all`` or ``none``. Default: shape and
+        intensity. Intensities are those of all channels, also of those that ``channels`` leaves out.
     **settings
         Fields of :class:`~starpoly.detection.DetectionOptions` or of :class:`ImagePart` by name.
 
@@ -136,7 +141,16 @@ def segment_slide(
     check_memory(image, options.memory)
     with open_image(image, part, options.memory, hold=journal is None) as source:
         return segment_source(
-            model, image, source, outputs, options, part=part, journal=journal, expand=cells, progress=progress
+            model,
+            image,
+            source,
+            outputs,
+            options,
+            part=part,
+            journal=journal,
+            expand=cells,
+            progress=progress,
+            measure=measure,
         )
 
 
@@ -151,6 +165,7 @@ def segment_source(
     journal: Path | None = None,
     expand: Expansion | None = None,
     progress: bool = False,
+    measure: str | Iterable[str] | None = None,
 ) -> SlideResult:
     """Segment an open image and write the results.
 
@@ -160,7 +175,7 @@ def segment_source(
         The image as given. Provides name and identity.
     source : Source
         The opened ``part``, see :func:`~starpoly.prediction.opening.open_image`.
-    model, outputs, options, part, journal, expand, progress
+    model, outputs, options, part, journal, expand, progress, measure
         As for :func:`segment_slide`.
     """
     run = _Run(
@@ -172,6 +187,7 @@ def segment_source(
         part=part,
         expand=expand,
         progress=progress,
+        measures=select_measures(measure),
     )
     if isinstance(source, HeldSource):
         large = source.shape[0] * source.shape[1] >= JOURNAL_FROM
@@ -203,6 +219,7 @@ class _Run:
     part: ImagePart
     expand: Expansion | None
     progress: bool
+    measures: tuple[str, ...]
 
     def __post_init__(self) -> None:
         if self.outputs.cells is not None and self.expand is None:
@@ -229,15 +246,15 @@ class _Run:
         with ExitStack() as stack:
             state = None if journal is None else stack.enter_context(self._open_journal(journal))
             found = self._detect(source.pixels if self._input is source else self._input[:, :], journal=state)
-            result = self._write_held(source, found)
+            result = self._write_held(source, found, stack)
             if state is not None:
                 state.remove()
         return result
 
-    def _write_held(self, source: HeldSource, found: Detection) -> SlideResult:
+    def _write_held(self, source: HeldSource, found: Detection, stack: ExitStack) -> SlideResult:
         spec = self.model.spec
         drawn = WholeLabels(found.polygons, source.shape[:2], self._foreground, spec.class_names)
-        results = self._results(drawn)
+        results = self._results(drawn, stack)
         with self._clock.timing("writing"):
             if self.outputs.labels is not None and len(self.outputs.paths) > 1:
                 # remove results of an earlier run: they must not pass for new ones
@@ -257,7 +274,7 @@ class _Run:
             trim_malloc()
             limit_malloc_arenas()  # reader and writer threads would each hold an arena
             labels = StreamingLabels(shape, spec.class_names, clock=self._clock, foreground=self._foreground)
-            results = self._results(labels)
+            results = self._results(labels, stack)
             with Writers(labels) as writers:
                 for format_, path in self.outputs.formats():
                     writers.start(partial(retry_larger, partial(format_.write, path, results)))
@@ -272,9 +289,16 @@ class _Run:
                 state.remove()
         return self._result(found, labels.count())
 
-    def _results(self, drawn: WholeLabels | StreamingLabels) -> ImageResults:
+    def _results(self, drawn: WholeLabels | StreamingLabels, stack: ExitStack) -> ImageResults:
+        """What is written; all channels are open until the stack is left."""
+        pixels = None
+        if "table" in self.outputs.paths and needs_image(self.measures):
+            has_all = self.part.channels is None
+            pixels = self.source if has_all else stack.enter_context(open_all_channels(self.image, self.part))
         margin = 0 if self._foreground is None else self._foreground.distance
-        return ImageResults(drawn, self.model.spec, self.source, self._reach, margin)
+        return ImageResults(
+            drawn, self.model.spec, self.source, self._reach, margin, measures=self.measures, pixels=pixels
+        )
 
     def _detect(self, image: Any, **streams: Any) -> Detection:
         return self.model.detect(

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from tqdm import tqdm
 
 from ..config import NormalizationConfig
+from ..console import progress_bar
 from ..errors import DataError, StarpolyWarning
 from ..images.channels import as_channels
 from ..images.normalization import fit_normalizer
@@ -100,7 +100,7 @@ def find_pairs(images: Path, masks: Path, classes: Path | None = None) -> list[P
     images, masks : Path
         Folders. ``cell.png`` pairs with ``cell.tif`` or ``cell_label.tif``.
     classes : Path, optional
-        Folder of CSV tables ``<name>.csv`` with the columns ``label`` and ``class`` (1..n).
+        Folder of CSV tables, named like the images or masks, with the columns ``label`` and ``class`` (1..n).
 
     Raises
     ------
@@ -121,15 +121,21 @@ def find_pairs(images: Path, masks: Path, classes: Path | None = None) -> list[P
             f"no image of {images} pairs with a mask of {masks}: expected equal names, "
             "with or without a suffix such as _label; rename the files of one folder"
         )
+    tables = {} if classes is None else _tables(classes)
     return [
         Pair(
             key(image),
             partial(read_image, image),
             partial(read_labels, mask),
-            None if classes is None else _read_classes(classes / f"{key(image)}.csv"),
+            None if classes is None else _read_classes(tables.get(key(image), classes / f"{key(image)}.csv")),
         )
         for image, mask in found.pairs
     ]
+
+
+def _tables(folder: Path) -> dict[str, Path]:
+    """Class tables by the key of their image."""
+    return {key(path.name[: -len(path.suffix)]): path for path in sorted(folder.glob("*.[cC][sS][vV]"))}
 
 
 def array_pairs(
@@ -263,8 +269,9 @@ class TrainingData:
             For an unusable pair, or if there is no object at all.
         """
         diameters, pixels, counts, longest = [], [], [], 0.0
-        hidden = None if progress else True
-        for index in tqdm(range(len(self)), desc="checking the data", unit="image", leave=False, disable=hidden):
+        for index in progress_bar(
+            range(len(self)), shown=progress, desc="checking the data", unit="image", leave=False
+        ):
             labels = self[index].labels
             area = np.bincount(np.maximum(labels, 0).ravel())[1:]
             diameters.append(np.sqrt(4 / np.pi * area[area > 0]))

@@ -129,15 +129,27 @@ def test_overlay_and_table(capsys):
     with open("out/a_table.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["label"] for row in rows] == ["1", "2"]
-    assert rows[0] == {
-        "label": "1",
-        "y": "8.5",
-        "x": "6.5",
-        "area": "64",
-        "diameter": "9.027",
-        "score": "0.9",
-        "class": "blob",
+    basic = {"label": "1", "y": "8.5", "x": "6.5", "area": "64", "diameter": "9.02703", "score": "0.9", "class": "blob"}
+    assert dict(list(rows[0].items())[:7]) == basic
+    measured = {
+        "bbox_y0": "5",
+        "bbox_x1": "11",
+        "touches_border": "0",
+        "perimeter": "28",
+        "solidity": "1",
+        "mean_0": "200",
     }
+    assert {name: rows[0][name] for name in measured} == measured
+    assert 10 <= float(rows[0]["background_0"]) <= 20
+    assert main(["predict", "in", "-o", "none", "--table", "--measure", "none"]) == 0
+    with open("none/a_table.csv", newline="") as file:
+        assert next(csv.DictReader(file)) == basic
+    assert main(["predict", "in", "-o", "some", "--table", "--measure", "neighbours"]) == 0
+    with open("some/a_table.csv", newline="") as file:
+        assert next(csv.DictReader(file)) == basic | {"n_neighbours": "1"}
+    with pytest.raises(SystemExit):
+        main(["predict", "in", "-o", "out", "--measure", "texture"])
+    assert "expected some of shape, intensity, neighbours" in capsys.readouterr().err
 
 
 def test_recursive_mirrors_the_folders():
@@ -146,7 +158,7 @@ def test_recursive_mirrors_the_folders():
     paint("in/s/t/b.c.png")
     paint("in/.cache/a.png")
     assert main(["predict", "in", "-o", "in/results", "--recursive"]) == 0
-    assert written("in/results") == ["a_label.tiff", "s/a_label.tiff", "s/t/b_label.tiff"]
+    assert written("in/results") == ["a_label.tiff", "s/a_label.tiff", "s/t/b.c_label.tiff"]
     # a second run does not take the results for images
     assert main(["predict", "in", "-o", "in/results", "--recursive", "--overlay"]) == 0
     assert len(written("in/results")) == 6
@@ -156,10 +168,10 @@ def test_colliding_names_are_told_apart(capsys):
     for name in ("a.b.c.png", "a.b.d.png", "a.b.d.tif", "A.png"):
         paint(f"in/{name}")
     assert main(["predict", "in", "-o", "out"]) == 0
-    assert written() == ["A_label.tiff", "a.b.c_label.tiff", "a.b.d.tif_label.tiff", "a.b.d_label.tiff"]
+    assert written() == ["A_label.tiff", "a.b.c_label.tiff", "a.b.d.png_label.tiff", "a.b.d.tif_label.tiff"]
     warned = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
-    assert len(warned) == 3
-    assert warned[0].startswith(f"starpoly: warning: {Path('in/a.b.c.png')}: the usual name of its labels is taken")
+    assert len(warned) == 2
+    assert warned[0].startswith(f"starpoly: warning: {Path('in/a.b.d.png')}: the usual name of its labels is taken")
 
 
 def test_labels_never_replace_an_image():

@@ -21,6 +21,8 @@ class Header:
         Micrometres per pixel (y, x), None where the file states none.
     bounds, position
         As those of a :class:`~starpoly.io.Source`.
+    channel_names : tuple of str
+        As the file states them; empty where it states none.
     """
 
     shape: tuple[int, int]
@@ -29,6 +31,7 @@ class Header:
     pixel_size: tuple[float, float] | None = None
     bounds: tuple[int, int] = (0, 0)
     position: tuple[float, float] | None = None
+    channel_names: tuple[str, ...] = ()
 
     @property
     def n_pixels(self) -> int:

@@ -15,8 +15,9 @@ from ...errors import ImageError, StarpolyWarning
 from ...tiling import Box
 from .axes import Arrangement, arrange_axes, guess_axes
 from .blocks import BlockGrid
+from .channel_names import names_in_omero
 from .pixel_size import MICROMETRES, PixelSize, in_micrometres
-from .source import FileSource, check_dtype, check_level
+from .source import FileSource, Source, check_dtype, check_level
 from .untrusted import decoding
 
 _BLOCK_LENGTH = 512
@@ -33,6 +34,8 @@ class ZarrSource(FileSource):
         dimension names where it has them, else from its shape as for ``.npy``.
     level : int
         Index among the datasets of the pyramid.
+    stated : bool
+        See :func:`~starpoly.io.readers.axes.arrange_axes`.
 
     Raises
     ------
@@ -40,7 +43,7 @@ class ZarrSource(FileSource):
         If it is no such folder, holds a stack along z or time, is a plate of many images, or has no such level.
     """
 
-    def __init__(self, path: Path, level: int = 0) -> None:
+    def __init__(self, path: Path, level: int = 0, *, stated: bool = False) -> None:
         import zarr
         import zarr.storage
 
@@ -50,7 +53,7 @@ class ZarrSource(FileSource):
                 image = _Multiscale([node], _axes_of_array(node), [None], [None])
             else:
                 image = _read_multiscale(node, path)
-            arrangements = [arrange_axes(array.shape, image.axes, path) for array in image.arrays]
+            arrangements = [arrange_axes(array.shape, image.axes, path, stated=stated) for array in image.arrays]
             lengths = [arrange.lengths(array.shape) for arrange, array in zip(arrangements, image.arrays, strict=True)]
             check_level(path, level, [length[:2] for length in lengths])
             self._pixels = _grid(image.arrays[level], arrangements[level], path)
@@ -64,6 +67,9 @@ class ZarrSource(FileSource):
             levels=[length[:2] for length in lengths],
             block=self._pixels.block,
             read_warning=self._pixels.read_warning,
+            channel_names=image.channel_names,
+            stored_as=_storage(image.arrays[level], arrangements[level]),
+            make=open_as_channels if stated else None,
         )
 
     def read(self, box: Box, channels: Sequence[int]) -> NDArray:
@@ -80,8 +86,16 @@ class _Multiscale:
         axes: str,
         sizes: Sequence[PixelSize | None],
         positions: Sequence[tuple[float, float] | None],
+        channel_names: Sequence[str] = (),
     ) -> None:
         self.arrays, self.axes, self.sizes, self.positions = arrays, axes, sizes, positions
+        self.channel_names = channel_names
+
+
+def _storage(array: Any, arrangement: Arrangement) -> str:
+    rows, columns, _ = arrangement.lengths(array.chunks)
+    codecs = [type(codec).__name__.removesuffix("Codec").lower() for codec in getattr(array, "compressors", ())]
+    return f"chunks of {rows} x {columns} pixels, {', '.join(codecs) or 'not compressed'}"
 
 
 def _grid(array: Any, arrangement: Arrangement, path: Path) -> BlockGrid:
@@ -152,7 +166,7 @@ def _read_multiscale(group: Any, path: Path) -> _Multiscale:
         sizes.append(_pixel_size(axes, dataset, described))
         positions.append(None if sizes[-1] is None else _position(axes, dataset, described))
     names = "".join(_letter(axis.get("name")) for axis in axes)
-    return _Multiscale(arrays, names or "TCZYX", sizes, positions)
+    return _Multiscale(arrays, names or "TCZYX", sizes, positions, names_in_omero(_ome_attributes(group)))
 
 
 def _ome_attributes(group: Any) -> Mapping[str, Any]:
@@ -247,3 +261,8 @@ def _position(
 
 
 open_image = ZarrSource
+
+
+def open_as_channels(path: Path, level: int = 0) -> Source:
+    """Open an array whose unnamed axis holds channels, as the user has said."""
+    return ZarrSource(path, level, stated=True)

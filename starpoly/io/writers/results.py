@@ -66,3 +66,7 @@ class Results(Protocol):
     def objects(self) -> Iterator[tuple[StarPolygons, Mapping[str, Any]]]:
         """All objects by label, some at a time and at least once: polygons, and their columns (``label`` among them)."""
         ...
+
+    def measured(self) -> Iterator[tuple[StarPolygons, Mapping[str, Any]]]:
+        """As :meth:`objects`, with further columns: all that was to be measured."""
+        ...
