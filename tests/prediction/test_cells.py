@@ -12,6 +12,7 @@ import tifffile
 import zarr
 from ome_zarr_models.v05 import Image as OmeImage
 from scipy import ndimage
+from skimage.measure import regionprops
 
 from starpoly.cli.main import main
 from starpoly.errors import ConfigError
@@ -20,9 +21,7 @@ from starpoly.labels import cell_areas, expand_labels
 from starpoly.labels import expansion as expansion_module
 from starpoly.labels.streaming import StreamingLabels
 from starpoly.prediction import opening
-from starpoly.prediction.files import wanted_files
 from starpoly.prediction.formats import SlideOutputs
-from starpoly.prediction.results import ImageResults
 from starpoly.prediction.slide import segment_slide
 
 from support.painted import PaintedModel, disks, paint
@@ -150,9 +149,23 @@ def test_more_than_65535_ids_amid_the_file(tmp_path, monkeypatch):
     np.testing.assert_array_equal(cells, expand_labels(tifffile.imread(tmp_path / "a_label.tiff"), 5))
 
 
-def test_named_labels_are_there_to_measure():
-    assert callable(ImageResults.named_labels)
-    assert "cells" in wanted_files(cells=True)
+@pytest.mark.parametrize("held", [True, False], ids=["held", "streamed"])
+def test_nuclei_cells_and_rings_are_measured_in_every_channel(tmp_path, monkeypatch, held):
+    segment(tmp_path, monkeypatch, held=held, measure="all")
+    nuclei, cells = (tifffile.imread(tmp_path / f"a{ENDINGS[name]}").astype(int) for name in ("labels", "cells"))
+    with open(tmp_path / "a_table.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    images = {"": nuclei, "cell_": cells, "ring_": np.where(nuclei > 0, 0, cells)}
+    for row in rows:
+        for prefix, labels in images.items():
+            inside = labels == int(row["label"])
+            for channel in (0, 3):
+                found, pixels = row[f"{prefix}mean_{channel}"], IMAGE[..., channel][inside]
+                assert (found == "") is (pixels.size == 0)
+                assert not pixels.size or float(found) == pytest.approx(pixels.mean(), abs=1e-3)
+    for label, row in zip(regionprops(cells), rows, strict=True):
+        assert float(row["cell_eccentricity"]) == pytest.approx(label.eccentricity, abs=1e-3)
+    assert "ring_eccentricity" not in rows[0]
 
 
 @pytest.mark.parametrize("wrong", ["0", "5nm", "five"])
