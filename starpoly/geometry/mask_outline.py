@@ -9,12 +9,14 @@ from scipy import ndimage
 TOLERANCE = 0.5
 """Pixels by which a simplified outline may leave the boundary."""
 
+_AREA_CHANGE = 0.05
+
 
 def mask_outline(mask: NDArray[np.bool_], tolerance: float = TOLERANCE) -> NDArray[np.float64]:
     """The outline of a mask's largest piece, holes filled.
 
     It passes through the middles of pixel edges, which are exact along rows and columns, and is then simplified: vertices
-    are left out as long as the boundary stays within ``tolerance`` and the polygon simple.
+    are left out as long as the boundary stays within ``tolerance``, the area within 5 % and the polygon simple.
 
     Parameters
     ----------
@@ -35,12 +37,18 @@ def mask_outline(mask: NDArray[np.bool_], tolerance: float = TOLERANCE) -> NDArr
         return np.empty((0, 2))
     y = int(piece.any(axis=1).argmax())
     ring = follow(np.ascontiguousarray(piece), y, int(piece[y].argmax()))
+    exact = ring[simplify(ring, 0.0)]
     while tolerance > 0.05:
         simple = ring[simplify(ring, tolerance)]
-        if len(simple) > 2 and is_simple(simple):
+        if len(simple) > 2 and abs(_area(simple) / _area(exact) - 1) <= _AREA_CHANGE and is_simple(simple):
             return simple
         tolerance /= 2
-    return ring[simplify(ring, 0.0)]
+    return exact
+
+
+def _area(ring: NDArray[np.float64]) -> float:
+    x, y = ring.T
+    return float(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1)) / 2)
 
 
 def _largest_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

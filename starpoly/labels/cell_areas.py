@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 from ..polygons import StarPolygons
 from ..tiling import Box, cut
 from .expansion import ExpandedLabels
-from .streaming import LabelDtypeOverflow
 
 _BLOCK = 1024
 """Side in pixels of the blocks that are counted at once."""
@@ -24,12 +22,12 @@ class CellAreas:
 
     Parameters
     ----------
-    cells : callable
-        Returns the cells. Where labels are still found, a region waits for them.
+    cells : ExpandedLabels
+        Of a dtype for any id. Where labels are still found, a region waits for them.
     """
 
-    def __init__(self, cells: Callable[[], ExpandedLabels]) -> None:
-        self._open, self._cells = cells, cells()
+    def __init__(self, cells: ExpandedLabels) -> None:
+        self._cells = cells
         self._counts = np.zeros(1024, np.int64)
         self._counted = 0  # rows
         self._lock = threading.Lock()
@@ -48,18 +46,11 @@ class CellAreas:
 
     def _count(self, y0: int, y1: int) -> None:
         for block in cut((y1 - y0, self._cells.shape[1]), _BLOCK):
-            labels = self._region(Box(block.y0 + y0, block.x0, block.y1 + y0, block.x1))
+            labels = self._cells.region(Box(block.y0 + y0, block.x0, block.y1 + y0, block.x1))
             labels = labels[labels > 0]
             if labels.size:
                 first, last = int(labels.min()), int(labels.max())
                 self._grown(last)[first : last + 1] += np.bincount(labels - labels.dtype.type(first))
-
-    def _region(self, box: Box) -> NDArray:
-        try:
-            return self._cells.region(box)
-        except LabelDtypeOverflow:
-            self._cells = self._open()
-            return self._region(box)
 
     def _grown(self, largest: int) -> NDArray[np.int64]:
         """The counts, of room for an id."""

@@ -19,6 +19,8 @@ from ..io.writers.pyramid import RegionLabels
 from ..polygons import StarPolygons
 from ..tiling import Box, cut
 from .lazy import extents
+from .streaming import StreamingLabels
+from .whole import WholeLabels
 
 _BLOCK = 1024
 """Side in pixels of the blocks that are expanded at once: 4 MB of labels, 8 MB beside them."""
@@ -174,6 +176,24 @@ class ExpandedLabels:
         low, high = extents(polygons, self.shape)
         margin = np.add(self._reach.pixels, self._margin)
         return np.maximum(low - margin, 0), np.minimum(high + margin, self.shape)
+
+
+class FinalLabels:
+    """Labels as 32-bit numbers, whatever their number will be; a region waits until it is certain.
+
+    Parameters
+    ----------
+    labels : WholeLabels or StreamingLabels
+    """
+
+    dtype = np.dtype(np.uint32)
+
+    def __init__(self, labels: WholeLabels | StreamingLabels) -> None:
+        self._labels, self.shape = labels, labels.shape
+
+    def region(self, box: Box, step: int = 1) -> NDArray:
+        """Every ``step``-th pixel of a box, from its first."""
+        return self._labels.final(box)[::step, ::step].astype(self.dtype, copy=False)
 
 
 class RingLabels:

@@ -29,7 +29,7 @@ class ImagePart:
     channels : sequence of int or str, optional
         Channels to use, by index from 0 or by the name that the file states.
     roi : Box, optional
-        Region, in pixels of the level. Results are in pixels of the region.
+        Region, in pixels of the level. Label images hold the region; outlines lie in the whole slide.
     mask : path or array-like, optional
         Mask of any size with the level's aspect ratio. Objects with a centre at mask value 0 are dropped.
     tissue : {"auto"}, optional

@@ -11,7 +11,7 @@ from ..io.frame import Frame
 from ..io.readers.source import Source
 from ..io.writers.pyramid import RegionLabels
 from ..labels.cell_areas import CellAreas, cell_columns
-from ..labels.expansion import ExpandedLabels, RingLabels
+from ..labels.expansion import ExpandedLabels, FinalLabels, RingLabels
 from ..labels.measurements import in_micrometres, with_confidence
 from ..labels.measures.blocks import BlockMeasurer, LabelImage
 from ..labels.measures.parts import measure_parts
@@ -39,8 +39,6 @@ class ImageResults:
         Groups of measurements, see :data:`starpoly.labels.measures.registry.MEASURES`.
     pixels : Source, optional
         What intensities are measured in: all channels of the image.
-    further : sequence of LabelImage
-        Label images with the same ids that are measured beside the first, such as the cells around nuclei.
     """
 
     def __init__(
@@ -53,14 +51,13 @@ class ImageResults:
         *,
         measures: Sequence[str] = (),
         pixels: Source | None = None,
-        further: Sequence[LabelImage] = (),
     ) -> None:
-        self._measures, self._pixels, self._further = tuple(measures), pixels, further
+        self._measures, self._pixels = tuple(measures), pixels
         self._drawn, self._calibration = drawn, spec.calibration
         self.shape, self.pixel_size, self.frame = drawn.shape, source.pixel_size, Frame.of(source)
         self.class_names: Sequence[str] = spec.class_names
         self._reach, self._margin = reach, margin
-        self._cell_areas = None if reach is None else CellAreas(self._expanded)
+        self._cell_areas = None if reach is None else CellAreas(self._expanded(FinalLabels(drawn)))
 
     @property
     def labels(self) -> RegionLabels:
@@ -72,14 +69,9 @@ class ImageResults:
         """The label image of the cells, None where nuclei are not expanded."""
         return None if self._reach is None else self._expanded()
 
-    def named_labels(self) -> dict[str, RegionLabels]:
-        """The label images to measure objects in: nuclei and, where they are expanded, cells and the rings between."""
-        nuclei, cells = self.labels, self.cells
-        return {"nucleus": nuclei} | ({} if cells is None else {"cell": cells, "ring": RingLabels(nuclei, cells)})
-
-    def _expanded(self) -> ExpandedLabels:
+    def _expanded(self, nuclei: RegionLabels | None = None) -> ExpandedLabels:
         assert self._reach is not None
-        return ExpandedLabels(self._drawn.picture(), self._reach, self._margin)
+        return ExpandedLabels(nuclei or self._drawn.picture(), self._reach, self._margin)
 
     def objects(self) -> Iterator[tuple[StarPolygons, dict[str, Any]]]:
         """Polygons with measurements, in label order, in parts."""
@@ -103,13 +95,25 @@ class ImageResults:
 
     def measured(self) -> Iterator[tuple[StarPolygons, Mapping[str, Any]]]:
         """As :meth:`objects`, with all measurements."""
-        if not (self._measures or self._further):
+        if not self._measures:
             return self.objects()
         measurer = BlockMeasurer(
-            [LabelImage(self._drawn.final, self._measures), *self._further],
+            [LabelImage(self._drawn.final, self._measures), *self._cell_images()],
             self.shape,
             self._pixels,
             channel_names=() if self._pixels is None else self._pixels.channel_names,
             pixel_size=self.pixel_size,
         )
         return measure_parts(self.objects(), measurer, self._drawn.boxes)
+
+    def _cell_images(self) -> list[LabelImage]:
+        """What is measured of cells: what is of nuclei; of the rings between them the intensities."""
+        if self._reach is None:
+            return []
+        nuclei, reach = FinalLabels(self._drawn), max(self._reach.pixels)
+        cells = self._expanded(nuclei)
+        of_rings = tuple(name for name in self._measures if name == "intensity")
+        return [
+            LabelImage(cells.region, self._measures, "cell_", reach),
+            LabelImage(RingLabels(nuclei, cells).region, of_rings, "ring_", reach),
+        ]

@@ -106,7 +106,8 @@ def segment_slide(
     options : DetectionOptions, optional
         Detection settings.
     part : ImagePart, optional
-        Level, channels, region, mask ... Default: the whole image. Results are in pixels of the part.
+        Level, channels, region, mask ... Default: the whole image. Label images are in pixels of the part, outlines lie
+        in the whole slide.
     journal : Path, optional
         Folder for the state of the run, removed at the end. With it, images of any size are read tile by tile.
     expand : float or str, optional

@@ -113,7 +113,7 @@ def test_boxes_hold_the_cells_and_areas_count_them(polygons, reach):
         y, x = np.nonzero(labels == label)
         assert low[0] <= y.min() <= y.max() < high[0]
         assert low[1] <= x.min() <= x.max() < high[1]
-    areas = CellAreas(lambda: cells)
+    areas = CellAreas(cells)
     half = len(ids) // 2
     for part in (slice(0, half), slice(half, None), slice(0, None)):  # some at a time, and once more
         found = areas.of(whole.polygons.take(part), ids[part])
