@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..console import say
 from ..errors import DataError
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     report = evaluate(read_samples(pair_label_files(args.true, args.pred)), thresholds, args.protocol)
     for name, status in report.problems().items():
         if status.startswith("error"):
-            sys.stderr.write(f"{name}: {status}\n")
+            say(f"{name}: {status}")
     sys.stdout.write(format_report(report, per_image=args.per_image))
     if args.output is not None:
         report.save(args.output)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import TTA
+from ..console import progress_bar
 from ..errors import ImageError, StarpolyError
 from ..io.writers.registry import FORMATS
 from ..network.engines.registry import ENGINES
@@ -18,7 +19,8 @@ from ..network.precision import PRECISIONS
 from ..prediction.summary import Summary, error_row, image_row
 from ..tiling import Box
 from ..timing import seconds_of_process
-from .common import about, byte_size, fraction, positive_float, positive_integer, say, say_error
+from .common import about, byte_size, fraction, positive_float, positive_integer, say, say_error, whole_number
+from .parser import did_you_mean, nearest
 
 if TYPE_CHECKING:
     from ..io.files.find import FoundImages
@@ -167,7 +169,9 @@ def _add_result_arguments(results: argparse._ArgumentGroup) -> None:
 
 
 def _add_slide_arguments(slides: argparse._ArgumentGroup) -> None:
-    slides.add_argument("--level", type=int, default=0, metavar="N", help="level of a pyramid (default: 0, the finest)")
+    slides.add_argument(
+        "--level", type=whole_number, default=0, metavar="N", help="level of a pyramid (default: 0, the finest)"
+    )
     slides.add_argument("--channels", type=_integers, metavar="I,...", help="channels to use, counted from 0")
     slides.add_argument(
         "--roi",
@@ -196,12 +200,16 @@ def run(args: argparse.Namespace) -> int:
     """Predict. Return 0 if all images succeed, 1 if some fail."""
     from ..io.files.find import find_images
     from ..io.files.ignored import describe_ignored
+    from ..network.engines.registry import check_engine
     from ..prediction.files import check_mask, wanted_files
     from ..prediction.models import Models
     from ..prediction.outputs import check_writable, plan_jobs
     from ..timing import Stopwatch
 
     clock = Stopwatch()
+    check_engine(args.engine, args.precision)
+    for name in args.format:
+        FORMATS[name].check_installed()
     found = find_images(args.input, recursive=args.recursive, exclude=[args.output])
     if not found.images and not (args.tolerant and {given for given, _ in found.problems} == set(found.empty)):
         raise ImageError(_nothing_found(found))
@@ -241,11 +249,9 @@ def _predict_all(jobs: list[Job], models: Models, args: argparse.Namespace, cloc
         from ..detection.kernels import load_kernels_beside
 
         load_kernels_beside(clock)
-    from tqdm import tqdm
-
     quiet = getattr(args, "quiet", False)
     several = len(todo) > 1
-    for job in tqdm(todo, desc="images", unit="image", disable=None if several and not quiet else True):
+    for job in progress_bar(todo, shown=several and not quiet, desc="images", unit="image"):
         start = time.perf_counter()
         with about(job.image) as messages:
             row = _predict_one(models, job, args, clock, several=several)
@@ -338,14 +344,22 @@ def _request(args: argparse.Namespace) -> PredictionRequest:
 def _diameter(text: str) -> dict[str, float]:
     """Option for a diameter in pixels or micrometres; none for auto."""
     number = text.removesuffix("um").removesuffix("µm")
-    return {} if text == "auto" else {"diameter" if number == text else "diameter_um": positive_float(number)}
+    if text == "auto":
+        return {}
+    try:
+        return {"diameter" if number == text else "diameter_um": positive_float(number)}
+    except argparse.ArgumentTypeError as error:
+        message = f"expected auto, pixels such as 15, or micrometres such as 12um, got {text!r}"
+        remedy = str(error).partition("; ")[2]
+        raise argparse.ArgumentTypeError(f"{message}; {remedy}" if remedy else message) from None
 
 
 def _formats(text: str) -> tuple[str, ...]:
     wanted = tuple(name for name in text.split(",") if name != "tiff")
     for name in wanted:
         if name not in _FORMATS:
-            raise argparse.ArgumentTypeError(f"expected some of tiff, {', '.join(_FORMATS)}, got {name!r}")
+            remedy = did_you_mean(nearest(name, ("tiff", *_FORMATS)))
+            raise argparse.ArgumentTypeError(f"expected some of tiff, {', '.join(_FORMATS)}, got {name!r}{remedy}")
     return wanted
 
 

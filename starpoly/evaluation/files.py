@@ -6,8 +6,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from tqdm import tqdm
-
+from ..console import progress_bar
 from ..errors import DataError, StarpolyError, StarpolyWarning
 from ..io.files.ignored import describe_ignored
 from ..io.files.naming import key
@@ -56,7 +55,7 @@ def read_samples(pairs: Pairs) -> Iterator[Sample]:
     """Read label images pair by pair, in the order of keys. An unreadable file sets its sample's ``problem``."""
     files: list[tuple[Path, Path | None]] = [*pairs.pairs, *((path, None) for path in pairs.only_first)]
     files.sort(key=lambda pair: key(pair[0]))
-    for true, pred in tqdm(files, desc="evaluate", unit="image", disable=None):
+    for true, pred in progress_bar(files, desc="evaluate", unit="image"):
         yield _read(true, pred)
 
 

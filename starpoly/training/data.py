@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from tqdm import tqdm
 
 from ..config import NormalizationConfig
+from ..console import progress_bar
 from ..errors import DataError, StarpolyWarning
 from ..images.channels import as_channels
 from ..images.normalization import fit_normalizer
@@ -269,8 +269,9 @@ class TrainingData:
             For an unusable pair, or if there is no object at all.
         """
         diameters, pixels, counts, longest = [], [], [], 0.0
-        hidden = None if progress else True
-        for index in tqdm(range(len(self)), desc="checking the data", unit="image", leave=False, disable=hidden):
+        for index in progress_bar(
+            range(len(self)), shown=progress, desc="checking the data", unit="image", leave=False
+        ):
             labels = self[index].labels
             area = np.bincount(np.maximum(labels, 0).ravel())[1:]
             diameters.append(np.sqrt(4 / np.pi * area[area > 0]))
