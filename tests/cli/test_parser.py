@@ -27,7 +27,10 @@ def error_of(capsys, *argv):
         ([*PREDICT, "--min-confidence", "1.5"], "expected a number from 0 to 1, got '1.5'"),
         ([*PREDICT, "--scale", "1,25"], "expected a positive number, got '1,25'; write 1.25"),
         ([*PREDICT, "--scale", "half"], "expected a positive number, got 'half'"),
-        ([*PREDICT, "--diameter", "7,5um"], "expected auto, pixels such as 15, or micrometres such as 12um, got '7,5um'"),
+        (
+            [*PREDICT, "--diameter", "7,5um"],
+            "expected auto, pixels such as 15, or micrometres such as 12um, got '7,5um'",
+        ),
         ([*PREDICT, "--diameter", "-3"], "expected auto, pixels"),
         ([*PREDICT, "--readers", "0"], "expected a whole number of 1 or more, got '0'"),
         ([*PREDICT, "--level", "-1"], "expected a whole number of 0 or more, got '-1'"),
