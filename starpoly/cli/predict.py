@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import TTA
-from ..console import progress_bar
 from ..errors import ImageError, StarpolyError
+from ..io.console import progress_bar
 from ..io.writers.registry import FORMATS
 from ..network.engines.registry import ENGINES
 from ..network.precision import PRECISIONS

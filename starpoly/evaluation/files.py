@@ -8,8 +8,8 @@ from pathlib import Path
 
 from numpy.typing import NDArray
 
-from ..console import progress_bar
 from ..errors import DataError, StarpolyError, StarpolyWarning
+from ..io.console import progress_bar
 from ..io.files.ignored import describe_ignored
 from ..io.files.naming import key
 from ..io.files.pairing import Pairs, pair_files

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..config import NormalizationConfig
-from ..console import progress_bar
 from ..errors import DataError, StarpolyWarning, naming
 from ..images.axes import with_channels
 from ..images.channels import ChannelMap, map_channels, wrong_channels
 from ..images.normalization import Normalizer, fit_normalizer
+from ..io.console import progress_bar
 from ..io.files.ignored import describe_ignored
 from ..io.files.naming import key
 from ..io.files.pairing import pair_files
