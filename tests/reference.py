@@ -522,3 +522,52 @@ def chessboard_distance(mask: np.ndarray) -> np.ndarray:
     pixels = np.argwhere(mask)
     every = np.indices(mask.shape).reshape(2, -1).T
     return np.abs(every[:, None] - pixels).max(axis=2).min(axis=1).reshape(mask.shape)
+
+
+# --- geometry/painting, geometry/fields -----------------------------------------------------------
+
+
+def nearest_seed(y: float, x: float, seeds: np.ndarray, weights: np.ndarray) -> tuple[int, float]:
+    """The seed of least squared distance less weight, and the distance to the line where the second one takes over."""
+    powers = [(y - sy) ** 2 + (x - sx) ** 2 - weight for (sy, sx), weight in zip(seeds, weights, strict=True)]
+    first, second = np.argsort(powers)[:2]
+    return int(first), (powers[second] - powers[first]) / (2 * np.hypot(*(seeds[first] - seeds[second])))
+
+
+def pieces(labels: np.ndarray, least: int, every: bool) -> np.ndarray:
+    """The largest piece of each object, or every piece, of at least ``least`` pixels, numbered by object or by first pixel."""
+    from scipy import ndimage
+
+    found = []
+    for value in object_ids(labels):
+        parts, n = ndimage.label(labels == value, np.ones((3, 3)))
+        masks = [parts == k for k in range(1, n + 1)]
+        masks = [mask for mask in masks if mask.sum() >= least]
+        if not every and masks:
+            masks = [max(masks, key=np.sum)]  # the first of equal ones
+        found += masks
+    if every:
+        found.sort(key=lambda mask: np.flatnonzero(mask)[0])
+    out = np.zeros_like(labels)
+    for number, mask in enumerate(found, start=1):
+        out[mask] = number
+    return out
+
+
+def star(shape: tuple[int, int], centre: np.ndarray, radii: np.ndarray) -> np.ndarray:
+    """Pixels within a star-shaped outline, whose radius changes linearly with the angle between the given ones."""
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    angle = np.mod(np.arctan2(y - centre[0], x - centre[1]), 2 * np.pi)
+    around = np.interp(angle, np.arange(len(radii) + 1) * 2 * np.pi / len(radii), [*radii, radii[0]])
+    return np.hypot(y - centre[0], x - centre[1]) <= around
+
+
+def limb(shape: tuple[int, int], points: np.ndarray, widths: np.ndarray) -> np.ndarray:
+    """Pixels within discs along a line: many, close together."""
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    inside = np.zeros(shape, bool)
+    for k in range(len(points) - 1):
+        for part in np.linspace(0, 1, 400):
+            py, px = (1 - part) * points[k] + part * points[k + 1]
+            inside |= np.hypot(y - py, x - px) <= (1 - part) * widths[k] + part * widths[k + 1]
+    return inside

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import TTA
-from ..console import progress_bar
 from ..errors import ConfigError, ImageError, StarpolyError
+from ..io.console import progress_bar
 from ..io.writers.registry import FORMATS
 from ..labels.measures.registry import DEFAULT, SELECTABLE, select_measures
 from ..network.engines.registry import ENGINES

@@ -76,6 +76,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     run.add_argument("--patch-size", type=positive_integer, metavar="N", help="side of a patch in pixels")
     run.add_argument("--learning-rate", type=positive_float, metavar="R", help="highest learning rate")
     run.add_argument("--precision", choices=("float32", "bfloat16"), help="arithmetic of the network in training")
+    run.add_argument(
+        "--rendered",
+        type=float,
+        metavar="F",
+        help="share of the patches that are rendered, as many microscopes would show cells (default: 0)",
+    )
     run.add_argument("--seed", type=whole_number, metavar="N", help="seed of everything random")
     run.add_argument(
         "--inspect-every",
@@ -125,6 +131,7 @@ def _settings(args: argparse.Namespace) -> TrainingSettings:
         "patch_size": None if args.patch_size is None else (args.patch_size, args.patch_size),
         "learning_rate": args.learning_rate,
         "precision": args.precision,
+        "rendered": args.rendered,
         "seed": args.seed,
     }
     given = {name: value for name, value in named.items() if value is not None}

@@ -15,8 +15,8 @@ from typing import Any
 from tqdm import tqdm
 
 from ..config import Thresholds
-from ..console import progress_bar
 from ..images.normalization import Normalizer
+from ..io.console import progress_bar
 from ..labels.mask_growth import ForegroundMask
 from ..network.dense_output import DenseOutput, Network
 from ..polygons import StarPolygons

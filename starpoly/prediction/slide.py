@@ -346,11 +346,17 @@ class _Run:
                 self.model,
                 found,
                 image=self._identity(),
-                settings=self.options.identity() | ({} if self.expand is None else {"expand": str(self.expand)}),
+                settings=self.options.identity() | self._expanded() | self._measured(),
                 n_objects=n_objects,
                 seconds=found.seconds | self._clock.seconds,
             )
             write_provenance(self.outputs.provenance, record)
+
+    def _expanded(self) -> dict[str, Any]:
+        return {} if self.expand is None else {"expand": str(self.expand)}
+
+    def _measured(self) -> dict[str, Any]:
+        return {"measure": list(self.measures)} if "table" in self.outputs.paths else {}
 
     def _identity(self) -> dict[str, Any]:
         return self._marks | {

@@ -252,7 +252,7 @@ def test_an_image_with_other_channels_is_refused():
     tifffile.imwrite("five.tif", image, imagej=True, metadata={"axes": "CYX"})
     assert main(["predict", "five.tif", "-o", "out", "--json", "s.json"]) == 1
     error = json.loads(Path("s.json").read_text())["images"][0]["error"]
-    assert "expected 1 channel, as the model has, got an image of shape (30, 30, 5)" in error
+    assert "expected 1 channel, as the model has, got 5 (channels 0, 1, 2, 3, 4): choose with --channels 0" in error
 
 
 def test_skip_existing(capsys):

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from ...errors import ImageError, StarpolyWarning
 from .blocks import BlockGrid
+from .czi_directory import check_directory
 from .file_stack import (
     FileStack,
     Pixels,
+    check_planes,
     check_scene,
     import_library,
     names_of_several,
@@ -72,6 +74,7 @@ class CziStack(FileStack):
         lengths = {axis: stop - start for axis, (start, stop) in extent.items()}
         self.axes = "".join(axis for axis in "TZ" if lengths.get(axis, 1) > 1)
         self.lengths = tuple(lengths[axis] for axis in self.axes)
+        check_planes(lengths["T"] * lengths["Z"] * lengths["C"], self.path)
         kinds = [self._file.get_channel_pixel_type(channel) for channel in range(lengths["C"])]
         if any(kind not in _DTYPES for kind in kinds):
             raise ImageError(
@@ -168,6 +171,7 @@ class _BlockDecoder:
 def _opened(path: Path) -> Any:
     library = import_library("pylibCZIrw.czi", path, "CZI files", "pylibCZIrw")
     with decoding(path, "a whole CZI file"):
+        check_directory(path)
         return library.CziReader(str(path))
 
 

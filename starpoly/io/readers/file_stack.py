@@ -142,6 +142,9 @@ def open_first_plane(
     return _open_alone(stack, (0,) * len(stack.lengths), level)
 
 
+_PLANE_BYTES = 16
+"""Bytes that every format needs at least to list a plane."""
+
 _AXES = {"T": "time points", "Z": "z-slices"}
 
 
@@ -174,6 +177,15 @@ def check_scene(path: Path, scene: int, names: Sequence[str]) -> int:
 def names_of_several(names: Sequence[str]) -> tuple[str, ...]:
     """Names of scenes; none if there is one."""
     return tuple(names) if len(names) > 1 else ()
+
+
+def check_planes(n_planes: int, path: Path) -> None:
+    """Refuse a file that claims more planes than it has bytes to list them."""
+    if n_planes * _PLANE_BYTES > path.stat().st_size:
+        raise ImageError(
+            f"{path}: expected at most {path.stat().st_size // _PLANE_BYTES} planes in a file of its size, got {n_planes}; "
+            "the file is damaged, copy it again"
+        )
 
 
 def positive_step(step: object) -> float | None:

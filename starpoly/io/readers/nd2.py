@@ -18,6 +18,7 @@ from .blocks import BlockGrid
 from .file_stack import (
     FileStack,
     Pixels,
+    check_planes,
     check_scene,
     import_library,
     names_of_several,
@@ -63,6 +64,7 @@ class Nd2Stack(FileStack):
         self._loops = {axis: int(length) for axis, length in sizes.items() if axis not in _FRAME_AXES}
         self.axes = "".join(axis for axis in self._loops if axis in "TZ")
         self.lengths = tuple(self._loops[axis] for axis in self.axes)
+        check_planes(math.prod(self._loops.values()), self.path)
         self._samples = int(sizes.get("S", 1))
         self._shape = (int(sizes.get("Y", 1)), int(sizes.get("X", 1)), int(sizes.get("C", 1)) * self._samples)
         self._dtype = check_dtype(self.path, np.dtype(self._file.dtype))

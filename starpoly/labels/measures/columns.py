@@ -30,6 +30,10 @@ class Column:
     kind: str = "float"
     when: str = ""
 
+    def row(self) -> str:
+        """A line of the table of columns in the documentation, as Markdown."""
+        return f"| `{self.name}` | {self.unit} | {self.definition} | {self.when or 'always'} |"
+
     def fits(self, name: str) -> bool:
         """Whether a name is that of this column, for any channel and any label image."""
         pattern = re.escape(self.name).replace(re.escape("{channel}"), ".+")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -51,12 +52,13 @@ def measure_parts(
 def _gathered(parts: Iterable[Part]) -> Iterator[list[Part]]:
     """Lists of parts that follow one another, of some rows or objects each."""
     together: list[Part] = []
+    n, first = 0, math.inf
     for part in parts:
         together.append(part)
-        n = sum(len(polygons) for polygons, _ in together)
-        rows = np.concatenate([polygons.points[:, 0] for polygons, _ in together])
-        if n >= _MOST or (n and rows.max() - rows.min() >= _ROWS):
+        rows = part[0].points[:, 0]
+        n, first = n + len(rows), min(first, rows.min(initial=math.inf))
+        if n >= _MOST or rows.max(initial=-math.inf) - first >= _ROWS:
             yield together
-            together = []
+            together, n, first = [], 0, math.inf
     if together:
         yield together

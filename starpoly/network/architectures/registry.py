@@ -18,6 +18,7 @@ ARCHITECTURES: Registry[Architecture] = Registry(
     "architecture",
     {
         "unet": f"{__package__}.unet:UNET",
+        "efficientnet_unet": f"{__package__}.efficientnet_unet:EFFICIENTNET_UNET",
         "stardist_unet": f"{__package__}.stardist_unet:STARDIST_UNET",
     },
 )

@@ -269,3 +269,47 @@ def test_nd2_with_a_frame_beyond_the_file(tmp_path):
     (tmp_path / "a.nd2").write_bytes(data[:place] + struct.pack("Q", len(data) - 100) + data[place + 8 :])
     with pytest.raises(ImageError, match=r"a\.nd2: expected frame 0, got none"):
         read_image(tmp_path / "a.nd2")
+
+
+@pytest.fixture
+def czi_bytes(tmp_path):
+    pytest.importorskip("pylibCZIrw")
+    vendor_files.write_czi(tmp_path / "a.czi", [STACK[:1, :1]])
+    return tmp_path / "a.czi", bytearray((tmp_path / "a.czi").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "message"),
+    [
+        (84, 1 << 40, "inside the file"),  # where the directory is
+        (84, 0, "ZISRAWDIRECTORY at byte 0"),
+        (92, 1 << 40, "inside the file"),  # where the metadata are
+        (24, 1 << 40, "bytes for ZISRAWFILE"),
+    ],
+)
+def test_a_czi_whose_header_leads_outside_is_refused(czi_bytes, at, value, message):
+    path, data = czi_bytes
+    data[at : at + 8] = struct.pack("<Q", value)
+    path.write_bytes(data)
+    with pytest.raises(ImageError, match=message):
+        open_source(path)
+
+
+@pytest.mark.parametrize(("label", "size"), [(b"X\0\0\0", 0), (b"X\0\0\0", 1 << 30), (b"Y\0\0\0", -5), (b"Q\0\0\0", 7)])
+def test_a_czi_with_an_impossible_tile_is_refused(czi_bytes, label, size):
+    path, data = czi_bytes
+    directory = struct.unpack_from("<Q", data, 84)[0]
+    place = data.index(b"X\0\0\0" if label[:1] != b"Y" else label, directory)
+    data[place : place + 12] = label + struct.pack("<ii", 0, size)
+    path.write_bytes(data)
+    with pytest.raises(ImageError, match="expected a dimension of a tile"):
+        open_source(path)
+
+
+def test_more_planes_than_a_file_can_list_are_refused(czi_bytes):
+    path, data = czi_bytes
+    place = data.index(b"T\0\0\0", struct.unpack_from("<Q", data, 84)[0])
+    data[place : place + 12] = b"T\0\0\0" + struct.pack("<ii", 1 << 27, 1)
+    path.write_bytes(data)
+    with pytest.raises(ImageError, match="planes in a file of its size"):
+        open_source(path)

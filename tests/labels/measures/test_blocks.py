@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from skimage.segmentation import expand_labels
 
+from starpoly.geometry.object_shape import label_boxes
 from starpoly.io.readers.array import ArraySource
 from starpoly.labels.measures import blocks, parts
 from starpoly.labels.measures.blocks import BlockMeasurer, LabelImage
@@ -127,6 +129,24 @@ def test_parts_keep_their_rows(monkeypatch, rows, most):
     expected = measure_objects(labels, measure="all")
     by_label = np.argsort(together["label"])
     assert_equal({name: column[by_label] for name, column in together.items()}, expected)
+
+
+def test_label_images_may_reach_beyond_the_boxes():
+    nucleus = disks((90, 70), 4, 9)
+    cell, image = expand_labels(nucleus, 3), pixels_of(nucleus)
+    ids = np.unique(nucleus)[1:]
+    boxes = label_boxes(nucleus, int(ids.max()))[ids - 1]
+    images = [
+        LabelImage(lambda box: nucleus[box.slices], EVERYTHING),
+        LabelImage(lambda box: cell[box.slices], EVERYTHING, prefix="cell_", reach=3),
+    ]
+    found = BlockMeasurer(images, cell.shape, ArraySource(image)).measure(ids, boxes)
+    for prefix, labels in (("", nucleus), ("cell_", cell)):
+        expected = measure_objects(labels, image, measure="all")
+        rows = np.searchsorted(expected.pop("label"), ids)
+        assert_equal(
+            {name: found[prefix + name] for name in expected}, {name: column[rows] for name, column in expected.items()}
+        )
 
 
 def test_no_objects_have_all_columns():

@@ -3,8 +3,10 @@ from __future__ import annotations
 import pytest
 
 from starpoly.errors import ConfigError
-from starpoly.labels.measures.columns import channel_labels
+from starpoly.labels.measures.columns import LEADING_COLUMNS, OBJECT_COLUMNS, channel_labels
 from starpoly.labels.measures.registry import DEFAULT, MEASURES, SELECTABLE, find_column, select_measures
+
+from support.documents import ROOT
 
 
 @pytest.mark.parametrize(
@@ -63,3 +65,12 @@ def test_columns_are_found_by_name():
 def test_no_column_is_there_twice():
     names = [column.name for measure in MEASURES.values() for column in measure.columns()]
     assert len(set(names)) == len(names)
+
+
+def test_the_documentation_has_every_column():
+    page = (ROOT / "docs" / "measurements.md").read_text(encoding="utf-8").splitlines()
+    groups = [measure.columns() for measure in SELECTABLE.values()]
+    documented = [line for line in page if line.startswith("| `") and line.count("|") == 5]
+    assert sorted(documented) == sorted(
+        column.row() for columns in (LEADING_COLUMNS, OBJECT_COLUMNS, *groups) for column in columns
+    )
