@@ -15,6 +15,7 @@ from ..polygons import StarPolygons
 from ..tiling import Box
 from .mask_growth import ForegroundMask
 from .measurements import keep_visible, measure
+from .scraps import erase_scraps
 
 
 class WholeLabels:
@@ -35,7 +36,7 @@ class WholeLabels:
     Attributes
     ----------
     labels : (Y, X) int32
-        0 background, 1..n the objects of which a pixel shows.
+        0 background, 1..n the objects of which a pixel shows, each in one connected piece.
     polygons : StarPolygons
         These objects; polygon ``i - 1`` has label ``i``.
     dtype : numpy.dtype
@@ -50,7 +51,7 @@ class WholeLabels:
         class_names: Sequence[str] = (),
     ) -> None:
         ids = np.arange(1, len(polygons) + 1)
-        drawn = render_labels(polygons, shape, ids=ids).astype(np.int32, copy=False)
+        drawn = erase_scraps(render_labels(polygons, shape, ids=ids).astype(np.int32, copy=False))
         labels, self.polygons = keep_visible(drawn, polygons)
         self.labels: NDArray[np.int32] = labels if foreground is None else foreground.expand(labels)
         self.shape = (int(shape[0]), int(shape[1]))

@@ -14,6 +14,7 @@ from starpoly.geometry.distances import ray_distances
 from starpoly.geometry.foreground import foreground_cells
 from starpoly.geometry.overlap import intersection_areas, overlap
 from starpoly.geometry.patch import blur, change_brightness, warp
+from starpoly.geometry.pieces import lost_pieces
 from starpoly.geometry.rasterize import render_labels
 
 from support import examples
@@ -36,6 +37,7 @@ def compute() -> dict[str, np.ndarray]:
             warp(image, image[..., 0].astype(np.int32), np.zeros(2), np.array([[0.8, 0.3], [-0.3, 0.8]]), (9, 9))[1:]
         ),
         "intersections": np.concatenate([intersection_areas(a, b) for a, b in pairs]),
+        "pieces": lost_pieces(np.random.default_rng(0).integers(0, 3, (9, 11)).astype(np.int32)),
         "overlaps": np.concatenate([overlap(a, b) for a, b in pairs]),
         "labels": np.stack([render_labels(polygons[name], (20, 24)) for name in ("spiky", "half", "border_cut")]),
     }
