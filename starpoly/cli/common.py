@@ -133,6 +133,14 @@ def positive_integer(text: str) -> int:
     return value
 
 
+def natural_number(text: str) -> int:
+    """Argument type: 0, 1, 2 ..."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"expected 0 or more, got {text}")
+    return value
+
+
 def byte_size(text: str) -> int:
     """Argument type: a number of bytes such as 8G, 500M or 2.5GiB."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?) *([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)

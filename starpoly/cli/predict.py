@@ -18,7 +18,7 @@ from ..network.precision import PRECISIONS
 from ..prediction.summary import Summary, error_row, image_row
 from ..tiling import Box
 from ..timing import seconds_of_process
-from .common import about, byte_size, fraction, positive_float, positive_integer, say, say_error
+from .common import about, byte_size, fraction, natural_number, positive_float, positive_integer, say, say_error
 
 if TYPE_CHECKING:
     from ..io.files.find import FoundImages
@@ -114,11 +114,10 @@ def _add_model_arguments(model: argparse._ArgumentGroup) -> None:
     model.add_argument(
         "--expand-into-foreground",
         "--spread",
-        type=positive_integer,
-        default=0,
+        type=natural_number,
         metavar="PX",
         help="expand labels from the polygons into the predicted foreground, by PX pixels at most: for objects that are not "
-        "star-convex",
+        "star-convex; 0 for the polygons alone (default: as tuned for the model)",
     )
     model.add_argument(
         "--tta",

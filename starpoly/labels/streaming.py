@@ -23,7 +23,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,13 +33,14 @@ from ..errors import StarpolyError
 from ..geometry.pieces import lost_pieces
 from ..geometry.rasterize import render_labels
 from ..io.writers.label_tiff import label_dtype
-from ..polygons import StarPolygons
+from ..polygons import Outline, StarPolygons
 from ..tiling import Box, cut
 from ..timing import Stopwatch
 from .bands import Band, WaitingPolygons, certain_rows, neighbours, touching
 from .lazy import LazyLabels
 from .mask_growth import ForegroundMask, drawn
 from .measurements import object_columns
+from .outlines import mask_outlines
 from .scraps import Scraps
 
 BAND = 256
@@ -207,8 +208,8 @@ class StreamingLabels:
                 continue
             wanted = np.concatenate([np.isin(at, part) if of is band else np.zeros(len(at), bool) for of, at in found])
             runs = lost_pieces(self._stars(found, np.arange(1, len(wanted) + 1), box))
-            runs = runs[wanted[runs[:, 3] - 1], :3]
-            self._scraps.add(runs + (box.y0, box.x0, box.x0))
+            offset = np.array([box.y0, box.x0, box.x0])
+            self._scraps.add(runs[wanted[runs[:, 3] - 1], :3] + offset)
 
     def _settled_rows(self, bands: Sequence[Band], certain: int) -> int:
         """Number of rows above all labels that may still change."""
@@ -288,7 +289,9 @@ class StreamingLabels:
         with self._changed:
             if self._whole is None:
                 ids = np.concatenate([np.empty(0, np.int64), *(band.ids for band in self._bands)])
-                self._whole = LazyLabels(self.polygons(), self.shape, np.maximum(ids, 1), self._foreground, self._scraps)
+                self._whole = LazyLabels(
+                    self.polygons(), self.shape, np.maximum(ids, 1), self._foreground, self._scraps
+                )
             return self._whole
 
     def picture(self) -> Picture:
@@ -298,12 +301,15 @@ class StreamingLabels:
     def objects(self) -> Iterator[tuple[StarPolygons, dict[str, Any]]]:
         """The visible objects in the order of their ids, some at a time; waits for those that are not certain yet.
 
-        Yields
-        ------
-        polygons : StarPolygons
-        columns : dict
-            As :func:`starpoly.labels.measure` gives them.
+        Returns
+        -------
+        iterator of (polygons, columns)
+            Columns as :func:`starpoly.labels.measure` gives them.
         """
+        return map(self._listed, self._final())
+
+    def _final(self) -> Iterator[list[tuple[Band, NDArray[np.intp]]]]:
+        """The visible objects of which all is known, some at a time; waits for the others."""
         start, done = 0, False
         while not done:
             with self._changed:
@@ -311,8 +317,29 @@ class StreamingLabels:
                 stop = min(self._n_final, start + _AT_ONCE)
                 done = self._is_done and stop == self._n_polygons
                 bands = [band for band in self._bands if band.start < stop and band.start + len(band) > start]
-            yield self._listed([(band, band.shown(start, stop)) for band in bands])
+            yield [(band, band.shown(start, stop)) for band in bands]
             start = stop
+
+    def outlined(self) -> Iterator[tuple[StarPolygons, dict[str, Any]]]:
+        """As :meth:`objects`, with the outlines of masks (:mod:`starpoly.labels.outlines`)."""
+        for found in self._final():
+            polygons, columns = self._listed(found)
+            outlines = [outline for band, rows in found for outline in self._outlines(band, rows)]
+            yield replace(polygons, outlines=outlines), columns
+
+    def _outlines(self, band: Band, rows: NDArray[np.intp]) -> list[Outline | None]:
+        """The outlines of some polygons of a band of which all is known."""
+        bands, outlines = tuple(self._bands), dict[int, Outline | None]()
+        for part, box in neighbours(band, rows, _BLOCK):
+            found = touching(bands, box)
+            numbers = np.concatenate([of.start + at for of, at in found])
+            labels = self._draw(found, np.arange(1, len(numbers) + 1), box)
+            order = numbers.argsort()
+            ids = 1 + order[np.searchsorted(numbers[order], band.start + part)]
+            polygons = band.polygons.take(part)
+            of_part = mask_outlines(polygons, labels, ids, band.low[part], band.high[part], (box.y0, box.x0))
+            outlines |= dict(zip(part.tolist(), of_part, strict=True))
+        return [outlines[row] for row in rows.tolist()]
 
     def region(self, box: Box, step: int, dtype: np.dtype[Any]) -> NDArray:
         """Draw a box as :meth:`LazyLabels.region` does; waits until it is certain."""

@@ -15,7 +15,7 @@ from starpoly.geometry.foreground import foreground_cells
 from starpoly.geometry.overlap import intersection_areas, overlap
 from starpoly.geometry.patch import blur, change_brightness, warp
 from starpoly.geometry.pieces import lost_pieces
-from starpoly.geometry.rasterize import render_labels
+from starpoly.geometry.rasterize import covers_exactly, render_labels
 
 from support import examples
 
@@ -38,6 +38,12 @@ def compute() -> dict[str, np.ndarray]:
         ),
         "intersections": np.concatenate([intersection_areas(a, b) for a, b in pairs]),
         "pieces": lost_pieces(np.random.default_rng(0).integers(0, 3, (9, 11)).astype(np.int32)),
+        "covered": covers_exactly(
+            polygons["half"],
+            np.arange(1, len(polygons["half"]) + 1),
+            np.array([[0, 0, 20, 24]] * len(polygons["half"])),
+            render_labels(polygons["half"], (20, 24)),
+        ),
         "overlaps": np.concatenate([overlap(a, b) for a, b in pairs]),
         "labels": np.stack([render_labels(polygons[name], (20, 24)) for name in ("spiky", "half", "border_cut")]),
     }

@@ -130,7 +130,7 @@ def stream_geojson(
 
 def write_results(path: Path, results: Results) -> None:
     """Write the outlines of all objects; see :func:`write_geojson`."""
-    stream_geojson(path, results.objects(), results.shape, class_names=results.class_names)
+    stream_geojson(path, results.outlined(), results.shape, class_names=results.class_names)
 
 
 def _described(
