@@ -13,7 +13,7 @@ from .._version import __version__
 from .common import log_as_lines, say, say_error, warnings_as_lines
 from .stopping import Terminated, exit_status, stoppable
 
-COMMANDS = ("predict", "train", "evaluate", "report", "view", "models", "info", "demo")
+COMMANDS = ("predict", "train", "tune", "evaluate", "report", "view", "models", "info", "demo")
 
 OK, SOME_FAILED, FAILED = 0, 1, 2
 

@@ -113,9 +113,14 @@ class Detector:
         return self.spec.thresholds
 
     @property
+    def has_foreground(self) -> bool:
+        """Whether the network predicts the foreground, and it counts."""
+        return self._predictor.has_foreground
+
+    @property
     def mask_growth(self) -> MaskGrowth:
         """How far labels follow the foreground by default; not at all if the network does not predict it."""
-        return self.spec.mask_growth if self._predictor.has_foreground else MaskGrowth()
+        return self.spec.mask_growth if self.has_foreground else MaskGrowth()
 
     @property
     def precision(self) -> str:
@@ -374,6 +379,38 @@ class Detector:
         image = self._as_input(image)
         image, ready = self._normalizer(image, normalizer)
         return predict_map(image, self._predictor, ready, tile_size=tile_size)
+
+    def predict_foreground(
+        self, image: NDArray, *, scale: float = 1.0, normalizer: Any = True, tile_size: int | None = None
+    ) -> NDArray[np.float32]:
+        """The predicted probability that a pixel lies in an object.
+
+        Parameters
+        ----------
+        image, normalizer, tile_size
+            As for :meth:`predict_instances`.
+        scale : float
+            Rescale the image by this factor before.
+
+        Returns
+        -------
+        (Y, X) float32
+            At the size of the rescaled image.
+
+        Raises
+        ------
+        ConfigError
+            If the network does not predict the foreground.
+        """
+        image, ready = self._normalizer(self._as_input(image), normalizer)
+        image = ScaleEstimate(check_scale(scale)).of(image)
+        maps = predict_map(image, self._predictor, ready, tile_size=tile_size)
+        pixels = maps.foreground_pixels(self.spec.network.grid)
+        if pixels is None:
+            raise ConfigError(
+                f"{self.spec.name}: expected a network that predicts the foreground, got one that does not"
+            )
+        return pixels[: image.shape[0], : image.shape[1]]
 
     def find_candidates(
         self,

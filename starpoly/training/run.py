@@ -68,6 +68,7 @@ def run_training(
     quiet_import()
     from .fit import fit
     from .inspection import Inspection
+    from .tuning import log_baseline
 
     folder = Path(folder)
     start = None if init is None else find_model(init)
@@ -78,6 +79,8 @@ def run_training(
         if after_epoch is not None:
             after_epoch(epoch)
 
+    if start is not None and not resume:
+        log_baseline(start, data.validation)
     fit(
         folder,
         data,
@@ -88,7 +91,7 @@ def run_training(
         resume=resume,
         after_epoch=after_each,
     )
-    spec = tune_model(folder, data.validation)
+    spec = tune_folder(folder, data.validation)
     _draw_losses(folder)
     inspection.finish()
     return spec
@@ -102,8 +105,8 @@ def _with_classes(network: NetworkConfig | None, start: Path | None, n_classes: 
     return base.replace(n_classes=n_classes)
 
 
-def tune_model(folder: Path, pairs: Sequence[Pair]) -> ModelSpec:
-    """Tune thresholds and calibrate scores of the model in a folder; weights stay the same.
+def tune_folder(folder: Path, pairs: Sequence[Pair]) -> ModelSpec:
+    """Tune thresholds, calibration and mask growth of the model in a folder; weights stay the same.
 
     Parameters
     ----------
@@ -118,15 +121,15 @@ def tune_model(folder: Path, pairs: Sequence[Pair]) -> ModelSpec:
         If the pairs have no objects or the model finds none. Thresholds then keep their values.
     """
     from ..detection.detector import Detector
-    from .thresholds import NothingFoundError, tune
+    from .thresholds import NothingFoundError
+    from .tuning import tuned_spec
 
     model = Detector.from_pretrained(folder)
     try:
-        tuned = tune(model, pairs)
+        spec = tuned_spec(model, pairs)
     except NothingFoundError as error:
         warnings.warn(f"{folder}: the thresholds stay at their defaults: {error}", StarpolyWarning, stacklevel=3)
         return model.spec
-    spec = model.spec.replace(thresholds=tuned.thresholds, calibration=tuned.calibration)
     save_spec(folder, spec)
     return spec
 
