@@ -124,11 +124,10 @@ def _add_model_arguments(model: argparse._ArgumentGroup) -> None:
     model.add_argument(
         "--expand-into-foreground",
         "--spread",
-        type=positive_integer,
-        default=0,
+        type=whole_number,
         metavar="PX",
         help="expand labels from the polygons into the predicted foreground, by PX pixels at most: for objects that are not "
-        "star-convex",
+        "star-convex; 0 for the polygons alone (default: as tuned for the model)",
     )
     model.add_argument(
         "--tta",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..config import ModelSpec
@@ -75,7 +75,16 @@ class ImageResults:
 
     def objects(self) -> Iterator[tuple[StarPolygons, dict[str, Any]]]:
         """Polygons with measurements, in label order, in parts."""
-        for polygons, columns in self._drawn.objects():
+        return self._described(self._drawn.objects())
+
+    def outlined(self) -> Iterator[tuple[StarPolygons, dict[str, Any]]]:
+        """The same, with the outlines of masks."""
+        return self._described(self._drawn.outlined())
+
+    def _described(
+        self, parts: Iterable[tuple[StarPolygons, dict[str, Any]]]
+    ) -> Iterator[tuple[StarPolygons, dict[str, Any]]]:
+        for polygons, columns in parts:
             columns = in_micrometres(with_confidence(columns, self._calibration), self.pixel_size)
             yield polygons, columns | self._placed(columns) | self._of_cells(polygons, columns)
 

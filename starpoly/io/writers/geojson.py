@@ -145,7 +145,7 @@ def write_results(path: Path, results: Results) -> None:
     """Write the outlines of all objects; see :func:`write_geojson`."""
     stream_geojson(
         path,
-        results.objects(),
+        results.outlined(),
         results.shape,
         class_names=results.class_names,
         frame=results.frame,

@@ -105,7 +105,7 @@ def stream_rois(
 
 def write_results(path: Path, results: Results) -> None:
     """Write the outlines of all objects; see :func:`write_rois`."""
-    numbered = ((polygons, columns["label"]) for polygons, columns in results.objects())
+    numbered = ((polygons, columns["label"]) for polygons, columns in results.outlined())
     stream_rois(path, numbered, results.shape, frame=results.frame)
 
 

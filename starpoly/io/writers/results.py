@@ -63,6 +63,10 @@ class Results(Protocol):
         """Names of the classes 1, 2 ...; empty where classes are numbers or none."""
         ...
 
+    def outlined(self) -> Iterator[tuple[StarPolygons, Mapping[str, Any]]]:
+        """As :meth:`objects`, with the outlines of masks that are not their polygon's."""
+        ...
+
     def objects(self) -> Iterator[tuple[StarPolygons, Mapping[str, Any]]]:
         """All objects by label, some at a time and at least once: polygons, and their columns (``label`` among them)."""
         ...
