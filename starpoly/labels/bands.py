@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..geometry.box_index import BoxIndex
 from ..polygons import StarPolygons
 from ..tiling import Box
+from .lazy import extents
 
 _MARGIN = 2
 """Rows that a polygon may reach above its top vertex, by rounding."""
