@@ -3,6 +3,7 @@ from ._version import __version__
 from .config import (
     AugmentConfig,
     Config,
+    MaskGrowth,
     ModelSpec,
     NetworkConfig,
     NormalizationConfig,
@@ -38,6 +39,7 @@ __all__ = [
     "DataError",
     "DetectionOptions",
     "ImageError",
+    "MaskGrowth",
     "ModelError",
     "ModelSpec",
     "NetworkConfig",
