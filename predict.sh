@@ -7,7 +7,8 @@
 #
 # Uses the installed starpoly; without one, makes an environment beside this file (.venv) once.
 # Exit status 0: every image that can be read has its label image. A damaged one gets labels without objects
-# where its size is known (`starpoly predict --tolerant`). STARPOLY_MODEL names another model than the default.
+# where its size is known (`starpoly predict --tolerant`). Results are named as the NeurIPS 2022 challenge wants them, by the
+# image's name up to its first dot (`--names challenge`). STARPOLY_MODEL names another model than the default.
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -57,4 +58,4 @@ input=$1
 output=$2
 shift 2
 # flags come after, so that they have the last word
-exec "$starpoly" predict "$input" -o "$output" --tolerant ${STARPOLY_MODEL:+--model "$STARPOLY_MODEL"} "$@"
+exec "$starpoly" predict "$input" -o "$output" --tolerant --names challenge ${STARPOLY_MODEL:+--model "$STARPOLY_MODEL"} "$@"

@@ -1,4 +1,4 @@
-"""Makes the figures of gallery.md: runs its Python and saves the figure of each block that a picture follows.
+"""Makes the figures of gallery.md and rendered.md: runs their Python and saves the figure of each block that a picture follows.
 
     python docs/gallery.py [--output docs/images/gallery] [--no-report]
 
@@ -21,8 +21,10 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-_BLOCK = re.compile(r"```python\n(.*?)```\n(?:\n!\[[^\]]*\]\(images/gallery/([\w-]+\.png)\))?", re.DOTALL)
+_BLOCK = re.compile(r"```python\n(.*?)```\n(?:\n!\[[^\]]*\]\(images/(?:gallery/)?([\w-]+\.png)\))?", re.DOTALL)
 _DPI = 80
+#: of a picture of noisy images, which would take a megabyte otherwise
+_COLOURS = 256
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -32,8 +34,8 @@ def blocks(text: str) -> Iterator[tuple[str, str]]:
         yield found[1], found[2] or ""
 
 
-def draw(output: Path, page: Path = HERE / "gallery.md") -> list[str]:
-    """Run a page's code and save its figures; returns their names."""
+def draw(output: Path, page: Path = HERE / "gallery.md", colours: int | None = None) -> list[str]:
+    """Run a page's code and save its figures, in so many colours; returns their names."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -45,17 +47,18 @@ def draw(output: Path, page: Path = HERE / "gallery.md") -> list[str]:
         if name:
             stream = io.BytesIO()
             plt.gcf().savefig(stream, dpi=_DPI)
-            save_small(stream, output / name)
+            save_small(stream, output / name, colours)
             drawn.append(name)
         plt.close("all")
     return drawn
 
 
-def save_small(picture: Any, path: Path) -> None:
-    """Save a picture without what does not show, such as its alpha channel."""
+def save_small(picture: Any, path: Path, colours: int | None = None) -> None:
+    """Save a picture without what does not show, such as its alpha channel; noisy ones in few colours."""
     from PIL import Image
 
-    Image.open(picture).convert("RGB").save(path, optimize=True)
+    image = Image.open(picture).convert("RGB")
+    (image if colours is None else image.quantize(colours, dither=Image.Dither.NONE)).save(path, optimize=True)
 
 
 def draw_report(path: Path) -> None:
@@ -109,7 +112,7 @@ def main() -> int:
     output = args.output.resolve()
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
-        for name in draw(output):
+        for name in (*draw(output), *draw(output.parent, HERE / "rendered.md", _COLOURS)):
             print(name)
     if not args.no_report:
         draw_report(output / "report.png")

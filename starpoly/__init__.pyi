@@ -17,6 +17,7 @@ from .errors import (
     ConfigError,
     DataError,
     ImageError,
+    ImageTypeError,
     ModelError,
     OutputError,
     StarpolyError,
@@ -25,6 +26,7 @@ from .errors import (
 )
 from .evaluation import matching
 from .io import read_image, read_labels, write_labels
+from .labels import expand_labels, measure_objects
 from .model import StarPoly2D
 from .model_zoo import available_models, find_model
 from .polygons import StarPolygons
@@ -39,6 +41,7 @@ __all__ = [
     "DataError",
     "DetectionOptions",
     "ImageError",
+    "ImageTypeError",
     "MaskGrowth",
     "ModelError",
     "ModelSpec",
@@ -61,12 +64,14 @@ __all__ = [
     "available_models",
     "detection",
     "evaluation",
+    "expand_labels",
     "find_model",
     "geometry",
     "images",
     "io",
     "labels",
     "matching",
+    "measure_objects",
     "network",
     "plot",
     "prediction",

@@ -415,6 +415,24 @@ class AugmentConfig(Config):
         Share of the patches that become their negative.
     tint : float
         Standard deviation of the logarithms of the channels' own gains.
+    stain : float
+        Standard deviation of the logarithms of the amounts of dyes, in colour images on a bright ground.
+    shuffle : float
+        Share of the colour patches whose channels are shuffled.
+    drop : float
+        Share of the colour patches on a dark ground that lose their weakest channel.
+    grey : float
+        Share of the colour patches that become grey, with random weights of the channels.
+    distract : float
+        Share of the grey patches on a dark ground that become one channel of a colour image, with other stains in the others.
+    sharpen : float
+        Largest factor of the fine detail that is added.
+    shot : float
+        Largest standard deviation of shot noise at intensity 1.
+    light : float
+        Largest relative change of the illumination from place to place.
+    jpeg : float
+        Share of the patches that are compressed.
     """
 
     flip: bool = True
@@ -429,17 +447,25 @@ class AugmentConfig(Config):
     noise: float = 0.06
     invert: float = 0.0
     tint: float = 0.0
+    stain: float = 0.0
+    shuffle: float = 0.0
+    drop: float = 0.0
+    grey: float = 0.0
+    distract: float = 0.0
+    sharpen: float = 0.0
+    shot: float = 0.0
+    light: float = 0.0
+    jpeg: float = 0.0
 
     def __post_init__(self) -> None:
         _require(0 <= self.warp_probability <= 1, f"warp_probability: expected 0 to 1, got {self.warp_probability}")
         for name in ("scale", "gain", "gamma"):
             low, high = getattr(self, name)
             _require(0 < low <= high, f"{name}: expected 0 < low <= high, got {low} and {high}")
-        _require(0 <= self.invert <= 1, f"invert: expected 0 to 1, got {self.invert}")
-        _require(
-            min(self.shift, self.blur, self.noise, self.tint) >= 0,
-            "augment: expected shift, blur, noise and tint of at least 0",
-        )
+        for name in ("invert", "shuffle", "drop", "grey", "distract", "jpeg"):
+            _require(0 <= getattr(self, name) <= 1, f"{name}: expected 0 to 1, got {getattr(self, name)}")
+        for name in ("shift", "blur", "noise", "tint", "stain", "sharpen", "shot", "light"):
+            _require(getattr(self, name) >= 0, f"{name}: expected at least 0, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -505,9 +531,14 @@ class TrainingConfig(Config):
         Decay of the running average of the weights, which the model keeps; 0 for none.
     precision : {"float32", "bfloat16"}
         Numbers of the convolutions: bfloat16 takes half the time where the processor has it. Weights stay float32.
+    pretrained : bool
+        Start from the weights that come with the architecture (ImageNet), where it has some and no model is given to
+        start from.
     seed : int
     foreground : float
         Share of the patches that must hold a piece of an object.
+    rendered : float
+        Share of the patches that are rendered, see ``docs/rendered.md``; the others are cut from images.
     object_balance : float
         Weighs the distance error of small against large objects: 0, every pixel alike; 1, every object alike.
     group_balance : float
@@ -541,8 +572,10 @@ class TrainingConfig(Config):
     weight_decay: float = 1e-4
     ema: float = 0.998
     precision: str = "float32"
+    pretrained: bool = True
     seed: int = 0
     foreground: float = 0.9
+    rendered: float = 0.0
     object_balance: float = 0.5
     group_balance: float = 0.5
     mae_weight: float = 0.3
@@ -569,7 +602,7 @@ class TrainingConfig(Config):
             self.precision in ("float32", "bfloat16"),
             f"precision: expected 'float32' or 'bfloat16', got {self.precision!r}",
         )
-        for name in ("foreground", "group_balance"):
+        for name in ("foreground", "group_balance", "rendered"):
             _require(0 <= getattr(self, name) <= 1, f"{name}: expected 0 to 1, got {getattr(self, name)}")
         _require_fractions(self.ray_context)
         _require(self.seed >= 0, f"seed: expected 0 or more, got {self.seed}")

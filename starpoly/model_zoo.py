@@ -59,6 +59,21 @@ def find_model(name_or_folder: str | Path) -> Path:
     raise ModelError(f"{name}: no such model or model folder; {_advice(name)}")
 
 
+def pretrained_encoder(name: str) -> Path:
+    """The weights file of an encoder that ships with the models.
+
+    Raises
+    ------
+    ModelError
+        If this installation lacks it.
+    """
+    for root in _roots():
+        path = root / "encoders" / f"{name}.h5"
+        if path.is_file():
+            return path
+    raise ModelError(f"encoder {name}: its weights do not ship with this installation; train without pretrained")
+
+
 def _advice(name: str) -> str:
     shipped = available_models()
     if not shipped:

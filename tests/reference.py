@@ -218,7 +218,7 @@ def largest_pieces(labels: np.ndarray) -> np.ndarray:
 
     out = np.zeros_like(labels)
     for label in np.unique(labels[labels > 0]):
-        pieces, _ = pieces_of(labels == label, np.ones((3, 3)))
+        pieces, _ = pieces_of(labels == label)
         out[pieces == 1 + np.bincount(pieces[pieces > 0] - 1).argmax()] = label
     return out
 
@@ -490,3 +490,95 @@ def expand_labels(labels: np.ndarray, foreground: np.ndarray, steps: int) -> np.
             around = [before[y, x + 1], before[y + 2, x + 1], before[y + 1, x], before[y + 1, x + 2]]
             labels[y, x] = min((label for label in around if label), default=0)
     return labels
+
+
+# --- geometry/nearest_label --------------------------------------------------------------------------------
+
+
+def expand_to_nearest(labels: np.ndarray, distance: float, pixel: tuple[float, float] = (1.0, 1.0)) -> np.ndarray:
+    """Every background pixel measures its distance from all labelled ones; the smallest label of the nearest wins."""
+    out, at = labels.copy(), np.argwhere(labels)
+    for y, x in np.argwhere(labels == 0) if len(at) else ():
+        squared = (((at - (y, x)) * pixel) ** 2).sum(axis=1)
+        if squared.min() <= distance**2 * (1 + 1e-9):
+            out[y, x] = min(labels[there] for there in map(tuple, at[np.isclose(squared, squared.min(), rtol=1e-12)]))
+    return out
+
+
+def intensities(labels: np.ndarray, pixels: np.ndarray, gap: int, reach: int) -> dict[int, list[float]]:
+    """Mean, median, standard deviation, minimum, maximum and sum of each object's finite pixels, and mean of the background
+    around it."""
+    found = {}
+    for label in object_ids(labels):
+        inside = pixels[(labels == label) & np.isfinite(pixels)]
+        distance = chessboard_distance(labels == label)
+        around = pixels[(labels == 0) & (distance > gap) & (distance <= reach) & np.isfinite(pixels)]
+        statistics = [
+            f(inside) if len(inside) else np.nan for f in (np.mean, np.median, np.std, np.min, np.max, np.sum)
+        ]
+        found[label] = [*statistics, np.mean(around) if len(around) else np.nan]
+    return found
+
+
+def neighbours(labels: np.ndarray, reach: int) -> dict[int, int]:
+    """Number of other objects within reach of each object."""
+    return {
+        label: len(set(object_ids(labels[chessboard_distance(labels == label) <= reach])) - {label})
+        for label in object_ids(labels)
+    }
+
+
+def chessboard_distance(mask: np.ndarray) -> np.ndarray:
+    """The larger of the distances along rows and columns, to the nearest pixel of a mask."""
+    pixels = np.argwhere(mask)
+    every = np.indices(mask.shape).reshape(2, -1).T
+    return np.abs(every[:, None] - pixels).max(axis=2).min(axis=1).reshape(mask.shape)
+
+
+# --- geometry/painting, geometry/fields -----------------------------------------------------------
+
+
+def nearest_seed(y: float, x: float, seeds: np.ndarray, weights: np.ndarray) -> tuple[int, float]:
+    """The seed of least squared distance less weight, and the distance to the line where the second one takes over."""
+    powers = [(y - sy) ** 2 + (x - sx) ** 2 - weight for (sy, sx), weight in zip(seeds, weights, strict=True)]
+    first, second = np.argsort(powers)[:2]
+    return int(first), (powers[second] - powers[first]) / (2 * np.hypot(*(seeds[first] - seeds[second])))
+
+
+def pieces(labels: np.ndarray, least: int, every: bool) -> np.ndarray:
+    """The largest piece of each object, or every piece, of at least ``least`` pixels, numbered by object or by first pixel."""
+    from scipy import ndimage
+
+    found = []
+    for value in object_ids(labels):
+        parts, n = ndimage.label(labels == value, np.ones((3, 3)))
+        masks = [parts == k for k in range(1, n + 1)]
+        masks = [mask for mask in masks if mask.sum() >= least]
+        if not every and masks:
+            masks = [max(masks, key=np.sum)]  # the first of equal ones
+        found += masks
+    if every:
+        found.sort(key=lambda mask: np.flatnonzero(mask)[0])
+    out = np.zeros_like(labels)
+    for number, mask in enumerate(found, start=1):
+        out[mask] = number
+    return out
+
+
+def star(shape: tuple[int, int], centre: np.ndarray, radii: np.ndarray) -> np.ndarray:
+    """Pixels within a star-shaped outline, whose radius changes linearly with the angle between the given ones."""
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    angle = np.mod(np.arctan2(y - centre[0], x - centre[1]), 2 * np.pi)
+    around = np.interp(angle, np.arange(len(radii) + 1) * 2 * np.pi / len(radii), [*radii, radii[0]])
+    return np.hypot(y - centre[0], x - centre[1]) <= around
+
+
+def limb(shape: tuple[int, int], points: np.ndarray, widths: np.ndarray) -> np.ndarray:
+    """Pixels within discs along a line: many, close together."""
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    inside = np.zeros(shape, bool)
+    for k in range(len(points) - 1):
+        for part in np.linspace(0, 1, 400):
+            py, px = (1 - part) * points[k] + part * points[k + 1]
+            inside |= np.hypot(y - py, x - px) <= (1 - part) * widths[k] + part * widths[k + 1]
+    return inside

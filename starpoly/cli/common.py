@@ -6,7 +6,6 @@ import argparse
 import logging
 import math
 import re
-import sys
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -14,20 +13,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..errors import StarpolyError, StarpolyWarning
+from ..io.console import say
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 #: Stack of (current file, its warnings); the last entry is active.
 _subjects: list[tuple[str, list[str]]] = []
-
-
-def say(message: str) -> None:
-    """Write one line to stderr, above a progress bar if one is shown."""
-    tqdm = sys.modules.get("tqdm")  # no tqdm, no bar
-    if tqdm is None:
-        sys.stderr.write(f"{message}\n")
-    else:
-        tqdm.tqdm.write(message, file=sys.stderr)
 
 
 def say_error(error: BaseException, *, subject: object = "", verbose: bool = False) -> str:
@@ -111,33 +102,45 @@ def _with_subject(subject: str, text: str) -> str:
 
 def fraction(text: str) -> float:
     """Argument type: a number from 0 to 1."""
-    value = float(text)
+    value = _number(text, "a number from 0 to 1")
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text}")
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text!r}")
     return value
 
 
 def positive_float(text: str) -> float:
     """Argument type: a positive number."""
-    value = float(text)
+    value = _number(text, "a positive number")
     if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"expected a positive number, got {text}")
+        raise argparse.ArgumentTypeError(f"expected a positive number, got {text!r}")
     return value
 
 
 def positive_integer(text: str) -> int:
     """Argument type: 1, 2, 3 ..."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, got {text}")
-    return value
+    return _integer(text, 1)
 
 
-def natural_number(text: str) -> int:
+def whole_number(text: str) -> int:
     """Argument type: 0, 1, 2 ..."""
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"expected 0 or more, got {text}")
+    return _integer(text, 0)
+
+
+def _number(text: str, expected: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        remedy = f"; write {text.replace(',', '.')}" if re.fullmatch(r"\d*,\d+", text) else ""
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}{remedy}") from None
+
+
+def _integer(text: str, least: int) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if value < least:
+        raise argparse.ArgumentTypeError(f"expected a whole number of {least} or more, got {text!r}")
     return value
 
 

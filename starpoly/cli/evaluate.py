@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DataError
+from ..io.console import say
 
 if TYPE_CHECKING:
     from ..evaluation.report import Report
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     report = evaluate(read_samples(pair_label_files(args.true, args.pred)), thresholds, args.protocol)
     for name, status in report.problems().items():
         if status.startswith("error"):
-            sys.stderr.write(f"{name}: {status}\n")
+            say(f"{name}: {status}")
     sys.stdout.write(format_report(report, per_image=args.per_image))
     if args.output is not None:
         report.save(args.output)

@@ -1,4 +1,4 @@
-"""``starpoly info``: versions, backend and devices."""
+"""``starpoly info``: what files hold; without files versions, backend and devices."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import os
 import platform
 import sys
 from importlib import metadata
+from typing import Any
 
-HELP = "show versions, backend and devices"
+from .common import say
+
+HELP = "show what image files hold and which model they get; without files versions, backend and devices"
 
 _PACKAGES = (
     "starpoly",
@@ -27,11 +30,16 @@ _PACKAGES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
+    parser.add_argument(
+        "input", nargs="*", metavar="FILE", help="image files, folders, plates or patterns such as 'data/*.nd2'"
+    )
     parser.add_argument("--json", action="store_true", help="as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the facts for a bug report."""
+    """Describe files, or print the facts for a bug report. Return 1 if some files fail, 2 if all do."""
+    if args.input:
+        return _describe_files(args)
     facts = collect()
     if args.json:
         sys.stdout.write(json.dumps(facts, indent=2) + "\n")
@@ -39,6 +47,27 @@ def run(args: argparse.Namespace) -> int:
         width = max(map(len, facts))
         sys.stdout.writelines(f"{name:{width}}  {value}\n" for name, value in facts.items())
     return 0
+
+
+def _describe_files(args: argparse.Namespace) -> int:
+    from ..io.files.find import find_images
+    from ..prediction.description import describe_lines, describe_or_error
+
+    found = find_images(args.input)
+    rows: list[dict[str, Any]] = [{"file": given, "error": message} for given, message in found.problems]
+    for row in rows:
+        say(f"starpoly: error: {row['error']}")
+    for image in found.images:
+        row = describe_or_error(image.path)
+        rows.append(row)
+        if "error" in row:
+            say(f"starpoly: error: {row['error']}")
+        elif not args.json:
+            sys.stdout.write("\n".join(describe_lines(row)) + "\n")
+    if args.json:
+        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+    n_failed = sum("error" in row for row in rows)
+    return 0 if n_failed == 0 else 1 if n_failed < len(rows) else 2
 
 
 def collect() -> dict[str, str]:

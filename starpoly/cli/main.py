@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from .._version import __version__
+from ..io.console import with_streams
 from .common import log_as_lines, say, say_error, warnings_as_lines
+from .parser import Parser
 from .stopping import Terminated, exit_status, stoppable
 
 COMMANDS = ("predict", "train", "tune", "evaluate", "report", "view", "models", "info", "demo")
@@ -34,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 for success, 1 if some files failed, 2 if nothing was done, 130 after Ctrl-C, 143 after SIGTERM.
     """
     # the process ends with the command, so the handlers stay
-    with stoppable(for_good=argv is None):
+    with with_streams(), stoppable(for_good=argv is None):
         try:
             args = build_parser().parse_args(argv)
             _set_up_output(args.verbose)
@@ -59,7 +61,7 @@ def _run(args: argparse.Namespace) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of ``starpoly`` with all sub-commands."""
     description = "Find every cell or nucleus in microscopy images, as star-convex polygons."
-    parser = argparse.ArgumentParser("starpoly", description=description, epilog=_EPILOG)
+    parser = Parser("starpoly", description=description, epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=f"starpoly {__version__}")
     _add_common_arguments(parser, default=False)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -69,7 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
         module.add_arguments(command)
         # flags are valid before and after the command; unset after it, they keep the value from before
         _add_common_arguments(command, default=argparse.SUPPRESS)
-        command.set_defaults(run=module.run)
+        command.set_defaults(run=module.run, parser=command)
     return parser
 
 

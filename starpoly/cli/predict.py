@@ -11,17 +11,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import TTA
-from ..errors import ImageError, StarpolyError
+from ..errors import ConfigError, ImageError, StarpolyError
+from ..io.console import progress_bar
 from ..io.writers.registry import FORMATS
+from ..labels.measures.registry import DEFAULT, SELECTABLE, select_measures
 from ..network.engines.registry import ENGINES
 from ..network.precision import PRECISIONS
 from ..prediction.summary import Summary, error_row, image_row
 from ..tiling import Box
 from ..timing import seconds_of_process
-from .common import about, byte_size, fraction, natural_number, positive_float, positive_integer, say, say_error
+from .common import about, byte_size, fraction, positive_float, positive_integer, say, say_error, whole_number
+from .parser import did_you_mean, nearest
 
 if TYPE_CHECKING:
     from ..io.files.find import FoundImages
+    from ..labels.expansion import Expansion
     from ..model import StarPoly2D
     from ..prediction.files import PredictionRequest
     from ..prediction.models import Models
@@ -34,6 +38,11 @@ _TOLERANT = (
     "for containers: a damaged image gets labels without objects if its header tells its size; files that are no images and "
     "empty folders are reported only; channels that the model does not take are merged; the exit status is 1 only if "
     "starpoly itself fails"
+)
+
+_NAMES = (
+    "what NAME is: image, the image's name without its suffix (of a.b.png: a.b; images of one name keep the suffix); or "
+    "challenge, its name up to the first dot, as predict.sh asks for (default: image)"
 )
 
 #: Formats selectable with ``--format``.
@@ -49,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recursive", action="store_true", help="search sub-folders, and make the same ones in OUT")
     parser.add_argument("--skip-existing", action="store_true", help="skip images whose results are in OUT already")
     parser.add_argument("--tolerant", action="store_true", help=_TOLERANT)
+    parser.add_argument("--names", choices=("image", "challenge"), default="image", help=_NAMES)
     parser.add_argument("--dry-run", action="store_true", help="print what would be written, and write nothing")
     _add_model_arguments(parser.add_argument_group("model"))
     _add_result_arguments(parser.add_argument_group("further results"))
@@ -114,7 +124,7 @@ def _add_model_arguments(model: argparse._ArgumentGroup) -> None:
     model.add_argument(
         "--expand-into-foreground",
         "--spread",
-        type=natural_number,
+        type=whole_number,
         metavar="PX",
         help="expand labels from the polygons into the predicted foreground, by PX pixels at most: for objects that are not "
         "star-convex; 0 for the polygons alone (default: as tuned for the model)",
@@ -128,9 +138,33 @@ def _add_model_arguments(model: argparse._ArgumentGroup) -> None:
 
 
 def _add_result_arguments(results: argparse._ArgumentGroup) -> None:
+    results.add_argument(
+        "--expand",
+        type=_expansion,
+        metavar="PX|NUMum",
+        help="grow each object by this distance to a cell, without overlaps: write NAME_label_cells.tiff with the ids of the "
+        "nuclei, and cells in tables, GeoJSON and OME-Zarr",
+    )
     results.add_argument("--overlay", action="store_true", help="write NAME_overlay.png, the outlines over the image")
     results.add_argument(
-        "--table", action="store_true", help="write NAME_table.csv: label, centre, area, diameter, score, class"
+        "--table",
+        action="store_true",
+        help="write NAME_table.csv: position, size, score, class and measurements of each object",
+    )
+    results.add_argument(
+        "--measure",
+        type=_measures,
+        default=DEFAULT,
+        metavar="M,...",
+        help="what tables hold beside that: "
+        + ", ".join(f"{name} ({of.help})" for name, of in SELECTABLE.items())
+        + f", all or none (default: {','.join(DEFAULT)})",
+    )
+    results.add_argument(
+        "--table-all",
+        type=Path,
+        metavar="FILE",
+        help="write one table of the objects of all images, as .csv or .parquet, and the table of each",
     )
     results.add_argument(
         "--report", action="store_true", help="write report.html, a page to look through all images, and the tables"
@@ -160,13 +194,20 @@ def _add_result_arguments(results: argparse._ArgumentGroup) -> None:
 
 
 def _add_slide_arguments(slides: argparse._ArgumentGroup) -> None:
-    slides.add_argument("--level", type=int, default=0, metavar="N", help="level of a pyramid (default: 0, the finest)")
-    slides.add_argument("--channels", type=_integers, metavar="I,...", help="channels to use, counted from 0")
+    slides.add_argument(
+        "--level", type=whole_number, default=0, metavar="N", help="level of a pyramid (default: 0, the finest)"
+    )
+    slides.add_argument(
+        "--channels",
+        type=_channels,
+        metavar="C,...",
+        help="channels to use, by index from 0 or by the name in the file, as in 0,2 or DAPI (`starpoly info FILE` lists them)",
+    )
     slides.add_argument(
         "--roi",
         type=_roi,
         metavar="Y0,X0,Y1,X1",
-        help="segment this region only, in pixels of the level; results start at its corner",
+        help="segment this region only, in pixels of the level; label images hold the region, outlines lie in the whole slide",
     )
     where = slides.add_mutually_exclusive_group()
     where.add_argument(
@@ -189,24 +230,33 @@ def run(args: argparse.Namespace) -> int:
     """Predict. Return 0 if all images succeed, 1 if some fail."""
     from ..io.files.find import find_images
     from ..io.files.ignored import describe_ignored
+    from ..network.engines.registry import check_engine
     from ..prediction.files import check_mask, wanted_files
     from ..prediction.models import Models
     from ..prediction.outputs import check_writable, plan_jobs
+    from ..prediction.run_table import check_table_of_run
     from ..timing import Stopwatch
 
     clock = Stopwatch()
+    check_engine(args.engine, args.precision)
+    for name in args.format:
+        FORMATS[name].check_installed()
     found = find_images(args.input, recursive=args.recursive, exclude=[args.output])
     if not found.images and not (args.tolerant and {given for given, _ in found.problems} == set(found.empty)):
         raise ImageError(_nothing_found(found))
     for path in found.passed_over:
         say(f"starpoly: {path}: looks like a result and is passed over; give it alone to segment it")
     flags = {name: getattr(args, name) for name in ("overlay", "table", "provenance", "report")}
-    jobs = plan_jobs(found.images, args.output, wanted_files(args.format, **flags))
+    flags["table"] |= args.table_all is not None
+    wanted = wanted_files(args.format, cells=args.expand is not None, **flags)
+    jobs = plan_jobs(found.images, args.output, wanted, rule=args.names)
     if found.ignored and not getattr(args, "quiet", False):
         say(f"starpoly: {describe_ignored(found.ignored)}")
     check_mask(args.mask, len(jobs))
     models = Models(args.model, lambda folder: _load(folder, args, clock))
     _check_summary(args.json)
+    if args.table_all is not None:
+        check_table_of_run(args.table_all, jobs)
     rows = [_nothing_there(given, message, found, args) for given, message in found.problems]
     summary = Summary(str(models), str(args.output), rows)
     if args.dry_run:
@@ -218,6 +268,8 @@ def run(args: argparse.Namespace) -> int:
     finally:  # also write the summary of an interrupted run
         _write_summary(summary.to_dict(), args.json)
         _say_result(summary, args, clock)
+    if args.table_all is not None:
+        _write_table_of_run(jobs, summary, args)
     if args.report and not _write_report(summary, models, args):
         return 1
     return int(summary.has_errors)
@@ -234,11 +286,9 @@ def _predict_all(jobs: list[Job], models: Models, args: argparse.Namespace, cloc
         from ..detection.kernels import load_kernels_beside
 
         load_kernels_beside(clock)
-    from tqdm import tqdm
-
     quiet = getattr(args, "quiet", False)
     several = len(todo) > 1
-    for job in tqdm(todo, desc="images", unit="image", disable=None if several and not quiet else True):
+    for job in progress_bar(todo, shown=several and not quiet, desc="images", unit="image"):
         start = time.perf_counter()
         with about(job.image) as messages:
             row = _predict_one(models, job, args, clock, several=several)
@@ -247,6 +297,16 @@ def _predict_all(jobs: list[Job], models: Models, args: argparse.Namespace, cloc
 
 def _is_left_out(job: Job, args: argparse.Namespace) -> bool:
     return args.skip_existing and job.is_done
+
+
+def _write_table_of_run(jobs: list[Job], summary: Summary, args: argparse.Namespace) -> None:
+    """Write the table of all images; say which are missing in it."""
+    from ..prediction.run_table import write_table_of_run
+
+    for problem in write_table_of_run(args.table_all, jobs, summary.rows):
+        say(f"starpoly: warning: {problem}")
+    if not getattr(args, "quiet", False):
+        say(f"{args.table_all}: the objects of all images")
 
 
 def _write_report(summary: Summary, models: Models, args: argparse.Namespace) -> bool:
@@ -325,21 +385,46 @@ def _request(args: argparse.Namespace) -> PredictionRequest:
         tissue=args.tissue,
         pixel_size=args.pixel_size,
     )
-    return PredictionRequest(options, part, args.tolerant)
+    return PredictionRequest(options, part, args.tolerant, args.expand, args.measure)
 
 
 def _diameter(text: str) -> dict[str, float]:
     """Option for a diameter in pixels or micrometres; none for auto."""
     number = text.removesuffix("um").removesuffix("µm")
-    return {} if text == "auto" else {"diameter" if number == text else "diameter_um": positive_float(number)}
+    if text == "auto":
+        return {}
+    try:
+        return {"diameter" if number == text else "diameter_um": positive_float(number)}
+    except argparse.ArgumentTypeError as error:
+        message = f"expected auto, pixels such as 15, or micrometres such as 12um, got {text!r}"
+        remedy = str(error).partition("; ")[2]
+        raise argparse.ArgumentTypeError(f"{message}; {remedy}" if remedy else message) from None
+
+
+def _expansion(text: str) -> Expansion:
+    """Option for a distance in pixels or micrometres."""
+    from ..labels.expansion import Expansion
+
+    try:
+        return Expansion.of(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error).removeprefix("expand: ")) from None
 
 
 def _formats(text: str) -> tuple[str, ...]:
     wanted = tuple(name for name in text.split(",") if name != "tiff")
     for name in wanted:
         if name not in _FORMATS:
-            raise argparse.ArgumentTypeError(f"expected some of tiff, {', '.join(_FORMATS)}, got {name!r}")
+            remedy = did_you_mean(nearest(name, ("tiff", *_FORMATS)))
+            raise argparse.ArgumentTypeError(f"expected some of tiff, {', '.join(_FORMATS)}, got {name!r}{remedy}")
     return wanted
+
+
+def _measures(text: str) -> tuple[str, ...]:
+    try:
+        return select_measures(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _integers(text: str) -> tuple[int, ...]:
@@ -347,6 +432,13 @@ def _integers(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected whole numbers divided by commas, got {text!r}") from None
+
+
+def _channels(text: str) -> tuple[int | str, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
+        raise argparse.ArgumentTypeError(f"expected channels by index or name, divided by commas, got {text!r}")
+    return tuple(int(part) if part.isascii() and part.isdigit() else part for part in parts)
 
 
 def _pixel_size(text: str) -> tuple[float, float]:
@@ -394,6 +486,8 @@ def _plan(jobs: list[Job], summary: Summary, args: argparse.Namespace) -> None:
         if args.json != "-":  # stdout carries the JSON summary
             files = ", ".join(map(str, job.outputs.paths.values()))
             sys.stdout.write(f"{job.image}: exists, left out\n" if left_out else f"{job.image} -> {files}\n")
+    if args.table_all is not None and args.json != "-":
+        sys.stdout.write(f"the objects of all images -> {args.table_all}\n")
     _write_summary(summary.to_dict(planned=True), args.json)
 
 

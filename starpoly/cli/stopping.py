@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -44,7 +44,8 @@ def stoppable(*, for_good: bool = False) -> Iterator[None]:
 
     def stop(number: int, frame: FrameType | None) -> None:
         if came:
-            os.write(2, b"\nstarpoly: stopped at once\n")
+            with suppress(OSError):  # stderr is closed
+                os.write(2, b"\nstarpoly: stopped at once\n")
             os._exit(128 + number)
         came.append(number)
         # interrupted objects may raise while they are garbage-collected

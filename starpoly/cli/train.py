@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
+from .common import fraction, positive_float, positive_integer, say, whole_number
 
 if TYPE_CHECKING:
     from ..training.inputs import TrainingFolders, TrainingInputs
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--val-classes", type=Path, metavar="DIR", help="folder of validation class tables")
     data.add_argument(
         "--val-fraction",
-        type=float,
+        type=fraction,
         default=0.15,
         metavar="F",
         help="share of the pairs for validation, unless folders are given (default: 0.15)",
@@ -70,16 +70,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--class-names", nargs="+", default=[], metavar="NAME", help="names of the classes 1, 2, ...; sets their number"
     )
     run = parser.add_argument_group("training")
-    run.add_argument("--epochs", type=int, metavar="N", help="number of epochs")
-    run.add_argument("--steps", type=int, metavar="N", help="optimiser steps per epoch")
-    run.add_argument("--batch-size", type=int, metavar="N", help="patches per step")
-    run.add_argument("--patch-size", type=int, metavar="N", help="side of a patch in pixels")
-    run.add_argument("--learning-rate", type=float, metavar="R", help="highest learning rate")
+    run.add_argument("--epochs", type=positive_integer, metavar="N", help="number of epochs")
+    run.add_argument("--steps", type=positive_integer, metavar="N", help="optimiser steps per epoch")
+    run.add_argument("--batch-size", type=positive_integer, metavar="N", help="patches per step")
+    run.add_argument("--patch-size", type=positive_integer, metavar="N", help="side of a patch in pixels")
+    run.add_argument("--learning-rate", type=positive_float, metavar="R", help="highest learning rate")
     run.add_argument("--precision", choices=("float32", "bfloat16"), help="arithmetic of the network in training")
-    run.add_argument("--seed", type=int, metavar="N", help="seed of everything random")
+    run.add_argument(
+        "--rendered",
+        type=float,
+        metavar="F",
+        help="share of the patches that are rendered, as many microscopes would show cells (default: 0)",
+    )
+    run.add_argument("--seed", type=whole_number, metavar="N", help="seed of everything random")
     run.add_argument(
         "--inspect-every",
-        type=int,
+        type=whole_number,
         default=10,
         metavar="N",
         help="epochs between two pictures of validation images with the objects found; 0 for none (default: %(default)s)",
@@ -125,6 +131,7 @@ def _settings(args: argparse.Namespace) -> TrainingSettings:
         "patch_size": None if args.patch_size is None else (args.patch_size, args.patch_size),
         "learning_rate": args.learning_rate,
         "precision": args.precision,
+        "rendered": args.rendered,
         "seed": args.seed,
     }
     given = {name: value for name, value in named.items() if value is not None}
@@ -166,4 +173,4 @@ def _counts(data: TrainingInputs) -> str:
 
 def _say(args: argparse.Namespace, message: str) -> None:
     if not getattr(args, "quiet", False):
-        print(message, file=sys.stderr)
+        say(message)

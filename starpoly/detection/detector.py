@@ -20,6 +20,7 @@ from ..images.axes import to_yxc
 from ..images.channels import as_channels
 from ..images.normalization import Normalizer, as_normalizer
 from ..io.readers.channels import match_channels
+from ..io.readers.given import as_image, pixel_size_of
 from ..io.readers.source import Source
 from ..labels.confidence import confidence
 from ..labels.mask_growth import ForegroundMask
@@ -30,6 +31,7 @@ from ..network.memory import BASELINE_BYTES, tile_size_beside, tile_size_within,
 from ..network.predictor import KerasModel, Predictor
 from ..polygons import StarPolygons
 from ..tiling import TilePlan
+from .details import Details
 from .executors import Executor
 from .journal import TileJournal
 from .object_size import ScaleEstimate, find_scale, scale_for
@@ -173,20 +175,21 @@ class Detector:
 
     def predict_instances(
         self,
-        image: NDArray,
+        image: Any,
         options: DetectionOptions | None = None,
         *,
         axes: str | None = None,
         normalizer: Any = True,
         progress: bool = False,
         **settings: Any,
-    ) -> tuple[NDArray[np.int32], dict[str, Any]]:
+    ) -> tuple[NDArray[np.int32], Details]:
         """Detect every object of an image.
 
         Parameters
         ----------
-        image : (Y, X) or (Y, X, C) array
-            Raw intensities of any numeric type.
+        image : (Y, X) or (Y, X, C) array-like, or path
+            Raw intensities of any numeric type: an array of numpy, dask, xarray, zarr, h5py, torch and the like, perhaps with
+            a leading axis of one, or the path of an image file. Masked values count as NaN.
         options : DetectionOptions, optional
             How to detect.
         axes : str, optional
@@ -205,22 +208,27 @@ class Detector:
         labels : (Y, X) int32
             0 background, 1..n objects in the order of their centres, by y, then x. A pixel belongs to the best-scored
             object that covers it; objects without a visible pixel are dropped.
-        details : dict
-            In the order of the labels: ``coord`` (n, 2, n_rays) vertices (y, x), ``points`` (n, 2) centres (y, x),
-            ``prob`` (n,) scores, ``polygons`` (:class:`~starpoly.StarPolygons`), ``normalizer``, ``seconds`` per stage
-            and ``detection`` (:class:`~starpoly.detection.Detection`). Models with classes add ``class_prob``
+        details : Details
+            A dictionary with methods ``table()``, ``to_geojson()`` and ``to_shapely()``. In the order of the labels: ``coord``
+            (n, 2, n_rays) vertices (y, x), ``points`` (n, 2) centres (y, x), ``prob`` (n,) scores, ``polygons``
+            (:class:`~starpoly.StarPolygons`), ``normalizer``, ``seconds`` per stage and ``detection``
+            (:class:`~starpoly.detection.Detection`). Models with classes add ``class_prob``
             (n, n_classes + 1) and ``class_id`` (n,). Calibrated models add ``confidence`` (n,), the probability that an
             object is correct.
 
         Raises
         ------
+        ImageTypeError
+            If the image is neither an array nor a path.
         ImageError, ModelError
-            If the model does not support the image's number of axes or channels.
+            If it cannot be read, or the model does not support the image's number of axes or channels.
         ConfigError
             If an option is unknown, out of range, or not supported by the model.
         """
         options = DetectionOptions.of(options, settings)
-        image, restore = (image, np.asarray) if axes is None else to_yxc(image, axes)
+        pixel_size = pixel_size_of(image)
+        options = options.in_pixels(pixel_size)
+        image, restore = (image, np.asarray) if axes is None else to_yxc(as_image(image, squeeze=False), axes)
         image = self._as_input(image)
         foreground = self.foreground_mask((image.shape[0], image.shape[1]), options)
         found = self.detect(image, options, normalizer=normalizer, progress=progress, foreground=foreground)
@@ -239,7 +247,8 @@ class Detector:
             details["confidence"] = confidence(polygons.probabilities, self.spec.calibration)
         if polygons.class_probabilities is not None:
             details |= {"class_prob": polygons.class_probabilities, "class_id": polygons.classes}
-        return restore(drawn.labels), details
+        described = Details(details, drawn, self.spec.calibration, self.spec.class_names, pixel_size)
+        return restore(drawn.labels), described
 
     def foreground_mask(self, shape: tuple[int, int], options: DetectionOptions) -> ForegroundMask | None:
         """An empty foreground mask for an image (Y, X) of ``shape`` pixels; None unless labels expand into it."""
@@ -281,7 +290,7 @@ class Detector:
         executor : Executor, optional
             Runs the tiles; anything that submits like ``concurrent.futures``. Default: threads.
         """
-        options = self.resolve_options(DetectionOptions.of(options, settings), getattr(image, "pixel_size", None))
+        options = self.resolve_options(DetectionOptions.of(options, settings), pixel_size_of(image))
         image = self._as_input(image)
         thresholds = options.thresholds(self.spec.thresholds)
         image, ready = self._normalizer(image, normalizer)
@@ -449,11 +458,13 @@ class Detector:
         return digest.hexdigest()
 
     def _as_input(self, image: Any) -> Any:
+        """An array in memory or a source, with the model's channels."""
+        n_channels = self.spec.network.n_channels
+        image = as_image(image, n_channels=n_channels)
         if image.ndim not in (2, 3) or 0 in image.shape:
             raise ImageError(
                 f"expected an image with axes YX or YXC, got shape {image.shape}; pass one plane at a time"
             )
-        n_channels = self.spec.network.n_channels
         return as_channels(image, n_channels) if isinstance(image, np.ndarray) else match_channels(image, n_channels)
 
     def _normalizer(self, image: Any, given: Any) -> tuple[Any, Normalizer]:

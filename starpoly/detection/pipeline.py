@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from ..config import Thresholds
 from ..images.normalization import Normalizer
+from ..io.console import progress_bar
 from ..labels.mask_growth import ForegroundMask
 from ..network.dense_output import DenseOutput, Network
 from ..polygons import StarPolygons
@@ -216,12 +217,12 @@ def _bar(plan: TilePlan, missing: Sequence[Tile], *, shown: bool) -> tqdm:
     """A progress bar in megapixels, with rate and remaining time."""
     height, width = plan.shape
     total = height * width / 1e6
-    return tqdm(
+    return progress_bar(
         total=total,
         initial=max(0.0, total - sum(area(tile.core) for tile in missing) / 1e6),
         unit="MP",
         desc=f"{len(plan)} tiles",
         bar_format="{l_bar}{bar}| {n:.1f}/{total:.1f} MP [{elapsed}<{remaining}, {rate_noinv_fmt}{postfix}]",
         leave=False,
-        disable=None if shown else True,
+        shown=shown,
     )

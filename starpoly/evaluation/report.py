@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..io.files.atomic import atomic_path
+from ..io.writers.cells import text_cell
 from .metrics import Matching, matching, pool
 from .neurips import neurips_score
 
@@ -103,7 +104,8 @@ class Report:
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
         table.writerow([column.name for column in fields(Row)])
-        table.writerows(asdict(row).values() for row in self.rows)
+        rows = (asdict(row).values() for row in self.rows)
+        table.writerows([text_cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
         return text.getvalue()
 
     def to_json(self) -> str:

@@ -108,12 +108,13 @@ def change_brightness(
     bits = rng.bit_generator.random_raw(-(-image.size // 4))
     kernels.change_pixels(
         image.reshape(flat), magnitude.reshape(flat), np.asarray(gains, np.float32), np.float32(shift), np.float32(noise),
-        _normal_quantiles(), bits,
+        normal_quantiles(), bits,
     )  # fmt: skip
     return magnitude
 
 
 @cache
-def _normal_quantiles() -> NDArray[np.float32]:
+def normal_quantiles() -> NDArray[np.float32]:
+    """4096 quantiles of the normal distribution, ascending."""
     n = 1 << 12
     return ndtri((np.arange(n) + 0.5) / n).astype(np.float32)

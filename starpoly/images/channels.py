@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +15,11 @@ from ..errors import ImageError, StarpolyWarning
 from .axes import with_channels
 from .normalization import fit_normalizer
 from .percentiles import read_in_blocks
+
+_MOST_LISTED = 40
+_NUCLEAR = re.compile(
+    r"\b(dapi|hoechst\w*|h33342|draq\d*|nuc\w*|dna|h2b\w*|sytox|syto\d*|propidium|pi|nissl|h3\w*)\b", re.IGNORECASE
+)
 
 LUMINANCE = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in grey (ITU-R BT.601)."""
@@ -118,13 +125,48 @@ def map_channels(image: Any, n_channels: int) -> ChannelMap | None:
     return None
 
 
-def wrong_channels(shape: tuple[int, ...], n_channels: int) -> str:
-    """What to say of an image whose channels cannot be mapped."""
+def list_channels(n_channels: int, names: Sequence[str] = ()) -> str:
+    """Channels by index and name, for messages.
+
+    Examples
+    --------
+    >>> list_channels(2, ("GFP", "DAPI")), list_channels(3), list_channels(40)
+    ('0 GFP, 1 DAPI', 'channels 0, 1, 2', 'channels 0 to 39')
+    """
+    if any(names):
+        listed = [f"{index} {name}".strip() for index, name in enumerate(names)]
+        return ", ".join(listed if len(listed) <= _MOST_LISTED else [*listed[:_MOST_LISTED], "..."])
+    if n_channels > 10:
+        return f"channels 0 to {n_channels - 1}"
+    return f"channel{'' if n_channels == 1 else 's'} {', '.join(map(str, range(n_channels)))}"
+
+
+def likely_nuclei(names: Sequence[str]) -> int | None:
+    """The first channel whose name is that of a nuclear stain."""
+    return next((index for index, name in enumerate(names) if _NUCLEAR.search(name)), None)
+
+
+def wrong_channels(shape: tuple[int, ...], n_channels: int, names: Sequence[str] = ()) -> str:
+    """What to say of an image whose channels cannot be mapped.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the image; the last axis holds the channels.
+    n_channels : int
+        Of the model.
+    names : sequence of str
+        Of the image's channels.
+    """
+    n_there = shape[2] if len(shape) > 2 else 1
     plural = "" if n_channels == 1 else "s"
-    return (
-        f"expected {n_channels} channel{plural}, as the model has, got an image of shape {tuple(shape)}; "
-        "save the wanted channels as an image of their own, or use another model"
-    )
+    start = f"expected {n_channels} channel{plural}, as the model has, got {n_there} ({list_channels(n_there, names)})"
+    n_chosen = 1 if n_channels == 3 else n_channels  # one is enough for RGB: grey is repeated
+    if n_there < max(2, n_chosen):
+        return f"{start}; use another model"
+    first = likely_nuclei(names) or 0
+    chosen = ([first, *(index for index in range(n_there) if index != first)])[:n_chosen]
+    return f"{start}: choose with --channels {','.join(map(str, chosen))} (in Python image[..., {chosen}], of a file channels={chosen})"
 
 
 def as_channels(image: NDArray, n_channels: int) -> NDArray:
@@ -161,9 +203,16 @@ def _to_grey(image: Any) -> ChannelMap:
     varying = _find_varying(image, (0, 1, 2), enough=2)
     if len(varying) == 1:
         return ChannelMap((varying.pop(),))
-    message = "the model expects 1 channel, the image has 3: its luminance is used; a model for RGB may do better"
+    message = (
+        f"the model expects 1 channel, the image has 3 ({list_channels(3, _names_of(image))}): its luminance is used; if the "
+        f"nuclei are in one of them, choose it, as with --channels 2 for the third (in Python channels=[2])"
+    )
     warnings.warn(message, StarpolyWarning, stacklevel=4)
     return ChannelMap((0, 1, 2), to_luminance=True)
+
+
+def _names_of(image: Any) -> Sequence[str]:
+    return getattr(image, "channel_names", ()) or ("red", "green", "blue")
 
 
 def _differ(image: Any) -> bool:

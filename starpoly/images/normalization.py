@@ -100,7 +100,7 @@ class Normalizer:
         return normalized.astype(np.float32, copy=False)
 
 
-def fit_normalizer(image: Any, config: NormalizationConfig | None = None) -> Normalizer:
+def fit_normalizer(image: Any, config: NormalizationConfig | None = None, *, warn: bool = True) -> Normalizer:
     """Percentiles of a whole image, per channel, as a :class:`Normalizer`.
 
     Parameters
@@ -110,6 +110,8 @@ def fit_normalizer(image: Any, config: NormalizationConfig | None = None) -> Nor
         of its ``block`` if it has one: once for up to 16 bits, twice for 32 and four times for 64.
     config : NormalizationConfig, optional
         The two percentiles; 1 and 99.8 by default.
+    warn : bool
+        Whether to warn of such pixels and channels as below.
 
     Returns
     -------
@@ -133,7 +135,6 @@ def fit_normalizer(image: Any, config: NormalizationConfig | None = None) -> Nor
     check_image(image)
     summaries = summarize(image, (config.low, config.high))
     n_channels = len(summaries)
-    _warn_non_finite(sum(summary.n_bad for summary in summaries))
     highs: list[float] = []
     flat: list[int] = []
     sparse: list[int] = []
@@ -144,8 +145,10 @@ def fit_normalizer(image: Any, config: NormalizationConfig | None = None) -> Nor
             high = max(summary.maximum, summary.low + floor)
             (sparse if summary.maximum - summary.low >= floor else flat).append(channel)
         highs.append(high)
-    _warn_contrast(flat, "constant or nearly so, nothing can be found there", n_channels)
-    _warn_contrast(sparse, "without contrast between the percentiles, stretched to the maximum", n_channels)
+    if warn:
+        _warn_non_finite(sum(summary.n_bad for summary in summaries))
+        _warn_contrast(flat, "constant or nearly so, nothing can be found there", n_channels)
+        _warn_contrast(sparse, "without contrast between the percentiles, stretched to the maximum", n_channels)
     lows, fills = ([getattr(summary, name) for summary in summaries] for name in ("low", "minimum"))
     return Normalizer(tuple(lows), tuple(highs), tuple(fills))
 

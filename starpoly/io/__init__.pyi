@@ -1,3 +1,4 @@
+from .frame import Frame
 from .readers.images import open_source, read_image
 from .readers.labels import read_labels
 from .readers.source import Source
@@ -9,6 +10,7 @@ from .writers.ome_zarr import write_ome_zarr
 from .writers.table import write_table
 
 __all__ = [
+    "Frame",
     "Source",
     "open_source",
     "read_image",

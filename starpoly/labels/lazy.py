@@ -200,6 +200,19 @@ def extents(polygons: StarPolygons, shape: tuple[int, int]) -> tuple[NDArray[np.
     return low.astype(np.int64), high.astype(np.int64)
 
 
+def label_boxes(polygons: StarPolygons, shape: tuple[int, int], margin: int = 0) -> NDArray[np.int64]:
+    """Half-open boxes ``(y0, x0, y1, x1)`` (n, 4) that hold the labels of polygons, which may expand by ``margin`` pixels.
+
+    Parameters
+    ----------
+    polygons, shape
+        As for :func:`extents`.
+    margin : int
+    """
+    low, high = extents(polygons, shape)
+    return np.concatenate([np.maximum(low - margin, 0), np.minimum(high + margin, shape)], axis=1)
+
+
 def _shrink(polygons: StarPolygons, rows: NDArray[np.intp], step: int) -> StarPolygons:
     factor = np.float32(1 / step)
     return StarPolygons(polygons.points[rows] * factor, polygons.distances[rows] * factor, polygons.probabilities[rows])

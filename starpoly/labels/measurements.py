@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..errors import ImageError
 from ..polygons import StarPolygons
 from .confidence import Calibration, confidence
+from .measures.basic import sizes, sizes_um
 
 _BLOCK_PIXELS = 1 << 22
 """Pixels measured at once, so that the copies of coordinates stay small."""
@@ -82,8 +83,7 @@ def object_columns(
         "label": np.arange(1, len(areas) + 1),
         "y": centers[0],
         "x": centers[1],
-        "area": areas,
-        "diameter": np.sqrt(4 * areas / np.pi),
+        **sizes(areas),
     }
     if polygons is not None:
         columns["score"] = polygons.probabilities
@@ -109,8 +109,7 @@ def in_micrometres(columns: Mapping[str, Any], pixel_size: tuple[float, float] |
     """
     if pixel_size is None:
         return dict(columns)
-    area = np.asarray(columns["area"]) * (pixel_size[0] * pixel_size[1])
-    return {**columns, "area_um2": area, "diameter_um": np.sqrt(4 * area / np.pi)}
+    return {**columns, **sizes_um(columns["area"], pixel_size)}
 
 
 def keep_visible(labels: NDArray, polygons: StarPolygons) -> tuple[NDArray, StarPolygons]:

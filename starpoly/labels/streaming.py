@@ -37,7 +37,7 @@ from ..polygons import Outline, StarPolygons
 from ..tiling import Box, cut
 from ..timing import Stopwatch
 from .bands import Band, WaitingPolygons, certain_rows, neighbours, touching
-from .lazy import LazyLabels
+from .lazy import LazyLabels, label_boxes
 from .mask_growth import ForegroundMask, drawn
 from .measurements import object_columns
 from .outlines import mask_outlines
@@ -319,6 +319,14 @@ class StreamingLabels:
                 bands = [band for band in self._bands if band.start < stop and band.start + len(band) > start]
             yield [(band, band.shown(start, stop)) for band in bands]
             start = stop
+
+    def boxes(self, polygons: StarPolygons) -> NDArray[np.int64]:
+        """Boxes that hold the labels of some polygons, see :func:`starpoly.labels.lazy.label_boxes`."""
+        return label_boxes(polygons, self.shape, self._margin)
+
+    def final(self, box: Box) -> NDArray:
+        """The labels in a box, as uint32; waits until they are certain."""
+        return self.region(box, 1, np.dtype(np.uint32))
 
     def outlined(self) -> Iterator[tuple[StarPolygons, dict[str, Any]]]:
         """As :meth:`objects`, with the outlines of masks (:mod:`starpoly.labels.outlines`)."""

@@ -14,7 +14,7 @@ from ..geometry.rasterize import render_labels
 from ..io.writers.label_tiff import label_dtype
 from ..polygons import StarPolygons
 from ..tiling import Box
-from .lazy import extents
+from .lazy import extents, label_boxes
 from .mask_growth import ForegroundMask
 from .measurements import keep_visible, measure
 from .outlines import mask_outlines
@@ -77,6 +77,14 @@ class WholeLabels:
     def objects(self) -> Iterator[tuple[StarPolygons, dict[str, Any]]]:
         """Polygons and measurements of all objects, in one part."""
         yield self.polygons, self.columns
+
+    def boxes(self, polygons: StarPolygons) -> NDArray[np.int64]:
+        """Boxes that hold the labels of some polygons, see :func:`starpoly.labels.lazy.label_boxes`."""
+        return label_boxes(polygons, self.shape, self._margin)
+
+    def final(self, box: Box) -> NDArray:
+        """The labels in a box."""
+        return self.labels[box.slices]
 
     def outlined(self) -> Iterator[tuple[StarPolygons, dict[str, Any]]]:
         """As :meth:`objects`, with the outlines of masks (:mod:`starpoly.labels.outlines`)."""

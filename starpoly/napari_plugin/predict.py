@@ -15,7 +15,7 @@ from ..labels.measurements import measure
 from ..model_zoo import available_models, find_model
 from ..prediction.model_choice import suitable_model
 from .helper import start
-from .layers import pixels_of
+from .layers import pixels_of, placement_of
 
 if TYPE_CHECKING:
     from magicgui.widgets import Container
@@ -108,8 +108,7 @@ def make_widget() -> Container:
         labels, features = result
         viewer = current_viewer()
         name = f"{layer.name} objects"
-        # the scale of an RGB layer has no colour axis, so it fits the labels
-        viewer.add_labels(labels, name=name, features=features, scale=layer.scale, translate=layer.translate)
+        viewer.add_labels(labels, name=name, features=features, **placement_of(layer))
         status.value = f"{len(features['label'])} objects"
 
     @button.changed.connect

@@ -10,6 +10,7 @@ import numpy as np
 from ..config import ModelSpec
 from ..errors import ModelError
 from .dense_output import DenseOutput
+from .engines.forked import check_process
 from .engines.registry import check_engine, open_network
 from .engines.source import NetworkSource
 from .memory import usual_tile_size
@@ -141,10 +142,11 @@ class Predictor:
         Raises
         ------
         ModelError
-            If the batch's shape does not fit the network.
+            If the batch's shape does not fit the network, or the process is a fork of one that has opened a network.
         MemoryError
             If the device runs out of memory for a batch of this shape (TensorFlow).
         """
+        check_process()
         batch = np.ascontiguousarray(batch, np.float32)
         self._check(batch.shape)
         outputs = self._running.run(batch)

@@ -7,8 +7,11 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
+
+from ..io.console import flush, write
+from .keras_settings import own_backend
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _SILENT = "3"
@@ -24,6 +27,7 @@ _CHATTER = re.compile(
 def quiet_import() -> Any:
     """Import Keras and its backend; drop their output except errors.
 
+    The backend is that of :func:`~starpoly.network.keras_settings.backend`.
     With ``TF_CPP_MIN_LOG_LEVEL`` below 3 in the environment, or if the import fails, all output appears.
 
     Returns
@@ -32,7 +36,7 @@ def quiet_import() -> Any:
         ``keras``.
     """
     if "keras" not in sys.modules:
-        with quiet_level():
+        with own_backend(), quiet_level():
             import keras
     import keras
 
@@ -55,10 +59,13 @@ def filtered_stderr() -> Iterator[None]:
 
     If the block raises, everything is written. Works on the file descriptor: C++ code bypasses ``sys.stderr``.
     """
-    sys.stderr.flush()
+    flush()
     try:
-        stderr = os.dup(2)
+        # without a stderr at the start, another file may have got its descriptor
+        stderr = None if sys.__stderr__ is None else os.dup(2)
     except OSError:  # stderr is closed
+        stderr = None
+    if stderr is None:
         yield
         return
     with tempfile.TemporaryFile() as held:
@@ -68,10 +75,9 @@ def filtered_stderr() -> Iterator[None]:
             yield
             whole = False
         finally:
-            with suppress(OSError, ValueError):
-                sys.stderr.flush()
+            flush()
             os.dup2(stderr, 2)
             os.close(stderr)
             held.seek(0)
             lines = held.read().decode(errors="replace").splitlines(keepends=True)
-            sys.stderr.write("".join(line for line in lines if whole or not _CHATTER.search(line)))
+            write("".join(line for line in lines if whole or not _CHATTER.search(line)))

@@ -11,6 +11,8 @@ from typing import Any
 from ..detection.options import DetectionOptions
 from ..errors import ImageError, StarpolyWarning, TooLargeError
 from ..io.readers.registry import is_zarr
+from ..labels.expansion import Expansion
+from ..labels.measures.registry import DEFAULT
 from ..timing import Stopwatch
 from .models import Models
 from .opening import HeldSource, check_memory, open_image
@@ -32,11 +34,17 @@ class PredictionRequest:
         Its mask is a file or, for several images, a folder of masks with matching names.
     tolerant : bool
         Write empty labels for unreadable images (:mod:`starpoly.prediction.tolerance`) and merge unsupported channels.
+    expand : Expansion, optional
+        Distance by which nuclei grow to cells.
+    measure : tuple of str
+        What the tables hold, see :data:`starpoly.labels.measures.registry.MEASURES`.
     """
 
     options: DetectionOptions = field(default_factory=DetectionOptions)
     part: ImagePart = field(default_factory=ImagePart)
     tolerant: bool = False
+    expand: Expansion | None = None
+    measure: tuple[str, ...] = DEFAULT
 
     def part_of(self, job: Job) -> ImagePart:
         """The part of one image, with its mask."""
@@ -137,7 +145,9 @@ def _segment(
             request.options,
             part=request.part,
             journal=job.journal,
+            expand=request.expand,
             progress=progress and not (several and isinstance(source, HeldSource)),
+            measure=request.measure,
         )
     return name, result
 
@@ -169,7 +179,7 @@ def mask_of(job: Job, mask: Path) -> Path:
 
     if not mask.is_dir() or is_zarr(mask):
         return mask
-    name = key(job.image.with_suffix(".tif").name)  # independent of the image's suffix
+    name = key(job.image)
     found = [path for path in image_files(mask) if key(path) == name]
     if len(found) != 1:
         raise ImageError(f"{mask}: expected one mask called {name} or {name}_mask, got {len(found)}")

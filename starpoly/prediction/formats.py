@@ -15,7 +15,8 @@ class SlideOutputs:
     ----------
     **paths : path or None
         ``labels``: TIFF; ``zarr``: OME-Zarr labels; ``geojson``: outlines for QuPath; ``rois``: outlines for ImageJ;
-        ``table``: CSV; ``overlay``: PNG, outlines over the image; ``provenance``: JSON, model, settings and versions.
+        ``table``: CSV; ``cells``: TIFF of the objects as ``expand`` grows them;
+        ``overlay``: PNG, outlines over the image; ``provenance``: JSON, model, settings and versions.
 
     Attributes
     ----------

@@ -53,6 +53,23 @@ def has_dark_background(image: Any) -> bool:
     return background_level(np.asarray(image[middle(image.shape[:2]).slices])) < DARK
 
 
+def explain_model(image: Any) -> tuple[str, str, int]:
+    """The shipped model for an image, why, and how many channels it takes.
+
+    Parameters
+    ----------
+    image : array-like (Y, X) or (Y, X, C)
+        As for ``has_dark_background``.
+    """
+    from ..model_zoo import find_model
+    from ..network.storage.folder import load_spec
+
+    name = suitable_model(image)
+    dark = name == fluorescence_model()
+    reason = f"the background is {'dark, as in fluorescence' if dark else 'not dark, unlike in fluorescence'}"
+    return name, reason, load_spec(find_model(name)).network.n_channels
+
+
 def suitable_model(image: Any) -> str:
     """Name of the shipped model for an image.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import ImageError, TooLargeError
+from ..errors import ImageError, StarpolyWarning, TooLargeError
 from ..images.axes import to_yxc
 from ..io.readers.array import ArraySource
 from ..io.readers.header import Header
@@ -70,11 +71,12 @@ def open_image(image: Any, part: ImagePart, memory: int | None = None, *, hold: 
     if part.axes is not None:
         image = _in_order(image, part.axes)
     header = _header(image)
-    if hold and part.is_whole and header is not None and _is_small(header.shape, header.n_bytes, memory):
+    whole = hold and part.is_whole and part.channels is None  # channels may be what makes an image of a stack
+    if whole and header is not None and _is_small(header.shape, header.n_bytes, memory):
         # decoding the whole file is faster than region by region
-        source: Source = SourceView(
-            ArraySource(read_image(image), image), None, part.channels, size or header.pixel_size
-        )
+        array = ArraySource(read_image(image), image, channel_names=header.channel_names)
+        source: Source = SourceView(array, None, None, size or header.pixel_size)
+        source.bounds, source.position = header.bounds, header.position
     else:
         source = open_source(image, level=part.level, channels=part.channels, roi=part.roi, pixel_size=size)
     if not (hold and _is_small(source.shape[:2], source.nbytes, memory)):
@@ -84,6 +86,15 @@ def open_image(image: Any, part: ImagePart, memory: int | None = None, *, hold: 
     except BaseException:
         source.close()
         raise
+
+
+def open_all_channels(image: Any, part: ImagePart) -> Source:
+    """Open all channels of a part of an image, by region, to measure in; without repeating warnings."""
+    if part.axes is not None:
+        image = _in_order(image, part.axes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", StarpolyWarning)
+        return open_source(image, level=part.level, roi=part.roi)
 
 
 def _in_order(image: Any, axes: str) -> Any:

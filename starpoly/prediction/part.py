@@ -26,10 +26,10 @@ class ImagePart:
     ----------
     level : int
         Level of a pyramid, 0 the finest.
-    channels : sequence of int, optional
-        Channels to use, from 0.
+    channels : sequence of int or str, optional
+        Channels to use, by index from 0 or by the name that the file states.
     roi : Box, optional
-        Region, in pixels of the level. Results are in pixels of the region.
+        Region, in pixels of the level. Label images hold the region; outlines lie in the whole slide.
     mask : path or array-like, optional
         Mask of any size with the level's aspect ratio. Objects with a centre at mask value 0 are dropped.
     tissue : {"auto"}, optional
@@ -46,7 +46,7 @@ class ImagePart:
     """
 
     level: int = 0
-    channels: Sequence[int] | None = None
+    channels: Sequence[int | str] | None = None
     roi: Box | None = None
     mask: Any = None
     tissue: str | None = None

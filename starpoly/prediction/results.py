@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..config import ModelSpec
+from ..geometry.nearest_label import Reach
+from ..io.frame import Frame
+from ..io.readers.source import Source
 from ..io.writers.pyramid import RegionLabels
+from ..labels.cell_areas import CellAreas, cell_columns
+from ..labels.expansion import ExpandedLabels, FinalLabels, RingLabels
 from ..labels.measurements import in_micrometres, with_confidence
+from ..labels.measures.blocks import BlockMeasurer, LabelImage
+from ..labels.measures.parts import measure_parts
 from ..labels.streaming import StreamingLabels
 from ..labels.whole import WholeLabels
 from ..polygons import StarPolygons
@@ -22,21 +29,49 @@ class ImageResults:
         Complete labels in memory, or growing ones. Writers of growing labels wait for undecided regions.
     spec : ModelSpec
         Provides calibration and class names.
-    pixel_size : (float, float) or None
-        Micrometres per pixel (y, x).
+    source : Source
+        The segmented image. Provides its pixel size and its place in the file.
+    reach : Reach, optional
+        How far nuclei expand to cells.
+    margin : int
+        As for :class:`~starpoly.labels.expansion.ExpandedLabels`.
+    measures : sequence of str
+        Groups of measurements, see :data:`starpoly.labels.measures.registry.MEASURES`.
+    pixels : Source, optional
+        What intensities are measured in: all channels of the image.
     """
 
     def __init__(
-        self, drawn: WholeLabels | StreamingLabels, spec: ModelSpec, pixel_size: tuple[float, float] | None
+        self,
+        drawn: WholeLabels | StreamingLabels,
+        spec: ModelSpec,
+        source: Source,
+        reach: Reach | None = None,
+        margin: int = 0,
+        *,
+        measures: Sequence[str] = (),
+        pixels: Source | None = None,
     ) -> None:
+        self._measures, self._pixels = tuple(measures), pixels
         self._drawn, self._calibration = drawn, spec.calibration
-        self.shape, self.pixel_size = drawn.shape, pixel_size
+        self.shape, self.pixel_size, self.frame = drawn.shape, source.pixel_size, Frame.of(source)
         self.class_names: Sequence[str] = spec.class_names
+        self._reach, self._margin = reach, margin
+        self._cell_areas = None if reach is None else CellAreas(self._expanded(FinalLabels(drawn)))
 
     @property
     def labels(self) -> RegionLabels:
         """The label image, in the smallest dtype for the ids known so far."""
         return self._drawn.picture()
+
+    @property
+    def cells(self) -> ExpandedLabels | None:
+        """The label image of the cells, None where nuclei are not expanded."""
+        return None if self._reach is None else self._expanded()
+
+    def _expanded(self, nuclei: RegionLabels | None = None) -> ExpandedLabels:
+        assert self._reach is not None
+        return ExpandedLabels(nuclei or self._drawn.picture(), self._reach, self._margin)
 
     def objects(self) -> Iterator[tuple[StarPolygons, dict[str, Any]]]:
         """Polygons with measurements, in label order, in parts."""
@@ -50,4 +85,44 @@ class ImageResults:
         self, parts: Iterable[tuple[StarPolygons, dict[str, Any]]]
     ) -> Iterator[tuple[StarPolygons, dict[str, Any]]]:
         for polygons, columns in parts:
-            yield polygons, in_micrometres(with_confidence(columns, self._calibration), self.pixel_size)
+            columns = in_micrometres(with_confidence(columns, self._calibration), self.pixel_size)
+            yield polygons, columns | self._placed(columns) | self._of_cells(polygons, columns)
+
+    def _of_cells(self, polygons: StarPolygons, columns: Mapping[str, Any]) -> dict[str, Any]:
+        """Measurements of the cells of nuclei."""
+        if self._cell_areas is None:
+            return {}
+        cells = self._cell_areas.of(polygons, columns["label"])
+        return cell_columns(columns["area"], cells, self.pixel_size)
+
+    def _placed(self, columns: Mapping[str, Any]) -> dict[str, Any]:
+        """Centres in pixels of the full resolution, where those of the part are others."""
+        if self.frame.is_whole:
+            return {}
+        y, x = self.frame.centres(columns["y"], columns["x"])
+        return {"y_level0": y, "x_level0": x}
+
+    def measured(self) -> Iterator[tuple[StarPolygons, Mapping[str, Any]]]:
+        """As :meth:`objects`, with all measurements."""
+        if not self._measures:
+            return self.objects()
+        measurer = BlockMeasurer(
+            [LabelImage(self._drawn.final, self._measures), *self._cell_images()],
+            self.shape,
+            self._pixels,
+            channel_names=() if self._pixels is None else self._pixels.channel_names,
+            pixel_size=self.pixel_size,
+        )
+        return measure_parts(self.objects(), measurer, self._drawn.boxes)
+
+    def _cell_images(self) -> list[LabelImage]:
+        """What is measured of cells: what is of nuclei; of the rings between them the intensities."""
+        if self._reach is None:
+            return []
+        nuclei, reach = FinalLabels(self._drawn), max(self._reach.pixels)
+        cells = self._expanded(nuclei)
+        of_rings = tuple(name for name in self._measures if name == "intensity")
+        return [
+            LabelImage(cells.region, self._measures, "cell_", reach),
+            LabelImage(RingLabels(nuclei, cells).region, of_rings, "ring_", reach),
+        ]

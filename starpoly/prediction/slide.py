@@ -6,9 +6,9 @@ results are written during detection. Formats, names, records and bytes are the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -18,19 +18,23 @@ from ..detection.detector import Detector
 from ..detection.journal import discard, held_journal, open_journal
 from ..detection.options import DetectionOptions
 from ..detection.pipeline import Detection
+from ..errors import ConfigError
 from ..images.normalization import as_normalizer
 from ..io.files.atomic import make_folder
 from ..io.files.identity import identify
+from ..io.frame import Frame
 from ..io.readers.channels import match_channels
 from ..io.readers.source import Source
 from ..io.writers.pyramid import RegionLabels
 from ..io.writers.registry import FORMATS, Format
+from ..labels.expansion import Expansion
+from ..labels.measures.registry import needs_image, select_measures
 from ..labels.streaming import StreamingLabels
 from ..labels.whole import WholeLabels
 from ..parallel import limit_malloc_arenas, trim_malloc
 from ..timing import Stopwatch
 from .formats import SlideOutputs
-from .opening import HeldSource, check_memory, open_image
+from .opening import HeldSource, check_memory, open_all_channels, open_image
 from .overlay import write_overlay_of
 from .part import ImagePart
 from .provenance import describe_run, write_provenance
@@ -80,7 +84,9 @@ def segment_slide(
     *,
     part: ImagePart | None = None,
     journal: Path | None = None,
+    expand: Expansion | float | str | None = None,
     progress: bool = False,
+    measure: str | Iterable[str] | None = None,
     **settings: Any,
 ) -> SlideResult:
     """Segment an image of any size and write the results, in bounded memory.
@@ -100,11 +106,19 @@ def segment_slide(
     options : DetectionOptions, optional
         Detection settings.
     part : ImagePart, optional
-        Level, channels, region, mask ... Default: the whole image. Results are in pixels of the part.
+        Level, channels, region, mask ... Default: the whole image. Label images are in pixels of the part, outlines lie
+        in the whole slide.
     journal : Path, optional
         Folder for the state of the run, removed at the end. With it, images of any size are read tile by tile.
+    expand : float or str, optional
+        Grow each object by this distance to a cell, see :func:`starpoly.labels.expand_labels`: pixels as number or
+        ``"12px"``, micrometres as ``"5um"``. Tables and GeoJSON then tell of nuclei and cells; ``outputs.cells`` and
+        ``outputs.zarr`` hold the cells as labels, with the ids of the nuclei.
     progress : bool
         Show a bar on a terminal.
+    measure : str or iterable of str, optional
+        What the table holds: some of ``shape``, ``intensity``, ``neighbours``; ``all`` or ``none``. Default: shape and
+        intensity. Intensities are those of all channels, also of those that ``channels`` leaves out.
     **settings
         Fields of :class:`~starpoly.detection.DetectionOptions` or of :class:`ImagePart` by name.
 
@@ -116,13 +130,28 @@ def segment_slide(
     ------
     ImageError
         If the image cannot be read or an output cannot be written. The journal is kept.
+    ConfigError
+        If ``expand`` is no distance, is in micrometres and the pixel size is not known, or is not given for
+        ``outputs.cells``.
     StarpolyError
         If the journal belongs to another run.
     """
+    cells = None if expand is None else Expansion.of(expand)
     part, options = _by_name(part, options, settings)
     check_memory(image, options.memory)
     with open_image(image, part, options.memory, hold=journal is None) as source:
-        return segment_source(model, image, source, outputs, options, part=part, journal=journal, progress=progress)
+        return segment_source(
+            model,
+            image,
+            source,
+            outputs,
+            options,
+            part=part,
+            journal=journal,
+            expand=cells,
+            progress=progress,
+            measure=measure,
+        )
 
 
 def segment_source(
@@ -134,7 +163,9 @@ def segment_source(
     *,
     part: ImagePart,
     journal: Path | None = None,
+    expand: Expansion | None = None,
     progress: bool = False,
+    measure: str | Iterable[str] | None = None,
 ) -> SlideResult:
     """Segment an open image and write the results.
 
@@ -144,7 +175,7 @@ def segment_source(
         The image as given. Provides name and identity.
     source : Source
         The opened ``part``, see :func:`~starpoly.prediction.opening.open_image`.
-    model, outputs, options, part, journal, progress
+    model, outputs, options, part, journal, expand, progress, measure
         As for :func:`segment_slide`.
     """
     run = _Run(
@@ -154,7 +185,9 @@ def segment_source(
         outputs=outputs,
         options=model.resolve_options(options, source.pixel_size),
         part=part,
+        expand=expand,
         progress=progress,
+        measures=select_measures(measure),
     )
     if isinstance(source, HeldSource):
         large = source.shape[0] * source.shape[1] >= JOURNAL_FROM
@@ -184,9 +217,14 @@ class _Run:
     outputs: SlideOutputs
     options: DetectionOptions
     part: ImagePart
+    expand: Expansion | None
     progress: bool
+    measures: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        if self.outputs.cells is not None and self.expand is None:
+            raise ConfigError(f"{self.outputs.cells}: expected a distance to expand nuclei by, got none; give expand")
+        self._reach = None if self.expand is None else self.expand.reach(self.source.pixel_size)
         self._clock = Stopwatch()
         self._region: RegionMask | None = None
         if self.part.has_region:
@@ -208,15 +246,15 @@ class _Run:
         with ExitStack() as stack:
             state = None if journal is None else stack.enter_context(self._open_journal(journal))
             found = self._detect(source.pixels if self._input is source else self._input[:, :], journal=state)
-            result = self._write_held(source, found)
+            result = self._write_held(source, found, stack)
             if state is not None:
                 state.remove()
         return result
 
-    def _write_held(self, source: HeldSource, found: Detection) -> SlideResult:
+    def _write_held(self, source: HeldSource, found: Detection, stack: ExitStack) -> SlideResult:
         spec = self.model.spec
         drawn = WholeLabels(found.polygons, source.shape[:2], self._foreground, spec.class_names)
-        results = ImageResults(drawn, spec, source.pixel_size)
+        results = self._results(drawn, stack)
         with self._clock.timing("writing"):
             if self.outputs.labels is not None and len(self.outputs.paths) > 1:
                 # remove results of an earlier run: they must not pass for new ones
@@ -236,7 +274,7 @@ class _Run:
             trim_malloc()
             limit_malloc_arenas()  # reader and writer threads would each hold an arena
             labels = StreamingLabels(shape, spec.class_names, clock=self._clock, foreground=self._foreground)
-            results = ImageResults(labels, spec, self.source.pixel_size)
+            results = self._results(labels, stack)
             with Writers(labels) as writers:
                 for format_, path in self.outputs.formats():
                     writers.start(partial(retry_larger, partial(format_.write, path, results)))
@@ -250,6 +288,17 @@ class _Run:
             if state is not None:
                 state.remove()
         return self._result(found, labels.count())
+
+    def _results(self, drawn: WholeLabels | StreamingLabels, stack: ExitStack) -> ImageResults:
+        """What is written; all channels are open until the stack is left."""
+        pixels = None
+        if "table" in self.outputs.paths and needs_image(self.measures):
+            has_all = self.part.channels is None
+            pixels = self.source if has_all else stack.enter_context(open_all_channels(self.image, self.part))
+        margin = 0 if self._foreground is None else self._foreground.distance
+        return ImageResults(
+            drawn, self.model.spec, self.source, self._reach, margin, measures=self.measures, pixels=pixels
+        )
 
     def _detect(self, image: Any, **streams: Any) -> Detection:
         return self.model.detect(
@@ -297,16 +346,23 @@ class _Run:
                 self.model,
                 found,
                 image=self._identity(),
-                settings=self.options.identity(),
+                settings=self.options.identity() | self._expanded() | self._measured(),
                 n_objects=n_objects,
                 seconds=found.seconds | self._clock.seconds,
             )
             write_provenance(self.outputs.provenance, record)
 
+    def _expanded(self) -> dict[str, Any]:
+        return {} if self.expand is None else {"expand": str(self.expand)}
+
+    def _measured(self) -> dict[str, Any]:
+        return {"measure": list(self.measures)} if "table" in self.outputs.paths else {}
+
     def _identity(self) -> dict[str, Any]:
         return self._marks | {
             "file": _path_of(self.image),
             "pixel_size": self.source.pixel_size,
+            "frame": asdict(Frame.of(self.source)),
             **self.part.identity(self._region),
             "mask_from": self.part.tissue or _path_of(self.part.mask),
             "fraction": round(self._fraction, 4),

@@ -21,8 +21,12 @@ _SAID = {"exists": "skipped", "blank": "damaged or unusable", "unreadable": "no 
 
 
 def image_row(job: Job, status: str) -> dict[str, Any]:
-    """Row of an image with its files. Status: ``done``, ``exists`` or ``planned``."""
-    return {"input": str(job.image), "status": status} | {kind: str(path) for kind, path in job.outputs.paths.items()}
+    """Row of an image with its files, and with plate, well and field where it has them. Status: ``done``, ``exists`` or ``planned``."""
+    return (
+        {"input": str(job.image), "status": status}
+        | dict(job.leading)
+        | {kind: str(path) for kind, path in job.outputs.paths.items()}
+    )
 
 
 def error_row(given: object, message: str, status: str = "error") -> dict[str, Any]:

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from types import TracebackType
 
-from tqdm import tqdm
-
+from ..io.console import progress_bar
 from ..labels.streaming import LabelDtypeOverflow, StoppedError, StreamingLabels
 
 
@@ -55,8 +54,8 @@ class Writers:
     def wait(self, *, shown: bool = False) -> None:
         """Wait for all writers but the last, with a progress bar on a terminal."""
         pending = [self._measuring, *self._writing]
-        for future in tqdm(
-            as_completed(pending), "writing", len(pending), unit="file", leave=False, disable=None if shown else True
+        for future in progress_bar(
+            as_completed(pending), shown=shown, desc="writing", total=len(pending), unit="file", leave=False
         ):
             future.result()
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
 from ..config import ModelSpec
+from ..io.console import progress_bar
 from ..model_zoo import available_models, find_model
 from ..network.storage.folder import load_spec
 from .entries import Entry
@@ -40,8 +39,7 @@ def write_report(
     OutputError
         If the page cannot be written.
     """
-    hidden = None if progress else True
-    with tqdm(total=len(entries), desc="report", unit="image", leave=False, disable=hidden) as bar:
+    with progress_bar(total=len(entries), shown=progress, desc="report", unit="image", leave=False) as bar:
         examined = examine_all(list(entries), specs, bar.update)
     write_page(page, examined, specs)
     return examined

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import DataError
 from ..io.files.naming import key
+from ..io.files.naming import stem as stem_of
 from ..io.files.pairing import image_files
 from ..io.readers.registry import is_zarr
 from ..tiling import Box
@@ -132,8 +133,8 @@ def _entry(labels: Path, output: Path, images: Path | None, listed: dict[Path, l
 
 
 def _image_of(stem: str, files: list[Path]) -> Path | None:
-    """Find the image of a result: by full name, or up to its first dot, as `starpoly predict` names results."""
-    for name in (lambda path: path.name, lambda path: path.stem, key, lambda path: path.name.split(".")[0]):
+    """Find the image of a result by the names that `starpoly predict` gives, the challenge's last."""
+    for name in (lambda path: path.name, stem_of, key, lambda path: path.name.split(".")[0]):
         found = [path for path in files if name(path) == stem]
         if found:
             return found[0] if len(found) == 1 else None

@@ -11,7 +11,7 @@ import keras
 
 from ..config import ModelSpec, NetworkConfig, NormalizationConfig, TrainingConfig
 from ..errors import ModelError
-from ..network.architectures.registry import build_network
+from ..network.architectures.registry import ARCHITECTURES, build_network
 from ..network.heads.registry import heads_of
 from ..network.storage.folder import load_model
 from ..network.transfer import transfer_weights
@@ -21,7 +21,8 @@ from .description import describe
 from .groups import group_factors
 from .inputs import TrainingInputs
 from .loop import Loop, Progress
-from .patches import PatchSampler, Sampler, validation_batches
+from .patches import MixedSampler, PatchSampler, Sampler, validation_batches
+from .rendering.sampler import with_rendered
 from .resuming import changed_settings, settings_of
 from .self_training import SelfTraining
 
@@ -94,7 +95,9 @@ def fit(
     model = _compile(spec, training, weights)
     progress = _restore(folder, model, state)
     factors = group_factors(labelled.groups, training.group_balance)
-    sampler = PatchSampler(labelled, summary.pixels, spec.network, training, factors)
+    sampler = with_rendered(
+        PatchSampler(labelled, summary.pixels, spec.network, training, factors), labelled, spec, training
+    )
     patches = validation_batches(validation, spec.network, training)
     loop = Loop(folder, model, spec, training, settings=settings, validation=patches, progress=progress)
     loop.run(_samplers(folder, data, sampler, loop), after_epoch)
@@ -137,7 +140,9 @@ def _restore(folder: Path, model: keras.Model, state: dict[str, Any] | None) -> 
     return Progress(**state["progress"])
 
 
-def _samplers(folder: Path, data: TrainingInputs, labelled: PatchSampler, loop: Loop) -> Callable[[], Sampler]:
+def _samplers(
+    folder: Path, data: TrainingInputs, labelled: PatchSampler | MixedSampler, loop: Loop
+) -> Callable[[], Sampler]:
     """Source of batches for each epoch."""
     if not data.unlabelled:
         return lambda: labelled
@@ -149,8 +154,11 @@ def _compile(spec: ModelSpec, training: TrainingConfig, start: keras.Model | Non
     network = spec.network
     keras.utils.set_random_seed(training.seed)
     model = build_network(spec.network, "mixed_bfloat16" if training.precision == "bfloat16" else "float32")
+    pretrain = ARCHITECTURES[network.architecture].pretrain
     if start is not None and (fresh := transfer_weights(start, model)):
         log.info("layers that start with fresh weights: %s", ", ".join(fresh))
+    elif start is None and pretrain is not None and training.pretrained:
+        pretrain(model)
     steps = training.epochs * training.steps_per_epoch
     warmup = min(training.warmup_steps, steps // 2)
     rate = keras.optimizers.schedules.CosineDecay(

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..io.files.naming import key
-from ..io.readers.registry import has_image_suffix
 from .data import Pair
 
 
@@ -34,17 +33,13 @@ def read_groups(path: Path) -> dict[str, str]:
         with path.open(newline="", encoding="utf-8") as file:
             table = csv.DictReader(file)
             column = "group" if "group" in (table.fieldnames or ()) else "kind"
-            rows = [(_key(row["name"].strip()), row[column].strip()) for row in table]
+            rows = [(key(row["name"].strip()), row[column].strip()) for row in table]
     except (OSError, KeyError, ValueError, AttributeError, csv.Error) as error:
         raise DataError(f"{path}: expected a CSV table with the columns name and group, got {error!r}") from error
     groups = dict(rows)
     if unclear := sorted({name for name, group in rows if groups[name] != group}):
         raise DataError(f"{path}: expected one group for each image, got several for {', '.join(unclear[:5])}")
     return groups
-
-
-def _key(name: str) -> str:
-    return key(name) if has_image_suffix(Path(name)) else name
 
 
 def with_groups(pairs: Sequence[Pair], groups: dict[str, str], where: str) -> list[Pair]:

@@ -14,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..config import ModelSpec, TrainingConfig
+from ..io.console import progress_bar
 from ..network.storage.folder import save_model
 from .average import averaged_weights
 from .checkpoint import save_checkpoint
@@ -76,7 +77,7 @@ class Loop:
         progress, per_epoch = self.progress, self.training.steps_per_epoch
         board = TensorBoardLog(self.folder)
         total = self.training.epochs * per_epoch
-        with tqdm(total=total, initial=progress.epoch * per_epoch, desc="training", unit="step", disable=None) as bar:
+        with progress_bar(total=total, initial=progress.epoch * per_epoch, desc="training", unit="step") as bar:
             while progress.epoch < self.training.epochs:
                 started = time.monotonic()
                 record = self._epoch(next_sampler(), _Bar(bar))

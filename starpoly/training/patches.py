@@ -14,6 +14,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from ..config import NetworkConfig, TrainingConfig
+from .appearance import change_appearance, changes_appearance
 from .augment import change_intensity, cut_patch, random_view
 from .data import Sample, TrainingData
 from .targets import pack_targets
@@ -21,12 +22,20 @@ from .targets import pack_targets
 Batch = tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]
 Patch = tuple[NDArray[np.float32], NDArray, NDArray | None]
 _TRIES = 8
+#: Share of the patches with a distractor that may be another image.
+_OTHERS = 0.2
 
 
 class Sampler(Protocol):
     """Draws the batch of a training step, reproducibly."""
 
     def batch(self, step: int) -> Batch: ...
+
+
+class PatchSource(Protocol):
+    """Draws patches: image, labels, and class of each label or None."""
+
+    def patches(self, rng: Generator, n: int) -> list[Patch]: ...
 
 
 class PatchSampler:
@@ -76,7 +85,16 @@ class PatchSampler:
             image, labels = cut_patch(sample.image, sample.labels, centre, config.patch_size, view)
             if not must_hold or labels.max() > 0:
                 break
+        if changes_appearance(config.augment):
+            image = change_appearance(rng, config.augment, image, labels, self._other(rng))
         return change_intensity(rng, config.augment, image), labels, sample.classes
+
+    def _other(self, rng: Generator) -> NDArray[np.float32] | None:
+        """A patch of another image, if it may be needed as a distractor."""
+        if rng.random() >= _OTHERS * self._config.augment.distract:
+            return None
+        sample = self._data[int(rng.integers(len(self._data)))]
+        return cut_patch(sample.image, sample.labels, self._centre(rng, sample), self._config.patch_size)[0]
 
     def _centre(self, rng: Generator, sample: Sample) -> tuple[float, float]:
         """Draw a patch centre uniformly; the patch lies inside the image if that is large enough."""
@@ -88,11 +106,11 @@ class PatchSampler:
 
 
 class MixedSampler:
-    """Draws batches from two sets of images.
+    """Draws batches from two sources of patches.
 
     Parameters
     ----------
-    first, second : PatchSampler
+    first, second : PatchSource
     share : float
         Share of each batch from ``second``, on average.
     network : NetworkConfig
@@ -100,7 +118,7 @@ class MixedSampler:
     """
 
     def __init__(
-        self, first: PatchSampler, second: PatchSampler, share: float, network: NetworkConfig, config: TrainingConfig
+        self, first: PatchSource, second: PatchSource, share: float, network: NetworkConfig, config: TrainingConfig
     ) -> None:
         self._first, self._second, self._share = first, second, share
         self._network, self._config = network, config
@@ -108,10 +126,12 @@ class MixedSampler:
     def batch(self, step: int) -> Batch:
         """The batch of a training step (0, 1, ...)."""
         rng = np.random.default_rng([self._config.seed, step])
-        size = self._config.batch_size
-        n_second = int(self._share * size + rng.random())
-        patches = self._first.patches(rng, size - n_second) + self._second.patches(rng, n_second)
-        return pack(patches, self._network, self._config)
+        return pack(self.patches(rng, self._config.batch_size), self._network, self._config)
+
+    def patches(self, rng: Generator, n: int) -> list[Patch]:
+        """Draw ``n`` patches from the two sources."""
+        n_second = int(self._share * n + rng.random())
+        return self._first.patches(rng, n - n_second) + self._second.patches(rng, n_second)
 
 
 def stream(sampler: Sampler, first_step: int, last_step: int, workers: int) -> Iterator[Batch]:

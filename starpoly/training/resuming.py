@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..config import NetworkConfig, TrainingConfig
+from ..config import AugmentConfig, NetworkConfig, TrainingConfig
 from .inputs import TrainingInputs
 from .unlabelled import labelling_epochs
 
 #: Names that settings had in earlier checkpoints, and have now.
 _NEW_NAMES = {"kinds": "groups", "kind_balance": "group_balance"}
+
+#: Settings that earlier checkpoints may lack.
+_ADDED = ("rendered",)
+_ADDED_TO_AUGMENT = ("stain", "shuffle", "drop", "grey", "distract", "sharpen", "shot", "light", "jpeg")
 
 
 def settings_of(network: NetworkConfig, training: TrainingConfig, data: TrainingInputs) -> dict[str, Any]:
@@ -45,6 +49,20 @@ def changed_settings(state: dict[str, Any], settings: dict[str, Any], training: 
 
 
 def _renamed(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings of an earlier checkpoint by their present names."""
+    """The settings of an earlier checkpoint by their present names; those that it did not know have their defaults."""
+    settings = {_NEW_NAMES.get(name, name): value for name, value in settings.items()}
     training = {_NEW_NAMES.get(name, name): value for name, value in settings.get("training", {}).items()}
-    return {_NEW_NAMES.get(name, name): value for name, value in settings.items()} | {"training": training}
+    if training:
+        training = {name: getattr(TrainingConfig, name) for name in _ADDED} | training
+    settings["training"] = _augmented(training)
+    if "unlabelled" in settings:
+        settings["unlabelled"] = _augmented(settings["unlabelled"])
+    return settings
+
+
+def _augmented(settings: dict[str, Any]) -> dict[str, Any]:
+    """With the augmentation's settings that an earlier checkpoint did not know."""
+    if "augment" not in settings:
+        return settings
+    known = {name: getattr(AugmentConfig, name) for name in _ADDED_TO_AUGMENT}
+    return settings | {"augment": known | settings["augment"]}

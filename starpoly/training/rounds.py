@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from ..detection.detector import Detector
 from ..errors import ModelError, StarpolyError, StarpolyWarning
+from ..io.console import progress_bar
 from ..io.files.atomic import atomic_path
 from .data import Pair
 from .pseudo_labels import PseudoLabels, pseudo_labels
@@ -111,7 +111,7 @@ def label_images(
     folder.mkdir(parents=True, exist_ok=True)
     made_by = json.dumps({"teacher": model.fingerprint(), "score": score, "background": background})
     rows = []
-    for index, image in enumerate(tqdm(images, desc="labelling", unit="image", leave=False, disable=None)):
+    for index, image in enumerate(progress_bar(images, desc="labelling", unit="image", leave=False)):
         path = folder / f"{index:06d}.npz"
         rows.append(_left_behind(path, image.name, made_by) or _label(path, model, image, made_by, score, background))
     with atomic_path(folder / TABLE) as path:

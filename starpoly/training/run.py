@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..config import ModelSpec, NetworkConfig, NormalizationConfig, TrainingConfig
@@ -66,6 +67,7 @@ def run_training(
     from ..network.quiet import quiet_import
 
     quiet_import()
+    from ..network.keras_settings import own_settings
     from .fit import fit
     from .inspection import Inspection
     from .tuning import log_baseline
@@ -75,26 +77,42 @@ def run_training(
     inspection = Inspection(folder, data.validation, inspect_every)
 
     def after_each(epoch: int) -> None:
-        inspection(epoch)
+        with optional_step(f"{folder}: the pictures of epoch {epoch}"):
+            inspection(epoch)
         if after_epoch is not None:
             after_epoch(epoch)
 
-    if start is not None and not resume:
-        log_baseline(start, data.validation)
-    fit(
-        folder,
-        data,
-        network=_with_classes(network, start, len(data.class_names)),
-        training=training or TrainingConfig(),
-        normalization=normalization,
-        init=start,
-        resume=resume,
-        after_epoch=after_each,
-    )
-    spec = tune_folder(folder, data.validation)
-    _draw_losses(folder)
-    inspection.finish()
-    return spec
+    with own_settings():
+        if start is not None and not resume:
+            with optional_step(f"{folder}: the scores of the initial model"):
+                log_baseline(start, data.validation)
+        fit(
+            folder,
+            data,
+            network=_with_classes(network, start, len(data.class_names)),
+            training=training or TrainingConfig(),
+            normalization=normalization,
+            init=start,
+            resume=resume,
+            after_epoch=after_each,
+        )
+        with optional_step(f"{folder}: the choice of thresholds"):
+            tune_folder(folder, data.validation)
+        with optional_step(folder / LOSSES):
+            _draw_losses(folder)
+        with optional_step(f"{folder}: the pictures and the page of the training"):
+            inspection.finish()
+    return load_spec(folder)
+
+
+@contextmanager
+def optional_step(what: object) -> Iterator[None]:
+    """Turn an error in the block into a warning: the model is worth more than ``what``."""
+    try:
+        yield
+    except Exception as error:
+        detail = " ".join(str(error).split()) or type(error).__name__
+        warnings.warn(f"{what}: left out ({detail}); the model is not affected", StarpolyWarning, stacklevel=3)
 
 
 def _with_classes(network: NetworkConfig | None, start: Path | None, n_classes: int) -> NetworkConfig | None:

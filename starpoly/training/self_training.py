@@ -41,7 +41,7 @@ class SelfTraining:
         Model folder. Labels go to its sub-folder ``pseudo-labels``.
     data : TrainingInputs
         Validation images determine the score threshold of confident objects.
-    labelled : PatchSampler
+    labelled : PatchSampler or MixedSampler
         Sampler of the labelled images.
     spec : ModelSpec
     training : TrainingConfig
@@ -51,7 +51,7 @@ class SelfTraining:
         self,
         folder: Path,
         data: TrainingInputs,
-        labelled: PatchSampler,
+        labelled: PatchSampler | MixedSampler,
         spec: ModelSpec,
         training: TrainingConfig,
     ) -> None:

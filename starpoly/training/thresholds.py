@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
-from tqdm import tqdm
 
 from ..config import Thresholds
 from ..detection.detector import Detector
 from ..errors import ConfigError, DataError
 from ..evaluation.scored import ScoredMatches, match_scored
+from ..io.console import progress_bar
 from ..suppression.greedy import suppress
 from .calibration import fit_calibration
 from .data import Pair
@@ -110,7 +110,7 @@ def score_objects(
         If the images hold no object, or the model finds none.
     """
     found: dict[float, list[ScoredMatches]] = {threshold: [] for threshold in nms_threshs}
-    for pair in tqdm(pairs, desc="tuning thresholds", unit="image", leave=False, disable=None if progress else True):
+    for pair in progress_bar(pairs, shown=progress, desc="tuning thresholds", unit="image", leave=False):
         y_true = pair.read_labels()
         candidates = model.find_candidates(pair.read_image(), LOWEST_PROBABILITY)
         for threshold, matches in found.items():

@@ -334,12 +334,12 @@ def run_all(base, n_channels, *flags):
 
 @pytest.fixture(scope="module", params=[1, 3], ids=["grey_model", "rgb_model"])
 def tolerant(request, tmp_path_factory):
-    return run_all(tmp_path_factory.mktemp("tolerant"), request.param, "--tolerant")
+    return run_all(tmp_path_factory.mktemp("tolerant"), request.param, "--tolerant", "--names", "challenge")
 
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory):
-    return run_all(tmp_path_factory.mktemp("strict"), 1)
+    return run_all(tmp_path_factory.mktemp("strict"), 1, "--names", "challenge")
 
 
 def finds_the_squares(labels):

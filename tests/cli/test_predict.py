@@ -129,15 +129,27 @@ def test_overlay_and_table(capsys):
     with open("out/a_table.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["label"] for row in rows] == ["1", "2"]
-    assert rows[0] == {
-        "label": "1",
-        "y": "8.5",
-        "x": "6.5",
-        "area": "64",
-        "diameter": "9.027",
-        "score": "0.9",
-        "class": "blob",
+    basic = {"label": "1", "y": "8.5", "x": "6.5", "area": "64", "diameter": "9.02703", "score": "0.9", "class": "blob"}
+    assert dict(list(rows[0].items())[:7]) == basic
+    measured = {
+        "bbox_y0": "5",
+        "bbox_x1": "11",
+        "touches_border": "0",
+        "perimeter": "28",
+        "solidity": "1",
+        "mean_0": "200",
     }
+    assert {name: rows[0][name] for name in measured} == measured
+    assert 10 <= float(rows[0]["background_0"]) <= 20
+    assert main(["predict", "in", "-o", "none", "--table", "--measure", "none"]) == 0
+    with open("none/a_table.csv", newline="") as file:
+        assert next(csv.DictReader(file)) == basic
+    assert main(["predict", "in", "-o", "some", "--table", "--measure", "neighbours"]) == 0
+    with open("some/a_table.csv", newline="") as file:
+        assert next(csv.DictReader(file)) == basic | {"n_neighbours": "1"}
+    with pytest.raises(SystemExit):
+        main(["predict", "in", "-o", "out", "--measure", "texture"])
+    assert "expected some of shape, intensity, neighbours" in capsys.readouterr().err
 
 
 def test_recursive_mirrors_the_folders():
@@ -146,7 +158,7 @@ def test_recursive_mirrors_the_folders():
     paint("in/s/t/b.c.png")
     paint("in/.cache/a.png")
     assert main(["predict", "in", "-o", "in/results", "--recursive"]) == 0
-    assert written("in/results") == ["a_label.tiff", "s/a_label.tiff", "s/t/b_label.tiff"]
+    assert written("in/results") == ["a_label.tiff", "s/a_label.tiff", "s/t/b.c_label.tiff"]
     # a second run does not take the results for images
     assert main(["predict", "in", "-o", "in/results", "--recursive", "--overlay"]) == 0
     assert len(written("in/results")) == 6
@@ -156,10 +168,10 @@ def test_colliding_names_are_told_apart(capsys):
     for name in ("a.b.c.png", "a.b.d.png", "a.b.d.tif", "A.png"):
         paint(f"in/{name}")
     assert main(["predict", "in", "-o", "out"]) == 0
-    assert written() == ["A_label.tiff", "a.b.c_label.tiff", "a.b.d.tif_label.tiff", "a.b.d_label.tiff"]
+    assert written() == ["A_label.tiff", "a.b.c_label.tiff", "a.b.d.png_label.tiff", "a.b.d.tif_label.tiff"]
     warned = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
-    assert len(warned) == 3
-    assert warned[0].startswith(f"starpoly: warning: {Path('in/a.b.c.png')}: the usual name of its labels is taken")
+    assert len(warned) == 2
+    assert warned[0].startswith(f"starpoly: warning: {Path('in/a.b.d.png')}: the usual name of its labels is taken")
 
 
 def test_labels_never_replace_an_image():
@@ -240,7 +252,53 @@ def test_an_image_with_other_channels_is_refused():
     tifffile.imwrite("five.tif", image, imagej=True, metadata={"axes": "CYX"})
     assert main(["predict", "five.tif", "-o", "out", "--json", "s.json"]) == 1
     error = json.loads(Path("s.json").read_text())["images"][0]["error"]
-    assert "expected 1 channel, as the model has, got an image of shape (30, 30, 5)" in error
+    assert "expected 1 channel, as the model has, got 5 (channels 0, 1, 2, 3, 4): choose with --channels 0" in error
+
+
+def test_channels_by_name_and_by_index():
+    import tifffile
+
+    image = np.zeros((2, 40, 50), np.uint8)
+    image[1, 10:20, 10:20] = image[1, 30:35, 30:40] = 200
+    image[0, 5:9, 5:9] = 200
+    tifffile.imwrite("two.tif", image, imagej=True, metadata={"axes": "CYX", "Labels": ["GFP", "DAPI nuclei"]})
+    for wanted, n_objects in (("dapi", 2), ("GFP", 1), ("1", 2)):
+        assert main(["predict", "two.tif", "-o", "out", "--channels", wanted]) == 0
+        assert read_labels("out/two_label.tiff").max() == n_objects
+    assert main(["predict", "two.tif", "-o", "out", "--json", "s.json", "--channels", "TRITC"]) == 1
+    assert "it has 0 GFP, 1 DAPI nuclei" in json.loads(Path("s.json").read_text())["images"][0]["error"]
+
+
+def test_unnamed_planes_are_channels_where_some_are_chosen():
+    image = np.zeros((12, 40, 50), np.uint8)
+    image[3, 10:20, 10:20] = 200
+    np.save("many.npy", image)
+    assert main(["predict", "many.npy", "-o", "out", "--channels", "3"]) == 0
+    assert read_labels("out/many_label.tiff").max() == 1
+
+
+def test_colour_names_the_flag(capsys):
+    image = np.random.default_rng(0).integers(0, 60, (40, 50, 3), dtype=np.uint8)
+    image[10:20, 10:20, 2] = 250
+    Path("in").mkdir()
+    Image.fromarray(image).save("in/rgb.png")
+    main(["predict", "in/rgb.png", "-o", "out"])
+    said = capsys.readouterr().err
+    assert "0 red, 1 green, 2 blue" in said
+    assert "--channels 2" in said
+    assert "a model for RGB" not in said
+
+
+def test_fields_of_a_plate_have_their_place_in_the_summary():
+    from support.plates import write_imagexpress
+
+    write_imagexpress(Path("plate"), sites=1)
+    assert main(["predict", "plate", "-o", "out", "--channels", "DAPI", "--dry-run", "--json", "s.json"]) == 0
+    rows = json.loads(Path("s.json").read_text())["images"]
+    assert [(row["plate"], row["well"], row["field"]) for row in rows] == [
+        ("Plate7", "A01", "1"),
+        ("Plate7", "B02", "1"),
+    ]
 
 
 def test_skip_existing(capsys):

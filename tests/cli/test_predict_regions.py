@@ -131,7 +131,7 @@ def test_without_a_size_there_are_no_micrometres(tmp_path):
     Image.fromarray(grey(0)).save(tmp_path / "a.png")
     assert predict(tmp_path, tmp_path / "a.png", "--table") == 0
     assert read_pixel_size(tmp_path / "out" / "a_label.tiff") is None
-    assert "um" not in (tmp_path / "out" / "a_table.csv").read_text().splitlines()[0]
+    assert "_um" not in (tmp_path / "out" / "a_table.csv").read_text().splitlines()[0]
 
 
 def test_provenance_is_the_same_by_both_ways(images, tmp_path):

@@ -97,6 +97,7 @@ def test_resuming_a_finished_training_changes_nothing(trained, capsys):
     [
         (["--config", "missing.toml"], "expected a TOML file"),
         (["--epochs", "0"], "epochs: expected at least 1"),
+        (["--rendered", "2"], "rendered: expected 0 to 1"),
         (["--val-images", "x"], "both --val-images and --val-masks"),
         (["--val-fraction", "1.5"], "--val-fraction between 0 and 1"),
         (["--classes", "x"], "--class-names"),

@@ -6,6 +6,7 @@ import os
 import time
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from npe2 import PluginManifest
 from starpoly.errors import DataError, ImageError
 from starpoly.napari_plugin import predict
 from starpoly.napari_plugin.helper import run
+from starpoly.napari_plugin.layers import placement_of
 from starpoly.napari_plugin.predict import find_objects
 from starpoly.napari_plugin.train import split_planes, train_model
 
@@ -81,6 +83,29 @@ def test_without_a_model_the_look_of_the_first_plane_chooses(monkeypatch):
     find_objects(image)
     find_objects(255 - image)
     assert loaded == ["nuclei-fluo", "cells-generalist"]
+
+
+def test_labels_lie_in_the_world_as_their_image_does():
+    layers = pytest.importorskip("napari.layers")
+    components = pytest.importorskip("napari.components")
+    affine = np.array([[0.0, 1, 3], [1, 0, 4], [0, 0, 1]])
+    placed = {
+        "scale": (0.5, 0.25), "translate": (10, 20), "rotate": 30, "shear": [0.2], "affine": affine, "units": ("um", "um"),
+        "axis_labels": ("y", "x"),
+    }  # fmt: skip
+    for data, rgb in ((np.zeros((30, 40)), False), (np.zeros((30, 40, 3), np.uint8), True)):
+        image = layers.Image(data, rgb=rgb, **placed)
+        viewer = components.ViewerModel()
+        labels = viewer.add_labels(np.ones((30, 40), int), **placement_of(image))
+        for point in ((0, 0), (3, 7)):
+            np.testing.assert_allclose(labels.data_to_world(point), image.data_to_world(point))
+        assert labels.units == image.units
+        assert labels.axis_labels == image.axis_labels
+
+
+def test_a_napari_without_units_is_given_none():
+    layer = SimpleNamespace(scale=(1, 2), translate=(3, 4), rotate=0, shear=[0], affine=np.eye(3))
+    assert placement_of(layer) == vars(layer)
 
 
 LABELS = with_discs((60, 120), (30, 30, 8), (30, 80, 8), (20, 100, 5))

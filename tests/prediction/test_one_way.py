@@ -56,7 +56,11 @@ OPTIONS: dict[str, list[str]] = {
     "tiles": ["--tile-size", "36"],
     "memory": ["--memory", "4G"],
     "readers": ["--readers", "2", "--tile-size", "48"],
+    "measure": ["--measure", "all"],
     "report": ["--report"],
+    "cells": ["--expand", "4"],
+    "cells in micrometres": ["--expand", "1.5um", "--pixel-size", "0.25,0.5", "--roi", "20,11,90,101"],
+    "cells of spread masks": ["--expand", "3px", "--expand-into-foreground", "3"],
 }
 
 

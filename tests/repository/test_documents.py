@@ -26,6 +26,7 @@ from starpoly.network.architectures.registry import build_network
 from starpoly.network.storage.folder import save_model
 from starpoly.plot import viewer
 from starpoly.training import run as training_run
+from starpoly.training.rendering import kind_names
 from starpoly.training.samples import generate_nuclei
 from starpoly.training.settings import TABLES
 
@@ -218,6 +219,15 @@ def test_the_gallery_shows_every_plot_and_has_every_picture():
     assert sorted(linked) == sorted(path.name for path in (ROOT / "docs" / "images" / "gallery").iterdir())
     drawn = [name for _, name in runpy.run_path(str(ROOT / "docs" / "gallery.py"))["blocks"](page) if name]
     assert [name for name in linked if name not in drawn] == ["report.png"]  # a screenshot
+
+
+def test_the_page_of_rendered_images_shows_every_kind_in_one_small_picture():
+    page = (ROOT / "docs" / "rendered.md").read_text(encoding="utf-8")
+    names = [name for _, name in runpy.run_path(str(ROOT / "docs" / "gallery.py"))["blocks"](page) if name]
+    assert names == ["rendered.png"]
+    assert (ROOT / "docs" / "images" / "rendered.png").stat().st_size < 500_000
+    rows, columns = map(int, re.search(r"subplots\((\d+), (\d+)", page).groups())
+    assert rows * columns == len(kind_names())
 
 
 def test_the_first_picture_is_of_three_demo_images_and_small():

@@ -60,6 +60,8 @@ def test_folders_and_flags_are_passed_on(fake_starpoly, tmp_path):
         "-o",
         "Zähl ung",
         "--tolerant",
+        "--names",
+        "challenge",
         "--overlay",
         "--model",
         "m",
@@ -71,7 +73,15 @@ def test_container_has_a_model_of_its_own_and_flags_go_before_it(fake_starpoly):
     done = run_script(
         str(ROOT / "predict.sh"), "a", "b", "--model", "other", path=fake_starpoly, STARPOLY_MODEL="my model"
     )
-    assert done.stdout.splitlines()[4:] == ["--tolerant", "--model", "my model", "--model", "other"]
+    assert done.stdout.splitlines()[4:] == [
+        "--tolerant",
+        "--names",
+        "challenge",
+        "--model",
+        "my model",
+        "--model",
+        "other",
+    ]
     done = run_script(str(ROOT / "predict.sh"), "a", "b", path=fake_starpoly, STARPOLY_MODEL="")
     assert "--model" not in done.stdout
 

@@ -32,6 +32,15 @@ def test_names_of_an_earlier_checkpoint_are_understood(settings):
     assert changed_settings({"settings": earlier, "progress": PROGRESS}, settings, TRAINING) == []
 
 
+def test_settings_that_an_earlier_checkpoint_lacks_have_their_defaults(settings):
+    training = {name: value for name, value in settings["training"].items() if name != "rendered"}
+    augment = {name: value for name, value in training["augment"].items() if name not in ("stain", "jpeg")}
+    earlier = {"settings": {**settings, "training": {**training, "augment": augment}}, "progress": PROGRESS}
+    assert changed_settings(earlier, settings, TRAINING) == []
+    other = {**settings, "training": {**settings["training"], "rendered": 0.3}}
+    assert changed_settings(earlier, other, TRAINING) == ["training"]
+
+
 def test_what_changed_is_named(settings):
     other = settings_of(NetworkConfig(), TrainingConfig(group_balance=0.9), TrainingInputs([], []))
     assert changed_settings({"settings": other, "progress": PROGRESS}, settings, TRAINING) == [

@@ -6,22 +6,25 @@ import glob
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
+from ..readers.imagexpress import SUFFIX, description_of
 from ..readers.registry import TITLES, has_image_suffix, is_zarr
 from .ignored import Ignored, group_ignored
 from .naming import holds_labels, is_hidden, is_ours, is_result, may_be_image
+from .plates import PlateField, fields_of, is_plate, place_of
 
 _WILDCARD = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True)
 class FoundImage:
-    """One image file. ``subfolder`` is its folder relative to the input."""
+    """One image file. ``subfolder`` is its folder relative to the input, ``place`` where on a plate it was taken."""
 
     path: Path
     subfolder: PurePath = field(default_factory=PurePath)
+    place: PlateField | None = None
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,14 @@ def find_images(
     In folders and pattern matches, files with a reader's suffix (case-insensitive) and zarr folders count. Hidden files
     and label, mask and overlay images (``*_label.*``, ``*_masks.*``, ``*_overlay.*`` ...) are skipped. A named file is
     taken literally. Among several inputs, named label, mask and overlay images are skipped, too: a shell that expands
-    ``folder/*`` names the results of an earlier run. A broken link counts as a file.
+    ``folder/*`` names the results of an earlier run. A broken link counts as a file. A plate, an OME-Zarr or a file ``.HTD``
+    of ImageXpress, counts as its fields.
 
     Parameters
     ----------
     inputs : iterable of str or Path
-        Files, folders and patterns (``*``, ``?``, ``[...]``, ``**``).
+        Files, folders and patterns (``*``, ``?``, ``[...]``, ``**``). Brackets that match nothing as a set of characters
+        are taken literally.
     recursive : bool
         Search sub-folders, too. Links to folders are not followed.
     exclude : iterable of str or Path
@@ -87,11 +92,12 @@ def find_images(
         if not found.images and not found.problems:
             empty.append(given)
             found.problems.append(search.no_images(path, found))
-        for image in found.images:
+        for image in (one for each in found.images for one in search.fields_of(each, found.problems)):
             images.setdefault((search.resolve(os.path.dirname(image.path)), image.path.name), image)
         problems += [(given, message) for message in found.problems]
     ignored = group_ignored(search.ignored)
-    return FoundImages(tuple(images.values()), tuple(problems), tuple(passed_over), tuple(empty), ignored)
+    alone = [image for image in images.values() if not search.is_part_of_field(image)]
+    return FoundImages(tuple(alone), tuple(problems), tuple(passed_over), tuple(empty), ignored)
 
 
 @dataclass
@@ -111,6 +117,8 @@ class _Search:
         self._recursive, self._excluded = recursive, excluded
         self._resolved: dict[str, Path] = {}
         self._ignored: dict[Path, None] = {}
+        self._plates: set[Path] = set()
+        self._first_planes: dict[Path, set[Path]] = {}
 
     @property
     def ignored(self) -> Iterable[Path]:
@@ -123,6 +131,34 @@ class _Search:
         if name not in self._resolved:
             self._resolved[name] = Path(name).resolve()
         return self._resolved[name]
+
+    def fields_of(self, image: FoundImage, problems: list[str]) -> Iterator[FoundImage]:
+        """The fields of a plate; any other image as it is, with its place where it lies on a plate."""
+        if not is_plate(image.path):
+            yield replace(image, place=place_of(image.path))
+            return
+        self._plates.add(image.path.resolve())
+        n_fields = 0
+        for path, place, folder in fields_of(image.path):
+            n_fields += 1
+            yield FoundImage(path, image.subfolder / folder, place)
+        if n_fields == 0:
+            problems.append(f"{image.path}: expected a plate with fields, got none; copy it again")
+
+    def is_part_of_field(self, image: FoundImage) -> bool:
+        """Whether an image is a plane of a field of an ImageXpress plate that is among the images as a whole."""
+        if not self._plates:
+            return False
+        description = description_of(image.path)
+        return description is not None and description.resolve() in self._plates and not self._stands_for_field(image)
+
+    def _stands_for_field(self, image: FoundImage) -> bool:
+        description = description_of(image.path)
+        if description is None:
+            return False
+        if description not in self._first_planes:
+            self._first_planes[description] = {path.resolve() for path, _, _ in fields_of(description)}
+        return image.path.resolve() in self._first_planes[description]
 
     def find(self, path: Path, given: str) -> _Found:
         """Images under one input, and its problems."""
@@ -175,11 +211,14 @@ class _Search:
     def _may_enter(self, entry: os.DirEntry[str], folder: Path) -> bool:
         if entry.name.startswith(".") or not entry.is_dir(follow_symlinks=False):
             return False
+        if entry.name.lower().endswith(".oif.files"):  # the planes of an OIF
+            return False
         return not self._excluded or self.resolve(folder) / entry.name not in self._excluded
 
     def _find_matches(self, pattern: str) -> _Found:
         base, rest = _split_pattern(pattern)
-        matches = [Path(match) for match in glob.glob(os.path.join(glob.escape(str(base)), rest), recursive=True)]
+        # brackets are those of a name where they are no set of characters that matches
+        matches = _matches(base, rest) or _matches(base, rest.replace("[", "[[]"))
         folders = {path for path in matches if path.is_dir()}
         zarrs = {path for path in folders if is_zarr(path)}
         below = {folder for folder in self._excluded if self.resolve(base) in folder.parents}
@@ -211,11 +250,17 @@ class _Search:
             is_folder = path.is_dir()
             if is_folder and is_zarr(path) and holds_labels(path):
                 continue
-            if (is_folder and not is_zarr(path)) or is_result(path) or not (is_folder or may_be_image(path)):
+            if path.suffix.lower() == SUFFIX and not is_folder:
+                images.append(path)
+            elif (is_folder and not is_zarr(path)) or is_result(path) or not (is_folder or may_be_image(path)):
                 self._ignored[path] = None
             else:
                 images.append(path)
         return images
+
+
+def _matches(base: Path, rest: str) -> list[Path]:
+    return [Path(match) for match in glob.glob(os.path.join(glob.escape(str(base)), rest), recursive=True)]
 
 
 def _leads_nowhere(entry: os.DirEntry[str]) -> bool:

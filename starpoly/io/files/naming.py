@@ -1,11 +1,17 @@
-"""File names: pairing keys, and detection of masks and results."""
+"""File names: what an image is called, pairing keys, and detection of masks and results.
+
+One rule names an image everywhere: :func:`stem`, the file's name without its image suffix. Results are called by it, and
+:func:`key`, which pairs images, masks and results, is the same without a suffix such as ``_label`` or ``_img``.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..readers.registry import SUFFIXES, has_image_suffix
@@ -28,18 +34,17 @@ _ENDINGS = tuple(
 def key(path: str | Path) -> str:
     """Pairing key of a file.
 
-    The file's name without its extension (``.ome.tif`` counts as one) and without one suffix
-    ``_label``, ``_labels``, ``_mask``, ``_masks``, ``_cp_masks``, ``_img`` or ``_image``. Accented letters are brought
-    to their composed form, since some file systems store them decomposed.
+    The file's name without its extension (``.ome.tif`` counts as one), without one suffix ``_label``, ``_labels``,
+    ``_mask``, ``_masks`` or ``_cp_masks``, and then without one suffix ``_img`` or ``_image``: an image, its mask and its
+    result have the same. Accented letters are brought to their composed form, since some file systems store them
+    decomposed.
 
     Examples
     --------
-    >>> key("labels/cell_01_label.tiff"), key("cell_01.ome.tif"), key("cell_01_cp_masks.png"), key("a.b.png")
+    >>> key("labels/cell_01_label.tiff"), key("cell_01.ome.tif"), key("cell_01_img_label.tiff"), key("a.b.png")
     ('cell_01', 'cell_01', 'cell_01', 'a.b')
     """
-    name = stem(Path(path))
-    without = _MASK.sub("", name)
-    return unicodedata.normalize("NFC", without if without != name else _IMAGE.sub("", name))
+    return unicodedata.normalize("NFC", _IMAGE.sub("", _MASK.sub("", stem(Path(path)))))
 
 
 def stem(path: Path) -> str:
@@ -48,6 +53,32 @@ def stem(path: Path) -> str:
     if suffix.lower() not in SUFFIXES:
         return path.name
     return name[:-4] if suffix.lower() in _OME_BEFORE and name.lower().endswith(".ome") else name
+
+
+def result_names(path: Path) -> Iterator[str]:
+    """What the results of an image may be called, from the usual name to unmistakable ones.
+
+    The image's :func:`stem`; its full name; this after the names of one, two ... folders around it; at last with a hash of
+    the path as given, for names that differ in capital letters alone.
+
+    Examples
+    --------
+    >>> list(result_names(Path("day/well/2024.05.01_s1.png")))[:3]
+    ['2024.05.01_s1', '2024.05.01_s1.png', 'well_2024.05.01_s1.png']
+    """
+    visible = path.name.lstrip(".") or "image"
+    yield stem(Path(visible))
+    yield visible
+    folders = [part for part in path.parent.parts if part not in (path.anchor, ".", "..")]
+    for n in range(1, len(folders) + 1):
+        yield "_".join((*folders[-n:], visible))
+    yield f"{visible}_{hashlib.blake2b(os.fsencode(path), digest_size=4).hexdigest()}"
+
+
+def challenge_names(path: Path) -> Iterator[str]:
+    """The same, after the name up to its first dot: the rule of the NeurIPS 2022 challenge."""
+    first, _, _ = path.name.partition(".")
+    yield from dict.fromkeys((*([first] if first else []), *result_names(path)))
 
 
 def is_hidden(path: Path) -> bool:

@@ -16,6 +16,9 @@ from .blocks import EXPENSIVE_BYTES
 from .source import Source, check_level, reopen
 from .untrusted import decoding
 
+DECODED_WHOLE = "decoded whole"
+"""How the pixels of a file lie that is held in memory."""
+
 
 class ArraySource(Source):
     """Anything with ``shape``, ``dtype`` and slicing.
@@ -28,6 +31,8 @@ class ArraySource(Source):
         For messages.
     read_warning : str, optional
         See :class:`Source`.
+    channel_names : sequence of str
+        See :class:`Source`; none where their number is another.
 
     Raises
     ------
@@ -35,19 +40,32 @@ class ArraySource(Source):
         If the number of axes is wrong, or the array is empty or not real-valued.
     """
 
-    def __init__(self, array: Any, name: object = "array", read_warning: str | None = None) -> None:
+    def __init__(
+        self,
+        array: Any,
+        name: object = "array",
+        read_warning: str | None = None,
+        channel_names: Sequence[str] = (),
+    ) -> None:
         if not (hasattr(array, "shape") and hasattr(array, "dtype") and hasattr(array, "__getitem__")):
             raise ImageError(
                 f"{name}: expected a path or an array with shape, dtype and slicing, got {type(array).__name__}"
             )
         if len(array.shape) not in (2, 3):
             raise ImageError(f"{name}: expected an image with axes YX or YXC, got shape {tuple(array.shape)}")
-        super().__init__(name, (*array.shape, 1)[:3], array.dtype, block=_block(array), read_warning=read_warning)
+        super().__init__(
+            name,
+            (*array.shape, 1)[:3],
+            array.dtype,
+            block=_block(array),
+            read_warning=read_warning,
+            channel_names=channel_names,
+        )
         self._array = array
 
     def made_by(self) -> tuple[Callable[..., Source], tuple[Any, ...]]:
         """See :meth:`Source.made_by`."""
-        return ArraySource, (self._array, self.name, self.read_warning)
+        return ArraySource, (self._array, self.name, self.read_warning, self.channel_names)
 
     def read(self, box: Box, channels: Sequence[int]) -> NDArray:
         """See :meth:`Source.read`."""
@@ -80,6 +98,7 @@ class DecodedSource(ArraySource):
             "save it as a tiled TIFF"
         )
         super().__init__(image, path, warning if image.nbytes > EXPENSIVE_BYTES else None)
+        self.stored_as = DECODED_WHOLE
         self._path, self._read = path.absolute(), read
 
     def made_by(self) -> tuple[Callable[..., Source], tuple[Any, ...]]:

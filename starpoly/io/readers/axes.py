@@ -38,7 +38,7 @@ class Arrangement:
         return y, x, channel[0] if channel else 1
 
 
-def arrange_axes(shape: tuple[int, ...], axes: str, path: Path) -> Arrangement:
+def arrange_axes(shape: tuple[int, ...], axes: str, path: Path, *, stated: bool = False) -> Arrangement:
     """Find rows, columns and channels among the axes of a stored array.
 
     Parameters
@@ -49,6 +49,9 @@ def arrange_axes(shape: tuple[int, ...], axes: str, path: Path) -> Arrangement:
         One OME letter per axis: Y, X, C, S (samples), Z, T; others are unnamed. Ignored if its length is wrong.
     path : Path
         For messages.
+    stated : bool
+        Whether the user has said that there are channels: an unnamed axis of any length then holds them, the shorter one
+        of the first and the last.
 
     Raises
     ------
@@ -73,7 +76,8 @@ def arrange_axes(shape: tuple[int, ...], axes: str, path: Path) -> Arrangement:
     if names[channel] in "SC":
         order = (names.index("Y"), names.index("X"), channel)
         return Arrangement(tuple(kept[axis] for axis in order), f"YX{names[channel]}", len(shape))
-    channel = _unnamed_channel_axis(lengths, names, path)
+    said = _stated_channel_axis(lengths, names) if stated else None
+    channel = _unnamed_channel_axis(lengths, names, path) if said is None else said
     rows_first = [axis for axis in range(3) if axis != channel]
     return Arrangement(tuple(kept[axis] for axis in (*rows_first, channel)), "YXQ", len(shape))
 
@@ -82,6 +86,13 @@ def guess_axes(shape: tuple[int, ...]) -> str:
     """Axis letters for an array without names, for :func:`arrange_axes`."""
     last_is_short = len(shape) == 3 and shape[2] <= MAX_UNNAMED_CHANNELS < min(shape[:2])
     return "YXC" if last_is_short else "Q" * (len(shape) - 2) + "YX"
+
+
+def _stated_channel_axis(shape: tuple[int, ...], axes: str) -> int | None:
+    """The shorter one of the first and the last axis of an unnamed stack; None where the file names the third axis."""
+    if set(axes) & set("ZT"):
+        return None
+    return 0 if shape[0] <= shape[2] else 2
 
 
 def _unnamed_channel_axis(shape: tuple[int, ...], axes: str, path: Path) -> int:
@@ -97,7 +108,9 @@ def _unnamed_channel_axis(shape: tuple[int, ...], axes: str, path: Path) -> int:
 
 
 def _stack_error(shape: tuple[int, ...], axes: str, path: Path) -> ImageError:
+    unnamed = len(axes) == 3 and not set(axes) & set("ZT")
+    advice = "; if they are channels, choose some, as with --channels 0" if unnamed else ""
     return ImageError(
         f"{path}: expected one image with axes YX or YXC, got a stack with axes {axes} and shape {shape}; "
-        "save its planes as single files, or a projection of it"
+        f"save its planes as single files, or a projection of it{advice}"
     )

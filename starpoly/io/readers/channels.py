@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ImageError, StarpolyWarning
-from ...images.channels import luminance, map_channels, wrong_channels
+from ...images.channels import list_channels, luminance, map_channels, wrong_channels
 from ...images.normalization import fit_normalizer
 from ...tiling import Box
 from .source import DerivedSource, Source
@@ -43,8 +43,12 @@ def match_channels(source: Source, n_channels: int, *, merge: bool = False) -> S
     found = map_channels(source, n_channels)
     if found is None:
         if not merge:
-            raise ImageError(f"{source.name}: {wrong_channels(source.shape, n_channels)}")
-        message = f"expected {n_channels} channel(s), as the model has, got {source.shape[2]}: the mean of all is used"
+            raise ImageError(f"{source.name}: {wrong_channels(source.shape, n_channels, source.channel_names)}")
+        there = list_channels(source.shape[2], source.channel_names)
+        message = (
+            f"expected {n_channels} channel(s), as the model has, got {source.shape[2]} ({there}): the mean of all is "
+            "used; choose one with --channels"
+        )
         warnings.warn(message, StarpolyWarning, stacklevel=2)
         return match_channels(_Merged(source), n_channels)
     if found.to_luminance:

@@ -19,12 +19,19 @@ class Header:
         Whether regions can be read without decoding the whole image.
     pixel_size : (float, float) or None
         Micrometres per pixel (y, x), None where the file states none.
+    bounds, position
+        As those of a :class:`~starpoly.io.Source`.
+    channel_names : tuple of str
+        As the file states them; empty where it states none.
     """
 
     shape: tuple[int, int]
     n_bytes: int
     by_region: bool = False
     pixel_size: tuple[float, float] | None = None
+    bounds: tuple[int, int] = (0, 0)
+    position: tuple[float, float] | None = None
+    channel_names: tuple[str, ...] = ()
 
     @property
     def n_pixels(self) -> int:

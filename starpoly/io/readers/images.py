@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ...errors import ImageError
 from ...tiling import Box
 from .array import ArraySource
+from .array_like import as_array
 from .blocks import warn_of_cost
 from .header import Header
 from .pixel_size import PixelSize
@@ -61,7 +62,7 @@ def open_source(
     image: Any,
     *,
     level: int = 0,
-    channels: Sequence[int] | None = None,
+    channels: Sequence[int | str] | None = None,
     roi: Box | None = None,
     pixel_size: PixelSize | None = None,
 ) -> Source:
@@ -72,11 +73,12 @@ def open_source(
     image : str, Path, Source or array-like
         A file or folder: TIFF (tiles or strips, BigTIFF, OME-TIFF, SVS, NDPI), OME-Zarr 0.4 and 0.5, a zarr array,
         ``.npy``; with the extra ``wsi`` also MIRAX, VMS and DICOM slides; PNG, JPEG and BMP are decoded whole. Or
-        anything (Y, X) or (Y, X, C) with ``shape``, ``dtype`` and slicing. The content of a file tells its kind.
+        array-like (Y, X) or (Y, X, C): of numpy, dask, xarray, zarr, h5py, torch and the like. The content of a file tells its kind.
     level : int
         Level of a pyramid, 0 the finest.
-    channels : sequence of int, optional
-        Which channels, in this order; all by default.
+    channels : sequence of int or str, optional
+        Which channels, in this order, by index from 0 or by the name that the file states, in small or capital letters;
+        all by default. Where channels are chosen, unnamed planes of a file count as channels, however many.
     roi : Box, optional
         A region, in pixels of that level.
     pixel_size : (float, float), optional
@@ -98,7 +100,8 @@ def open_source(
     StarpolyWarning
         If much must be decoded and held in memory at once, as with one compressed strip; the message says how much.
     """
-    source = _open_path(Path(image), level) if isinstance(image, (str, Path)) else _open_array(image, level)
+    by_path = isinstance(image, (str, Path))
+    source = _open_path(Path(image), level, channels is not None) if by_path else _open_array(image, level)
     try:
         warn_of_cost(source.name, source.read_warning)
         if roi is None and channels is None and pixel_size is None:
@@ -145,14 +148,14 @@ def native(image: NDArray) -> NDArray:
     return np.ascontiguousarray(image, dtype=image.dtype.newbyteorder("="))
 
 
-def _open_path(path: Path, level: int) -> Source:
-    return find_reader(path).open(path, level)
+def _open_path(path: Path, level: int, stated: bool) -> Source:
+    return find_reader(path).open(path, level, stated=stated)
 
 
 def _open_array(image: Any, level: int) -> Source:
     if isinstance(image, Source):
         check_level(image.name, level - image.level, [image.shape[:2]])
         return SourceView(image)
-    source = ArraySource(image)
+    source = ArraySource(as_array(image, hold=False))
     check_level(source.name, level, source.levels)
     return source

@@ -66,3 +66,52 @@ class MappedPlanes:
                     sample = channels[position] % self._samples
                     pixels[..., position] = part if part.ndim == 2 else part[..., sample]
         return pixels
+
+
+class MappedChannels:
+    """Channels (Y, X) at offsets of a file, with any steps between rows and columns.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    start, stop : int
+        Bytes of the file among which they lie.
+    offsets : sequence of int
+        Byte at which each channel starts, from ``start``.
+    shape : (int, int)
+        Rows and columns.
+    strides : (int, int)
+        Bytes from a row, and from a pixel, to the next.
+    dtype : numpy.dtype
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        start: int,
+        stop: int,
+        offsets: Sequence[int],
+        shape: tuple[int, int],
+        strides: tuple[int, int],
+        dtype: np.dtype,
+    ) -> None:
+        self._path, self._start, self._n_bytes, self._offsets = path, start, stop - start, tuple(offsets)
+        self._rows, self._strides, self._stored = shape, strides, dtype
+        self.shape, self.dtype = (*shape, len(self._offsets)), dtype
+        reach = sum((length - 1) * stride for length, stride in zip(shape, strides, strict=True)) + dtype.itemsize
+        if min(strides) < 1 or min(self._offsets) < 0 or max(self._offsets) + reach > self._n_bytes:
+            raise ImageError(
+                f"{path}: expected {max(self._offsets) + reach} bytes of pixels, got {self._n_bytes}; "
+                "the file is damaged, copy it again"
+            )
+
+    def read(self, box: Box, channels: Sequence[int]) -> NDArray:
+        """The pixels of a box, (y, x, len(channels)), as stored."""
+        pixels = np.empty((*box.shape, len(channels)), self.dtype)
+        with decoding(self._path, f"pixels of {box}"):
+            stored = np.memmap(self._path, np.uint8, "r", self._start, (self._n_bytes,))
+            for position, channel in enumerate(channels):
+                view: NDArray = np.ndarray(self._rows, self._stored, stored, self._offsets[channel], self._strides)
+                pixels[..., position] = view[box.slices]
+        return pixels

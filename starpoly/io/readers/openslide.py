@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +62,7 @@ class OpenSlideSource(FileSource):
             pixel_size=scaled(size, levels[0], levels[level]),
             level=level,
             levels=levels,
+            bounds=_bounds(properties),
             block=self._pixels.block,
         )
 
@@ -96,6 +97,15 @@ def _import_openslide(path: Path):  # type: ignore[no-untyped-def]
         message = f"{path}: expected OpenSlide to read {path.suffix} slides, got none; pip install 'starpoly[wsi]'"
         raise ImageError(message) from error
     return openslide
+
+
+def _bounds(properties: Mapping[str, str]) -> tuple[int, int]:
+    """First pixel (y, x) that was scanned; QuPath counts from there where all four properties are whole numbers."""
+    try:
+        x, y, _, _ = (int(properties[f"openslide.bounds-{name}"]) for name in ("x", "y", "width", "height"))
+    except (KeyError, ValueError):
+        return 0, 0
+    return y, x
 
 
 def _colour(stated: str | None) -> NDArray[np.uint16]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from contextlib import suppress
 from typing import Any
 from xml.etree import ElementTree
 
@@ -61,7 +62,35 @@ def pixel_size_of_tiff(tiff: Any, page: Any) -> PixelSize | None:
         stated = re.search(r"\bMPP\s*=\s*([0-9.eE+-]+)", page.description or "")
         if stated:
             return in_micrometres(stated[1], stated[1], "um")
+    for read in (_size_of_lsm, _size_of_metamorph, _size_of_bif):
+        with suppress(Exception):  # metadata that cannot be read state none
+            size = read(tiff, page)
+            if size is not None:
+                return size
     return _size_from_resolution(page, _unit_of_imagej(tiff))
+
+
+def _size_of_lsm(tiff: Any, page: Any) -> PixelSize | None:
+    metadata = tiff.lsm_metadata if tiff.is_lsm else None
+    return in_micrometres(metadata["VoxelSizeY"], metadata["VoxelSizeX"], "m") if metadata else None
+
+
+def _size_of_metamorph(tiff: Any, page: Any) -> PixelSize | None:
+    """Of a STK file, or of a plane that MetaXpress wrote."""
+    if tiff.is_stk:
+        metadata = tiff.stk_metadata
+        return in_micrometres(metadata["YCalibration"], metadata["XCalibration"], metadata["CalibrationUnits"])
+    if tiff.is_metaseries:
+        plane = tiff.metaseries_metadata["PlaneInfo"]
+        return in_micrometres(
+            plane["spatial-calibration-y"], plane["spatial-calibration-x"], plane["spatial-calibration-units"]
+        )
+    return None
+
+
+def _size_of_bif(tiff: Any, page: Any) -> PixelSize | None:
+    stated = re.search(rb'\bScanRes="([0-9.]+)"', bytes(page.tags.valueof("XMP", b""))) if tiff.is_bif else None
+    return in_micrometres(stated[1].decode(), stated[1].decode(), "um") if stated else None
 
 
 def pixel_size_of_ome(xml: str) -> PixelSize | None:

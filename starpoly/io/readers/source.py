@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from ...errors import ImageError, StarpolyWarning
 from ...tiling import Box
+from .channel_names import clean_names
 
 
 class Source(ABC):
@@ -37,10 +38,18 @@ class Source(ABC):
         Which level of the pyramid this is, and rows and columns of all.
     offset : (int, int)
         The first pixel (y, x) in the whole image of this level.
+    bounds : (int, int)
+        First pixel (y, x) of level 0 that the scanner recorded; (0, 0) where the file does not say.
+    position : (float, float) or None
+        Where the centre of this level's first pixel lies in micrometres (y, x), None where the file does not say.
     block : (int, int)
         Rows and columns that are decoded at once; regions along its multiples cost least.
     read_warning : str or None
         Why reading it by region is expensive, None where it is not.
+    channel_names : tuple of str
+        One per channel, as the file states them; empty where it states none.
+    stored_as : str
+        How the pixels lie in the file, for people; empty where there is nothing to say.
     """
 
     def __init__(
@@ -53,8 +62,12 @@ class Source(ABC):
         level: int = 0,
         levels: Sequence[tuple[int, int]] = (),
         offset: tuple[int, int] = (0, 0),
+        bounds: tuple[int, int] = (0, 0),
+        position: tuple[float, float] | None = None,
         block: tuple[int, int] = (1, 1),
         read_warning: str | None = None,
+        channel_names: Sequence[str] = (),
+        stored_as: str = "",
     ) -> None:
         self.name = str(name)
         self.shape = check_shape(name, shape)
@@ -63,8 +76,12 @@ class Source(ABC):
         self.level = level
         self.levels = tuple((int(y), int(x)) for y, x in levels) or (self.shape[:2],)
         self.offset = offset
+        self.bounds = bounds
+        self.position = position
         self.block = block
         self.read_warning = read_warning
+        self.channel_names = clean_names(channel_names, self.shape[2])
+        self.stored_as = stored_as
         self._closed = False
 
     @abstractmethod
@@ -137,6 +154,20 @@ class Source(ABC):
         return f"<{type(self).__name__} {self.name} {self.shape} {self.dtype}>"
 
 
+_INHERITED = (
+    "pixel_size",
+    "level",
+    "levels",
+    "offset",
+    "bounds",
+    "position",
+    "block",
+    "read_warning",
+    "channel_names",
+    "stored_as",
+)
+
+
 class DerivedSource(Source):
     """A source derived from another one. Inherits its attributes and closes it.
 
@@ -153,9 +184,7 @@ class DerivedSource(Source):
     def __init__(
         self, source: Source, shape: Sequence[int] | None = None, dtype: DTypeLike | None = None, **changes: Any
     ) -> None:
-        kept = {
-            name: getattr(source, name) for name in ("pixel_size", "level", "levels", "offset", "block", "read_warning")
-        }
+        kept = {name: getattr(source, name) for name in _INHERITED}
         super().__init__(
             source.name,
             source.shape if shape is None else shape,
@@ -163,6 +192,8 @@ class DerivedSource(Source):
             **kept | changes,
         )
         self._source = source
+        if self.shape[2] == source.shape[2]:
+            self.channel_names = source.channel_names
 
     def close(self) -> None:
         """Close the other one."""
@@ -179,15 +210,26 @@ class FileSource(Source):
         What is opened; the name of the source, too.
     shape, dtype, options
         As for :class:`Source`.
+    make : callable, optional
+        Opens it again, of path and level. Default: the class.
     """
 
-    def __init__(self, path: Path, shape: Sequence[int], dtype: DTypeLike, **options: Any) -> None:
+    def __init__(
+        self,
+        path: Path,
+        shape: Sequence[int],
+        dtype: DTypeLike,
+        *,
+        make: Callable[..., Source] | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(path, shape, dtype, **options)
+        self._make = make or type(self)
         self._path = path.absolute()  # another process may have another working directory
 
     def made_by(self) -> tuple[Callable[..., Source], tuple[Any, ...]]:
         """See :meth:`Source.made_by`."""
-        return reopen, (type(self), self._path, self.level, self.name)
+        return reopen, (self._make, self._path, self.level, self.name)
 
 
 def reopen(make: Callable[..., Source], path: Path, level: int, name: str) -> Source:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ...tiling import Box
 from .array import DecodedSource
 from .axes import arrange_axes
 from .blocks import BlockGrid
+from .channel_names import names_in_tiff
 from .header import Header
 from .pixel_size import PixelSize, pixel_size_of_tiff, scaled
 from .source import FileSource, Source, check_level
@@ -37,7 +39,15 @@ def open_image(path: Path, level: int = 0) -> Source:
         return DecodedSource(path, level, read_whole)
 
 
-def read_whole(path: Path, *, raw: bool = False) -> NDArray:
+def open_as_channels(path: Path, level: int = 0) -> Source:
+    """Open a TIFF whose unnamed planes are channels, as the user has said."""
+    try:
+        return TiffSource(path, level, stated=True)
+    except NotByRegionError:
+        return DecodedSource(path, level, partial(read_whole, stated=True))
+
+
+def read_whole(path: Path, *, raw: bool = False, stated: bool = False) -> NDArray:
     """Read the first image of a TIFF file at full resolution.
 
     Parameters
@@ -46,6 +56,8 @@ def read_whole(path: Path, *, raw: bool = False) -> NDArray:
         The file.
     raw : bool
         Stored numbers as they are: no palette, no colour conversion, alpha kept. For label images.
+    stated : bool
+        See :func:`~starpoly.io.readers.axes.arrange_axes`.
 
     Returns
     -------
@@ -65,7 +77,7 @@ def read_whole(path: Path, *, raw: bool = False) -> NDArray:
         check_extent(series, path)
         check_claim(series.nbytes, path)
         stored = series.asarray(maxworkers=n_threads())
-        arrangement = arrange_axes(stored.shape, series.axes, path)
+        arrangement = arrange_axes(stored.shape, series.axes, path, stated=stated)
         image = arrangement(stored)
         return image if raw else to_intensities(image, arrangement.names, series.keyframe, path)
 
@@ -81,25 +93,25 @@ def read_header(path: Path) -> Header:
     import tifffile
 
     with tifffile.TiffFile(path, _multifile=False) as tiff:
-        shape, n_bytes = _size(tiff, path)
-        pixel_size = _pixel_size(tiff)
+        shape, n_bytes, n_channels = _size(tiff, path)
+        pixel_size, names = _pixel_size(tiff), names_in_tiff(tiff, n_channels)
     if not (len(shape) == 2 and min(shape) > 0):
         raise ImageError(f"{path}: expected an image of at least one pixel, got shape {shape}")
-    return Header(shape, n_bytes, by_region=True, pixel_size=pixel_size)
+    return Header(shape, n_bytes, by_region=True, pixel_size=pixel_size, channel_names=names)
 
 
-def _size(tiff: Any, path: Path) -> tuple[tuple[int, int], int]:
-    """Rows and columns of an image, and bytes of all its channels."""
+def _size(tiff: Any, path: Path) -> tuple[tuple[int, int], int, int]:
+    """Rows and columns of an image, bytes of all its channels, and their number."""
     page = tiff.pages.first
     size, n_bytes = (int(page.imagelength), int(page.imagewidth)), int(page.nbytes)
     try:
         series = tiff.series[0]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # said when it is read
-            rows, columns, _ = arrange_axes(series.shape, series.axes, path).lengths(series.shape)
+            rows, columns, n_channels = arrange_axes(series.shape, series.axes, path).lengths(series.shape)
     except Exception:  # a stack, or later pages that cannot be read: the first page has the size of every plane
-        return size, n_bytes
-    return (rows, columns), int(series.nbytes)
+        return size, n_bytes, 0
+    return (rows, columns), int(series.nbytes), n_channels
 
 
 def _pixel_size(tiff: Any) -> PixelSize | None:
@@ -116,6 +128,8 @@ class TiffSource(FileSource):
     path : Path
     level : int
         0 is full resolution.
+    stated : bool
+        See :func:`~starpoly.io.readers.axes.arrange_axes`.
 
     Raises
     ------
@@ -130,7 +144,7 @@ class TiffSource(FileSource):
         As :func:`starpoly.io.read_image` does.
     """
 
-    def __init__(self, path: Path, level: int = 0) -> None:
+    def __init__(self, path: Path, level: int = 0, *, stated: bool = False) -> None:
         import tifffile
 
         with ExitStack() as stack, decoding(path, "a TIFF file"):
@@ -142,7 +156,7 @@ class TiffSource(FileSource):
             levels = [_rows_and_columns(series) for series in first.levels]
             series = first.levels[check_level(path, level, levels)]
             check_extent(series, path)
-            arrangement = arrange_axes(series.shape, series.axes, path)
+            arrangement = arrange_axes(series.shape, series.axes, path, stated=stated)
             page = series.keyframe
             self._file = TiffBytes(tiff.filehandle)
             self._pixels = pixels_of(series, arrangement, self._file, path, tiff.byteorder)
@@ -159,6 +173,9 @@ class TiffSource(FileSource):
                 levels=levels,
                 block=getattr(self._pixels, "block", (1, 1)),
                 read_warning=getattr(self._pixels, "read_warning", None),
+                channel_names=names_in_tiff(tiff, sample.shape[2]),
+                stored_as=_storage(page),
+                make=open_as_channels if stated else None,
             )
             stack.pop_all()  # stays open
 
@@ -183,6 +200,12 @@ def _first_series(tiff: Any, path: Path) -> Any:
         message = f"{path}: expected one image, got {len(tiff.series)}; the first is used"
         warnings.warn(message, StarpolyWarning, stacklevel=5)
     return first
+
+
+def _storage(page: Any) -> str:
+    rows, columns = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
+    compression = "not compressed" if page.compression == 1 else page.compression.name
+    return f"{'tiles' if page.is_tiled else 'strips'} of {rows} x {columns} pixels, {compression}"
 
 
 def _rows_and_columns(series: Any) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ...errors import ImageError
 from ...tiling import Box
+from .channel_names import pick_channels
 from .pixel_size import PixelSize
 from .source import DerivedSource, Source
 
@@ -21,8 +22,8 @@ class SourceView(DerivedSource):
     source : Source
     roi : Box, optional
         In pixels of ``source``; must lie inside of it.
-    channels : sequence of int, optional
-        Indices of channels, in the wanted order; from 0.
+    channels : sequence of int or str, optional
+        Channels by index, from 0, or by name, in the wanted order.
     pixel_size : (float, float), optional
         Micrometres per pixel (y, x), in place of what the other source says.
 
@@ -36,7 +37,7 @@ class SourceView(DerivedSource):
         self,
         source: Source,
         roi: Box | None = None,
-        channels: Sequence[int] | None = None,
+        channels: Sequence[int | str] | None = None,
         pixel_size: PixelSize | None = None,
     ) -> None:
         height, width, n_channels = source.shape
@@ -46,14 +47,17 @@ class SourceView(DerivedSource):
                 f"{source.name}: expected a region y0,x0,y1,x1 inside the image of {height} x {width} pixels, "
                 f"got {roi.y0},{roi.x0},{roi.y1},{roi.x1}"
             )
-        channels = tuple(range(n_channels) if channels is None else channels)
-        if not channels or not all(0 <= channel < n_channels for channel in channels):
-            raise ImageError(f"{source.name}: expected channels from 0 to {n_channels - 1}, got {list(channels)}")
+        wanted = range(n_channels) if channels is None else channels
+        picked = pick_channels(wanted, source.channel_names, n_channels, source.name)
+        if not picked:
+            raise ImageError(f"{source.name}: expected channels from 0 to {n_channels - 1}, got none")
         changes: dict[str, Any] = {"offset": (source.offset[0] + roi.y0, source.offset[1] + roi.x0)}
         if pixel_size is not None:
             changes["pixel_size"] = pixel_size
-        super().__init__(source, (*roi.shape, len(channels)), **changes)
-        self._roi, self._channels = roi, channels
+        if source.channel_names:
+            changes["channel_names"] = [source.channel_names[channel] for channel in picked]
+        super().__init__(source, (*roi.shape, len(picked)), **changes)
+        self._roi, self._channels = roi, picked
 
     def made_by(self) -> tuple[Callable[..., Source], tuple[Any, ...]]:
         """See :meth:`Source.made_by`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -14,8 +15,9 @@ from ...errors import ImageError, StarpolyWarning
 from ...tiling import Box
 from .axes import Arrangement, arrange_axes, guess_axes
 from .blocks import BlockGrid
-from .pixel_size import PixelSize, in_micrometres
-from .source import FileSource, check_dtype, check_level
+from .channel_names import names_in_omero
+from .pixel_size import MICROMETRES, PixelSize, in_micrometres
+from .source import FileSource, Source, check_dtype, check_level
 from .untrusted import decoding
 
 _BLOCK_LENGTH = 512
@@ -32,6 +34,8 @@ class ZarrSource(FileSource):
         dimension names where it has them, else from its shape as for ``.npy``.
     level : int
         Index among the datasets of the pyramid.
+    stated : bool
+        See :func:`~starpoly.io.readers.axes.arrange_axes`.
 
     Raises
     ------
@@ -39,17 +43,17 @@ class ZarrSource(FileSource):
         If it is no such folder, holds a stack along z or time, is a plate of many images, or has no such level.
     """
 
-    def __init__(self, path: Path, level: int = 0) -> None:
+    def __init__(self, path: Path, level: int = 0, *, stated: bool = False) -> None:
         import zarr
         import zarr.storage
 
         with decoding(path, "a zarr image"):
             node = zarr.open(store=zarr.storage.LocalStore(path, read_only=True), mode="r")
             if isinstance(node, zarr.Array):
-                image = _Multiscale([node], _axes_of_array(node), [None])
+                image = _Multiscale([node], _axes_of_array(node), [None], [None])
             else:
                 image = _read_multiscale(node, path)
-            arrangements = [arrange_axes(array.shape, image.axes, path) for array in image.arrays]
+            arrangements = [arrange_axes(array.shape, image.axes, path, stated=stated) for array in image.arrays]
             lengths = [arrange.lengths(array.shape) for arrange, array in zip(arrangements, image.arrays, strict=True)]
             check_level(path, level, [length[:2] for length in lengths])
             self._pixels = _grid(image.arrays[level], arrangements[level], path)
@@ -58,10 +62,14 @@ class ZarrSource(FileSource):
             self._pixels.shape,
             self._pixels.dtype,
             pixel_size=image.sizes[level],
+            position=image.positions[level],
             level=level,
             levels=[length[:2] for length in lengths],
             block=self._pixels.block,
             read_warning=self._pixels.read_warning,
+            channel_names=image.channel_names,
+            stored_as=_storage(image.arrays[level], arrangements[level]),
+            make=open_as_channels if stated else None,
         )
 
     def read(self, box: Box, channels: Sequence[int]) -> NDArray:
@@ -70,10 +78,24 @@ class ZarrSource(FileSource):
 
 
 class _Multiscale:
-    """Arrays of a pyramid, the letters of their axes, and the pixel size of each."""
+    """Arrays of a pyramid, the letters of their axes, and the pixel size and position of each."""
 
-    def __init__(self, arrays: list[Any], axes: str, sizes: Sequence[PixelSize | None]) -> None:
-        self.arrays, self.axes, self.sizes = arrays, axes, sizes
+    def __init__(
+        self,
+        arrays: list[Any],
+        axes: str,
+        sizes: Sequence[PixelSize | None],
+        positions: Sequence[tuple[float, float] | None],
+        channel_names: Sequence[str] = (),
+    ) -> None:
+        self.arrays, self.axes, self.sizes, self.positions = arrays, axes, sizes, positions
+        self.channel_names = channel_names
+
+
+def _storage(array: Any, arrangement: Arrangement) -> str:
+    rows, columns, _ = arrangement.lengths(array.chunks)
+    codecs = [type(codec).__name__.removesuffix("Codec").lower() for codec in getattr(array, "compressors", ())]
+    return f"chunks of {rows} x {columns} pixels, {', '.join(codecs) or 'not compressed'}"
 
 
 def _grid(array: Any, arrangement: Arrangement, path: Path) -> BlockGrid:
@@ -131,7 +153,7 @@ def _read_multiscale(group: Any, path: Path) -> _Multiscale:
     datasets = described.get("datasets")
     if not isinstance(datasets, list) or not datasets:
         raise ImageError(f"{path}: expected datasets in the metadata of the image, got none; export it again")
-    arrays, sizes = [], []
+    arrays, sizes, positions = [], [], []
     axes = _axis_list(described)
     for dataset in datasets:
         inner = str(dataset.get("path", ""))
@@ -142,8 +164,9 @@ def _read_multiscale(group: Any, path: Path) -> _Multiscale:
             raise ImageError(f"{path}: expected an array at {inner!r}, as the metadata say, got none; copy it again")
         arrays.append(array)
         sizes.append(_pixel_size(axes, dataset, described))
+        positions.append(None if sizes[-1] is None else _position(axes, dataset, described))
     names = "".join(_letter(axis.get("name")) for axis in axes)
-    return _Multiscale(arrays, names or "TCZYX", sizes)
+    return _Multiscale(arrays, names or "TCZYX", sizes, positions, names_in_omero(_ome_attributes(group)))
 
 
 def _ome_attributes(group: Any) -> Mapping[str, Any]:
@@ -208,4 +231,38 @@ def _pixel_size(
     return in_micrometres(*scale, *(axes[axis].get("unit", "") for axis in at))
 
 
+def _position(
+    axes: list[dict[str, Any]], dataset: Mapping[str, Any], described: Mapping[str, Any]
+) -> tuple[float, float] | None:
+    """Centre of the first pixel (y, x) in micrometres, if a translation is stated.
+
+    Transformations of the dataset come first, then those of the whole pyramid, each list in its order.
+    """
+    names = [axis.get("name") for axis in axes]
+    at = names.index("y"), names.index("x")
+    place: list[float] | None = None
+    for transformations in (dataset.get("coordinateTransformations"), described.get("coordinateTransformations")):
+        for entry in transformations if isinstance(transformations, list) else ():
+            kind = entry.get("type") if isinstance(entry, dict) else None
+            values = entry.get(kind) if kind in ("scale", "translation") else None
+            if not isinstance(values, list) or len(values) != len(axes):
+                continue
+            y, x = (values[axis] if isinstance(values[axis], (int, float)) else math.nan for axis in at)
+            if kind == "translation":
+                place = [(place or [0.0, 0.0])[0] + y, (place or [0.0, 0.0])[1] + x]
+            elif place is not None:
+                place = [place[0] * y, place[1] * x]
+    if place is None or not all(map(math.isfinite, place)):
+        return None
+    y, x = (
+        length * MICROMETRES[str(axes[axis]["unit"]).strip().lower()] for length, axis in zip(place, at, strict=True)
+    )
+    return y, x
+
+
 open_image = ZarrSource
+
+
+def open_as_channels(path: Path, level: int = 0) -> Source:
+    """Open an array whose unnamed axis holds channels, as the user has said."""
+    return ZarrSource(path, level, stated=True)

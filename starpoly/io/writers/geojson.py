@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from ...errors import ImageError, StarpolyWarning
 from ...polygons import StarPolygons
 from ..files.atomic import new_file
-from .results import Results
+from ..frame import Frame
+from .cell_rings import cell_outlines
+from .results import Cells, Results
 from .rings import outlines, ring_area
 
 OBJECT_TYPES = ("detection", "cell", "annotation")
@@ -33,7 +35,7 @@ CLASS_COLORS = (
 )
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_OID, "starpoly")
-_NO_MEASUREMENTS = ("label", "y", "x", "class")
+_NO_MEASUREMENTS = ("label", "y", "x", "y_level0", "x_level0", "class")
 
 
 def write_geojson(
@@ -45,10 +47,12 @@ def write_geojson(
     class_names: Sequence[str] = (),
     object_type: str = "detection",
     name: str | None = None,
+    frame: Frame | None = None,
 ) -> None:
     """Write polygons as a GeoJSON FeatureCollection.
 
-    Coordinates are ``[x, y]`` in pixels of the full resolution with the origin at the image's corner; rings are simple,
+    Coordinates are ``[x, y]`` in pixels of the full resolution as QuPath counts them: the origin is the corner of the
+    whole slide or, where OpenSlide states bounds, of these. Rings are simple,
     closed and cut at the image's border (see ``outlines``). A Feature's ``id`` is a UUID
     made of the name and the label, its ``name`` the label. Equal polygons give equal bytes.
 
@@ -70,6 +74,8 @@ def write_geojson(
         What QuPath makes of the Features.
     name : str, optional
         What the identifiers are made of, beside the labels. Default: the file's name.
+    frame : Frame, optional
+        Where the image lies in its slide. Default: it is the whole. Measurements stay in pixels of the image.
 
     Raises
     ------
@@ -81,7 +87,9 @@ def write_geojson(
     StarpolyWarning
         If polygons lie outside the image; they are left out.
     """
-    stream_geojson(path, [(polygons, columns)], shape, class_names=class_names, object_type=object_type, name=name)
+    stream_geojson(
+        path, [(polygons, columns)], shape, class_names=class_names, object_type=object_type, name=name, frame=frame
+    )
 
 
 def stream_geojson(
@@ -92,33 +100,38 @@ def stream_geojson(
     class_names: Sequence[str] = (),
     object_type: str = "detection",
     name: str | None = None,
+    frame: Frame | None = None,
+    cells: Cells | None = None,
 ) -> None:
     """Like :func:`write_geojson`, for polygons in parts, each with its columns. The bytes are the same.
 
     Parameters
     ----------
-    path, shape, class_names, object_type, name
+    path, shape, class_names, object_type, name, frame
         As for :func:`write_geojson`.
     parts : iterable of (polygons, columns)
+    cells : Cells, optional
+        Write cells: the outlines of their masks, and of the masks of their nuclei in place of the polygons.
     """
     path = Path(path)
     if object_type not in OBJECT_TYPES:
         raise ImageError(f"{path}: expected an object type of {', '.join(OBJECT_TYPES)}, got {object_type!r}")
-    name = path.name if name is None else name
+    object_type = object_type if cells is None else "cell"
+    name, frame = path.name if name is None else name, frame or Frame()
     separator, outside = "\n", 0
     with new_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:
         file.write('{"type":"FeatureCollection","features":[')
         for polygons, columns in parts:
             check_polygons(polygons, path)
             table = None if columns is None else _check_columns(columns, len(polygons), path)
-            for ring, label, properties in _described(polygons, table, shape, class_names):
+            for ring, cell, label, properties in _described(polygons, table, shape, class_names, cells):
                 if not len(ring):
                     outside += 1
                     continue
                 feature = {
                     "type": "Feature",
                     "id": str(uuid.uuid5(_NAMESPACE, f"{name}\n{label}")),
-                    "geometry": {"type": "Polygon", "coordinates": [[*ring.tolist(), ring[0].tolist()]]},
+                    **_geometries(ring, cell, frame),
                     "properties": {"objectType": object_type, **properties},
                 }
                 file.write(separator + json.dumps(feature, separators=(",", ":"), allow_nan=False))
@@ -130,22 +143,51 @@ def stream_geojson(
 
 def write_results(path: Path, results: Results) -> None:
     """Write the outlines of all objects; see :func:`write_geojson`."""
-    stream_geojson(path, results.outlined(), results.shape, class_names=results.class_names)
+    stream_geojson(
+        path,
+        results.outlined(),
+        results.shape,
+        class_names=results.class_names,
+        frame=results.frame,
+        cells=results.cells,
+    )
+
+
+def _geometries(ring: NDArray[np.float64], cell: NDArray[np.float64] | None, frame: Frame) -> dict[str, dict[str, Any]]:
+    """An object's outline or, of a cell, that and its nucleus's."""
+    polygon = _polygon(frame.place(ring, from_bounds=True))
+    if cell is None:
+        return {"geometry": polygon}
+    return {"geometry": _polygon(frame.place(cell, from_bounds=True)), "nucleusGeometry": polygon}
+
+
+def _polygon(ring: NDArray[np.float64]) -> dict[str, Any]:
+    return {"type": "Polygon", "coordinates": [[*ring.tolist(), ring[0].tolist()]]}
 
 
 def _described(
-    polygons: StarPolygons, table: Mapping[str, NDArray] | None, shape: tuple[int, int], class_names: Sequence[str]
-) -> Iterator[tuple[NDArray[np.float64], int, dict[str, Any]]]:
-    """The ring, the label and the properties of each polygon."""
+    polygons: StarPolygons,
+    table: Mapping[str, NDArray] | None,
+    shape: tuple[int, int],
+    class_names: Sequence[str],
+    cells: Cells | None,
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64] | None, int, dict[str, Any]]]:
+    """The ring of each polygon or nucleus, that of its cell, the label and the properties."""
+    labels = np.arange(1, len(polygons) + 1) if table is None else table["label"]
     classifications = _classifications(polygons.classes, class_names)
-    for index, ring in enumerate(outlines(polygons, shape)):
-        label = index + 1 if table is None else int(table["label"][index])
+    rings = (
+        ((ring, None) for ring in outlines(polygons, shape))
+        if cells is None
+        else cell_outlines(cells, polygons, labels)
+    )
+    for index, (ring, cell) in enumerate(rings):
+        label = int(labels[index])
         properties: dict[str, Any] = {"name": str(label)}
         if classifications is not None:
             properties["classification"] = classifications[index]
         values = _outline_values(ring, polygons.probabilities[index]) if table is None else _row(table, index)
         properties["measurements"] = dict(values)
-        yield ring, label, properties
+        yield ring, cell, label, properties
 
 
 def check_polygons(polygons: StarPolygons, path: Path) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...errors import ImageError, StarpolyWarning
 from ...polygons import StarPolygons
 from ..files.atomic import new_file
+from ..frame import Frame
 from .geojson import check_polygons
 from .results import Results
 from .rings import outlines
@@ -22,11 +23,16 @@ _LARGEST = 65_535  # pixels; the corners of an ROI are 16-bit numbers
 
 
 def write_rois(
-    path: str | Path, polygons: StarPolygons, shape: tuple[int, int], *, labels: ArrayLike | None = None
+    path: str | Path,
+    polygons: StarPolygons,
+    shape: tuple[int, int],
+    *,
+    labels: ArrayLike | None = None,
+    frame: Frame | None = None,
 ) -> None:
     """Write polygons as ImageJ polygon ROIs with sub-pixel coordinates, named by label.
 
-    Outlines are those of ``outlines``, in pixels of the full resolution. Equal polygons
+    Outlines are those of ``outlines``, in pixels of the full resolution of the whole slide. Equal polygons
     give equal bytes.
 
     Parameters
@@ -39,6 +45,8 @@ def write_rois(
         Height and width of the image in pixels.
     labels : (n,) integers, optional
         Label of each polygon. Default: 1..n.
+    frame : Frame, optional
+        Where the image lies in its slide. Default: it is the whole.
 
     Raises
     ------
@@ -51,24 +59,31 @@ def write_rois(
         If the image is larger than ImageJ's 16-bit corners reach, or polygons lie outside the image and are left out.
     """
     names = np.arange(1, len(polygons) + 1) if labels is None else labels
-    stream_rois(path, [(polygons, names)], shape)
+    stream_rois(path, [(polygons, names)], shape, frame=frame)
 
 
-def stream_rois(path: str | Path, parts: Iterable[tuple[StarPolygons, ArrayLike]], shape: tuple[int, int]) -> None:
+def stream_rois(
+    path: str | Path,
+    parts: Iterable[tuple[StarPolygons, ArrayLike]],
+    shape: tuple[int, int],
+    *,
+    frame: Frame | None = None,
+) -> None:
     """Like :func:`write_rois`, for polygons in parts, each with its labels.
 
     Parameters
     ----------
-    path, shape
+    path, shape, frame
         As for :func:`write_rois`.
     parts : iterable of (polygons, labels)
     """
-    path = Path(path)
+    path, frame = Path(path), frame or Frame()
     roifile = _import_roifile(path)
-    if max(shape) > _LARGEST:
+    end = frame.extent(shape)
+    if max(end) > _LARGEST:
         message = (
-            f"{path}: expected an image of at most {_LARGEST} pixels a side, got {shape}; ImageJ will misplace what "
-            "lies beyond, use GeoJSON"
+            f"{path}: expected an image of at most {_LARGEST} pixels a side, got {round(end[0])} x {round(end[1])}; "
+            "ImageJ will misplace what lies beyond, use GeoJSON"
         )
         warnings.warn(message, StarpolyWarning, stacklevel=2)
     outside = 0
@@ -80,7 +95,7 @@ def stream_rois(path: str | Path, parts: Iterable[tuple[StarPolygons, ArrayLike]
                 if not len(ring):
                     outside += 1
                     continue
-                roi = roifile.ImagejRoi.frompoints(ring.astype(np.float32), name=f"{label:06d}")
+                roi = roifile.ImagejRoi.frompoints(frame.place(ring).astype(np.float32), name=f"{label:06d}")
                 roi.roitype = roifile.ROI_TYPE.POLYGON
                 archive.add(f"{label:06d}.roi", roi.tobytes())
         archive.finish()
@@ -91,7 +106,7 @@ def stream_rois(path: str | Path, parts: Iterable[tuple[StarPolygons, ArrayLike]
 def write_results(path: Path, results: Results) -> None:
     """Write the outlines of all objects; see :func:`write_rois`."""
     numbered = ((polygons, columns["label"]) for polygons, columns in results.outlined())
-    stream_rois(path, numbered, results.shape)
+    stream_rois(path, numbered, results.shape, frame=results.frame)
 
 
 def _check_labels(labels: ArrayLike, n: int, path: Path) -> NDArray:

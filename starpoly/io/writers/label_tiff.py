@@ -15,6 +15,7 @@ from ...errors import ImageError
 from ...parallel import n_threads
 from ...tiling import Box
 from ..files.atomic import new_file
+from ..frame import Frame
 from .pyramid import RegionLabels, check_labels, check_pixel_size, level_shape, pull, pyramid_steps
 from .results import Results
 
@@ -35,6 +36,7 @@ def write_labels(
     labels: NDArray | RegionLabels,
     *,
     pixel_size: tuple[float, float] | None = None,
+    frame: Frame | None = None,
     before_naming: Callable[[], None] | None = None,
 ) -> None:
     """Write a label image as a zlib-compressed TIFF.
@@ -52,7 +54,10 @@ def write_labels(
         0 background, 1..n the objects. An array is stored as uint16 up to id 65 535, as uint32 above; RegionLabels with
         the dtype that they have.
     pixel_size : (float, float), optional
-        Height and width of a pixel in micrometres, written as resolution and as OME's physical size.
+        Height and width of a pixel in micrometres: in a plain TIFF as ImageJ writes them, in an OME-TIFF as physical size
+        and as resolution per centimetre.
+    frame : Frame, optional
+        Where the image lies in its slide: in a plain TIFF as ImageJ's origin, in an OME-TIFF as the plane's position.
     before_naming : callable, optional
         Called when the file is complete, before it is renamed. If it raises, no file appears.
 
@@ -72,14 +77,14 @@ def write_labels(
     pixel_size = check_pixel_size(pixel_size, path)
     write = _write_plain if picture.shape[0] * picture.shape[1] <= LARGEST_PLAIN else _write_tiled
     with new_file(path) as temporary:
-        write(temporary, picture, pixel_size)
+        write(temporary, picture, pixel_size, frame or Frame())
         if before_naming is not None:
             before_naming()
 
 
 def write_results(path: Path, results: Results, *, before_naming: Callable[[], None] | None = None) -> None:
     """Write the labels of an image; see :func:`write_labels`."""
-    write_labels(path, results.labels, pixel_size=results.pixel_size, before_naming=before_naming)
+    write_labels(path, results.labels, pixel_size=results.pixel_size, frame=results.frame, before_naming=before_naming)
 
 
 def label_dtype(n: int) -> type[np.uint16] | type[np.uint32]:
@@ -116,7 +121,7 @@ def _smallest(labels: NDArray, path: Path) -> NDArray:
     return labels.astype(label_dtype(int(labels.max())), copy=False)
 
 
-def _write_plain(path: Path, labels: RegionLabels, pixel_size: tuple[float, float] | None) -> None:
+def _write_plain(path: Path, labels: RegionLabels, pixel_size: tuple[float, float] | None, frame: Frame) -> None:
     import tifffile
 
     tifffile.imwrite(
@@ -127,11 +132,11 @@ def _write_plain(path: Path, labels: RegionLabels, pixel_size: tuple[float, floa
         predictor=False,
         metadata=None,
         maxworkers=n_threads(),
-        **_resolution(pixel_size),
+        **_imagej(pixel_size, frame),
     )
 
 
-def _write_tiled(path: Path, labels: RegionLabels, pixel_size: tuple[float, float] | None) -> None:
+def _write_tiled(path: Path, labels: RegionLabels, pixel_size: tuple[float, float] | None, frame: Frame) -> None:
     import tifffile
 
     steps = pyramid_steps(labels.shape, _SMALLEST_LEVEL)
@@ -149,7 +154,7 @@ def _write_tiled(path: Path, labels: RegionLabels, pixel_size: tuple[float, floa
                 buffersize=_AT_ONCE,
                 subifds=len(steps) - 1 if first else None,
                 subfiletype=0 if first else 1,
-                metadata=_metadata(labels, pixel_size) if first else None,
+                metadata=_metadata(labels, pixel_size, frame) if first else None,
                 **_resolution(pixel_size, step),
             )
 
@@ -165,13 +170,32 @@ def _is_big(labels: RegionLabels) -> bool:
     return labels.shape[0] * labels.shape[1] * labels.dtype.itemsize * 4 // 3 >= _BIG_FROM
 
 
-def _metadata(labels: RegionLabels, pixel_size: tuple[float, float] | None) -> dict[str, Any]:
+def _metadata(labels: RegionLabels, pixel_size: tuple[float, float] | None, frame: Frame) -> dict[str, Any]:
     """OME's metadata, whose identifier is a function of what they say, not of the hour."""
     metadata: dict[str, Any] = {"axes": "YX", "Name": "labels", "Creator": "starpoly"}
     if pixel_size is not None:
         metadata |= {"PhysicalSizeY": pixel_size[0], "PhysicalSizeX": pixel_size[1]}
+        if any(start := frame.translation(pixel_size)):
+            unit = {"PositionYUnit": ["µm"], "PositionXUnit": ["µm"]}
+            metadata["Plane"] = {"PositionY": [start[0]], "PositionX": [start[1]], **unit}
     said = json.dumps(["starpoly labels", *map(int, labels.shape), str(labels.dtype), metadata])
     return metadata | {"UUID": str(uuid.uuid5(uuid.NAMESPACE_OID, said))}
+
+
+def _imagej(pixel_size: tuple[float, float] | None, frame: Frame) -> dict[str, Any]:
+    """What tifffile is to write about size and origin, as ImageJ writes it: pixels per unit, and a description.
+
+    ImageJ would show a resolution per centimetre in centimetres. It has no 32-bit labels, so tifffile writes none for it.
+    """
+    if pixel_size is None and frame.is_whole:
+        return {}
+    lines = ["ImageJ=1.54f"] if pixel_size is None else ["ImageJ=1.54f", "unit=micron"]
+    y, x = (-offset / step for offset, step in zip(frame.offset, frame.step, strict=True))
+    lines += [f"xorigin={x:.10g}", f"yorigin={y:.10g}"] if x or y else []
+    said: dict[str, Any] = {"description": "\n".join(lines) + "\n"}
+    if pixel_size is not None:
+        said |= {"resolution": tuple(1 / size for size in reversed(pixel_size)), "resolutionunit": "NONE"}
+    return said
 
 
 def _resolution(pixel_size: tuple[float, float] | None, step: int = 1) -> dict[str, Any]:

@@ -7,20 +7,30 @@ https://ngff.openmicroscopy.org/0.5/
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ...errors import ImageError
 from ..files.zarr_folder import new_zarr_folder
+from ..frame import Frame
 from .pyramid import RegionLabels, check_labels, check_pixel_size, level_shape, pull, pyramid_steps
 from .results import Results
 
 CHUNK = 1024
 _VERSION = "0.5"
 _COMPRESSION_LEVEL = 3
+_CELLS = Path("labels") / "cells"
 
 
-def write_ome_zarr(path: str | Path, labels: RegionLabels, *, pixel_size: tuple[float, float] | None = None) -> None:
+def write_ome_zarr(
+    path: str | Path,
+    labels: RegionLabels,
+    *,
+    pixel_size: tuple[float, float] | None = None,
+    frame: Frame | None = None,
+    cells: RegionLabels | None = None,
+) -> None:
     """Write a label image as an OME-Zarr 0.5 image of labels, one chunk at a time.
 
     Levels halve down to 1 024 pixels a side; their pixels are pixels of the full resolution, so ids stay ids. Chunks of
@@ -34,7 +44,12 @@ def write_ome_zarr(path: str | Path, labels: RegionLabels, *, pixel_size: tuple[
     labels : RegionLabels
         The picture, uint16 or uint32.
     pixel_size : (float, float), optional
-        Height and width of a pixel in micrometres; without it the unit is the pixel.
+        Height and width of a pixel in micrometres; without it the unit is the pixel of the full resolution.
+    frame : Frame, optional
+        Where the labels lie in their slide. ``scale`` and ``translation`` put them on the image, whose first pixel at
+        full resolution has its centre at the origin.
+    cells : RegionLabels, optional
+        A second label image of the same shape, written into the folder as its label ``cells``: ``labels/cells``.
 
     Raises
     ------
@@ -45,41 +60,64 @@ def write_ome_zarr(path: str | Path, labels: RegionLabels, *, pixel_size: tuple[
     zarr = _import_zarr(path)
     check_labels(labels, path)
     pixel_size = check_pixel_size(pixel_size, path)
-    steps = pyramid_steps(labels.shape, CHUNK)
+    image = partial(_image, steps=pyramid_steps(labels.shape, CHUNK), pixel_size=pixel_size, frame=frame or Frame())
     with new_zarr_folder(path) as temporary:
-        for level, step in enumerate(steps):
-            shape = level_shape(labels.shape, step)
-            array = zarr.create_array(
-                store=str(temporary),
-                name=str(level),
-                shape=shape,
-                dtype=labels.dtype,
-                chunks=tuple(min(CHUNK, length) for length in shape),
-                compressors=zarr.codecs.ZstdCodec(level=_COMPRESSION_LEVEL),
-                fill_value=0,
-                dimension_names=("y", "x"),
-            )
-            for box, pixels in pull(labels, step, CHUNK):
-                if pixels.any():
-                    array[box.slices] = pixels
+        _write_levels(zarr, temporary, labels)
+        if cells is not None:
+            check_labels(cells, path)
+            _write_levels(zarr, temporary / _CELLS, cells)
+            _write_group(temporary / _CELLS, image(name="cells", source={"image": "../../"}))
+            _write_group(temporary / "labels", {"labels": ["cells"]})
         # last, so that a folder without it is known to be unfinished
-        (temporary / "zarr.json").write_text(_group(path.name, steps, pixel_size), encoding="utf-8")
+        _write_group(temporary, image(name=path.name))
 
 
 def write_results(path: Path, results: Results) -> None:
     """Write the labels of an image; see :func:`write_ome_zarr`."""
-    write_ome_zarr(path, results.labels, pixel_size=results.pixel_size)
+    labels, cells = results.labels, results.cells
+    write_ome_zarr(path, labels, pixel_size=results.pixel_size, frame=results.frame, cells=cells)
 
 
-def _group(name: str, steps: list[int], pixel_size: tuple[float, float] | None) -> str:
-    """The contents of the group's `zarr.json`."""
+def _write_levels(zarr: Any, folder: Path, labels: RegionLabels) -> None:
+    for level, step in enumerate(pyramid_steps(labels.shape, CHUNK)):
+        shape = level_shape(labels.shape, step)
+        array = zarr.create_array(
+            store=str(folder),
+            name=str(level),
+            shape=shape,
+            dtype=labels.dtype,
+            chunks=tuple(min(CHUNK, length) for length in shape),
+            compressors=zarr.codecs.ZstdCodec(level=_COMPRESSION_LEVEL),
+            fill_value=0,
+            dimension_names=("y", "x"),
+        )
+        for box, pixels in pull(labels, step, CHUNK):
+            if pixels.any():
+                array[box.slices] = pixels
+
+
+def _write_group(folder: Path, ome: dict[str, Any]) -> None:
+    attributes = {"ome": {"version": _VERSION, **ome}}
+    text = json.dumps({"zarr_format": 3, "node_type": "group", "attributes": attributes}, indent=2)
+    (folder / "zarr.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _image(
+    name: str,
+    steps: list[int],
+    pixel_size: tuple[float, float] | None,
+    frame: Frame,
+    source: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What the group of a label image says; ``source`` is the image that the labels belong to, if it is in the same zarr."""
     unit = {} if pixel_size is None else {"unit": "micrometer"}
-    size = (1.0, 1.0) if pixel_size is None else pixel_size
+    size, start = frame.scale(pixel_size), frame.translation(pixel_size)
+    # level pixels are pixels of the labels, from the first: all levels begin at the same place
+    moved = [{"type": "translation", "translation": list(start)}] if any(start) else []
     datasets: list[dict[str, Any]] = [
-        # level pixels are pixels of the full resolution, from the first: their centres need no translation
         {
             "path": str(level),
-            "coordinateTransformations": [{"type": "scale", "scale": [length * step for length in size]}],
+            "coordinateTransformations": [{"type": "scale", "scale": [length * step for length in size]}, *moved],
         }
         for level, step in enumerate(steps)
     ]
@@ -89,8 +127,7 @@ def _group(name: str, steps: list[int], pixel_size: tuple[float, float] | None) 
         "datasets": datasets,
         "type": "nearest",
     }
-    attributes = {"ome": {"version": _VERSION, "multiscales": [multiscale], "image-label": {}}}
-    return json.dumps({"zarr_format": 3, "node_type": "group", "attributes": attributes}, indent=2) + "\n"
+    return {"multiscales": [multiscale], "image-label": {} if source is None else {"source": source}}
 
 
 def _import_zarr(path: Path) -> Any:

@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from ...errors import ConfigError
 
 if TYPE_CHECKING:
     from .results import Results
@@ -29,11 +32,28 @@ class Format:
         Of this package.
     help : str
         For ``--format``; empty where an option of its own asks for the format.
+    package, extra : str
+        The package that it needs, and the extra that installs it.
     """
 
     ending: str
     module: str
     help: str = ""
+    package: str = ""
+    extra: str = ""
+
+    def check_installed(self) -> None:
+        """Refuse the format where its package is missing, before anything is computed.
+
+        Raises
+        ------
+        ConfigError
+            If it is not installed.
+        """
+        if self.package and find_spec(self.package) is None:
+            raise ConfigError(
+                f"format: expected the package {self.package}, got none; pip install 'starpoly[{self.extra}]'"
+            )
 
     def write(self, path: Path, results: Results, **settings: Any) -> None:
         """Write the results of one image, whole or not at all."""
@@ -43,8 +63,9 @@ class Format:
 FORMATS: Mapping[str, Format] = {
     "table": Format("_table.csv", "table"),
     "geojson": Format(".geojson", "geojson", "QuPath"),
-    "rois": Format("_rois.zip", "imagej_rois", "ImageJ"),
+    "rois": Format("_rois.zip", "imagej_rois", "ImageJ", "roifile", "imagej"),
     "zarr": Format(".ome.zarr", "ome_zarr", "OME-Zarr labels"),
+    "cells": Format("_label_cells.tiff", "cell_tiff"),
     "labels": Format("_label.tiff", "label_tiff"),
 }
 """All formats, in the order in which they are written; the labels come last: where they are, all is done."""

@@ -9,8 +9,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...polygons import StarPolygons
+from ..frame import Frame
 from .pyramid import RegionLabels
+
+
+class Cells(RegionLabels, Protocol):
+    """A label image of cells around nuclei of the same labels."""
+
+    @property
+    def nuclei(self) -> RegionLabels:
+        """The label image of the nuclei."""
+        ...
+
+    def boxes(self, polygons: StarPolygons) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Corners (y, x) of half-open boxes (n, 2) around the cells of nuclei."""
+        ...
 
 
 class Results(Protocol):
@@ -19,6 +36,11 @@ class Results(Protocol):
     @property
     def labels(self) -> RegionLabels:
         """The label image. Writing may raise while more objects are found than its dtype numbers: ask anew then."""
+        ...
+
+    @property
+    def cells(self) -> Cells | None:
+        """The label image of the cells, None where nuclei were not expanded; asked for anew like ``labels``."""
         ...
 
     @property
@@ -32,6 +54,11 @@ class Results(Protocol):
         ...
 
     @property
+    def frame(self) -> Frame:
+        """Where the image lies in its file."""
+        ...
+
+    @property
     def class_names(self) -> Sequence[str]:
         """Names of the classes 1, 2 ...; empty where classes are numbers or none."""
         ...
@@ -42,4 +69,8 @@ class Results(Protocol):
 
     def objects(self) -> Iterator[tuple[StarPolygons, Mapping[str, Any]]]:
         """All objects by label, some at a time and at least once: polygons, and their columns (``label`` among them)."""
+        ...
+
+    def measured(self) -> Iterator[tuple[StarPolygons, Mapping[str, Any]]]:
+        """As :meth:`objects`, with further columns: all that was to be measured."""
         ...

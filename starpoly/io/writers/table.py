@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ...errors import ImageError
 from ..files.atomic import new_file
+from .cells import column_cells, text_cell
 from .results import Results
 
 
 def write_table(path: str | Path, columns: Mapping[str, Any]) -> None:
     """Write columns of equal length as a CSV file (UTF-8, comma, point) with a header.
 
-    Numbers are rounded to four decimals; NaN becomes an empty cell.
+    Numbers are rounded to four decimals or, where that is more, to six digits; NaN becomes an empty cell. A text that begins
+    as formulas do gets an apostrophe in front.
 
     Parameters
     ----------
@@ -53,22 +54,12 @@ def stream_table(path: str | Path, parts: Iterable[Mapping[str, Any]]) -> None:
                 )
             if header is None:
                 header = list(columns)
-                writer.writerow(header)
+                writer.writerow(map(text_cell, header))
             if header != list(columns):
                 raise ImageError(f"{path}: expected columns {', '.join(header)}, got {', '.join(columns)}")
-            writer.writerows([_cell(value) for value in row] for row in zip(*columns.values(), strict=True))
+            writer.writerows(zip(*map(column_cells, columns.values()), strict=True))
 
 
 def write_results(path: Path, results: Results) -> None:
-    """Write the measurements of all objects; see :func:`write_table`."""
-    stream_table(path, (columns for _, columns in results.objects()))
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, str):
-        # class names come with a model from anywhere; a spreadsheet must not take one for a formula
-        return f"'{value}" if value.startswith(("=", "+", "-", "@")) else value
-    number = float(value)
-    if not math.isfinite(number):
-        return ""
-    return int(number) if number.is_integer() else round(number, 4)
+    """Write all measurements of all objects; see :func:`write_table`."""
+    stream_table(path, (columns for _, columns in results.measured()))

@@ -34,6 +34,8 @@ class Architecture:
     without_normalization : callable, optional
         Maps a ``NetworkConfig`` to the same network without batch normalisation. Prediction in bfloat16 folds it into
         the convolutions. Layer names stay the same; the normalisation of layer ``x`` is named ``x_norm``.
+    pretrain : callable, optional
+        Gives a fresh model the weights that come with the architecture, where training starts from nothing else.
     """
 
     config: type[Config]
@@ -41,6 +43,7 @@ class Architecture:
     bytes_per_pixel: Callable[[Any, str], float]
     auto_bfloat16: bool = True
     without_normalization: Callable[[NetworkConfig], NetworkConfig] | None = None
+    pretrain: Callable[[keras.Model], None] | None = None
 
     def config_of(self, network: NetworkConfig) -> Any:
         """The architecture's config for ``network``.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ...config import NetworkConfig
+from ..keras_settings import own_settings
+from ..quiet import quiet_import
 from ..registry import Registry
 from .architecture import Architecture
 
@@ -18,6 +18,7 @@ ARCHITECTURES: Registry[Architecture] = Registry(
     "architecture",
     {
         "unet": f"{__package__}.unet:UNET",
+        "efficientnet_unet": f"{__package__}.efficientnet_unet:EFFICIENTNET_UNET",
         "stardist_unet": f"{__package__}.stardist_unet:STARDIST_UNET",
     },
 )
@@ -47,17 +48,6 @@ def build_network(network: NetworkConfig, policy: str = "float32") -> keras.Mode
     """
     architecture = ARCHITECTURES[network.architecture]
     config = architecture.config_of(network)
-    with _dtype_policy(policy):
+    quiet_import()
+    with own_settings(policy):
         return architecture.build(config)
-
-
-@contextmanager
-def _dtype_policy(policy: str) -> Iterator[None]:
-    import keras
-
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)

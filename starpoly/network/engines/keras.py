@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..keras_settings import own_settings
 from ..precision import cpu_has_bfloat16
 from ..quiet import quiet_import
 from .engine import RunningNetwork
@@ -22,10 +23,12 @@ class Keras:
         from ..receptive_field import network_geometry
 
         precision = source.choose_precision(precision, fast=_bfloat16_is_fast(keras.backend.backend()))
-        function = bounded_in(precision, source.model, source.spec)
+        with own_settings():
+            function = bounded_in(precision, source.model, source.spec)
 
         def run(batch: np.ndarray) -> dict[str, np.ndarray]:
-            return {name: keras.ops.convert_to_numpy(values) for name, values in function(batch).items()}
+            with own_settings():
+                return {name: keras.ops.convert_to_numpy(values) for name, values in function(batch).items()}
 
         return RunningNetwork(run, precision, network_geometry(source.model))
 

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from ...errors import ConfigError, ModelError
 from ..registry import Registry
 from .engine import Engine, RunningNetwork
+from .forked import check_process
 from .source import NetworkSource
 
 #: Each engine is one module and one line here.
@@ -75,6 +76,7 @@ def open_network(source: NetworkSource, engine: str, precision: str) -> RunningN
         If the engine cannot run the network, or the network's receptive field has no bound.
     """
     check_engine(engine, precision)
+    check_process()
     for name in _TRIED.get(engine, (engine,)):
         running = ENGINES[name].open(source, precision, make=name == engine)
         if running is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...errors import ModelError
+from ..keras_settings import own_settings
 from ..precision import cpu_has_bfloat16
 from ..quiet import quiet_import
 from .engine import RunningNetwork
@@ -60,7 +61,8 @@ def _freeze(source: NetworkSource, precision: str) -> tuple[RunningNetwork, Froz
     from .freezing import freeze
 
     geometry = network_geometry(source.model)
-    frozen: Frozen = freeze(bounded_in(precision, source.model, source.spec), source.spec.network.n_channels)
+    with own_settings():
+        frozen: Frozen = freeze(bounded_in(precision, source.model, source.spec), source.spec.network.n_channels)
     graph = None if source.weights is None else frozen.graph()
     network = None if graph is None else source.keep_frozen(graph, geometry, precision)
     return RunningNetwork(frozen, precision, geometry), network

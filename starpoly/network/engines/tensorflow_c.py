@@ -7,16 +7,14 @@ same graph each time. The cache holds that graph (:mod:`starpoly.network.engines
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from ...errors import ModelError
+from ..keras_settings import backend
 from ..precision import cpu_has_bfloat16
 from ..quiet import quiet_level
 from .c_library import Library, Session, library_path
@@ -83,21 +81,7 @@ def _made(source: NetworkSource, precision: str) -> FrozenNetwork:
 
 def _is_wanted() -> bool:
     """Whether the request "tensorflow" may run a frozen graph."""
-    return _backend() == "tensorflow" and os.environ.get("STARPOLY_SERVING") != "keras"
-
-
-def _backend() -> str:
-    """Keras's backend, without importing Keras."""
-    if keras := sys.modules.get("keras"):
-        return keras.backend.backend()
-    if named := os.environ.get("KERAS_BACKEND"):
-        return named
-    home = os.environ.get("KERAS_HOME")
-    try:
-        settings = json.loads(Path(home or Path("~/.keras").expanduser(), "keras.json").read_text(encoding="utf-8"))
-        return str(settings.get("backend", "tensorflow"))
-    except (OSError, ValueError, AttributeError):
-        return "tensorflow"
+    return backend() == "tensorflow" and os.environ.get("STARPOLY_SERVING") != "keras"
 
 
 TENSORFLOW_C = TensorFlowC()

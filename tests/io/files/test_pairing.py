@@ -42,6 +42,8 @@ def make(folder: Path, *names: str) -> Path:
         ("a_image.tif", "a"),
         ("a_Label.tif", "a"),
         ("a_mask_label.tif", "a_mask"),  # one suffix is taken off, not all
+        ("a_img_label.tif", "a"),  # the result of a_img.tif
+        ("a_image_cp_masks.png", "a"),
         ("_label.tif", "_label"),  # nothing would be left
         ("a.b.c.tif", "a.b.c"),
         ("unmasked.png", "unmasked"),

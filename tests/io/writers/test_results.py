@@ -7,6 +7,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 
+from starpoly.io.frame import Frame
 from starpoly.io.writers.geojson import write_geojson
 from starpoly.io.writers.imagej_rois import write_rois
 from starpoly.io.writers.label_tiff import write_labels
@@ -23,12 +24,14 @@ COLUMNS = {"label": np.arange(1, 41), "y": POLYGONS.points[:, 0], "area": np.lin
 class Parts:
     """Results in memory whose objects come some at a time."""
 
-    shape, pixel_size, class_names = SHAPE, (0.5, 0.25), NAMES
-    labels = slide()
+    shape, pixel_size, class_names, frame = SHAPE, (0.5, 0.25), NAMES, Frame()
+    labels, cells = slide(), None
 
     def objects(self):
         for rows in (np.arange(15), np.arange(15, 40)):
             yield POLYGONS.take(rows), {name: column[rows] for name, column in COLUMNS.items()}
+
+    measured = outlined = objects
 
 
 OWN = {

@@ -1,0 +1,106 @@
+"""Details of a prediction: a dictionary that shows itself in a line and converts itself for other programs."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError
+from ..io.readers.given import pixel_size_of
+from ..io.writers.geojson import write_geojson
+from ..io.writers.rings import outlines
+from ..labels.confidence import Calibration
+from ..labels.measurements import in_micrometres, with_confidence
+from ..labels.whole import WholeLabels
+
+
+class Details(dict[str, Any]):
+    """Details of a prediction, by name, see :meth:`starpoly.StarPoly2D.predict_instances`.
+
+    Parameters
+    ----------
+    fields : dict
+    drawn : WholeLabels
+        Objects and their labels.
+    calibration : sequence
+        Of the model's scores.
+    class_names : sequence of str
+        Names of the classes 1..n_classes.
+    pixel_size : (float, float), optional
+        Micrometres per pixel (y, x) of the image.
+    """
+
+    def __init__(
+        self,
+        fields: dict[str, Any],
+        drawn: WholeLabels,
+        calibration: Calibration = (),
+        class_names: Sequence[str] = (),
+        pixel_size: tuple[float, float] | None = None,
+    ) -> None:
+        super().__init__(fields)
+        self._drawn, self._calibration = drawn, calibration
+        self._class_names, self._pixel_size = tuple(class_names), pixel_size
+
+    def __repr__(self) -> str:
+        return f"Details({self._drawn.count()} objects: {', '.join(self)})"
+
+    def __reduce__(self) -> Any:
+        return Details, (dict(self), self._drawn, self._calibration, self._class_names, self._pixel_size)
+
+    def table(self, image: Any = None) -> dict[str, Any]:
+        """One row per object, in the order of the labels.
+
+        Parameters
+        ----------
+        image : path, Source or array-like, optional
+            The image: its pixel size adds columns in micrometres.
+
+        Returns
+        -------
+        dict of str to column
+            As :func:`starpoly.labels.measure`, and ``confidence`` if the model is calibrated; ``pandas.DataFrame`` takes it.
+        """
+        columns = with_confidence(self._drawn.columns, self._calibration)
+        return in_micrometres(columns, self._pixel_size or pixel_size_of(image))
+
+    def to_geojson(self, path: str | Path | None = None) -> dict[str, Any]:
+        """The outlines with their measurements as a GeoJSON FeatureCollection, as ``--format geojson`` writes it.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            A file to write it into, too.
+
+        Returns
+        -------
+        dict
+            Coordinates are ``[x, y]`` in pixels with the origin at the image's corner.
+        """
+        if path is None:
+            with tempfile.TemporaryDirectory() as folder:
+                return self.to_geojson(Path(folder, "objects.geojson"))
+        write_geojson(
+            path, self._drawn.polygons, self._drawn.shape, columns=self.table(), class_names=self._class_names
+        )
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+
+    def to_shapely(self) -> list[Any]:
+        """The outlines as shapely polygons, in the order of the labels.
+
+        Coordinates are ``(x, y)`` in pixels with the origin at the image's corner, as in :meth:`to_geojson`: a pixel's centre
+        lies at + 0.5. An object of which nothing lies in the image is an empty polygon.
+
+        Raises
+        ------
+        ConfigError
+            If shapely is not installed.
+        """
+        try:
+            from shapely.geometry import Polygon
+        except ImportError as error:
+            raise ConfigError("to_shapely: expected shapely, got none; pip install shapely") from error
+        return [Polygon(ring) for ring in outlines(self._drawn.polygons, self._drawn.shape)]

@@ -1,0 +1,90 @@
+"""Lines and progress bars for a console, which a program may lack: a stream is None, closed, or gone."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+#: What a stream raises that cannot be used: closed, of a closed pipe, without a method.
+_UNUSABLE = (OSError, ValueError, AttributeError)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a stream is an open terminal."""
+    try:
+        return stream is not None and stream.isatty()
+    except _UNUSABLE:
+        return False
+
+
+def is_usable(stream: TextIO | None) -> bool:
+    """Whether a stream can be written to."""
+    return stream is not None and hasattr(stream, "write") and not getattr(stream, "closed", False)
+
+
+def write(text: str) -> None:
+    """Write to stderr, if there is one."""
+    with suppress(*_UNUSABLE):
+        if sys.stderr is not None:
+            sys.stderr.write(text)
+
+
+def flush() -> None:
+    """Flush stderr, if there is one."""
+    with suppress(*_UNUSABLE):
+        if sys.stderr is not None:
+            sys.stderr.flush()
+
+
+def say(message: str) -> None:
+    """Write one line to stderr, above a progress bar if one is shown."""
+    module = sys.modules.get("tqdm")  # no tqdm, no bar
+    if module is None or not is_terminal(sys.stderr):
+        write(f"{message}\n")
+        return
+    with suppress(*_UNUSABLE):
+        module.tqdm.write(message, file=sys.stderr)
+
+
+def progress_bar(steps: Iterable[Any] | None = None, *, shown: bool = True, **settings: Any) -> tqdm:
+    """A tqdm bar, or the same without a picture where stderr is no terminal.
+
+    Parameters
+    ----------
+    steps : iterable, optional
+        What to go through.
+    shown : bool
+        Whether a bar is wanted.
+    **settings
+        Of tqdm.
+    """
+    from tqdm import tqdm
+
+    return tqdm(steps, disable=not (shown and is_terminal(sys.stderr)), **settings)
+
+
+@contextmanager
+def with_streams() -> Iterator[None]:
+    """Give a process without stdout or stderr ones that swallow what is written.
+
+    The file descriptors 0 to 2 are opened, too, if they are closed: a result file that got one of them would take what C
+    libraries print.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            with suppress(OSError):
+                os.open(os.devnull, os.O_RDWR)  # takes the lowest that is free
+    with ExitStack() as stack:
+        for stream, redirect in ((sys.stdout, redirect_stdout), (sys.stderr, redirect_stderr)):
+            if not is_usable(stream):
+                # not closed: what runs at the end of the process may write, too
+                stack.enter_context(redirect(open(os.devnull, "w", encoding="utf-8")))  # noqa: SIM115
+        yield

@@ -1,0 +1,203 @@
+"""Stacks of microscopes' own files: what their readers share."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ImageError, StarpolyWarning
+from ...tiling import Box
+from .pixel_size import PixelSize, scaled
+from .source import Source, check_level
+from .stack import Stack
+
+
+class Pixels(Protocol):
+    """The pixels of a plane, (Y, X, C)."""
+
+    shape: tuple[int, int, int]
+    dtype: np.dtype
+
+    def read(self, box: Box, channels: Sequence[int]) -> NDArray:
+        """The pixels of a box, (y, x, len(channels)); thread-safe."""
+
+
+class FileStack(Stack):
+    """A scene of a file whose planes are opened by :meth:`pixels`.
+
+    Parameters
+    ----------
+    path : Path
+    scene : int
+    open_stack : callable
+        Module-level function that opens the same scene of a path again.
+    """
+
+    levels: tuple[tuple[int, int], ...] = ()
+    stored_as = ""
+
+    def __init__(self, path: Path, scene: int, open_stack: Callable[[Path, int], FileStack]) -> None:
+        self.path, self.scene, self.open_stack = path, scene, open_stack
+        self.name = str(path)
+
+    def pixels(self, index: tuple[int, ...], level: int) -> Pixels:
+        """The pixels of a plane at a level."""
+        raise NotImplementedError
+
+    def open_plane(self, index: tuple[int, ...], level: int = 0) -> Source:
+        """Open the plane at ``index``, a position along each of ``axes``, by region."""
+        if len(index) != len(self.lengths) or not all(0 <= i < n for i, n in zip(index, self.lengths, strict=True)):
+            raise ImageError(f"{self.name}: expected a plane within {self._extent()}, got {tuple(index)}")
+        return PlaneSource(self, tuple(index), level)
+
+    def _extent(self) -> str:
+        return " x ".join(f"{axis} {length}" for axis, length in zip(self.axes, self.lengths, strict=True)) or "1 plane"
+
+
+class PlaneSource(Source):
+    """A plane of a :class:`FileStack`; ``owner`` is what it closes."""
+
+    def __init__(self, stack: FileStack, index: tuple[int, ...], level: int, owner: FileStack | None = None) -> None:
+        levels = stack.levels or None
+        check_level(stack.name, level, levels or ["the only one"])
+        self._pixels = stack.pixels(index, level)
+        super().__init__(
+            stack.name,
+            self._pixels.shape,
+            self._pixels.dtype,
+            pixel_size=scaled(stack.pixel_size, levels[0], levels[level]) if levels else stack.pixel_size,
+            level=level,
+            levels=levels or (),
+            block=getattr(self._pixels, "block", (1, 1)),
+            read_warning=getattr(self._pixels, "read_warning", None),
+            channel_names=stack.channel_names,
+            stored_as=stack.stored_as,
+        )
+        self._owner = owner
+        self._made_by = (stack.open_stack, stack.path.absolute(), stack.scene, index)
+
+    def made_by(self) -> tuple[Callable[..., Source], tuple[Any, ...]]:
+        """See :meth:`Source.made_by`."""
+        return _reopen, (*self._made_by, self.level, self.name)
+
+    def read(self, box: Box, channels: Sequence[int]) -> NDArray:
+        """See :meth:`Source.read`."""
+        return self._pixels.read(box, channels)
+
+    def close(self) -> None:
+        """Close the plane, and its file where no stack does."""
+        super().close()
+        clear = getattr(self._pixels, "clear", None)
+        if clear is not None:
+            clear()
+        if self._owner is not None:
+            self._owner.close()
+
+
+def _reopen(
+    open_stack: Callable[[Path, int], FileStack], path: Path, scene: int, index: tuple[int, ...], level: int, name: str
+) -> Source:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", StarpolyWarning)
+        source = _open_alone(open_stack(path, scene), index, level)
+    source.name = name
+    return source
+
+
+def _open_alone(stack: FileStack, index: tuple[int, ...], level: int) -> Source:
+    try:
+        return PlaneSource(stack, index, level, owner=stack)
+    except BaseException:
+        stack.close()
+        raise
+
+
+def open_first_plane(
+    path: Path,
+    level: int,
+    open_stack: Callable[[Path, int], FileStack],
+    scene_names: Callable[[Path], Sequence[str]] | None = None,
+) -> Source:
+    """The first plane of the first scene of a file.
+
+    Warns
+    -----
+    StarpolyWarning
+        If there are more.
+    """
+    n_scenes = 0 if scene_names is None else len(scene_names(path))
+    stack = open_stack(path, 0)
+    more = [f"{length} {_AXES[axis]}" for axis, length in zip(stack.axes, stack.lengths, strict=True) if length > 1]
+    more += [f"{n_scenes} scenes"] if n_scenes > 1 else []
+    if more:
+        message = f"{path}: expected one image, got {', '.join(more)}; the first plane is used"
+        warnings.warn(message, StarpolyWarning, stacklevel=4)
+    return _open_alone(stack, (0,) * len(stack.lengths), level)
+
+
+_PLANE_BYTES = 16
+"""Bytes that every format needs at least to list a plane."""
+
+_AXES = {"T": "time points", "Z": "z-slices"}
+
+
+def import_library(name: str, path: Path, title: str, package: str = "") -> ModuleType:
+    """Import the optional library of a format on demand.
+
+    Raises
+    ------
+    ImageError
+        If it is not installed; the message says what to install.
+    """
+    try:
+        return import_module(name)
+    except (ImportError, OSError) as error:
+        package = package or name
+        raise ImageError(
+            f"{path}: expected the package {package} to read {title}, got none; pip install {package}"
+        ) from error
+
+
+def check_scene(path: Path, scene: int, names: Sequence[str]) -> int:
+    """A scene that exists."""
+    if not 0 <= scene < len(names):
+        raise ImageError(
+            f"{path}: expected a scene from 0 to {len(names) - 1}, got {scene}; the scenes are {list(names)[:20]}"
+        )
+    return scene
+
+
+def names_of_several(names: Sequence[str]) -> tuple[str, ...]:
+    """Names of scenes; none if there is one."""
+    return tuple(names) if len(names) > 1 else ()
+
+
+def check_planes(n_planes: int, path: Path) -> None:
+    """Refuse a file that claims more planes than it has bytes to list them."""
+    if n_planes * _PLANE_BYTES > path.stat().st_size:
+        raise ImageError(
+            f"{path}: expected at most {path.stat().st_size // _PLANE_BYTES} planes in a file of its size, got {n_planes}; "
+            "the file is damaged, copy it again"
+        )
+
+
+def positive_step(step: object) -> float | None:
+    """A step in z or time as the file states it, None where it is no positive number."""
+    try:
+        value = abs(float(str(step)))
+    except ValueError:
+        return None
+    return value if 0 < value < float("inf") else None
+
+
+def size_from(y: float, x: float) -> PixelSize | None:
+    """A pixel size of two positive numbers of micrometres, else None."""
+    sizes = positive_step(y), positive_step(x)
+    return None if sizes[0] is None or sizes[1] is None else (sizes[0], sizes[1])

@@ -1,0 +1,48 @@
+"""What Python hands in as an image: a path, a source or an array of any library."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .array import ArraySource
+from .array_like import as_array
+from .images import read_image, read_pixel_size
+from .pixel_size import PixelSize
+from .source import Source
+
+
+def as_image(image: Any, *, n_channels: int = 0, squeeze: bool = True) -> NDArray | Source:
+    """An image in memory, or a source if it is one already or a large lazy array.
+
+    Parameters
+    ----------
+    image : path, Source or array-like
+        A file is read whole, see :func:`starpoly.io.read_image`; array-likes of :func:`~starpoly.io.readers.array_like.as_array`.
+    n_channels, squeeze
+        As for :func:`~starpoly.io.readers.array_like.as_array`.
+
+    Raises
+    ------
+    ImageTypeError
+        If it is none of these; the message says what to pass.
+    ImageError
+        If it cannot be read.
+    """
+    if isinstance(image, Source):
+        return image
+    if isinstance(image, str | os.PathLike):
+        return read_image(Path(image))
+    array = as_array(image, n_channels=n_channels, squeeze=squeeze)
+    return array if isinstance(array, np.ndarray) or len(array.shape) not in (2, 3) else ArraySource(array)
+
+
+def pixel_size_of(image: Any) -> PixelSize | None:
+    """Micrometres per pixel (y, x) of what was handed in; None if it does not say."""
+    if isinstance(image, str | os.PathLike):
+        return read_pixel_size(Path(image))
+    return image.pixel_size if isinstance(image, Source) else None

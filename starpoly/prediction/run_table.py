@@ -1,0 +1,62 @@
+"""The table of a run: the objects of all its images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError
+from ..io.files.atomic import make_folder
+from ..io.writers.run_table import ImageTable, check_run_table, write_run_table
+from ..labels.measures.registry import find_column
+from .outputs import Job
+
+_WITH_TABLE = ("done", "exists")
+"""Status of the images that have a table."""
+
+
+def check_table_of_run(path: Path, jobs: Iterable[Job]) -> None:
+    """Refuse a file that cannot be written, or that is an input or another output.
+
+    Raises
+    ------
+    ConfigError
+    """
+    check_run_table(path)
+    taken = path.resolve()
+    for job in jobs:
+        if taken in (job.image.resolve(), *(output.resolve() for output in job.outputs.paths.values())):
+            raise ConfigError(
+                f"{path}: expected a name of its own for the table of all images, got that of another file"
+            )
+
+
+def write_table_of_run(path: Path, jobs: Sequence[Job], rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Write the objects of all images of a run into one table.
+
+    Parameters
+    ----------
+    path : Path
+        CSV or Parquet.
+    jobs : sequence of Job
+        Each writes a table of its own.
+    rows : iterable of mapping
+        The rows of the :class:`~starpoly.prediction.summary.Summary`.
+
+    Returns
+    -------
+    list of str
+        What is missing in it.
+    """
+    finished = {row["table"] for row in rows if row["status"] in _WITH_TABLE and "table" in row}
+    has_rows = [str(job.outputs.paths["table"]) in finished for job in jobs]
+    tables = [
+        ImageTable(job.outputs.paths["table"], {"image": str(job.image), **job.leading})
+        for job, done in zip(jobs, has_rows, strict=True)
+        if done
+    ]
+    make_folder(path.parent)
+    problems = write_run_table(path, tables, find_column)
+    missing = [str(job.image) for job, done in zip(jobs, has_rows, strict=True) if not done]
+    return [*(f"{image}: has no objects in {path}, as it was not segmented" for image in missing), *problems]

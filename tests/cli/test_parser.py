@@ -1,0 +1,87 @@
+"""Values out of range and mistyped names: two lines that say what to write."""
+
+from __future__ import annotations
+
+import pytest
+
+from starpoly.cli.main import main
+from starpoly.cli.parser import nearest
+
+PREDICT = ["predict", "a.png", "-o", "out"]
+TRAIN = ["train", "--images", "a", "--masks", "b", "-o", "m"]
+
+
+def error_of(capsys, *argv):
+    with pytest.raises(SystemExit) as stop:
+        main([*argv])
+    assert stop.value.code == 2
+    usage, error = capsys.readouterr().err.splitlines()
+    assert usage.startswith("usage: starpoly")
+    return error
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        ([*PREDICT, "--nms-threshold", ",3"], "expected a number from 0 to 1, got ',3'; write .3"),
+        ([*PREDICT, "--min-confidence", "1.5"], "expected a number from 0 to 1, got '1.5'"),
+        ([*PREDICT, "--scale", "1,25"], "expected a positive number, got '1,25'; write 1.25"),
+        ([*PREDICT, "--scale", "half"], "expected a positive number, got 'half'"),
+        (
+            [*PREDICT, "--diameter", "7,5um"],
+            "expected auto, pixels such as 15, or micrometres such as 12um, got '7,5um'",
+        ),
+        ([*PREDICT, "--diameter", "-3"], "expected auto, pixels"),
+        ([*PREDICT, "--readers", "0"], "expected a whole number of 1 or more, got '0'"),
+        ([*PREDICT, "--level", "-1"], "expected a whole number of 0 or more, got '-1'"),
+        ([*PREDICT, "--memory", "much"], "expected a size such as 8G or 500M, got 'much'"),
+        ([*PREDICT, "--channels", "0;2"], "expected whole numbers divided by commas, got '0;2'"),
+        ([*PREDICT, "--format", "geojsn"], "did you mean geojson?"),
+        ([*PREDICT, "--precision", "floot32"], "did you mean float32?"),
+        ([*TRAIN, "--learning-rate", "3e-4x"], "expected a positive number, got '3e-4x'"),
+        ([*TRAIN, "--epochs", "10.0"], "expected a whole number of 1 or more, got '10.0'"),
+        ([*TRAIN, "--val-fraction", "15"], "expected a number from 0 to 1, got '15'"),
+        ([*TRAIN, "--inspect-every", "-1"], "expected a whole number of 0 or more, got '-1'"),
+        (["evalute", "a", "b"], "did you mean evaluate?"),
+    ],
+)
+def test_values_out_of_range_say_what_to_write(capsys, argv, expected):
+    error = error_of(capsys, *argv)
+    assert expected in error
+    assert "value:" not in error  # argparse's "invalid _diameter value: ..." names functions
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        ([*PREDICT, "--recursve"], "--recursive"),
+        ([*PREDICT, "--threshold=.5"], "--prob-threshold or --nms-threshold"),
+        ([*PREDICT, "--skip_existing"], "--skip-existing"),
+        ([*TRAIN, "--bach-size", "4"], "--batch-size"),
+        (["predict", "a.png", "--outptu", "x"], "--output"),
+    ],
+)
+def test_mistyped_options_get_a_suggestion(capsys, argv, expected):
+    assert f"did you mean {expected}?" in error_of(capsys, *argv)
+
+
+def test_without_a_like_name_nothing_is_suggested(capsys):
+    assert "did you mean" not in error_of(capsys, *PREDICT, "--zzz")
+    assert nearest("--zzz", ["--model", "--scale"]) == []
+    assert nearest("--modle", []) == []
+
+
+def test_a_missing_engine_is_said_before_anything_is_loaded(monkeypatch, tmp_path, capsys):
+    (tmp_path / "a.png").touch()
+    monkeypatch.setattr("starpoly.network.engines.registry.is_installed", lambda name: False)
+    assert main(["predict", str(tmp_path / "a.png"), "-o", str(tmp_path / "o"), "--engine", "onnx"]) == 2
+    assert "expected ONNX Runtime to be installed" in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_missing_package_of_a_format_is_said_before_anything_is_loaded(monkeypatch, tmp_path, capsys):
+    (tmp_path / "a.png").touch()
+    monkeypatch.setattr("starpoly.io.writers.registry.find_spec", lambda name: None)
+    assert main(["predict", str(tmp_path / "a.png"), "-o", str(tmp_path / "o"), "--format", "rois"]) == 2
+    assert "expected the package roifile" in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()

@@ -1,0 +1,81 @@
+"""Programs without a console: no stream, a closed one, one that lacks methods."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+
+import pytest
+
+from starpoly.cli.main import main
+from starpoly.io import console
+from starpoly.network.quiet import filtered_stderr
+
+
+class Bare:
+    """A stream with nothing but write, as programs with a window make."""
+
+    def __init__(self):
+        self.text = ""
+
+    def write(self, text):
+        self.text += text
+
+
+def closed():
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+class Broken(io.StringIO):
+    """The other end is gone."""
+
+    def write(self, text):
+        raise BrokenPipeError
+
+    def flush(self):
+        raise BrokenPipeError
+
+
+STREAMS = [lambda: None, closed, Bare, Broken]
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_messages_and_bars_need_no_console(monkeypatch, stream):
+    monkeypatch.setattr(sys, "stderr", stream())
+    console.say("hello")
+    console.flush()
+    assert list(console.progress_bar(range(3), shown=True, desc="steps")) == [0, 1, 2]
+    with console.progress_bar(total=3) as bar:
+        bar.update(1)
+        bar.set_postfix_str("x")
+    with filtered_stderr():
+        os.write(2, b"")
+    if isinstance(sys.stderr, Bare):
+        assert sys.stderr.text == "hello\n"
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_command_needs_no_console(monkeypatch, tmp_path, stream):
+    monkeypatch.setattr(sys, "stderr", stream())
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["models", "list"]) == 0
+    assert main(["predict", str(tmp_path), "-o", str(tmp_path / "o")]) == 2
+    with pytest.raises(SystemExit) as stop:
+        main(["predict"])
+    assert stop.value.code == 2
+    assert sys.stdout is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+def test_closed_descriptors_are_not_given_to_files(tmp_path):
+    code = (
+        "import os, sys; from starpoly.io.console import with_streams\n"
+        "with with_streams():\n"
+        f" file = open({str(tmp_path / 'a')!r}, 'w'); print(file.fileno() > 2, file=open({str(tmp_path / 'b')!r}, 'w'))"
+    )
+    subprocess.run(["sh", "-c", f'exec "{sys.executable}" -c "$0" >&- 2>&-', code], check=True, timeout=60)
+    assert (tmp_path / "b").read_text() == "True\n"
