@@ -218,7 +218,7 @@ def largest_pieces(labels: np.ndarray) -> np.ndarray:
 
     out = np.zeros_like(labels)
     for label in np.unique(labels[labels > 0]):
-        pieces, _ = pieces_of(labels == label, np.ones((3, 3)))
+        pieces, _ = pieces_of(labels == label)
         out[pieces == 1 + np.bincount(pieces[pieces > 0] - 1).argmax()] = label
     return out
 

@@ -9,7 +9,7 @@ from ._kernels import kernel
 
 @kernel
 def runs_beside_largest(labels, n):
-    """Runs (row, start, stop, label) outside the largest 8-connected piece of each label 1..n."""
+    """Runs (row, start, stop, label) outside the largest piece of each label 1..n."""
     runs, parents = _find_runs(labels)
     sizes = np.zeros(len(runs), np.int64)
     for i in range(len(runs)):
@@ -32,7 +32,7 @@ def runs_beside_largest(labels, n):
 
 @kernel
 def _find_runs(labels):
-    """All runs of labels, row by row, and for each an earlier run that touches it, or itself."""
+    """All runs of labels, row by row, and for each an earlier run that shares an edge with it, or itself."""
     runs = np.empty((_count_runs(labels), 4), np.int64)
     parents = np.arange(len(runs))
     n = above = above_stop = 0
@@ -44,7 +44,7 @@ def _find_runs(labels):
                 x += 1
             if label > 0:
                 runs[n, 0], runs[n, 1], runs[n, 2], runs[n, 3] = y, start, x, label
-                while above < above_stop and runs[above, 2] < start:
+                while above < above_stop and runs[above, 2] <= start:
                     above += 1
                 _join_above(runs, parents, above, above_stop, n)
                 n += 1
@@ -63,8 +63,8 @@ def _count_runs(labels):
 
 @kernel
 def _join_above(runs, parents, above, above_stop, i):
-    """Join a run with those of its label in the row above that it touches, also by a corner."""
-    while above < above_stop and runs[above, 1] <= runs[i, 2]:
+    """Join a run with those of its label in the row above that it shares an edge with."""
+    while above < above_stop and runs[above, 1] < runs[i, 2]:
         if runs[above, 3] == runs[i, 3]:
             first, second = _root(parents, above), _root(parents, i)
             parents[max(first, second)] = min(first, second)

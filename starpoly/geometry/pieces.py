@@ -1,7 +1,7 @@
 """Objects in one piece: which pixels of a label image lie apart from the largest piece of their label.
 
-A polygon may fall apart where better-scored ones cover its middle, or where it is thinner than a pixel. The rule: the largest
-8-connected piece stays, of equally large ones the first by row, then column. It looks at the pixels of one label alone.
+A polygon may fall apart where better-scored ones cover its middle, or where it is thinner than a pixel. The rule: of the
+pieces connected by pixel edges the largest stays, of equally large ones the first by row, then column. It looks at the pixels of one label alone.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Outlines of masks, beside the stars: what is written shows the same object as the labels.
 
 Where an object's pixels are those of its polygon, the polygon is its outline. Elsewhere (better-scored neighbours cover a part,
-a piece was lost, the label grew) the outline runs halfway between the object's pixels and the others (marching squares, Lorensen
-& Cline 1987). Such a ring is simple, and filling it gives the object's pixels. Holes are not told.
+a piece was lost, the label grew) it is the outline of the mask (:mod:`starpoly.geometry.mask_outline`): simple, without holes.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.mask_outline import mask_outline
 from ..geometry.rasterize import covers_exactly
 from ..polygons import Outline, StarPolygons
 
@@ -47,19 +47,6 @@ def mask_outlines(
     found: list[Outline | None] = [None] * len(polygons)
     for i in np.flatnonzero(~is_star).tolist():
         y0, x0, y1, x1 = (boxes[i] - (*origin, *origin)).tolist()
-        outline = outline_of(labels[y0:y1, x0:x1] == ids[i])
-        found[i] = None if outline is None else outline + np.float32(boxes[i, :2])
+        ring = mask_outline(labels[y0:y1, x0:x1] == ids[i])
+        found[i] = (ring[:, ::-1] + (boxes[i, :2] - 0.5)).astype(np.float32) if len(ring) else None
     return found
-
-
-def outline_of(mask: NDArray[np.bool_]) -> Outline | None:
-    """The outer outline of a mask in one piece, without vertices on straight lines; None for no pixel."""
-    from skimage.measure import find_contours
-
-    rings = find_contours(np.pad(mask, 1).astype(np.float32), 0.5, fully_connected="high")
-    if not rings:
-        return None
-    ring = max(rings, key=lambda ring: np.ptp(ring, axis=0).sum())[:-1] - 1  # holes extend less
-    before, after = ring - np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0) - ring
-    turns = before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]
-    return ring[turns].astype(np.float32)

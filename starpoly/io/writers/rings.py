@@ -43,7 +43,7 @@ def outlines(polygons: StarPolygons, shape: tuple[int, int]) -> Iterator[NDArray
         of_masks = part.outlines or [None] * len(part)
         for ring, is_cut, of_mask in zip(rings, cuts, of_masks, strict=True):
             if of_mask is not None:
-                yield _tidy(_forward(of_mask[:, ::-1].astype(np.float64) + 0.5))
+                yield _tidy(of_mask[:, ::-1].astype(np.float64) + 0.5)
             else:
                 yield _tidy(_clip(ring, width, height) if is_cut else ring)
 
@@ -52,12 +52,6 @@ def ring_area(ring: NDArray[np.float64]) -> float:
     """Area inside a ring, in square pixels."""
     x, y = (ring - ring[:1]).T
     return float(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1)) / 2)
-
-
-def _forward(ring: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The ring in the order from x to y, from its least vertex on."""
-    ring = ring if ring_area(ring) > 0 else ring[::-1]
-    return np.roll(ring, -int(np.lexsort(ring.T)[0]), axis=0)
 
 
 def _clip(ring: NDArray[np.float64], width: int, height: int) -> NDArray[np.float64]:
