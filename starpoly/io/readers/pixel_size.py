@@ -31,11 +31,12 @@ def in_micrometres(y: object, x: object, unit: object, unit_x: object = None) ->
 
     ``unit_x`` is the unit of ``x`` where it has one of its own.
     """
-    sizes = _micrometres(y, unit), _micrometres(x, unit if unit_x is None else unit_x)
+    sizes = length_in_micrometres(y, unit), length_in_micrometres(x, unit if unit_x is None else unit_x)
     return None if sizes[0] is None or sizes[1] is None else (sizes[0], sizes[1])
 
 
-def _micrometres(length: object, unit: object) -> float | None:
+def length_in_micrometres(length: object, unit: object) -> float | None:
+    """A stated length; None if it is no positive number in a known unit."""
     factor = MICROMETRES.get(str(unit).strip().lower())
     try:
         value = float(str(length)) * factor if factor else 0.0
@@ -44,7 +45,7 @@ def _micrometres(length: object, unit: object) -> float | None:
     return value if math.isfinite(value) and value > 0 else None
 
 
-def pixel_size_of_tiff(tiff: Any, page: Any) -> PixelSize | None:
+def pixel_size_of_tiff(tiff: Any, page: Any, image: int = 0) -> PixelSize | None:
     """Pixel size at full resolution.
 
     Parameters
@@ -52,28 +53,41 @@ def pixel_size_of_tiff(tiff: Any, page: Any) -> PixelSize | None:
     tiff : tifffile.TiffFile
     page : tifffile.TiffPage
         The first page of the image.
+    image : int
+        Which image of an OME-TIFF.
     """
     if tiff.is_ome:
-        size = pixel_size_of_ome(tiff.ome_metadata or "")
+        size = pixel_size_of_ome(tiff.ome_metadata or "", image)
         if size is not None:
             return size
     if tiff.is_svs:
-        stated = re.search(r"\bMPP\s*=\s*([0-9.eE+-]+)", page.description or "")
-        if stated:
-            return in_micrometres(stated[1], stated[1], "um")
+        mpp = re.search(r"\bMPP\s*=\s*([0-9.eE+-]+)", page.description or "")
+        if mpp:
+            return in_micrometres(mpp[1], mpp[1], "um")
+    if tiff.is_lsm:
+        stated = tiff.lsm_metadata or {}
+        size = in_micrometres(stated.get("VoxelSizeY"), stated.get("VoxelSizeX"), "m")
+        if size is not None:
+            return size
     return _size_from_resolution(page, _unit_of_imagej(tiff))
 
 
-def pixel_size_of_ome(xml: str) -> PixelSize | None:
-    """``PhysicalSizeY`` and ``PhysicalSizeX`` of the first image in OME-XML; micrometres unless it says otherwise."""
-    try:
-        pixels = ElementTree.fromstring(xml).find(".//{*}Pixels")
-    except ElementTree.ParseError:
-        return None
+def pixel_size_of_ome(xml: str, image: int = 0) -> PixelSize | None:
+    """``PhysicalSizeY`` and ``PhysicalSizeX`` of an image in OME-XML; micrometres unless it says otherwise."""
+    pixels = ome_pixels(xml, image)
     if pixels is None:
         return None
     y, x = (pixels.get(f"PhysicalSize{axis}") for axis in "YX")
     return in_micrometres(y, x, *(pixels.get(f"PhysicalSize{axis}Unit", "µm") for axis in "YX"))
+
+
+def ome_pixels(xml: str, image: int = 0) -> ElementTree.Element | None:
+    """The element ``Pixels`` of an image in OME-XML; None where there is none."""
+    try:
+        found = ElementTree.fromstring(xml).findall(".//{*}Pixels")
+    except ElementTree.ParseError:
+        return None
+    return found[image] if image < len(found) else None
 
 
 def _unit_of_imagej(tiff: Any) -> str | None:

@@ -3,6 +3,8 @@
 A new kind is one module of this package and one line in :data:`READERS`. The module defines
 
 - ``open_image(path, level) -> Source``,
+- where files hold more than one plane, ``open_stack(path, scene) -> Stack``, and, where they hold more than one scene,
+  ``scene_names(path) -> tuple of str``, empty for a single scene,
 - and, where there is a better way than through that source, ``read_whole(path, *, raw) -> array`` and
   ``read_header(path) -> Header``.
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .source import Source
+    from .stack import Stack
 
 N_FIRST_BYTES = 16
 """Bytes at the start of a file that tell its kind."""
@@ -78,6 +81,18 @@ class Reader:
                 warnings.simplefilter("ignore", StarpolyWarning)  # said when it is read
                 with self.open(path) as source:
                     return Header(source.shape[:2], source.nbytes, by_region=True, pixel_size=source.pixel_size)
+
+    def stack(self, path: Path, scene: int = 0) -> Stack:
+        """Open the planes of a scene; a kind without stacks has one."""
+        from .single_plane import SinglePlane
+
+        return getattr(self._module(), "open_stack", SinglePlane)(path, scene)
+
+    def scene_names(self, path: Path) -> tuple[str, ...]:
+        """Names of the scenes of a file; none if there is one."""
+        names = getattr(self._module(), "scene_names", None)
+        with decoding(path):
+            return () if names is None else names(path)
 
     def _module(self) -> ModuleType:
         return import_module(f".{self.name}", __package__)

@@ -16,11 +16,12 @@ from ...errors import ImageError, StarpolyWarning
 from ...parallel import n_threads
 from ...tiling import Box
 from .array import DecodedSource
-from .axes import arrange_axes
+from .axes import Arrangement, arrange_axes, check_single_plane
 from .blocks import BlockGrid
 from .header import Header
 from .pixel_size import PixelSize, pixel_size_of_tiff, scaled
 from .source import FileSource, Source, check_level
+from .stack import Stack
 from .tiff_colours import to_intensities
 from .tiff_pixels import NotByRegionError, TiffBytes, check_extent, pixels_of
 from .untrusted import check_claim, decoding
@@ -35,6 +36,20 @@ def open_image(path: Path, level: int = 0) -> Source:
         return TiffSource(path, level)
     except NotByRegionError:
         return DecodedSource(path, level, read_whole)
+
+
+def open_stack(path: Path, scene: int = 0) -> Stack:
+    """Open the planes of an image in a TIFF; its scenes are the images of an OME-TIFF."""
+    from .tiff_stack import TiffStack
+
+    return TiffStack(path, scene)
+
+
+def scene_names(path: Path) -> tuple[str, ...]:
+    """Names of the images in an OME-TIFF, beside a slide's label, macro and thumbnail."""
+    from .tiff_stack import scene_names
+
+    return scene_names(path)
 
 
 def read_whole(path: Path, *, raw: bool = False) -> NDArray:
@@ -61,7 +76,8 @@ def read_whole(path: Path, *, raw: bool = False) -> NDArray:
 
     # an OME-TIFF may name other files; an image from outside must not choose what is read
     with tifffile.TiffFile(path, _multifile=False) as tiff:
-        series = tiff.series[0] if raw else _first_series(tiff, path)
+        series = tiff.series[0] if raw else first_series(tiff, path)
+        check_single_plane(series.shape, series.axes, path, pages=True)
         check_extent(series, path)
         check_claim(series.nbytes, path)
         stored = series.asarray(maxworkers=n_threads())
@@ -136,48 +152,87 @@ class TiffSource(FileSource):
         with ExitStack() as stack, decoding(path, "a TIFF file"):
             # an OME-TIFF may name other files; an image from outside must not choose what is read
             tiff = stack.enter_context(tifffile.TiffFile(path, _multifile=False))
-            first = _first_series(tiff, path)
+            first = first_series(tiff, path)
             if first.transform is not None:
                 raise NotByRegionError
-            levels = [_rows_and_columns(series) for series in first.levels]
+            levels = [rows_and_columns(series) for series in first.levels]
             series = first.levels[check_level(path, level, levels)]
+            check_single_plane(series.shape, series.axes, path, pages=True)
             check_extent(series, path)
             arrangement = arrange_axes(series.shape, series.axes, path)
-            page = series.keyframe
             self._file = TiffBytes(tiff.filehandle)
-            self._pixels = pixels_of(series, arrangement, self._file, path, tiff.byteorder)
-            self._convert = _Conversion(page, arrangement.names, self._pixels.shape[2], path)
-            sample = self._convert(np.zeros((1, 1, self._pixels.shape[2]), self._pixels.dtype), None)
+            self._pixels = TiffPixels(series, arrangement, self._file, path, tiff.byteorder)
             size = scaled(pixel_size_of_tiff(tiff, first.keyframe), levels[0], levels[level])
             self._tiff = tiff
             super().__init__(
                 path,
-                (*self._pixels.shape[:2], sample.shape[2]),
-                sample.dtype,
+                self._pixels.shape,
+                self._pixels.dtype,
                 pixel_size=size,
                 level=level,
                 levels=levels,
-                block=getattr(self._pixels, "block", (1, 1)),
-                read_warning=getattr(self._pixels, "read_warning", None),
+                block=self._pixels.block,
+                read_warning=self._pixels.read_warning,
             )
             stack.pop_all()  # stays open
 
     def read(self, box: Box, channels: Sequence[int]) -> NDArray:
         """See :meth:`Source.read`."""
-        if self._convert.by_channel:
-            return self._convert(self._pixels.read(box, channels), None)
-        return self._convert(self._pixels.read(box, range(self._pixels.shape[2])), channels)
+        return self._pixels.read(box, channels)
 
     def close(self) -> None:
         """Close the file."""
         super().close()
         self._file.close()
         self._tiff.close()
-        if isinstance(self._pixels, BlockGrid):
-            self._pixels.clear()
+        self._pixels.clear()
 
 
-def _first_series(tiff: Any, path: Path) -> Any:
+class TiffPixels:
+    """Intensities of a plane of a series: what is stored, with its colours converted.
+
+    Parameters
+    ----------
+    series : tifffile.TiffPageSeries
+        Of the plane, or of a stack that lies in the file in one piece.
+    arrangement : Arrangement
+        Of the plane.
+    file : TiffBytes
+    path : Path
+    byteorder : str
+        Of the file.
+
+    Raises
+    ------
+    ImageError
+        For a colour space that is not converted.
+    NotByRegionError
+        If the layout cannot be read by region.
+    """
+
+    def __init__(self, series: Any, arrangement: Arrangement, file: TiffBytes, path: Path, byteorder: str) -> None:
+        self._stored = pixels_of(series, arrangement, file, path, byteorder)
+        n_stored = self._stored.shape[2]
+        self._convert = _Conversion(series.keyframe, arrangement.names, n_stored, path)
+        sample = self._convert(np.zeros((1, 1, n_stored), self._stored.dtype), None)
+        self.shape, self.dtype = (*self._stored.shape[:2], int(sample.shape[2])), sample.dtype
+        self.block: tuple[int, int] = getattr(self._stored, "block", (1, 1))
+        self.read_warning: str | None = getattr(self._stored, "read_warning", None)
+
+    def read(self, box: Box, channels: Sequence[int]) -> NDArray:
+        """The pixels of a box, (y, x, len(channels))."""
+        if self._convert.by_channel:
+            return self._convert(self._stored.read(box, channels), None)
+        return self._convert(self._stored.read(box, range(self._stored.shape[2])), channels)
+
+    def clear(self) -> None:
+        """Drop decoded blocks."""
+        if isinstance(self._stored, BlockGrid):
+            self._stored.clear()
+
+
+def first_series(tiff: Any, path: Path) -> Any:
+    """The image that is used, with a warning where there are more."""
     first = tiff.series[0]
     if len(tiff.series) > 1 and first.kind not in _SLIDES:
         message = f"{path}: expected one image, got {len(tiff.series)}; the first is used"
@@ -185,7 +240,8 @@ def _first_series(tiff: Any, path: Path) -> Any:
     return first
 
 
-def _rows_and_columns(series: Any) -> tuple[int, int]:
+def rows_and_columns(series: Any) -> tuple[int, int]:
+    """Height and width of the planes of a series."""
     sizes = dict(zip(series.axes, series.shape, strict=False))
     return sizes.get("Y", 1), sizes.get("X", 1)
 
