@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import TTA
-from ..errors import ImageError, StarpolyError
+from ..errors import ConfigError, ImageError, StarpolyError
 from ..io.writers.registry import FORMATS
 from ..network.engines.registry import ENGINES
 from ..network.precision import PRECISIONS
@@ -56,6 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "slides", "images of any size are read and written tile by tile; repeat the command to continue a stopped run"
     )
     _add_slide_arguments(slides)
+    _add_stack_arguments(
+        parser.add_argument_group(
+            "stacks",
+            "every plane along time and z is segmented, and every scene; planes are chosen as 3, 2:10 or 0,4,7, counted from 0",
+        )
+    )
     limits = parser.add_argument_group("limits")
     limits.add_argument("--tile-size", type=positive_integer, metavar="N", help="side of a network window in pixels")
     limits.add_argument(
@@ -186,6 +192,34 @@ def _add_slide_arguments(slides: argparse._ArgumentGroup) -> None:
     )
 
 
+def _add_stack_arguments(stacks: argparse._ArgumentGroup) -> None:
+    stacks.add_argument("--z", type=_planes, metavar="PLANES", help="z-slices (default: all)")
+    stacks.add_argument("--t", type=_planes, metavar="PLANES", help="time points (default: all)")
+    stacks.add_argument(
+        "--scene",
+        type=_planes,
+        metavar="SCENES",
+        help="scenes of a file; results are NAME_s0_label.tiff ... (default: all)",
+    )
+    stacks.add_argument(
+        "--project",
+        choices=("max", "mean", "focus"),
+        help="segment a projection over z: largest value, mean, or of each pixel the slice that is sharpest there",
+    )
+    stacks.add_argument(
+        "--link",
+        choices=("z", "t"),
+        help="one id for objects of neighbouring planes that overlap: a nucleus through z, a track through time",
+    )
+    stacks.add_argument(
+        "--link-iou",
+        type=fraction,
+        default=0.25,
+        metavar="P",
+        help="least intersection over union of linked objects; the largest are linked first (default: 0.25)",
+    )
+
+
 def run(args: argparse.Namespace) -> int:
     """Predict. Return 0 if all images succeed, 1 if some fail."""
     from ..io.files.find import find_images
@@ -193,6 +227,7 @@ def run(args: argparse.Namespace) -> int:
     from ..prediction.files import check_mask, wanted_files
     from ..prediction.models import Models
     from ..prediction.outputs import check_writable, plan_jobs
+    from ..prediction.scenes import split_scenes
     from ..timing import Stopwatch
 
     clock = Stopwatch()
@@ -203,6 +238,7 @@ def run(args: argparse.Namespace) -> int:
         say(f"starpoly: {path}: looks like a result and is passed over; give it alone to segment it")
     flags = {name: getattr(args, name) for name in ("overlay", "table", "provenance", "report")}
     jobs = plan_jobs(found.images, args.output, wanted_files(args.format, **flags))
+    jobs = split_scenes(jobs, args.scene)
     if found.ignored and not getattr(args, "quiet", False):
         say(f"starpoly: {describe_ignored(found.ignored)}")
     check_mask(args.mask, len(jobs))
@@ -325,8 +361,11 @@ def _request(args: argparse.Namespace) -> PredictionRequest:
         mask=args.mask,
         tissue=args.tissue,
         pixel_size=args.pixel_size,
+        t=args.t,
+        z=args.z,
+        project=args.project,
     )
-    return PredictionRequest(options, part, args.tolerant)
+    return PredictionRequest(options, part, args.tolerant, args.link, args.link_iou)
 
 
 def _diameter(text: str) -> dict[str, float]:
@@ -348,6 +387,15 @@ def _integers(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected whole numbers divided by commas, got {text!r}") from None
+
+
+def _planes(text: str) -> Any:
+    from ..prediction.plane_selection import parse_selection
+
+    try:
+        return parse_selection(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _pixel_size(text: str) -> tuple[float, float]:

@@ -22,6 +22,7 @@ from ..images.normalization import Normalizer, as_normalizer
 from ..io.readers.channels import match_channels
 from ..io.readers.source import Source
 from ..labels.confidence import confidence
+from ..labels.linking import MIN_IOU
 from ..labels.mask_growth import ForegroundMask
 from ..labels.whole import WholeLabels
 from ..model_zoo import default_model, find_model
@@ -37,6 +38,7 @@ from .options import DetectionOptions
 from .pipeline import Detection, detect, find_candidates, plan_for, predict_map
 from .receivers import PolygonList, PolygonReceiver, RescalingReceiver
 from .sizes import UNUSUAL_SIZE, check_diameter, check_scale, typical_diameter
+from .stacks import is_stack, predict_stack
 from .test_time import Averaged, symmetries
 from .tile_work import Region, halo_for
 
@@ -166,22 +168,31 @@ class Detector:
         *,
         axes: str | None = None,
         normalizer: Any = True,
+        link: str | None = None,
+        link_iou: float = MIN_IOU,
         progress: bool = False,
         **settings: Any,
     ) -> tuple[NDArray[np.int32], dict[str, Any]]:
-        """Detect every object of an image.
+        """Detect every object of an image, or of every plane of a stack.
 
         Parameters
         ----------
         image : (Y, X) or (Y, X, C) array
-            Raw intensities of any numeric type.
+            Raw intensities of any numeric type. With ``axes``, in any order and with planes along T and Z, each of which is
+            an image of its own.
         options : DetectionOptions, optional
             How to detect.
         axes : str, optional
-            Axes of the image, such as ``"CYX"`` (:func:`starpoly.images.to_yxc`). Labels keep its order of Y and X.
+            Axes of the image, such as ``"CYX"`` or ``"TZCYX"`` (:func:`starpoly.images.to_yxc`). Labels keep their order,
+            without C.
         normalizer : bool, Normalizer or csbdeep.data.Normalizer
             True: percentiles of this image, as in training. False: the image is already normalised. Else a fitted
             normaliser, see ``as_normalizer``.
+        link : {"z", "t"}, optional
+            Axis of a stack along which objects of neighbouring planes that overlap get one id, see
+            :func:`starpoly.labels.link_objects`. Default: ids run on from plane to plane.
+        link_iou : float
+            Least intersection over union of linked objects.
         progress : bool
             Show a progress bar on a terminal.
         **settings
@@ -198,7 +209,8 @@ class Detector:
             ``prob`` (n,) scores, ``polygons`` (:class:`~starpoly.StarPolygons`), ``normalizer``, ``seconds`` per stage
             and ``detection`` (:class:`~starpoly.detection.Detection`). Models with classes add ``class_prob``
             (n, n_classes + 1) and ``class_id`` (n,). Calibrated models add ``confidence`` (n,), the probability that an
-            object is correct.
+            object is correct. Of a stack, plane by plane, with ``label``, ``t`` and ``z`` (n,), and lists of ``normalizer``
+            and ``detection``.
 
         Raises
         ------
@@ -208,6 +220,9 @@ class Detector:
             If an option is unknown, out of range, or not supported by the model.
         """
         options = DetectionOptions.of(options, settings)
+        if axes is not None and is_stack(image, axes):
+            each = {"options": options, "normalizer": normalizer, "progress": progress}
+            return predict_stack(self, image, axes, link=link, link_iou=link_iou, **each)
         image, restore = (image, np.asarray) if axes is None else to_yxc(image, axes)
         image = self._as_input(image)
         foreground = self.foreground_mask((image.shape[0], image.shape[1]), options)
@@ -402,7 +417,7 @@ class Detector:
     def _as_input(self, image: Any) -> Any:
         if image.ndim not in (2, 3) or 0 in image.shape:
             raise ImageError(
-                f"expected an image with axes YX or YXC, got shape {image.shape}; pass one plane at a time"
+                f"expected an image with axes YX or YXC, got shape {image.shape}; name the axes of a stack, as in axes='ZYX'"
             )
         n_channels = self.spec.network.n_channels
         return as_channels(image, n_channels) if isinstance(image, np.ndarray) else match_channels(image, n_channels)

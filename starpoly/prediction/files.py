@@ -11,12 +11,15 @@ from typing import Any
 from ..detection.options import DetectionOptions
 from ..errors import ImageError, StarpolyWarning, TooLargeError
 from ..io.readers.registry import is_zarr
+from ..labels.linking import MIN_IOU, check_link
 from ..timing import Stopwatch
 from .models import Models
 from .opening import HeldSource, check_memory, open_image
 from .outputs import Job
 from .part import ImagePart
-from .slide import SlideResult, segment_source
+from .planes import ChosenPlanes, choose_planes
+from .slide import segment_planes, segment_source
+from .slide_result import SlideResult
 from .summary import image_row
 from .tolerance import is_to_blame, tolerate
 
@@ -32,16 +35,22 @@ class PredictionRequest:
         Its mask is a file or, for several images, a folder of masks with matching names.
     tolerant : bool
         Write empty labels for unreadable images (:mod:`starpoly.prediction.tolerance`) and merge unsupported channels.
+    link : {"z", "t"}, optional
+    link_iou : float
+        As for :func:`~starpoly.prediction.segment_slide`.
     """
 
     options: DetectionOptions = field(default_factory=DetectionOptions)
     part: ImagePart = field(default_factory=ImagePart)
     tolerant: bool = False
+    link: str | None = None
+    link_iou: float = MIN_IOU
 
     def part_of(self, job: Job) -> ImagePart:
-        """The part of one image, with its mask."""
+        """The part of one image, with its mask and scene."""
         mask = None if self.part.mask is None else mask_of(job, self.part.mask)
-        return replace(self.part, mask=mask, merge_channels=self.part.merge_channels or self.tolerant)
+        merge = self.part.merge_channels or self.tolerant
+        return replace(self.part, mask=mask, merge_channels=merge, scene=job.scene)
 
 
 def wanted_files(formats: Iterable[str] = (), *, report: bool = False, **flags: bool) -> set[str]:
@@ -110,6 +119,10 @@ def _predict(job: Job, models: Models, request: PredictionRequest, clock: Stopwa
     for stage, seconds in result.seconds.items():
         clock.seconds[stage] = clock.seconds.get(stage, 0.0) + seconds
     found = {"model": name, "shape": list(result.shape), "objects": result.n_objects, "tiles": result.n_tiles}
+    if job.scene is not None:
+        found |= {"scene": job.scene}
+    if result.axes:
+        found |= {"planes": dict(zip(result.axes.lower(), result.lengths, strict=True))}
     if request.part.has_region:
         found |= {"skipped": result.n_skipped, "fraction": round(result.fraction, 4)}
     return found
@@ -126,6 +139,12 @@ def _segment(
     hold: bool,
 ) -> tuple[str, SlideResult]:
     with clock.timing("opening"):
+        planes = choose_planes(job.image, request.part)
+    with planes:
+        check_link(request.link, planes.axes, job.image)
+        if not planes.is_whole_file:
+            return _segment_planes(job, planes, models, request, progress=progress, hold=hold)
+    with clock.timing("opening"):
         source = open_image(job.image, request.part, request.options.memory, hold=hold)
     with source:
         name, model = models.suited_to(source)
@@ -139,6 +158,28 @@ def _segment(
             journal=job.journal,
             progress=progress and not (several and isinstance(source, HeldSource)),
         )
+    return name, result
+
+
+def _segment_planes(
+    job: Job, planes: ChosenPlanes, models: Models, request: PredictionRequest, *, progress: bool, hold: bool
+) -> tuple[str, SlideResult]:
+    """Segment a stack; the plane in the middle chooses the model."""
+    with planes.open(planes.middle) as source:
+        name, model = models.suited_to(source)
+    result = segment_planes(
+        model,
+        job.image,
+        planes,
+        job.outputs,
+        request.options,
+        part=request.part,
+        journal=job.journal,
+        link=request.link,
+        link_iou=request.link_iou,
+        progress=progress,
+        hold=hold,
+    )
     return name, result
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from ..detection.journal import held_journal, is_unfinished
+from ..detection.journal import held_journal, is_unfinished, stack_journal
 from ..errors import ImageError, OutputError, StarpolyWarning
 from ..io.files.find import FoundImage
 from ..io.writers.registry import ENDINGS
@@ -19,10 +19,11 @@ from .formats import SlideOutputs
 
 @dataclass(frozen=True)
 class Job:
-    """One image and its output files."""
+    """One image, or one scene of a file that holds several, and its output files."""
 
     image: Path
     outputs: SlideOutputs
+    scene: int | None = None
 
     @property
     def labels(self) -> Path:
@@ -37,7 +38,7 @@ class Job:
     @property
     def is_unfinished(self) -> bool:
         """Whether a run was stopped that the next one continues."""
-        return is_unfinished(self.journal) or is_unfinished(held_journal(self.journal))
+        return any(is_unfinished(find(self.journal)) for find in (Path, held_journal, stack_journal))
 
     @property
     def is_done(self) -> bool:

@@ -6,6 +6,7 @@ results are written during detection. Formats, names, records and bytes are the 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -15,9 +16,10 @@ from typing import Any
 
 from .._version import __version__
 from ..detection.detector import Detector
-from ..detection.journal import discard, held_journal, open_journal
+from ..detection.journal import discard, held_journal, open_journal, stack_journal
 from ..detection.options import DetectionOptions
 from ..detection.pipeline import Detection
+from ..errors import StarpolyWarning
 from ..images.normalization import as_normalizer
 from ..io.files.atomic import make_folder
 from ..io.files.identity import identify
@@ -25,51 +27,26 @@ from ..io.readers.channels import match_channels
 from ..io.readers.source import Source
 from ..io.writers.pyramid import RegionLabels
 from ..io.writers.registry import FORMATS, Format
+from ..labels.linking import MIN_IOU, check_link
 from ..labels.streaming import StreamingLabels
 from ..labels.whole import WholeLabels
 from ..parallel import limit_malloc_arenas, trim_malloc
 from ..timing import Stopwatch
 from .formats import SlideOutputs
-from .opening import HeldSource, check_memory, open_image
+from .opening import HeldSource, check_memory, open_image, open_plane
 from .overlay import write_overlay_of
 from .part import ImagePart
+from .place import Place
+from .planes import ChosenPlanes, choose_planes
 from .provenance import describe_run, write_provenance
 from .region_masks import RegionMask
 from .results import ImageResults
+from .slide_result import SlideResult
+from .stack import StackRun, is_hyperstack
 from .writing import Writers, retry_larger
 
 #: Pixels from which on an image that is held in memory has a journal: below, one would take longer than the tiles.
 JOURNAL_FROM = 4_000_000
-
-
-@dataclass(frozen=True)
-class SlideResult:
-    """Result of segmenting an image.
-
-    Attributes
-    ----------
-    n_objects : int
-        Objects visible in the labels.
-    shape : (int, int, int)
-        Rows, columns and channels of the segmented part.
-    n_tiles, n_skipped : int
-        Number of tiles, and of tiles outside the mask or tissue.
-    fraction : float
-        Share of the image inside the mask or tissue.
-    seconds : dict of str to float
-        Time per stage. Stages overlap.
-    """
-
-    n_objects: int
-    shape: tuple[int, int, int]
-    n_tiles: int
-    seconds: dict[str, float]
-    n_skipped: int = 0
-    fraction: float = 1.0
-
-    def __repr__(self) -> str:
-        (height, width), n_done = self.shape[:2], self.n_tiles - self.n_skipped
-        return f"SlideResult({self.n_objects} objects in {height} x {width} px, {n_done} of {self.n_tiles} tiles)"
 
 
 def segment_slide(
@@ -80,10 +57,15 @@ def segment_slide(
     *,
     part: ImagePart | None = None,
     journal: Path | None = None,
+    link: str | None = None,
+    link_iou: float = MIN_IOU,
     progress: bool = False,
     **settings: Any,
 ) -> SlideResult:
-    """Segment an image of any size and write the results, in bounded memory.
+    """Segment an image or a stack of any size and write the results, in bounded memory.
+
+    Every plane of a stack is segmented as an image of its own (``z``, ``t``, ``scene`` and ``project`` choose others). Ids
+    are unique through the stack: they run on from plane to plane.
 
     Images of up to 32 megapixels are held in memory. For larger ones, memory holds a few tiles and the polygons. Their
     results are written during detection, under hidden names until complete. ``journal`` stores the result of each tile:
@@ -94,15 +76,20 @@ def segment_slide(
     model : Detector
         Such as a :class:`starpoly.StarPoly2D`.
     image : path, Source or array-like
-        See :func:`starpoly.io.open_source`.
+        See :func:`starpoly.io.open_source` and, of stacks, :func:`starpoly.io.open_stack`.
     outputs : SlideOutputs
-        Files to write.
+        Files to write. Labels of a stack have its axes without C, an overlay shows the plane in the middle.
     options : DetectionOptions, optional
         Detection settings.
     part : ImagePart, optional
         Level, channels, region, mask ... Default: the whole image. Results are in pixels of the part.
     journal : Path, optional
         Folder for the state of the run, removed at the end. With it, images of any size are read tile by tile.
+    link : {"z", "t"}, optional
+        Axis along which objects of neighbouring planes that overlap get one id: greedily by intersection over union, the
+        largest first.
+    link_iou : float
+        Least intersection over union of linked objects.
     progress : bool
         Show a bar on a terminal.
     **settings
@@ -121,8 +108,89 @@ def segment_slide(
     """
     part, options = _by_name(part, options, settings)
     check_memory(image, options.memory)
-    with open_image(image, part, options.memory, hold=journal is None) as source:
+    hold = journal is None
+    with choose_planes(image, part) as planes:
+        check_link(link, planes.axes, image if isinstance(image, str | Path) else "array")
+        if not planes.is_whole_file:
+            return segment_planes(
+                model, image, planes, outputs, options, part=part, journal=journal, link=link, link_iou=link_iou,
+                progress=progress, hold=hold,
+            )  # fmt: skip
+    with open_image(image, part, options.memory, hold=hold) as source:
         return segment_source(model, image, source, outputs, options, part=part, journal=journal, progress=progress)
+
+
+def segment_planes(
+    model: Detector,
+    image: Any,
+    planes: ChosenPlanes,
+    outputs: SlideOutputs,
+    options: DetectionOptions,
+    *,
+    part: ImagePart,
+    journal: Path | None = None,
+    link: str | None = None,
+    link_iou: float = MIN_IOU,
+    progress: bool = False,
+    hold: bool = True,
+) -> SlideResult:
+    """Segment the chosen planes of an open image, one after the other, and write the results of the stack.
+
+    Parameters
+    ----------
+    image : path or array-like
+        The image as given. Provides name and identity.
+    planes : ChosenPlanes
+    hold : bool
+        Read small planes into memory.
+    model, outputs, options, part, journal, link, link_iou, progress
+        As for :func:`segment_slide`.
+    """
+
+    def segment(source: Source, outputs: SlideOutputs, place: Place, journal: Path | None) -> SlideResult:
+        shown = progress and not (planes.axes and isinstance(source, HeldSource))
+        return segment_source(
+            model, image, source, outputs, options, part=part, journal=journal, progress=shown, place=place
+        )
+
+    def open_one(number: int) -> Source:
+        return open_plane(planes, number, options.memory, hold=hold)
+
+    if not planes.axes:
+        with open_one(0) as source:
+            place = Place(planes.place(0), is_hyperstack(planes, source), identify(image, source))
+            return segment(source, outputs, place, journal)
+    of_file = isinstance(image, str | Path)
+    with planes.open(planes.middle) as source:
+        marks = identify(image, source) if of_file else {"shape": list(source.shape), "dtype": str(source.dtype)}
+        resolved = model.resolve_options(options, source.pixel_size)
+        region = part.region(None, source) if part.mask is not None else None
+        identity = {
+            "starpoly": __version__,
+            "model": model.fingerprint(),
+            "input": marks,
+            "stack": [planes.axes, list(planes.lengths)],
+            **resolved.identity(),
+            **part.identity(region),
+            **_normalizer_identity(part, _quietly_matched(model, source, part)),
+        }
+    run = StackRun(
+        planes=planes,
+        outputs=outputs,
+        open_plane=open_one,
+        segment=segment,
+        identity=identity,
+        marks=marks if of_file else partial(identify, image),
+        link=link,
+        min_iou=link_iou,
+        class_names=tuple(model.spec.class_names),
+        progress=progress,
+    )
+    result = run.run(journal)
+    if journal is not None:
+        for left in (journal, held_journal(journal)):
+            discard(left)
+    return result
 
 
 def segment_source(
@@ -135,6 +203,7 @@ def segment_source(
     part: ImagePart,
     journal: Path | None = None,
     progress: bool = False,
+    place: Place | None = None,
 ) -> SlideResult:
     """Segment an open image and write the results.
 
@@ -144,6 +213,8 @@ def segment_source(
         The image as given. Provides name and identity.
     source : Source
         The opened ``part``, see :func:`~starpoly.prediction.opening.open_image`.
+    place : Place, optional
+        Where the image lies in a stack.
     model, outputs, options, part, journal, progress
         As for :func:`segment_slide`.
     """
@@ -155,6 +226,7 @@ def segment_source(
         options=model.resolve_options(options, source.pixel_size),
         part=part,
         progress=progress,
+        place=place,
     )
     if isinstance(source, HeldSource):
         large = source.shape[0] * source.shape[1] >= JOURNAL_FROM
@@ -162,7 +234,7 @@ def segment_source(
     else:
         result = run.streamed(journal)
     if journal is not None:
-        for left in (journal, held_journal(journal)):  # by a run with less memory, or more
+        for left in (journal, held_journal(journal), stack_journal(journal)):  # by a run with less memory, or more
             discard(left)
     return result
 
@@ -185,13 +257,15 @@ class _Run:
     options: DetectionOptions
     part: ImagePart
     progress: bool
+    place: Place | None = None
 
     def __post_init__(self) -> None:
         self._clock = Stopwatch()
         self._region: RegionMask | None = None
         if self.part.has_region:
             with self._clock.timing("tissue"):
-                self._region = self.part.region(self.image, self.source)
+                # levels of a plane are not opened by the name of its file
+                self._region = self.part.region(self.image if self.place is None else None, self.source)
         n_channels = self.model.spec.network.n_channels
         self._input = match_channels(self.source, n_channels, merge=self.part.merge_channels)
         self._foreground = self.model.foreground_mask(self.source.shape[:2], self.options)
@@ -201,7 +275,7 @@ class _Run:
     @cached_property
     def _marks(self) -> dict[str, Any]:
         """What tells the image from others; read once, for journal and provenance alike."""
-        return identify(self.image, self.source)
+        return identify(self.image, self.source) if self.place is None else dict(self.place.marks)
 
     def held(self, source: HeldSource, journal: Path | None) -> SlideResult:
         """Detect objects in memory, then write."""
@@ -216,7 +290,7 @@ class _Run:
     def _write_held(self, source: HeldSource, found: Detection) -> SlideResult:
         spec = self.model.spec
         drawn = WholeLabels(found.polygons, source.shape[:2], self._foreground, spec.class_names)
-        results = ImageResults(drawn, spec, source.pixel_size)
+        results = ImageResults(drawn, spec, source.pixel_size, self.place)
         with self._clock.timing("writing"):
             if self.outputs.labels is not None and len(self.outputs.paths) > 1:
                 # remove results of an earlier run: they must not pass for new ones
@@ -236,7 +310,7 @@ class _Run:
             trim_malloc()
             limit_malloc_arenas()  # reader and writer threads would each hold an arena
             labels = StreamingLabels(shape, spec.class_names, clock=self._clock, foreground=self._foreground)
-            results = ImageResults(labels, spec, self.source.pixel_size)
+            results = ImageResults(labels, spec, self.source.pixel_size, self.place)
             with Writers(labels) as writers:
                 for format_, path in self.outputs.formats():
                     writers.start(partial(retry_larger, partial(format_.write, path, results)))
@@ -270,7 +344,8 @@ class _Run:
             "input": self._marks,
             **self.options.identity(),
             **self.part.identity(self._region),
-            **self._normalizer_identity(),
+            **_normalizer_identity(self.part, self._input),
+            **({} if self.place is None else {"plane": dict(self.place.columns)}),
         }
         kind = {
             "n_rays": spec.network.n_rays,
@@ -278,13 +353,6 @@ class _Run:
             "max_distance": spec.max_distance,
         }
         return open_journal(folder, run, **kind)
-
-    def _normalizer_identity(self) -> dict[str, Any]:
-        """Identity of a given normaliser."""
-        if self.part.normalizer is True:
-            return {}
-        _, normalizer = as_normalizer(self.part.normalizer, self._input)
-        return {"normalizer": normalizer.to_dict()}
 
     def _write_companions(
         self, found: Detection, drawn: RegionLabels | Callable[[], RegionLabels], n_objects: int
@@ -319,6 +387,21 @@ class _Run:
     def _result(self, found: Detection, n_objects: int) -> SlideResult:
         seconds = found.seconds | self._clock.seconds
         return SlideResult(n_objects, self.source.shape, found.n_tiles, seconds, found.n_skipped, self._fraction)
+
+
+def _quietly_matched(model: Detector, source: Source, part: ImagePart) -> Source:
+    """The channels of a plane as the model takes them; its segmentation warns."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", StarpolyWarning)
+        return match_channels(source, model.spec.network.n_channels, merge=part.merge_channels)
+
+
+def _normalizer_identity(part: ImagePart, image: Source) -> dict[str, Any]:
+    """Identity of a given normaliser."""
+    if part.normalizer is True:
+        return {}
+    _, normalizer = as_normalizer(part.normalizer, image)
+    return {"normalizer": normalizer.to_dict()}
 
 
 def _write_labels(format_: Format, path: Path, results: ImageResults, before_naming: Callable[[], None]) -> None:

@@ -33,7 +33,7 @@ CLASS_COLORS = (
 )
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_OID, "starpoly")
-_NO_MEASUREMENTS = ("label", "y", "x", "class")
+_NO_MEASUREMENTS = ("label", "y", "x", "class", "t", "z", "scene")
 
 
 def write_geojson(
@@ -50,7 +50,7 @@ def write_geojson(
 
     Coordinates are ``[x, y]`` in pixels of the full resolution with the origin at the image's corner; rings are simple,
     closed and cut at the image's border (see ``outlines``). A Feature's ``id`` is a UUID
-    made of the name and the label, its ``name`` the label. Equal polygons give equal bytes.
+    made of the name and the label, its ``name`` the label. Columns ``t`` and ``z`` become its plane. Equal polygons give equal bytes.
 
     Parameters
     ----------
@@ -111,14 +111,20 @@ def stream_geojson(
         for polygons, columns in parts:
             check_polygons(polygons, path)
             table = None if columns is None else _check_columns(columns, len(polygons), path)
-            for ring, label, properties in _described(polygons, table, shape, class_names):
+            planes = plane_columns(table, len(polygons))
+            described = _described(polygons, table, shape, class_names)
+            for (ring, label, properties), plane in zip(described, planes, strict=True):
                 if not len(ring):
                     outside += 1
                     continue
                 feature = {
                     "type": "Feature",
-                    "id": str(uuid.uuid5(_NAMESPACE, f"{name}\n{label}")),
-                    "geometry": {"type": "Polygon", "coordinates": [[*ring.tolist(), ring[0].tolist()]]},
+                    "id": str(uuid.uuid5(_NAMESPACE, "\n".join([name, str(label), *map(str, plane.values())]))),
+                    "geometry": {
+                        "type": "Polygon",
+                        "coordinates": [[*ring.tolist(), ring[0].tolist()]],
+                        **_qupath(plane),
+                    },
                     "properties": {"objectType": object_type, **properties},
                 }
                 file.write(separator + json.dumps(feature, separators=(",", ":"), allow_nan=False))
@@ -158,6 +164,17 @@ def check_polygons(polygons: StarPolygons, path: Path) -> None:
     """
     if not (np.isfinite(polygons.points).all() and np.isfinite(polygons.distances).all()):
         raise ImageError(f"{path}: expected finite points and distances, got NaN or infinity; leave those polygons out")
+
+
+def plane_columns(columns: Mapping[str, Any] | None, n: int) -> Iterator[dict[str, int]]:
+    """The plane of each of ``n`` objects: ``t`` and ``z``, as far as the columns have them."""
+    found = {axis: columns[axis] for axis in ("t", "z") if columns is not None and axis in columns}
+    return ({axis: int(values[row]) for axis, values in found.items()} for row in range(n))
+
+
+def _qupath(plane: Mapping[str, int]) -> dict[str, Any]:
+    """QuPath's plane of a geometry; ``c`` of -1 stands for all channels. None for an image of one plane."""
+    return {"plane": {"c": -1, "z": plane.get("z", 0), "t": plane.get("t", 0)}} if plane else {}
 
 
 def _check_columns(columns: Mapping[str, Any], n: int, path: Path) -> dict[str, NDArray]:

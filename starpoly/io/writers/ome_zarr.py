@@ -7,12 +7,15 @@ https://ngff.openmicroscopy.org/0.5/
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ...errors import ImageError
 from ..files.zarr_folder import new_zarr_folder
-from .pyramid import RegionLabels, check_labels, check_pixel_size, level_shape, pull, pyramid_steps
+from .pyramid import LabelStack, RegionLabels, check_labels, check_pixel_size, level_shape, pull, pyramid_steps
 from .results import Results
 
 CHUNK = 1024
@@ -42,55 +45,106 @@ def write_ome_zarr(path: str | Path, labels: RegionLabels, *, pixel_size: tuple[
         If zarr is not installed, the picture is no label image, or the folder cannot be written.
     """
     path = Path(path)
-    zarr = _import_zarr(path)
+    _import_zarr(path)
     check_labels(labels, path)
-    pixel_size = check_pixel_size(pixel_size, path)
-    steps = pyramid_steps(labels.shape, CHUNK)
-    with new_zarr_folder(path) as temporary:
-        for level, step in enumerate(steps):
-            shape = level_shape(labels.shape, step)
-            array = zarr.create_array(
-                store=str(temporary),
-                name=str(level),
-                shape=shape,
-                dtype=labels.dtype,
-                chunks=tuple(min(CHUNK, length) for length in shape),
-                compressors=zarr.codecs.ZstdCodec(level=_COMPRESSION_LEVEL),
-                fill_value=0,
-                dimension_names=("y", "x"),
-            )
-            for box, pixels in pull(labels, step, CHUNK):
-                if pixels.any():
-                    array[box.slices] = pixels
-        # last, so that a folder without it is known to be unfinished
-        (temporary / "zarr.json").write_text(_group(path.name, steps, pixel_size), encoding="utf-8")
+    _write(path, _OnePlane(labels, check_pixel_size(pixel_size, path)))
+
+
+def write_zarr_stack(path: str | Path, stack: LabelStack) -> None:
+    """Like :func:`write_ome_zarr`, for the labels of a stack: axes t and z come first, in its order, one plane a chunk.
+
+    Parameters
+    ----------
+    path : str or Path
+    stack : LabelStack
+    """
+    _write(Path(path), stack)
 
 
 def write_results(path: Path, results: Results) -> None:
-    """Write the labels of an image; see :func:`write_ome_zarr`."""
+    """Write the labels of an image or a stack; see :func:`write_ome_zarr`."""
+    if (stack := getattr(results, "stack", None)) is not None:
+        return write_zarr_stack(path, stack)
     write_ome_zarr(path, results.labels, pixel_size=results.pixel_size)
 
 
-def _group(name: str, steps: list[int], pixel_size: tuple[float, float] | None) -> str:
+class _OnePlane:
+    """One label image as a stack without further axes."""
+
+    axes, lengths, starts, steps = "", (), (), ()
+
+    def __init__(self, labels: RegionLabels, pixel_size: tuple[float, float] | None) -> None:
+        self._labels, self.pixel_size = labels, pixel_size
+        self.shape, self.dtype = labels.shape, labels.dtype
+
+    def planes(self) -> Iterator[RegionLabels]:
+        yield self._labels
+
+
+def _write(path: Path, stack: LabelStack) -> None:
+    zarr = _import_zarr(path)
+    steps = pyramid_steps(stack.shape, CHUNK)
+    with new_zarr_folder(path) as temporary:
+        levels = [_create(zarr, temporary, stack, level, step) for level, step in enumerate(steps)]
+        for index, plane in zip(np.ndindex(*stack.lengths), stack.planes(), strict=True):
+            for array, step in zip(levels, steps, strict=True):
+                for box, pixels in pull(plane, step, CHUNK):
+                    if pixels.any():
+                        array[(*index, *box.slices)] = pixels
+        # last, so that a folder without it is known to be unfinished
+        (temporary / "zarr.json").write_text(_group(path.name, steps, stack), encoding="utf-8")
+
+
+def _create(zarr: Any, folder: Path, stack: LabelStack, level: int, step: int) -> Any:
+    shape = level_shape(stack.shape, step)
+    return zarr.create_array(
+        store=str(folder),
+        name=str(level),
+        shape=(*stack.lengths, *shape),
+        dtype=stack.dtype,
+        chunks=(*(1 for _ in stack.lengths), *(min(CHUNK, length) for length in shape)),
+        compressors=zarr.codecs.ZstdCodec(level=_COMPRESSION_LEVEL),
+        fill_value=0,
+        dimension_names=(*stack.axes.lower(), "y", "x"),
+    )
+
+
+def _group(name: str, steps: list[int], stack: LabelStack) -> str:
     """The contents of the group's `zarr.json`."""
-    unit = {} if pixel_size is None else {"unit": "micrometer"}
-    size = (1.0, 1.0) if pixel_size is None else pixel_size
+    unit = {} if stack.pixel_size is None else {"unit": "micrometer"}
+    size = (1.0, 1.0) if stack.pixel_size is None else stack.pixel_size
+    along = [1.0 if length is None else float(length) for length in stack.steps]
     datasets: list[dict[str, Any]] = [
         # level pixels are pixels of the full resolution, from the first: their centres need no translation
         {
             "path": str(level),
-            "coordinateTransformations": [{"type": "scale", "scale": [length * step for length in size]}],
+            "coordinateTransformations": [
+                {"type": "scale", "scale": [*along, *(length * step for length in size)]},
+                *_translation(stack, along),
+            ],
         }
         for level, step in enumerate(steps)
     ]
     multiscale = {
         "name": name,
-        "axes": [{"name": axis, "type": "space", **unit} for axis in ("y", "x")],
+        "axes": [*_axes_of(stack), *({"name": axis, "type": "space", **unit} for axis in ("y", "x"))],
         "datasets": datasets,
         "type": "nearest",
     }
     attributes = {"ome": {"version": _VERSION, "multiscales": [multiscale], "image-label": {}}}
     return json.dumps({"zarr_format": 3, "node_type": "group", "attributes": attributes}, indent=2) + "\n"
+
+
+def _translation(stack: LabelStack, along: list[float]) -> list[dict[str, Any]]:
+    """Where the first plane lies in the image, unless it is its first."""
+    starts = [start * length for start, length in zip(stack.starts, along, strict=True)]
+    return [{"type": "translation", "translation": [*starts, 0.0, 0.0]}] if any(starts) else []
+
+
+def _axes_of(stack: LabelStack) -> Iterator[dict[str, str]]:
+    for axis, step in zip(stack.axes, stack.steps, strict=True):
+        kind, unit = ("time", "second") if axis == "T" else ("space", "micrometer")
+        yield {"name": axis.lower(), "type": kind} | ({} if step is None else {"unit": unit})
 
 
 def _import_zarr(path: Path) -> Any:

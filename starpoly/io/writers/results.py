@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from ...polygons import StarPolygons
-from .pyramid import RegionLabels
+from .pyramid import LabelStack, RegionLabels
 
 
 class Results(Protocol):
@@ -19,6 +19,11 @@ class Results(Protocol):
     @property
     def labels(self) -> RegionLabels:
         """The label image. Writing may raise while more objects are found than its dtype numbers: ask anew then."""
+        ...
+
+    @property
+    def stack(self) -> LabelStack | None:
+        """The label images of a stack, which has no ``labels``; None of one image."""
         ...
 
     @property
@@ -37,5 +42,8 @@ class Results(Protocol):
         ...
 
     def objects(self) -> Iterator[tuple[StarPolygons, Mapping[str, Any]]]:
-        """All objects by label, some at a time and at least once: polygons, and their columns (``label`` among them)."""
+        """All objects by label, some at a time and at least once: polygons, and their columns (``label`` among them).
+
+        Of a stack they come plane by plane, and columns ``t`` and ``z`` say where it lies in the image.
+        """
         ...
