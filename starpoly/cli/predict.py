@@ -238,13 +238,14 @@ def run(args: argparse.Namespace) -> int:
         say(f"starpoly: {path}: looks like a result and is passed over; give it alone to segment it")
     flags = {name: getattr(args, name) for name in ("overlay", "table", "provenance", "report")}
     jobs = plan_jobs(found.images, args.output, wanted_files(args.format, **flags))
-    jobs = split_scenes(jobs, args.scene)
+    jobs, without_scene = split_scenes(jobs, args.scene)
     if found.ignored and not getattr(args, "quiet", False):
         say(f"starpoly: {describe_ignored(found.ignored)}")
     check_mask(args.mask, len(jobs))
     models = Models(args.model, lambda folder: _load(folder, args, clock))
     _check_summary(args.json)
     rows = [_nothing_there(given, message, found, args) for given, message in found.problems]
+    rows += [_failure(image, error, args) for image, error in without_scene]
     summary = Summary(str(models), str(args.output), rows)
     if args.dry_run:
         _plan(jobs, summary, args)

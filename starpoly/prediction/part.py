@@ -44,7 +44,8 @@ class ImagePart:
     pixel_size : (float, float), optional
         Micrometres per pixel (y, x) of the level. Overrides the file.
     merge_channels : bool
-        Merge unsupported channels into grey, with a warning instead of an error.
+        Merge unsupported channels into grey, with a warning instead of an error; up to four pages of a file that names
+        neither planes nor channels are channels.
     axes : str, optional
         Axes of an array, such as ``"CYX"`` or ``"TZCYX"``, see :func:`starpoly.io.open_stack`. Files name their own axes.
         Results have its axes without C; those of one image have axes YX.

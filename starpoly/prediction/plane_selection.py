@@ -33,7 +33,7 @@ def parse_selection(text: str) -> int | tuple[int | slice, ...]:
     return tuple(parts)
 
 
-def pick(selection: Any, length: int, axis: str, name: str) -> tuple[list[int], bool]:
+def pick(selection: Any, length: int, what: str, name: str) -> tuple[list[int], bool]:
     """The chosen positions along an axis, ascending, and whether the axis stays: a single number removes it.
 
     Parameters
@@ -41,8 +41,8 @@ def pick(selection: Any, length: int, axis: str, name: str) -> tuple[list[int], 
     selection : None, int, slice, range, str or sequence of int
         None for all. A negative number counts from the end; slices are cut as in Python.
     length : int
-    axis, name : str
-        Of the axis and the image, for messages.
+    what, name : str
+        What is chosen, and the image, for messages.
 
     Raises
     ------
@@ -58,25 +58,25 @@ def pick(selection: Any, length: int, axis: str, name: str) -> tuple[list[int], 
     if isinstance(selection, (slice, range)):
         selection = (selection,)
     if not hasattr(selection, "__len__") or getattr(selection, "shape", None) == ():
-        return [_position(selection, length, axis, name)], False
+        return [_position(selection, length, what, name)], False
     found: set[int] = set()
     for part in selection:
         if isinstance(part, slice):
             found.update(range(length)[part])
         else:
             found.update(
-                _position(number, length, axis, name) for number in (part if isinstance(part, range) else [part])
+                _position(number, length, what, name) for number in (part if isinstance(part, range) else [part])
             )
     if not found:
-        raise ImageError(f"{name}: expected some of the planes {axis} from 0 to {length - 1}, got none of them")
+        raise ImageError(f"{name}: expected some {what} from 0 to {length - 1}, got none of them")
     return sorted(found), True
 
 
-def _position(number: Any, length: int, axis: str, name: str) -> int:
+def _position(number: Any, length: int, what: str, name: str) -> int:
     try:
         position = operator.index(number)
     except TypeError:
-        raise ConfigError(f"{axis}: expected numbers of planes or ranges of them, got {number!r}") from None
+        raise ConfigError(f"{what}: expected numbers or ranges of them, got {number!r}") from None
     if not -length <= position < length:
-        raise ImageError(f"{name}: expected planes {axis} from 0 to {length - 1}, got {position}")
+        raise ImageError(f"{name}: expected {what} from 0 to {length - 1}, got {position}")
     return position % length

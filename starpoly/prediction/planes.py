@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import ConfigError, ImageError, StarpolyWarning
 from ..io.readers.array_stack import ArrayStack
+from ..io.readers.axes import MAX_UNNAMED_CHANNELS
 from ..io.readers.planes import open_stack, scene_names
 from ..io.readers.projection import METHODS, ProjectedSource
 from ..io.readers.source import Source
@@ -47,7 +48,7 @@ class ChosenPlanes:
         selections, self._positions, kept = {"T": part.t, "Z": part.z}, {}, ""
         lengths = dict(zip(stack.axes, stack.lengths, strict=True))
         for axis in "TZ":
-            found, stays = pick(selections[axis], lengths.get(axis, 1), axis.lower(), stack.name)
+            found, stays = pick(selections[axis], lengths.get(axis, 1), f"planes {axis.lower()}", stack.name)
             if axis in lengths:
                 self._positions[axis] = found
                 kept += axis if stays and not (axis == "Z" and part.project) else ""
@@ -209,9 +210,15 @@ class _Alone(Stack):
 
 
 def _means_channels(stack: Stack, part: ImagePart) -> bool:
-    """Whether channels are chosen of a file that names neither planes nor channels."""
+    """Whether the planes of a file that names neither planes nor channels are channels: some are chosen, or few merged."""
     of_planes = part.z is not None or part.t is not None or part.project is not None
-    return stack.unnamed and len(stack.axes) == 1 and part.channels is not None and not of_planes
+    if not stack.unnamed or len(stack.axes) != 1 or of_planes:
+        return False
+    if part.channels is None and part.merge_channels and stack.lengths[0] <= MAX_UNNAMED_CHANNELS:
+        message = f"{stack.name}: expected named axes, got {stack.lengths[0]} pages; they are taken for channels"
+        warnings.warn(message, StarpolyWarning, stacklevel=5)
+        return True
+    return part.channels is not None
 
 
 def _stride(positions: list[int]) -> int | None:

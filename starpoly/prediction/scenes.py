@@ -16,7 +16,7 @@ from .outputs import Job
 from .plane_selection import pick
 
 
-def split_scenes(jobs: Iterable[Job], wanted: Any = None) -> list[Job]:
+def split_scenes(jobs: Iterable[Job], wanted: Any = None) -> tuple[list[Job], list[tuple[Path, ImageError]]]:
     """Replace the job of a file that holds several scenes by one for each that is wanted.
 
     Results of scene 0 of ``a.lif`` are ``a_s0_label.tiff`` ..., even if it is the only one wanted.
@@ -27,14 +27,22 @@ def split_scenes(jobs: Iterable[Job], wanted: Any = None) -> list[Job]:
     wanted : int, slice, sequence of int or str, optional
         Scenes, counted from 0. Default: all.
 
-    Raises
-    ------
-    ImageError
-        If a file has no such scene.
+    Returns
+    -------
+    list of Job
+    list of (Path, ImageError)
+        Files that have no such scene.
     """
     jobs = list(jobs)
     taken = {job.labels for job in jobs}
-    return [new for job in jobs for new in _scenes_of(job, wanted, taken)]
+    split: list[Job] = []
+    problems = []
+    for job in jobs:
+        try:
+            split += _scenes_of(job, wanted, taken)
+        except ImageError as error:
+            problems.append((job.image, error))
+    return split, problems
 
 
 def _scenes_of(job: Job, wanted: Any, taken: set[Path]) -> Iterator[Job]:

@@ -219,15 +219,15 @@ def test_links_need_their_axis(tmp_path):
     ],
 )
 def test_choice_of_planes(text, length, found):
-    assert pick(text, length, "z", "a.tif") == found
+    assert pick(text, length, "planes z", "a.tif") == found
 
 
 @pytest.mark.parametrize(
     ("text", "error"), [("5", ImageError), ("7:", ImageError), ("0,9", ImageError), ([1.5], ConfigError)]
 )
 def test_planes_that_are_not_there(text, error):
-    with pytest.raises(error, match="planes"):
-        pick(text, 5, "z", "a.tif")
+    with pytest.raises(error, match="planes z"):
+        pick(text, 5, "planes z", "a.tif")
 
 
 @pytest.mark.parametrize("text", ["", "a", "1;2", "1:2:3:4", "1,"])

@@ -234,10 +234,20 @@ class TiffPixels:
 def first_series(tiff: Any, path: Path) -> Any:
     """The image that is used, with a warning where there are more."""
     first = tiff.series[0]
+    check_complete(tiff, first, path)
     if len(tiff.series) > 1 and first.kind not in _SLIDES:
         message = f"{path}: expected one image, got {len(tiff.series)}; the first is used"
         warnings.warn(message, StarpolyWarning, stacklevel=5)
     return first
+
+
+def check_complete(tiff: Any, series: Any, path: Path) -> None:
+    """Refuse a file of ImageJ that holds fewer images than it says: tifffile reads those that are left."""
+    stated = (tiff.imagej_metadata or {}).get("images", 1) if tiff.is_imagej else 1
+    if series.kind != "imagej" and isinstance(stated, int) and stated > len(series.pages):
+        raise ImageError(
+            f"{path}: expected {stated} images, got {len(series.pages)}; the file is truncated, copy it again"
+        )
 
 
 def rows_and_columns(series: Any) -> tuple[int, int]:

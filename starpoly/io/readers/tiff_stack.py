@@ -20,7 +20,7 @@ from .pixel_size import pixel_size_of_tiff, scaled
 from .plane_steps import steps_of_tiff
 from .source import FileSource, Source, check_level
 from .stack import Stack, check_scene, reopen_plane
-from .tiff import TiffPixels, first_series, rows_and_columns
+from .tiff import TiffPixels, check_complete, first_series, rows_and_columns
 from .tiff_pixels import NotByRegionError, TiffBytes, check_extent
 from .untrusted import decoding
 
@@ -63,6 +63,7 @@ class TiffStack(Stack):
             check_scene(path, scene, [name for _, name in scenes])
             number = scenes[scene][0] if scenes else 0
             self._series = tiff.series[number]
+            check_complete(tiff, self._series, path)
             self._planes = plane_axes(self._series.shape, self._series.axes, path, pages=True)
             if self._planes.names:
                 if not scenes:
