@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..config import ModelSpec
 from ..geometry.nearest_label import Reach
 from ..io.frame import Frame
@@ -18,6 +20,7 @@ from ..labels.measures.parts import measure_parts
 from ..labels.streaming import StreamingLabels
 from ..labels.whole import WholeLabels
 from ..polygons import StarPolygons
+from .place import Place
 
 
 class ImageResults:
@@ -39,7 +42,11 @@ class ImageResults:
         Groups of measurements, see :data:`starpoly.labels.measures.registry.MEASURES`.
     pixels : Source, optional
         What intensities are measured in: all channels of the image.
+    place : Place, optional
+        Where the image lies in a stack.
     """
+
+    stack = cell_stack = None
 
     def __init__(
         self,
@@ -51,8 +58,11 @@ class ImageResults:
         *,
         measures: Sequence[str] = (),
         pixels: Source | None = None,
+        place: Place | None = None,
     ) -> None:
         self._measures, self._pixels = tuple(measures), pixels
+        place = place or Place()
+        self._place, self.hyperstack = place.columns, place.hyperstack
         self._drawn, self._calibration = drawn, spec.calibration
         self.shape, self.pixel_size, self.frame = drawn.shape, source.pixel_size, Frame.of(source)
         self.class_names: Sequence[str] = spec.class_names
@@ -73,11 +83,16 @@ class ImageResults:
         assert self._reach is not None
         return ExpandedLabels(nuclei or self._drawn.picture(), self._reach, self._margin)
 
+    def planes(self) -> Iterator[ImageResults]:
+        """This alone."""
+        yield self
+
     def objects(self) -> Iterator[tuple[StarPolygons, dict[str, Any]]]:
         """Polygons with measurements, in label order, in parts."""
         for polygons, columns in self._drawn.objects():
             columns = in_micrometres(with_confidence(columns, self._calibration), self.pixel_size)
-            yield polygons, columns | self._placed(columns) | self._of_cells(polygons, columns)
+            place = {name: np.full(len(polygons), value) for name, value in self._place.items()}
+            yield polygons, place | columns | self._placed(columns) | self._of_cells(polygons, columns)
 
     def _of_cells(self, polygons: StarPolygons, columns: Mapping[str, Any]) -> dict[str, Any]:
         """Measurements of the cells of nuclei."""

@@ -83,10 +83,15 @@ def test_arrays_in_any_order_of_axes(tmp_path):
 
 
 @pytest.mark.usefixtures("held")
-def test_names_of_channels_reach_the_columns(tmp_path, image, monkeypatch):
-    with open_source(image) as source:
-        monkeypatch.setattr(type(source), "channel_names", ("DAPI", "GFP", "", "GFP", "far red"))
-    rows, _ = segmented(tmp_path, image, channels=[0])
+def test_names_of_channels_reach_the_columns(tmp_path):
+    path, names = tmp_path / "five.ome.tif", ["DAPI", "GFP", "", "GFP", "far red"]
+    tifffile.imwrite(
+        path,
+        np.moveaxis(stack(5), 2, 0),
+        photometric="minisblack",
+        metadata={"axes": "CYX", "Channel": {"Name": names}},
+    )
+    rows, _ = segmented(tmp_path, path, channels=[0])
     assert {"mean_DAPI", "mean_GFP_1", "mean_2", "mean_GFP_3", "mean_far red"} < set(rows[0])
 
 
