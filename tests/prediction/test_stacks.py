@@ -367,7 +367,7 @@ def test_warnings_of_planes_are_said_once(tmp_path):
 
 
 def test_ids_beyond_16_bits_make_the_stack_32(tmp_path, monkeypatch):
-    monkeypatch.setattr("starpoly.prediction.stack_ids.label_dtype", lambda n: np.uint32 if n > 100 else np.uint16)
+    monkeypatch.setattr("starpoly.labels.linking.label_dtype", lambda n: np.uint32 if n > 100 else np.uint16)
     segment_slide(BrightModel(), micrographs("ZYX"), outputs(tmp_path), axes="ZYX")
     assert tifffile.imread(tmp_path / "a_label.tiff").dtype == np.uint32
     with open_stack(tmp_path / "a.ome.zarr") as stack:
