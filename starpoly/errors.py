@@ -1,5 +1,11 @@
 """Errors and warnings: each message says what was expected, what was got and what to do."""
 
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class StarpolyError(ValueError):
     """Base of every error that starpoly raises on purpose; the command line prints it as one line."""
@@ -35,3 +41,20 @@ class ModelError(StarpolyError):
 
 class StarpolyWarning(UserWarning):
     """Something looks wrong but the work goes on (constant image, NaN, zero objects ...)."""
+
+
+@contextmanager
+def naming(subject: object) -> Iterator[None]:
+    """Begin each :class:`StarpolyWarning` of the block with ``subject``, the image that it is about."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", StarpolyWarning)
+        try:
+            yield
+        finally:
+            said = list(caught)
+    for one in said:
+        text = str(one.message)
+        if issubclass(one.category, StarpolyWarning) and not text.startswith(str(subject)):
+            warnings.warn(f"{subject}: {text}", one.category, stacklevel=4)
+        else:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)

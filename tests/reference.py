@@ -212,9 +212,20 @@ def by_position(polygons) -> list[int]:
     return sorted(range(len(polygons)), key=lambda i: (*centres[i], -polygons.probabilities[i], i))
 
 
+def largest_pieces(labels: np.ndarray) -> np.ndarray:
+    """Each object alone: scipy numbers its pieces by row, then column; the first of the largest stays."""
+    from scipy.ndimage import label as pieces_of
+
+    out = np.zeros_like(labels)
+    for label in np.unique(labels[labels > 0]):
+        pieces, _ = pieces_of(labels == label, np.ones((3, 3)))
+        out[pieces == 1 + np.bincount(pieces[pieces > 0] - 1).argmax()] = label
+    return out
+
+
 def numbered_labels(polygons, shape: tuple[int, int]) -> np.ndarray:
-    """The label image of a result: the best polygon owns a pixel, and those of which a pixel shows are numbered by position."""
-    ranks = render_labels(polygons, shape)
+    """The label image of a result: the best polygon owns a pixel and keeps its largest piece; those that show are numbered by position."""
+    ranks = largest_pieces(render_labels(polygons, shape))
     rank_of = {i: rank for rank, i in enumerate(rank(polygons), start=1)}
     labels, n = np.zeros(shape, np.uint32), 0
     for i in by_position(polygons):

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..console import say
 from ..errors import DataError
+from ..io.console import say
 
 if TYPE_CHECKING:
     from ..evaluation.report import Report

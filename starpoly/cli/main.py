@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from .._version import __version__
-from ..console import with_streams
+from ..io.console import with_streams
 from .common import log_as_lines, say, say_error, warnings_as_lines
 from .parser import Parser
 from .stopping import Terminated, exit_status, stoppable
 
-COMMANDS = ("predict", "train", "evaluate", "report", "view", "models", "info", "demo")
+COMMANDS = ("predict", "train", "tune", "evaluate", "report", "view", "models", "info", "demo")
 
 OK, SOME_FAILED, FAILED = 0, 1, 2
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import Any, NoReturn
 
-from ..console import write
+from ..io.console import write
 
 _CHOICE = re.compile(r"^(.*)invalid choice: '(.*)' \(choose from (.*)\)$", re.DOTALL)
 #: Least likeness of two names, from 0 to 1.

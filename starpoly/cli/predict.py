@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import TTA
-from ..console import progress_bar
 from ..errors import ConfigError, ImageError, StarpolyError
+from ..io.console import progress_bar
 from ..io.writers.registry import FORMATS
 from ..labels.measures.registry import DEFAULT, SELECTABLE, select_measures
 from ..network.engines.registry import ENGINES
@@ -130,11 +130,10 @@ def _add_model_arguments(model: argparse._ArgumentGroup) -> None:
     model.add_argument(
         "--expand-into-foreground",
         "--spread",
-        type=positive_integer,
-        default=0,
+        type=whole_number,
         metavar="PX",
         help="expand labels from the polygons into the predicted foreground, by PX pixels at most: for objects that are not "
-        "star-convex",
+        "star-convex; 0 for the polygons alone (default: as tuned for the model)",
     )
     model.add_argument(
         "--tta",

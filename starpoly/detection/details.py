@@ -21,8 +21,8 @@ class DrawnObjects(Protocol):
     """Objects with their columns, such as :class:`~starpoly.labels.whole.WholeLabels`."""
 
     @property
-    def polygons(self) -> StarPolygons:
-        """The objects, in the order of their rows."""
+    def with_outlines(self) -> StarPolygons:
+        """The objects, in the order of their rows, with the outlines of their masks."""
         ...
 
     @property
@@ -106,7 +106,9 @@ class Details(dict[str, Any]):
         if path is None:
             with tempfile.TemporaryDirectory() as folder:
                 return self.to_geojson(Path(folder, "objects.geojson"))
-        write_geojson(path, self.drawn.polygons, self.drawn.shape, columns=self.table(), class_names=self._class_names)
+        write_geojson(
+            path, self.drawn.with_outlines, self.drawn.shape, columns=self.table(), class_names=self._class_names
+        )
         return json.loads(Path(path).read_text(encoding="utf-8"))
 
     def to_shapely(self) -> list[Any]:
@@ -124,4 +126,4 @@ class Details(dict[str, Any]):
             from shapely.geometry import Polygon
         except ImportError as error:
             raise ConfigError("to_shapely: expected shapely, got none; pip install shapely") from error
-        return [Polygon(ring) for ring in outlines(self.drawn.polygons, self.drawn.shape)]
+        return [Polygon(ring) for ring in outlines(self.drawn.with_outlines, self.drawn.shape)]

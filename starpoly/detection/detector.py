@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..config import ModelSpec, Thresholds
+from ..config import MaskGrowth, ModelSpec, Thresholds
 from ..errors import ConfigError, ImageError, StarpolyWarning
 from ..images.axes import to_yxc
 from ..images.channels import as_channels
@@ -117,6 +117,16 @@ class Detector:
         return self.spec.thresholds
 
     @property
+    def has_foreground(self) -> bool:
+        """Whether the network predicts the foreground, and it counts."""
+        return self._predictor.has_foreground
+
+    @property
+    def mask_growth(self) -> MaskGrowth:
+        """How far labels follow the foreground by default; not at all if the network does not predict it."""
+        return self.spec.mask_growth if self.has_foreground else MaskGrowth()
+
+    @property
     def precision(self) -> str:
         """Arithmetic of the network: ``float32`` or ``bfloat16``."""
         return self._predictor.precision
@@ -158,6 +168,8 @@ class Detector:
         """
         self.check_options(options)
         options = options.in_pixels(pixel_size)
+        if options.expand_into_foreground is None and not self.mask_growth.distance:
+            options = replace(options, expand_into_foreground=0)
         if options.memory is None:
             return options
         side = tile_size_within(options.memory, self.spec.network, options.tile_size, precision=self.precision)
@@ -243,7 +255,7 @@ class Detector:
             "coord": polygons.vertices(),
             "points": polygons.points,
             "prob": polygons.probabilities,
-            "polygons": polygons,
+            "polygons": drawn.with_outlines,
             "normalizer": found.normalizer,
             "seconds": found.seconds,
             "detection": found,
@@ -257,7 +269,10 @@ class Detector:
 
     def foreground_mask(self, shape: tuple[int, int], options: DetectionOptions) -> ForegroundMask | None:
         """An empty foreground mask for an image (Y, X) of ``shape`` pixels; None unless labels expand into it."""
-        return ForegroundMask(shape, options.expand_into_foreground) if options.expand_into_foreground else None
+        growth, asked = self.mask_growth, options.expand_into_foreground
+        if asked is None:
+            return ForegroundMask(shape, growth.distance, growth.foreground, rescaled=True) if growth.distance else None
+        return ForegroundMask(shape, asked, growth.foreground) if asked else None
 
     def detect(
         self,
@@ -296,7 +311,7 @@ class Detector:
         image = self._as_input(image)
         thresholds = options.thresholds(self.spec.thresholds)
         image, ready = self._normalizer(image, normalizer)
-        estimate = self._estimate_scale(image, ready, options)
+        estimate = self._estimate_scale(image, ready, options, foreground)
         objects = RescalingReceiver(
             PolygonList() if receiver is None else receiver,
             estimate.scale,
@@ -304,7 +319,7 @@ class Detector:
             self.spec.calibration,
         )
         as_sampled = thresholds == self.spec.thresholds and all(
-            part is None for part in (options.tile_size, journal, region, foreground)
+            part is None for part in (options.tile_size, journal, region)
         )
         if estimate.found is not None and as_sampled:
             objects.add(estimate.found.polygons, math.inf, math.inf)
@@ -337,7 +352,9 @@ class Detector:
         self._warn_of_result(found, thresholds.prob)
         return found
 
-    def _estimate_scale(self, image: Any, normalizer: Normalizer, options: DetectionOptions) -> ScaleEstimate:
+    def _estimate_scale(
+        self, image: Any, normalizer: Normalizer, options: DetectionOptions, foreground: ForegroundMask | None = None
+    ) -> ScaleEstimate:
         """The requested scale, or one estimated from the image."""
         sizes = self.spec.sizes
         if options.scale is not None:
@@ -346,7 +363,7 @@ class Detector:
             return ScaleEstimate(scale_for(check_diameter(options.diameter), sizes))
         if not sizes.target:
             return ScaleEstimate(1.0)
-        return find_scale(image, self._network(options), normalizer, self.spec.thresholds, sizes)
+        return find_scale(image, self._network(options), normalizer, self.spec.thresholds, sizes, foreground)
 
     def plan(self, shape: tuple[int, int], tile_size: int | None = None) -> TilePlan:
         """The tile grid for an image of ``shape`` pixels (y, x), after rescaling.
@@ -388,6 +405,38 @@ class Detector:
         image = self._as_input(image)
         image, ready = self._normalizer(image, normalizer)
         return predict_map(image, self._predictor, ready, tile_size=tile_size)
+
+    def predict_foreground(
+        self, image: NDArray, *, scale: float = 1.0, normalizer: Any = True, tile_size: int | None = None
+    ) -> NDArray[np.float32]:
+        """The predicted probability that a pixel lies in an object.
+
+        Parameters
+        ----------
+        image, normalizer, tile_size
+            As for :meth:`predict_instances`.
+        scale : float
+            Rescale the image by this factor before.
+
+        Returns
+        -------
+        (Y, X) float32
+            At the size of the rescaled image.
+
+        Raises
+        ------
+        ConfigError
+            If the network does not predict the foreground.
+        """
+        image, ready = self._normalizer(self._as_input(image), normalizer)
+        image = ScaleEstimate(check_scale(scale)).of(image)
+        maps = predict_map(image, self._predictor, ready, tile_size=tile_size)
+        pixels = maps.foreground_pixels(self.spec.network.grid)
+        if pixels is None:
+            raise ConfigError(
+                f"{self.spec.name}: expected a network that predicts the foreground, got one that does not"
+            )
+        return pixels[: image.shape[0], : image.shape[1]]
 
     def find_candidates(
         self,

@@ -46,7 +46,7 @@ class StackObjects:
 
     def __init__(self, drawn: Sequence[DrawnObjects], places: dict[str, NDArray[np.int64]], n_objects: int) -> None:
         self._drawn, self._places, self._n_objects = drawn, places, n_objects
-        self.polygons = StarPolygons.concatenate([objects.polygons for objects in drawn])
+        self.with_outlines = StarPolygons.concatenate([objects.with_outlines for objects in drawn])
         self.shape: tuple[int, int] = drawn[0].shape
 
     def count(self) -> int:
@@ -125,7 +125,7 @@ def predict_stack(
     details = [each for _, each in found]
     places = _places(stack, indices, details, ids)
     drawn = StackObjects([each.drawn for each in details], places, ids.n_objects)
-    spec, fields = detector.spec, _fields(details, places, drawn.polygons)
+    spec, fields = detector.spec, _fields(details, places, drawn.with_outlines)
     return np.ascontiguousarray(labels), Details(fields, drawn, spec.calibration, spec.class_names, stack.pixel_size)
 
 

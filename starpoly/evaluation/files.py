@@ -6,11 +6,14 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..console import progress_bar
+from numpy.typing import NDArray
+
 from ..errors import DataError, StarpolyError, StarpolyWarning
+from ..io.console import progress_bar
 from ..io.files.ignored import describe_ignored
 from ..io.files.naming import key
 from ..io.files.pairing import Pairs, pair_files
+from ..io.readers.label_doubts import doubt_labels
 from ..io.readers.labels import read_labels
 from .report import Sample
 
@@ -62,15 +65,23 @@ def read_samples(pairs: Pairs) -> Iterator[Sample]:
 def _read(true: Path, pred: Path | None) -> Sample:
     name = key(true)
     try:
-        y_true = read_labels(true)
+        y_true = _read_one(true)
     except StarpolyError as error:
         return Sample(name, None, None, str(error))
     if pred is None:
         return Sample(name, y_true, None)
     try:
-        return Sample(name, y_true, read_labels(pred))
+        return Sample(name, y_true, _read_one(pred))
     except StarpolyError as error:
         return Sample(name, y_true, None, str(error))
+
+
+def _read_one(path: Path) -> NDArray:
+    """A label image; a warning if it looks like something else."""
+    labels = read_labels(path)
+    if doubt := doubt_labels(labels):
+        warnings.warn(f"{path}: {doubt}", StarpolyWarning, stacklevel=2)
+    return labels
 
 
 def _names(paths: tuple[Path, ...], most: int = 5) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..console import flush, write
+from ..io.console import flush, write
 from .keras_settings import own_backend
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"

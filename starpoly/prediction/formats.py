@@ -53,6 +53,11 @@ class SlideOutputs:
         """Whether a file holds what is measured of objects, beside the columns that all have."""
         return "table" in self.paths
 
+    @property
+    def outlined(self) -> bool:
+        """Whether a file holds outlines."""
+        return not self.paths.keys().isdisjoint(("geojson", "rois"))
+
     def formats(self) -> list[tuple[Format, Path]]:
         """Requested formats and files except the labels, in writing order."""
         return [(of, self.paths[name]) for name, of in FORMATS.items() if name in self.paths and name != "labels"]

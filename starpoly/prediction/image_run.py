@@ -142,13 +142,11 @@ class ImageRun:
         if needs_image(measures):
             has_all = self._part.channels is None
             pixels = self.source if has_all else stack.enter_context(self._open_all_channels())
-        margin = 0 if self._foreground is None else self._foreground.distance
         return ImageResults(
             drawn,
             self.model.spec,
             self.source,
             self._reach,
-            margin,
             measures=measures,
             pixels=pixels,
             place=self.place,

@@ -24,33 +24,51 @@ from ..errors import ImageError
 from ..io.files.atomic import atomic_path, not_written
 from ..io.readers.images import open_source
 from ..io.readers.source import Source
-from ..io.writers.plane_record import read_record
+from ..io.writers.plane_record import RecordedObjects, read_record
 from ..io.writers.registry import Format
-from ..polygons import StarPolygons
+from ..io.writers.results import Results
 from ..tiling import Box
 from .formats import SlideOutputs
 from .slide_result import SlideResult
 
-_RECORD = Format("", "plane_record")
 _HASH_BYTES = 32
 _LARGEST_NOTE = 1 << 20  # bytes
 
 
-class PlaneOutputs(SlideOutputs):
-    """Files of a plane: labels, objects, and a record of the run if the stack is to have one."""
+@dataclass(frozen=True)
+class _Record(Format):
+    """The objects of a plane; with the outlines of their masks, if a file of the stack holds these."""
 
-    def __init__(self, labels: Path, record: Path, provenance: Path | None, *, measured: bool) -> None:
+    outlined: bool = False
+
+    def write(self, path: Path, results: Results, **settings: Any) -> None:
+        """Write the objects."""
+        super().write(path, results, outlined=self.outlined, **settings)
+
+
+class PlaneOutputs(SlideOutputs):
+    """Files of a plane of a stack: labels, objects, and a record of the run if the stack is to have one.
+
+    Parameters
+    ----------
+    labels, record : Path
+    provenance : Path or None
+    stack : SlideOutputs
+        Files of the stack.
+    """
+
+    def __init__(self, labels: Path, record: Path, provenance: Path | None, stack: SlideOutputs) -> None:
         super().__init__(labels=labels, provenance=provenance)
-        self.record, self._measured = record, measured
+        self.record, self._stack = record, stack
 
     @property
     def measured(self) -> bool:
-        """Whether the stack has a file with what is measured."""
-        return self._measured
+        """Whether a file of the stack holds what is measured."""
+        return self._stack.measured
 
     def formats(self) -> list[tuple[Format, Path]]:
         """The objects; see :meth:`SlideOutputs.formats`."""
-        return [(_RECORD, self.record)]
+        return [(_Record("", "plane_record", outlined=self._stack.outlined), self.record)]
 
     def written(self) -> list[Path]:
         """All of them."""
@@ -80,10 +98,8 @@ class PlaneStore:
         Everything the results depend on. A folder of another run is refused.
     columns : mapping of JSON types
         What the columns of the objects depend on: a plane with others is not finished.
-    provenance : bool
-        Whether a plane needs a record of its run.
-    measured : bool
-        Whether its objects are measured.
+    outputs : SlideOutputs
+        Files of the stack: they say what is to be known of a plane.
 
     Raises
     ------
@@ -96,20 +112,19 @@ class PlaneStore:
         folder: Path,
         run: Mapping[str, Any],
         columns: Mapping[str, Any],
-        *,
-        provenance: bool = False,
-        measured: bool = False,
+        outputs: SlideOutputs,
     ) -> None:
-        self.folder, self._columns, self._provenance, self._measured = folder, dict(columns), provenance, measured
+        self.folder, self._outputs = folder, outputs
+        self._columns = dict(columns) | {"outlined": outputs.outlined}
         text = json.dumps(run, indent=1, sort_keys=True)
         self._key = hashlib.blake2b(text.encode(), digest_size=_HASH_BYTES).digest()
         begin_run(folder, text, ("plane_*", ".plane_*"))
 
     def outputs(self, number: int) -> PlaneOutputs:
         """Files of a plane."""
-        record = self._path(number, "_provenance.json") if self._provenance else None
+        record = self._path(number, "_provenance.json") if self._outputs.provenance is not None else None
         labels, objects = self._path(number, ".tiff"), self._path(number, ".objects")
-        return PlaneOutputs(labels, objects, record, measured=self._measured)
+        return PlaneOutputs(labels, objects, record, self._outputs)
 
     def journal(self, number: int) -> Path:
         """Folder for the state of an unfinished plane."""
@@ -157,9 +172,9 @@ class PlaneStore:
         result = note["result"] | {"shape": tuple(note["result"]["shape"]), "lengths": ()}
         return PlaneNote(SlideResult(**result), tuple(note["warnings"]), note["marks"])
 
-    def objects(self, number: int, *, measured: bool = False) -> Iterator[tuple[StarPolygons, dict[str, Any]]]:
-        """Polygons and columns of a finished plane, in parts; also what is measured, if that is wanted."""
-        return read_record(self.outputs(number).record, measured=measured)
+    def objects(self, number: int) -> Iterator[RecordedObjects]:
+        """The objects of a finished plane, in parts."""
+        return read_record(self.outputs(number).record)
 
     @contextmanager
     def labels(self, number: int, ids: NDArray[np.uint32]) -> Iterator[StoredLabels]:

@@ -50,6 +50,7 @@ def describe_run(
     -------
     dict of JSON types
     """
+    growth = {"mask_growth": model.mask_growth.to_dict()} if settings.get("spread", 0) is None else {}
     thresholds = {f"{name}_threshold": getattr(model.thresholds, name) for name in ("prob", "nms")}
     asked = {name: value for name, value in settings.items() if value is not None}
     return {
@@ -63,7 +64,7 @@ def describe_run(
             "tta": asked.pop("tta", "none"),
         },
         "input": dict(image),
-        "settings": thresholds | asked | {"scale": found.scale},
+        "settings": thresholds | asked | growth | {"scale": found.scale},
         "normalizer": None if found.normalizer is None else found.normalizer.to_dict(),
         "tiles": {
             "n": found.n_tiles,

@@ -90,7 +90,6 @@ class StackRun:
 
     @contextmanager
     def _open_store(self, journal: Path | None) -> Iterator[PlaneStore]:
-        wanted = {"provenance": self.outputs.provenance is not None, "measured": self.outputs.measured}
         columns = self.request.analysis.columns(self.outputs)
         with ExitStack() as stack:
             if journal is not None:
@@ -98,7 +97,7 @@ class StackRun:
                 stack.enter_context(locked_run(folder))
             else:
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".starpoly", dir=self._beside())))
-            yield PlaneStore(folder, self.identity, columns, **wanted)
+            yield PlaneStore(folder, self.identity, columns, self.outputs)
 
     def _beside(self) -> Path | None:
         """Where results are written, so that their parts lie on the same disk."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -86,7 +86,8 @@ class StackResults:
         ids = self._ids.of(number)
         # which of two nuclei is nearer must not depend on what their ids become
         with self._store.labels(number, np.arange(len(ids), dtype=np.uint32)) as own:
-            yield _PlaneCells(ExpandedLabels(own, self._reach, self._request.options.expand_into_foreground), ids)
+            margin = next(iter(self._store.objects(number))).margin
+            yield _PlaneCells(ExpandedLabels(own, self._reach, margin), ids)
 
     def planes(self) -> Iterator[Plane]:
         """The planes, each open until the next one."""
@@ -99,19 +100,21 @@ class StackResults:
 
     def objects(self) -> Iterator[Objects]:
         """Objects plane by plane, in parts: their place, and their columns with the ids of the stack."""
-        for number in range(len(self._planes)):
-            yield from self.objects_of(number)
+        return self.measured_of(range(len(self._planes)), wanted=False)
 
-    def measured(self) -> Iterator[Objects]:
+    outlined = objects
+
+    def measured(self, *, outlined: bool = False) -> Iterator[Objects]:
         """As :meth:`objects`, with all measurements."""
-        for number in range(len(self._planes)):
-            yield from self.objects_of(number, measured=True)
+        return self.measured_of(range(len(self._planes)))
 
-    def objects_of(self, number: int, *, measured: bool = False) -> Iterator[Objects]:
-        """The objects of a plane."""
-        ids = self._ids.of(number)
-        for polygons, columns in self._store.objects(number, measured=measured):
-            yield polygons, columns | {"label": _renumbered(columns["label"], ids)}
+    def measured_of(self, numbers: Iterable[int], *, wanted: bool = True) -> Iterator[Objects]:
+        """The objects of some planes, with all measurements if they are wanted."""
+        for number in numbers:
+            ids = self._ids.of(number)
+            for found in self._store.objects(number):
+                own = found.columns | {"label": _renumbered(found.columns["label"], ids)}
+                yield found.polygons, own | (found.measured if wanted else {})
 
     def provenance(self) -> dict[str, Any]:
         """The record of the run."""
@@ -191,6 +194,6 @@ class _StackPlane:
     number: int
     cells: Cells | None
 
-    def objects(self) -> Iterator[Objects]:
+    def outlined(self) -> Iterator[Objects]:
         """The objects of the plane."""
-        return self.results.objects_of(self.number)
+        return self.results.measured_of([self.number], wanted=False)

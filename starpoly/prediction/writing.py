@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from types import TracebackType
 
-from ..console import progress_bar
+from ..io.console import progress_bar
 from ..labels.streaming import LabelDtypeOverflow, StoppedError, StreamingLabels
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..config import ModelSpec
-from ..console import progress_bar
+from ..io.console import progress_bar
 from ..model_zoo import available_models, find_model
 from ..network.storage.folder import load_spec
 from .entries import Entry

@@ -16,15 +16,20 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..config import NormalizationConfig
-from ..console import progress_bar
-from ..errors import DataError, StarpolyWarning
-from ..images.channels import as_channels
-from ..images.normalization import fit_normalizer
+from ..errors import DataError, StarpolyWarning, naming
+from ..images.axes import with_channels
+from ..images.channels import ChannelMap, map_channels, wrong_channels
+from ..images.normalization import Normalizer, fit_normalizer
+from ..io.console import progress_bar
 from ..io.files.ignored import describe_ignored
 from ..io.files.naming import key
 from ..io.files.pairing import pair_files
 from ..io.readers.images import read_image
+from ..io.readers.label_doubts import doubt_labels
 from ..io.readers.labels import read_labels
+
+#: Warnings are caught for the whole process, so one thread at a time may do it.
+_first_reading = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -223,6 +228,7 @@ class TrainingData:
         self._n_classes = n_classes
         self._cache: OrderedDict[int, Sample] = OrderedDict()
         self._held = 0
+        self._known: dict[int, tuple[ChannelMap, Normalizer]] = {}  # of the images that were read
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -242,7 +248,7 @@ class TrainingData:
             if index in self._cache:
                 self._cache.move_to_end(index)
                 return self._cache[index]
-        sample = self._load(self._pairs[index])
+        sample = self._load(index)
         with self._lock:
             if index not in self._cache and sample.nbytes <= self._cache_bytes:
                 self._cache[index] = sample
@@ -251,14 +257,27 @@ class TrainingData:
                     self._held -= self._cache.popitem(last=False)[1].nbytes
         return sample
 
-    def _load(self, pair: Pair) -> Sample:
+    def _load(self, index: int) -> Sample:
+        """Read and check a pair; its warnings appear the first time, with its name."""
+        pair, known = self._pairs[index], self._known.get(index)
+        if known is None:
+            with _first_reading, naming(pair.name):
+                return self._read(index, pair, None)
+        return self._read(index, pair, known)
+
+    def _read(self, index: int, pair: Pair, known: tuple[ChannelMap, Normalizer] | None) -> Sample:
         image = pair.read_image()
-        labels, classes = _check_labels(pair, self._n_classes)
+        labels, classes = _check_labels(pair, self._n_classes, doubted=known is not None)
         if image.shape[:2] != labels.shape:
             raise DataError(f"{pair.name}: expected a mask of the image's shape {image.shape[:2]}, got {labels.shape}")
-        image = as_channels(image, self._n_channels)
-        normalizer = fit_normalizer(image, self._normalization)
-        return Sample(np.ascontiguousarray(normalizer(image)), labels, classes)
+        image = with_channels(image)
+        if known is None:
+            channels = map_channels(image, self._n_channels)
+            if channels is None:
+                raise DataError(f"{pair.name}: {wrong_channels(image.shape, self._n_channels)}")
+            known = self._known[index] = channels, fit_normalizer(channels(image), self._normalization)
+        channels, normalizer = known
+        return Sample(np.ascontiguousarray(normalizer(channels(image))), labels, classes)
 
     def summarize(self, *, progress: bool = True) -> DataSummary:
         """Read every pair once, validate it and measure its objects.
@@ -269,22 +288,47 @@ class TrainingData:
             For an unusable pair, or if there is no object at all.
         """
         diameters, pixels, counts, longest = [], [], [], 0.0
+        said: dict[tuple[type[Warning], str], list[str]] = {}
         for index in progress_bar(
             range(len(self)), shown=progress, desc="checking the data", unit="image", leave=False
         ):
-            labels = self[index].labels
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always", StarpolyWarning)
+                labels = self[index].labels
+            for one in caught:
+                text = str(one.message).removeprefix(f"{self.name(index)}: ")
+                said.setdefault((one.category, text), []).append(self.name(index))
             area = np.bincount(np.maximum(labels, 0).ravel())[1:]
             diameters.append(np.sqrt(4 / np.pi * area[area > 0]))
             boxes = [box for box in ndimage.find_objects(np.maximum(labels, 0)) if box is not None]
             longest = max([longest, *(float(np.hypot(*(s.stop - s.start for s in box))) for box in boxes)])
             pixels.append(labels.size)
             counts.append(len(boxes))
+        self._repeat(said)
         if not longest:
             raise DataError("expected masks with objects in them, got background alone in every mask")
         return DataSummary(np.concatenate(diameters), longest, np.array(pixels), np.array(counts))
 
+    def _repeat(self, said: dict[tuple[type[Warning], str], list[str]]) -> None:
+        """Give the warnings of all images, those of one text together."""
+        if grey := [self.name(i) for i, (channels, _) in sorted(self._known.items()) if channels.to_luminance]:
+            said = {key: names for key, names in said.items() if "luminance" not in key[1]}
+            message = (
+                "colour, and a network for one channel: its luminance is used; for a network that sees colour set "
+                "n_channels = 3 in [network] (NetworkConfig(n_channels=3))"
+            )
+            said[StarpolyWarning, message] = grey
+        for (category, text), names in said.items():
+            warnings.warn(f"{_listed(names)}: {text}", category, stacklevel=3)
 
-def _check_labels(pair: Pair, n_classes: int) -> tuple[NDArray[np.int32], NDArray[np.int64] | None]:
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _check_labels(
+    pair: Pair, n_classes: int, *, doubted: bool = False
+) -> tuple[NDArray[np.int32], NDArray[np.int64] | None]:
     """Relabel to 1..n (negative: -1), and list the class of each label."""
     labels = pair.read_labels()
     if labels.ndim != 2 or labels.dtype.kind not in "iub":
@@ -295,9 +339,10 @@ def _check_labels(pair: Pair, n_classes: int) -> tuple[NDArray[np.int32], NDArra
     positive = ids > 0
     new_ids = np.where(positive, np.cumsum(positive), np.where(ids < 0, -1, 0)).astype(np.int32)
     labels = new_ids[flat].reshape(labels.shape)
-    if not positive.any():
+    if not positive.any() and not doubted:
         warnings.warn(f"{pair.name}: the mask holds no object; used as background", StarpolyWarning, stacklevel=2)
-    _warn_if_scattered(pair.name, labels)
+    if not doubted and (doubt := doubt_labels(labels)):
+        warnings.warn(f"{pair.name}: {doubt}", StarpolyWarning, stacklevel=2)
     if pair.classes is None:
         return labels, None
     classes = np.array([0, *(pair.classes.get(int(old), 0) for old in ids[positive])], dtype=np.int64)
@@ -306,20 +351,3 @@ def _check_labels(pair: Pair, n_classes: int) -> tuple[NDArray[np.int32], NDArra
             f"{pair.name}: expected classes from 0 (unknown) to {n_classes}, got {classes.min()} to {classes.max()}"
         )
     return labels, classes
-
-
-def _warn_if_scattered(name: str, labels: NDArray[np.int32]) -> None:
-    """Warn if many objects are in pieces: a semantic mask, or reused ids."""
-    n_objects = int(labels.max(initial=0))
-    if not n_objects:
-        return
-    scattered = 0
-    for label, box in enumerate(ndimage.find_objects(np.maximum(labels, 0)), start=1):
-        scattered += ndimage.label(labels[box] == label, np.ones((3, 3)))[1] > 1
-    if scattered > max(1, 0.05 * n_objects):
-        warnings.warn(
-            f"{name}: {scattered} of {n_objects} objects are in several pieces; expected one id per object "
-            "(label connected components first if this is a foreground mask)",
-            StarpolyWarning,
-            stacklevel=3,
-        )

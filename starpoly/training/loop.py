@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..config import ModelSpec, TrainingConfig
-from ..console import progress_bar
+from ..io.console import progress_bar
 from ..network.storage.folder import save_model
 from .average import averaged_weights
 from .checkpoint import save_checkpoint

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..console import progress_bar
 from ..detection.detector import Detector
 from ..errors import ModelError, StarpolyError, StarpolyWarning
+from ..io.console import progress_bar
 from ..io.files.atomic import atomic_path
 from .data import Pair
 from .pseudo_labels import PseudoLabels, pseudo_labels

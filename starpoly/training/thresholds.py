@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
 from ..config import Thresholds
-from ..console import progress_bar
 from ..detection.detector import Detector
 from ..errors import ConfigError, DataError
 from ..evaluation.scored import ScoredMatches, match_scored
+from ..io.console import progress_bar
 from ..suppression.greedy import suppress
 from .calibration import fit_calibration
 from .data import Pair

@@ -84,14 +84,11 @@ def test_arrays_in_any_order_of_axes(tmp_path):
 
 @pytest.mark.usefixtures("held")
 def test_names_of_channels_reach_the_columns(tmp_path):
-    path, names = tmp_path / "five.ome.tif", ["DAPI", "GFP", "", "GFP", "far red"]
+    pixels, names = np.tile(stack(5), (2, 1, 1)), ["DAPI", "GFP", "", "GFP", "far red"]
     tifffile.imwrite(
-        path,
-        np.moveaxis(stack(5), 2, 0),
-        photometric="minisblack",
-        metadata={"axes": "CYX", "Channel": {"Name": names}},
+        tmp_path / "five.ome.tif", np.moveaxis(pixels, 2, 0), metadata={"axes": "CYX", "Channel": {"Name": names}}
     )
-    rows, _ = segmented(tmp_path, path, channels=[0])
+    rows, _ = segmented(tmp_path, tmp_path / "five.ome.tif", channels=["DAPI"])
     assert {"mean_DAPI", "mean_GFP_1", "mean_2", "mean_GFP_3", "mean_far red"} < set(rows[0])
 
 

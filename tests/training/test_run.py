@@ -8,7 +8,7 @@ import tifffile
 
 from starpoly.cli.main import main
 from starpoly.config import AugmentConfig, ModelSpec, NetworkConfig, Thresholds, TrainingConfig
-from starpoly.errors import DataError
+from starpoly.errors import DataError, StarpolyWarning
 from starpoly.model import StarPoly2D
 from starpoly.napari_plugin.train import LabelledPlanes, train_model
 from starpoly.network.architectures.registry import build_network
@@ -78,3 +78,25 @@ def test_napari_keeps_the_network_of_the_initial_model(tmp_path):
     planes = LabelledPlanes([IMAGE], [LABELS], [IMAGE], [LABELS])
     train_model(planes, tmp_path / "more", init=str(tmp_path / "mine"), epochs=1, steps=1)
     assert load_spec(tmp_path / "more").network == NETWORK
+
+
+@pytest.mark.parametrize("where", ["inspection.Inspection._look", "run.tune_folder", "run._draw_losses"])
+def test_a_step_beside_the_training_that_fails_is_said_and_the_model_is_written(tmp_path, monkeypatch, where):
+    def fail(*args, **kwargs):
+        raise RuntimeError("no space on the display")
+
+    monkeypatch.setattr(f"starpoly.training.{where}", fail)
+    with pytest.warns(StarpolyWarning, match=r"left out \(no space on the display\)"):
+        model = train(tmp_path / "m", ([IMAGE], [LABELS]), inspect_every=1)
+    assert model.spec == load_spec(tmp_path / "m")
+    assert model.thresholds == load_spec(tmp_path / "m").thresholds
+
+
+@pytest.mark.parametrize("every", [1, 2])
+@pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
+def test_pictures_from_the_first_epoch_on(tmp_path, every):
+    StarPoly2D.train(
+        [IMAGE], [LABELS], validation_data=([IMAGE], [LABELS]), folder=tmp_path / "m", network=NETWORK,
+        training=TRAINING.replace(epochs=3), inspect_every=every,
+    )  # fmt: skip
+    assert list((tmp_path / "m" / "validation").glob("epoch_*.png"))

@@ -65,7 +65,8 @@ def find_images(
     Parameters
     ----------
     inputs : iterable of str or Path
-        Files, folders and patterns (``*``, ``?``, ``[...]``, ``**``).
+        Files, folders and patterns (``*``, ``?``, ``[...]``, ``**``). Brackets that match nothing as a set of characters
+        are taken literally.
     recursive : bool
         Search sub-folders, too. Links to folders are not followed.
     exclude : iterable of str or Path
@@ -216,7 +217,8 @@ class _Search:
 
     def _find_matches(self, pattern: str) -> _Found:
         base, rest = _split_pattern(pattern)
-        matches = [Path(match) for match in glob.glob(os.path.join(glob.escape(str(base)), rest), recursive=True)]
+        # brackets are those of a name where they are no set of characters that matches
+        matches = _matches(base, rest) or _matches(base, rest.replace("[", "[[]"))
         folders = {path for path in matches if path.is_dir()}
         zarrs = {path for path in folders if is_zarr(path)}
         below = {folder for folder in self._excluded if self.resolve(base) in folder.parents}
@@ -255,6 +257,10 @@ class _Search:
             else:
                 images.append(path)
         return images
+
+
+def _matches(base: Path, rest: str) -> list[Path]:
+    return [Path(match) for match in glob.glob(os.path.join(glob.escape(str(base)), rest), recursive=True)]
 
 
 def _leads_nowhere(entry: os.DirEntry[str]) -> bool:

@@ -160,7 +160,7 @@ def _stream(
 
 def write_results(path: Path, results: Results) -> None:
     """Write the outlines of all objects; see :func:`write_geojson`."""
-    parts = ((*part, plane.cells) for plane in results.planes() for part in plane.objects())
+    parts = ((*part, plane.cells) for plane in results.planes() for part in plane.outlined())
     _stream(path, parts, results.shape, class_names=results.class_names, frame=results.frame)
 
 

@@ -120,7 +120,7 @@ def _stream(
 
 def write_results(path: Path, results: Results) -> None:
     """Write the outlines of all objects; see :func:`write_rois`."""
-    _stream(path, results.objects(), results.shape, frame=results.frame, hyperstack=results.hyperstack)
+    _stream(path, results.outlined(), results.shape, frame=results.frame, hyperstack=results.hyperstack)
 
 
 def _set_position(roi: Any, plane: Mapping[str, int], hyperstack: bool) -> None:

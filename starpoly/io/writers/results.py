@@ -38,8 +38,8 @@ class Plane(Protocol):
         """The label image of the cells, None where nuclei were not expanded."""
         ...
 
-    def objects(self) -> Iterator[tuple[StarPolygons, Mapping[str, Any]]]:
-        """As of :class:`Results`."""
+    def outlined(self) -> Iterator[tuple[StarPolygons, Mapping[str, Any]]]:
+        """As :meth:`Results.objects`, with the outlines of masks that are not their polygon's."""
         ...
 
 
@@ -98,8 +98,8 @@ class Results(Plane, Protocol):
         """
         ...
 
-    def measured(self) -> Iterator[tuple[StarPolygons, Mapping[str, Any]]]:
-        """As :meth:`objects`, with further columns: all that was to be measured."""
+    def measured(self, *, outlined: bool = False) -> Iterator[tuple[StarPolygons, Mapping[str, Any]]]:
+        """As :meth:`objects` or :meth:`outlined`, with further columns: all that was to be measured."""
         ...
 
     def planes(self) -> Iterator[Plane]:

@@ -249,3 +249,18 @@ def test_a_folder_is_resolved_once_however_many_files_match(monkeypatch):
     monkeypatch.setattr(Path, "resolve", lambda path, *args: counts.append(path) or resolve(path, *args))
     assert len(_found("many/*.tif", exclude=["many/out"])) == 50
     assert len(counts) < 10
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("w[3]/f[12]*.tif", ["w[3]/f[12]_a.tif", "w[3]/f[12]_b.tif"]),  # as names
+        ("w[3]/g[12].tif", ["w[3]/g1.tif", "w[3]/g2.tif"]),  # as a set
+        ("w*/f[[]12]_a.tif", ["w[3]/f[12]_a.tif"]),
+        ("w[3]/*.tif", ["w[3]/f[12]_a.tif", "w[3]/f[12]_b.tif", "w[3]/g1.tif", "w[3]/g2.tif"]),
+        ("w[3]", ["w[3]/f[12]_a.tif", "w[3]/f[12]_b.tif", "w[3]/g1.tif", "w[3]/g2.tif"]),
+    ],
+)
+def test_brackets_in_names_and_patterns(pattern, expected):
+    _make("w[3]", "f[12]_a.tif", "f[12]_b.tif", "g1.tif", "g2.tif")
+    assert [image.path.as_posix() for image in find_images([pattern]).images] == expected

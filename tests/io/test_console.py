@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from starpoly import console
 from starpoly.cli.main import main
+from starpoly.io import console
 from starpoly.network.quiet import filtered_stderr
 
 
@@ -73,7 +73,7 @@ def test_a_command_needs_no_console(monkeypatch, tmp_path, stream):
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
 def test_closed_descriptors_are_not_given_to_files(tmp_path):
     code = (
-        "import os, sys; from starpoly.console import with_streams\n"
+        "import os, sys; from starpoly.io.console import with_streams\n"
         "with with_streams():\n"
         f" file = open({str(tmp_path / 'a')!r}, 'w'); print(file.fileno() > 2, file=open({str(tmp_path / 'b')!r}, 'w'))"
     )

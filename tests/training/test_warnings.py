@@ -1,0 +1,63 @@
+"""Warnings about training images name them, once each, and say what to change."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import tifffile
+
+from starpoly.cli.main import main
+from starpoly.errors import StarpolyWarning
+from starpoly.training.data import TrainingData, array_pairs
+
+from support.examples import with_discs
+
+LABELS = with_discs((60, 80), *[(y, x, 6) for y in (12, 36) for x in (12, 36, 60)])
+GREY = np.where(LABELS > 0, 200, 20) + np.random.default_rng(0).integers(0, 9, LABELS.shape)
+COLOUR = np.stack([GREY, GREY // 2, 255 - GREY], axis=-1)
+
+
+def warned(data):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        data.summarize(progress=False)
+        for index in range(len(data)):
+            data._cache.clear()
+            data[index]  # read again: nothing is repeated
+    assert all(issubclass(one.category, StarpolyWarning) for one in caught)
+    return [str(one.message) for one in caught]
+
+
+def test_colour_for_a_grey_network_is_said_once_with_the_remedy():
+    (line,) = warned(TrainingData(array_pairs([COLOUR] * 7, [LABELS] * 7)))
+    assert line.startswith("image 0, image 1, image 2, image 3, image 4 and 2 more: colour")
+    assert "n_channels = 3" in line
+    assert warned(TrainingData(array_pairs([COLOUR], [LABELS]), n_channels=3)) == []
+
+
+def test_each_image_is_named():
+    lines = warned(TrainingData(array_pairs([GREY, GREY * 0, GREY], [LABELS, LABELS, (LABELS > 0) * 255])))
+    assert len(lines) == 2
+    assert any(line.startswith("image 1: ") and "constant" in line for line in lines)
+    assert any(line.startswith("image 2: ") and "connected components" in line for line in lines)
+
+
+def test_warnings_do_not_change_what_is_read():
+    data = TrainingData(array_pairs([COLOUR], [LABELS]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", StarpolyWarning)
+        first = data[0].image
+    data._cache.clear()
+    np.testing.assert_array_equal(data[0].image, first)
+
+
+def test_evaluate_names_a_mask_and_a_photograph(tmp_path, capsys):
+    for name, pred, true in (("a", LABELS, (LABELS > 0) * 255), ("b", GREY * 257 + LABELS, LABELS)):
+        for folder, values in (("pred", pred), ("true", true)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            tifffile.imwrite(tmp_path / folder / f"{name}.tif", values.astype(np.uint16))
+    main(["evaluate", str(tmp_path / "pred"), str(tmp_path / "true"), "--iou", "0.5"])
+    lines = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert any(str(tmp_path / "true" / "a.tif") in line and "connected components" in line for line in lines)
+    assert any(str(tmp_path / "pred" / "b.tif") in line for line in lines)
