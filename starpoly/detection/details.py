@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import ConfigError
-from ..io.readers.given import pixel_size_of
+from ..images.axes import to_yxc
+from ..io.readers.given import as_image, pixel_size_of
 from ..io.writers.geojson import write_geojson
 from ..io.writers.rings import outlines
 from ..labels.confidence import Calibration
 from ..labels.measurements import in_micrometres, with_confidence
+from ..labels.object_table import measure_objects
 from ..polygons import StarPolygons
 
 
@@ -74,21 +77,42 @@ class Details(dict[str, Any]):
     def __reduce__(self) -> Any:
         return Details, (dict(self), self.drawn, self._calibration, self._class_names, self._pixel_size)
 
-    def table(self, image: Any = None) -> dict[str, Any]:
+    def table(
+        self, image: Any = None, *, axes: str | None = None, measure: str | Iterable[str] | None = None
+    ) -> dict[str, Any]:
         """One row per object, in the order of the labels; of a stack plane by plane, with columns ``t`` and ``z``.
 
         Parameters
         ----------
         image : path, Source or array-like, optional
-            The image: its pixel size adds columns in micrometres.
+            The image, to measure objects in all its channels; its pixel size adds columns in micrometres. Of a stack only the
+            pixel size counts.
+        axes : str, optional
+            Axes of the image, as they were given for the prediction.
+        measure : str or iterable of str, optional
+            As for :func:`starpoly.measure_objects`.
 
         Returns
         -------
         dict of str to column
-            As :func:`starpoly.labels.measure`, and ``confidence`` if the model is calibrated; ``pandas.DataFrame`` takes it.
+            As :func:`starpoly.labels.measure`, ``confidence`` if the model is calibrated and, with an image, what
+            :func:`starpoly.measure_objects` measures in it; ``pandas.DataFrame`` takes it.
+
+        Raises
+        ------
+        ImageError
+            If the image cannot be read or has another size than the labels.
         """
-        columns = with_confidence(dict(self.drawn.columns), self._calibration)
-        return in_micrometres(columns, self._pixel_size or pixel_size_of(image))
+        pixel_size = self._pixel_size or pixel_size_of(image)
+        columns = in_micrometres(with_confidence(dict(self.drawn.columns), self._calibration), pixel_size)
+        labels = getattr(self.drawn, "labels", None)
+        if image is None or labels is None:
+            return columns
+        if axes is not None:
+            image = to_yxc(as_image(image, squeeze=False), axes)[0]
+        elif not isinstance(image, str | os.PathLike):
+            image = as_image(image)
+        return measure_objects(labels, image, pixel_size=pixel_size, measure=measure) | columns
 
     def to_geojson(self, path: str | Path | None = None) -> dict[str, Any]:
         """The outlines with their measurements as a GeoJSON FeatureCollection, as ``--format geojson`` writes it.
