@@ -146,6 +146,18 @@ def likely_nuclei(names: Sequence[str]) -> int | None:
     return next((index for index, name in enumerate(names) if _NUCLEAR.search(name)), None)
 
 
+def the_nuclei(names: Sequence[str]) -> int | None:
+    """The only channel whose name is that of a nuclear stain; None if there is none, or several.
+
+    Examples
+    --------
+    >>> the_nuclei(("GFP", "DAPI")), the_nuclei(("DAPI", "Hoechst")), the_nuclei(())
+    (1, None, None)
+    """
+    found = [index for index, name in enumerate(names) if _NUCLEAR.search(name)]
+    return found[0] if len(found) == 1 else None
+
+
 def wrong_channels(shape: tuple[int, ...], n_channels: int, names: Sequence[str] = ()) -> str:
     """What to say of an image whose channels cannot be mapped.
 

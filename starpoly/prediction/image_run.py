@@ -76,8 +76,7 @@ class ImageRun:
             with self._clock.timing("tissue"):
                 # levels of a plane are not opened by the name of its file
                 self._region = self._part.region(self.image if self.place is None else None, self.source)
-        n_channels = self.model.spec.network.n_channels
-        self._input = match_channels(self.source, n_channels, merge=self._part.merge_channels)
+        self._input = input_channels(self.model, self.source, self._part)
         self._foreground = self.model.foreground_mask(self.source.shape[:2], self._options)
         for path in self.outputs.paths.values():
             make_folder(path.parent)
@@ -220,6 +219,12 @@ class ImageRun:
     def _result(self, found: Detection, n_objects: int) -> SlideResult:
         seconds = found.seconds | self._clock.seconds
         return SlideResult(n_objects, self.source.shape, found.n_tiles, seconds, found.n_skipped, self._fraction)
+
+
+def input_channels(model: Detector, source: Source, part: ImagePart) -> Source:
+    """The channels of an image as the model takes them."""
+    n_channels, by_name = model.spec.network.n_channels, part.channels is None
+    return match_channels(source, n_channels, merge=part.merge_channels, by_name=by_name)
 
 
 def normalizer_identity(part: ImagePart, image: Source) -> dict[str, Any]:

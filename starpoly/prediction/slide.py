@@ -17,11 +17,10 @@ from ..detection.journal import discard, held_journal, stack_journal
 from ..detection.options import DetectionOptions
 from ..errors import StarpolyWarning
 from ..io.files.identity import identify
-from ..io.readers.channels import match_channels
 from ..io.readers.source import Source
 from ..labels.linking import check_link
 from .formats import SlideOutputs
-from .image_run import ImageRun, normalizer_identity
+from .image_run import ImageRun, input_channels, normalizer_identity
 from .opening import HeldSource, check_memory, open_image, open_plane
 from .part import ImagePart
 from .place import Place
@@ -235,4 +234,4 @@ def _quietly_matched(model: Detector, source: Source, part: ImagePart) -> Source
     """The channels of a plane as the model takes them; its segmentation warns."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", StarpolyWarning)
-        return match_channels(source, model.spec.network.n_channels, merge=part.merge_channels)
+        return input_channels(model, source, part)

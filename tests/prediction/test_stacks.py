@@ -39,6 +39,7 @@ EVERYTHING = {
     "overlay": "a_overlay.png",
     "provenance": "a_provenance.json",
 }
+WITH_CELLS = {**EVERYTHING, "cells": "a_label_cells.tiff"}
 
 
 def micrographs(axes: str, seed: int = 0) -> np.ndarray:
@@ -86,27 +87,30 @@ def way(request, monkeypatch):
 @pytest.mark.parametrize("axes", ["ZYX", "TZYX", "ZTCYX", "YXZ"])
 def test_a_plane_gives_what_it_gives_alone(tmp_path, way, axes):
     image = micrographs(axes)
-    part = {"channels": [1]} if "C" in axes else {}
-    segment_slide(BrightModel(), image, outputs(tmp_path), axes=axes, **part)
+    asked = {"expand": "3px", "measure": "all"} | ({"channels": [1]} if "C" in axes else {})
+    segment_slide(BrightModel(), image, outputs(tmp_path, **WITH_CELLS), axes=axes, **asked)
     labels, rows = tifffile.imread(tmp_path / "a_label.tiff"), rows_of(tmp_path / "a_table.csv")
+    cells = tifffile.imread(tmp_path / "a_label_cells.tiff")
     features = json.loads((tmp_path / "a.geojson").read_text())["features"]
-    zarr = open_stack(tmp_path / "a.ome.zarr")
+    zarr, zarr_cells = open_stack(tmp_path / "a.ome.zarr"), open_stack(tmp_path / "a.ome.zarr/labels/cells")
     first = 0
     with open_stack(image, axes=axes) as stack:
         assert labels.shape == (*stack.lengths, 97, 118)
-        assert zarr.axes == stack.axes
+        assert zarr.axes == zarr_cells.axes == stack.axes
         for index in np.ndindex(*stack.lengths):
             alone = tmp_path / f"alone{index}"
             segment_slide(
                 BrightModel(),
                 np.asarray(stack.open_plane(index)),
-                outputs(alone, **{**EVERYTHING, "zarr": "z.ome.zarr"}),
-                **part,
+                outputs(alone, **{**WITH_CELLS, "zarr": "z.ome.zarr"}),
+                **asked,
             )
-            own = read_labels(alone / "a_label.tiff")
-            shifted = np.where(own > 0, own.astype(int) + first, 0)
+            own, own_cells = (read_labels(alone / f"a_label{end}.tiff") for end in ("", "_cells"))
+            shifted, shifted_cells = (np.where(found > 0, found.astype(int) + first, 0) for found in (own, own_cells))
             np.testing.assert_array_equal(labels[index], shifted)
+            np.testing.assert_array_equal(cells[index], shifted_cells)
             np.testing.assert_array_equal(zarr.open_plane(index)[:, :, 0], shifted)
+            np.testing.assert_array_equal(zarr_cells.open_plane(index)[:, :, 0], shifted_cells)
             place = {axis.lower(): str(position) for axis, position in zip(stack.axes, index, strict=True)}
             mine = [row for row in rows if all(row[axis] == position for axis, position in place.items())]
             assert mine == [
@@ -114,14 +118,41 @@ def test_a_plane_gives_what_it_gives_alone(tmp_path, way, axes):
             ]
             alike = json.loads((alone / "a.geojson").read_text())["features"]
             for feature, found in zip(features[first : first + len(alike)], alike, strict=True):
-                assert feature["geometry"].pop("plane") == {"c": -1, "t": 0, "z": 0} | {
-                    k: int(v) for k, v in place.items()
-                }
-                assert feature["geometry"] == found["geometry"]
+                for geometry in ("geometry", "nucleusGeometry"):
+                    where = {"c": -1, "t": 0, "z": 0} | {axis: int(at) for axis, at in place.items()}
+                    assert feature[geometry] == found[geometry] | {"plane": where}
                 assert feature["properties"]["measurements"] == found["properties"]["measurements"]
             first += int(own.max())
     assert len(rows) == len(features) == first
     assert len({feature["id"] for feature in features}) == first
+
+
+def test_cells_of_linked_nuclei_do_not_depend_on_the_links(tmp_path):
+    image = np.full((2, 40, 60), 20, np.uint8)
+    image[0, 10:16, 40:46] = image[1, 10:16, 10:16] = image[1, 10:16, 40:46] = 200
+    found = {}
+    for link in (None, "z"):
+        segment_slide(
+            BrightModel(),
+            image,
+            outputs(tmp_path, **WITH_CELLS),
+            axes="ZYX",
+            link=link,
+            expand="20px",
+            prob_threshold=0.9,
+        )
+        labels, cells = (tifffile.imread(tmp_path / f"a_label{end}.tiff") for end in ("", "_cells"))
+        np.testing.assert_array_equal(cells[labels > 0], labels[labels > 0])
+        for row in rows_of(tmp_path / "a_table.csv"):
+            assert (cells[int(row["z"])] == int(row["label"])).sum() == int(row["cell_area"])
+        found[link] = [np.unique(plane, return_inverse=True)[1] for plane in cells], labels.max()
+    assert found["z"][1] < found[None][1]
+    edges = [
+        [np.diff(plane.reshape(40, 60), axis=axis) != 0 for plane in found[link][0] for axis in (0, 1)]
+        for link in found
+    ]
+    for with_links, without in zip(*edges, strict=True):
+        np.testing.assert_array_equal(with_links, without)
 
 
 @pytest.mark.parametrize("axes", [f"{''.join(order)}YX" for order in permutations("TZC")])
