@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import ConfigError
 from ..io.readers.given import pixel_size_of
@@ -14,7 +14,30 @@ from ..io.writers.geojson import write_geojson
 from ..io.writers.rings import outlines
 from ..labels.confidence import Calibration
 from ..labels.measurements import in_micrometres, with_confidence
-from ..labels.whole import WholeLabels
+from ..polygons import StarPolygons
+
+
+class DrawnObjects(Protocol):
+    """Objects with their columns, such as :class:`~starpoly.labels.whole.WholeLabels`."""
+
+    @property
+    def with_outlines(self) -> StarPolygons:
+        """The objects, in the order of their rows, with the outlines of their masks."""
+        ...
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """Their columns; of a stack with ``t`` and ``z``."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the image in pixels."""
+        ...
+
+    def count(self) -> int:
+        """Number of objects that differ."""
+        ...
 
 
 class Details(dict[str, Any]):
@@ -23,8 +46,8 @@ class Details(dict[str, Any]):
     Parameters
     ----------
     fields : dict
-    drawn : WholeLabels
-        Objects and their labels.
+    drawn : DrawnObjects
+        Objects of an image, or of all planes of a stack.
     calibration : sequence
         Of the model's scores.
     class_names : sequence of str
@@ -36,23 +59,23 @@ class Details(dict[str, Any]):
     def __init__(
         self,
         fields: dict[str, Any],
-        drawn: WholeLabels,
+        drawn: DrawnObjects,
         calibration: Calibration = (),
         class_names: Sequence[str] = (),
         pixel_size: tuple[float, float] | None = None,
     ) -> None:
         super().__init__(fields)
-        self._drawn, self._calibration = drawn, calibration
+        self.drawn, self._calibration = drawn, calibration
         self._class_names, self._pixel_size = tuple(class_names), pixel_size
 
     def __repr__(self) -> str:
-        return f"Details({self._drawn.count()} objects: {', '.join(self)})"
+        return f"Details({self.drawn.count()} objects: {', '.join(self)})"
 
     def __reduce__(self) -> Any:
-        return Details, (dict(self), self._drawn, self._calibration, self._class_names, self._pixel_size)
+        return Details, (dict(self), self.drawn, self._calibration, self._class_names, self._pixel_size)
 
     def table(self, image: Any = None) -> dict[str, Any]:
-        """One row per object, in the order of the labels.
+        """One row per object, in the order of the labels; of a stack plane by plane, with columns ``t`` and ``z``.
 
         Parameters
         ----------
@@ -64,7 +87,7 @@ class Details(dict[str, Any]):
         dict of str to column
             As :func:`starpoly.labels.measure`, and ``confidence`` if the model is calibrated; ``pandas.DataFrame`` takes it.
         """
-        columns = with_confidence(self._drawn.columns, self._calibration)
+        columns = with_confidence(dict(self.drawn.columns), self._calibration)
         return in_micrometres(columns, self._pixel_size or pixel_size_of(image))
 
     def to_geojson(self, path: str | Path | None = None) -> dict[str, Any]:
@@ -84,7 +107,7 @@ class Details(dict[str, Any]):
             with tempfile.TemporaryDirectory() as folder:
                 return self.to_geojson(Path(folder, "objects.geojson"))
         write_geojson(
-            path, self._drawn.polygons, self._drawn.shape, columns=self.table(), class_names=self._class_names
+            path, self.drawn.with_outlines, self.drawn.shape, columns=self.table(), class_names=self._class_names
         )
         return json.loads(Path(path).read_text(encoding="utf-8"))
 
@@ -103,4 +126,4 @@ class Details(dict[str, Any]):
             from shapely.geometry import Polygon
         except ImportError as error:
             raise ConfigError("to_shapely: expected shapely, got none; pip install shapely") from error
-        return [Polygon(ring) for ring in outlines(self._drawn.polygons, self._drawn.shape)]
+        return [Polygon(ring) for ring in outlines(self.drawn.with_outlines, self.drawn.shape)]

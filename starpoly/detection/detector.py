@@ -23,6 +23,7 @@ from ..io.readers.channels import match_channels
 from ..io.readers.given import as_image, pixel_size_of
 from ..io.readers.source import Source
 from ..labels.confidence import confidence
+from ..labels.linking import MIN_IOU
 from ..labels.mask_growth import ForegroundMask
 from ..labels.whole import WholeLabels
 from ..model_zoo import default_model, find_model
@@ -39,6 +40,7 @@ from .options import DetectionOptions
 from .pipeline import Detection, detect, find_candidates, plan_for, predict_map
 from .receivers import PolygonList, PolygonReceiver, RescalingReceiver
 from .sizes import UNUSUAL_SIZE, check_diameter, check_scale, typical_diameter
+from .stacks import open_as_stack, predict_stack
 from .test_time import Averaged, symmetries
 from .tile_work import Region, halo_for
 
@@ -180,23 +182,32 @@ class Detector:
         *,
         axes: str | None = None,
         normalizer: Any = True,
+        link: str | None = None,
+        link_iou: float = MIN_IOU,
         progress: bool = False,
         **settings: Any,
     ) -> tuple[NDArray[np.int32], Details]:
-        """Detect every object of an image.
+        """Detect every object of an image, or of every plane of a stack.
 
         Parameters
         ----------
         image : (Y, X) or (Y, X, C) array-like, or path
             Raw intensities of any numeric type: an array of numpy, dask, xarray, zarr, h5py, torch and the like, perhaps with
-            a leading axis of one, or the path of an image file. Masked values count as NaN.
+            a leading axis of one, or the path of an image file. Masked values count as NaN. Files, and arrays with
+            ``axes``, may have planes along T and Z, each of which is an image of its own.
         options : DetectionOptions, optional
             How to detect.
         axes : str, optional
-            Axes of the image, such as ``"CYX"`` (:func:`starpoly.images.to_yxc`). Labels keep its order of Y and X.
+            Axes of the image, such as ``"CYX"`` or ``"TZCYX"`` (:func:`starpoly.images.to_yxc`). Labels keep their order,
+            without C.
         normalizer : bool, Normalizer or csbdeep.data.Normalizer
             True: percentiles of this image, as in training. False: the image is already normalised. Else a fitted
             normaliser, see ``as_normalizer``.
+        link : {"z", "t"}, optional
+            Axis of a stack along which objects of neighbouring planes that overlap get one id, see
+            :func:`starpoly.labels.link_objects`. Default: ids run on from plane to plane.
+        link_iou : float
+            Least intersection over union of linked objects.
         progress : bool
             Show a progress bar on a terminal.
         **settings
@@ -214,7 +225,8 @@ class Detector:
             (:class:`~starpoly.StarPolygons`), ``normalizer``, ``seconds`` per stage and ``detection``
             (:class:`~starpoly.detection.Detection`). Models with classes add ``class_prob``
             (n, n_classes + 1) and ``class_id`` (n,). Calibrated models add ``confidence`` (n,), the probability that an
-            object is correct.
+            object is correct. Of a stack, plane by plane, with ``label``, ``t`` and ``z`` (n,), and lists of ``normalizer``
+            and ``detection``.
 
         Raises
         ------
@@ -226,6 +238,11 @@ class Detector:
             If an option is unknown, out of range, or not supported by the model.
         """
         options = DetectionOptions.of(options, settings)
+        with open_as_stack(image, axes) as stack:
+            if stack is not None:
+                options = options.in_pixels(stack.pixel_size)
+                linked = {"link": link, "link_iou": link_iou, "normalizer": normalizer, "progress": progress}
+                return predict_stack(self, stack, axes or f"{stack.axes}YX", options=options, **linked)
         pixel_size = pixel_size_of(image)
         options = options.in_pixels(pixel_size)
         image, restore = (image, np.asarray) if axes is None else to_yxc(as_image(image, squeeze=False), axes)
@@ -463,7 +480,7 @@ class Detector:
         image = as_image(image, n_channels=n_channels)
         if image.ndim not in (2, 3) or 0 in image.shape:
             raise ImageError(
-                f"expected an image with axes YX or YXC, got shape {image.shape}; pass one plane at a time"
+                f"expected an image with axes YX or YXC, got shape {image.shape}; name the axes of a stack, as in axes='ZYX'"
             )
         return as_channels(image, n_channels) if isinstance(image, np.ndarray) else match_channels(image, n_channels)
 

@@ -153,13 +153,13 @@ class StreamingLabels:
         polygons = self._joined(taken)
         if len(polygons):
             self._bands.append(
-                Band(polygons.take(polygons.position_order()), self.shape, self._n_polygons, self._margin)
+                Band(polygons.take(polygons.position_order()), self.shape, self._n_polygons, self.margin)
             )
             self._n_polygons += len(polygons)
         self._taken_up = row
 
     @property
-    def _margin(self) -> int:
+    def margin(self) -> int:
         """How far labels expand, in pixels; known once the image is being looked at."""
         return 0 if self._foreground is None else self._foreground.distance
 
@@ -215,7 +215,7 @@ class StreamingLabels:
         """Number of rows above all labels that may still change."""
         height = self.shape[0]
         rows = min([certain, *(band.unjoined_row(height) for band in bands)])
-        return rows if rows == height else max(rows - self._margin, 0)
+        return rows if rows == height else max(rows - self.margin, 0)
 
     def _count_pixels(self, bands: Sequence[Band], y0: int, y1: int) -> None:
         """Count the pixels that each polygon owns between two rows."""
@@ -322,7 +322,7 @@ class StreamingLabels:
 
     def boxes(self, polygons: StarPolygons) -> NDArray[np.int64]:
         """Boxes that hold the labels of some polygons, see :func:`starpoly.labels.lazy.label_boxes`."""
-        return label_boxes(polygons, self.shape, self._margin)
+        return label_boxes(polygons, self.shape, self.margin)
 
     def final(self, box: Box) -> NDArray:
         """The labels in a box, as uint32; waits until they are certain."""

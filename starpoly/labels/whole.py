@@ -44,6 +44,8 @@ class WholeLabels:
         These objects; polygon ``i - 1`` has label ``i``.
     dtype : numpy.dtype
         The smaller of uint16 and uint32 that holds the labels.
+    margin : int
+        Pixels by which labels may reach beyond their polygons.
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class WholeLabels:
         labels, self.polygons = keep_visible(drawn, polygons)
         self.labels: NDArray[np.int32] = labels if foreground is None else foreground.expand(labels)
         self.shape = (int(shape[0]), int(shape[1]))
-        self._margin = 0 if foreground is None else foreground.distance
+        self.margin = 0 if foreground is None else foreground.distance
         self.dtype = np.dtype(label_dtype(len(self.polygons)))
         self._class_names = tuple(class_names)
 
@@ -80,7 +82,7 @@ class WholeLabels:
 
     def boxes(self, polygons: StarPolygons) -> NDArray[np.int64]:
         """Boxes that hold the labels of some polygons, see :func:`starpoly.labels.lazy.label_boxes`."""
-        return label_boxes(polygons, self.shape, self._margin)
+        return label_boxes(polygons, self.shape, self.margin)
 
     def final(self, box: Box) -> NDArray:
         """The labels in a box."""
@@ -94,7 +96,7 @@ class WholeLabels:
     def with_outlines(self) -> StarPolygons:
         """The polygons, with the outlines of those whose label is not the polygon's pixels."""
         low, high = extents(self.polygons, self.shape)
-        low, high = np.maximum(low - self._margin, 0), np.minimum(high + self._margin, self.shape)
+        low, high = np.maximum(low - self.margin, 0), np.minimum(high + self.margin, self.shape)
         ids = np.arange(1, len(self.polygons) + 1)
         return replace(self.polygons, outlines=mask_outlines(self.polygons, self.labels, ids, low, high))
 

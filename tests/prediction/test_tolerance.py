@@ -152,7 +152,7 @@ def test_blank_labels(monkeypatch, tmp_path, shape):
 def test_channels_beyond_those_of_the_model_are_merged(capsys):
     picture("a.tif", channels=(4,), photometric="minisblack", planarconfig="contig")
     assert run("--tolerant") == (0, {"a.tif": "done"})
-    assert "got 4: the mean of all is used" in capsys.readouterr().err
+    assert "got 4 (channels 0, 1, 2, 3): the mean of all is used" in capsys.readouterr().err
     assert tifffile.imread("out/a_label.tiff")[12, 14] > 0
     assert run() == (1, {"a.tif": "error"})
 

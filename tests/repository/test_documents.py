@@ -110,6 +110,8 @@ def template(tmp_path_factory) -> Path:
             pixels = np.tile(made["cells"].image, (2, 2))
             writer.write(pixels, tile=(64, 64), subifds=1, resolution=(20000, 20000), resolutionunit="CENTIMETER")
             writer.write(pixels[::2, ::2], tile=(64, 64), subfiletype=1)
+    slices = np.stack([[one.image for one in made.values()]] * 2)
+    tifffile.imwrite(folder / "stack.tif", slices, imagej=True, metadata={"axes": "TZYX"})
     tissue = np.ones((16, 16), np.uint8)
     tifffile.imwrite(folder / "tissue.tif", tissue)
     table = [

@@ -124,6 +124,7 @@ def test_a_missing_wavelength_is_named(tmp_path):
 
 def test_thumbnails_and_other_images_beside_a_plate(tmp_path):
     write_imagexpress(tmp_path)
+    shutil.copy(tmp_path / "Plate7_A01_s1_w1.TIF", tmp_path / "Plate7_A01_s1_w1_thumb9ABCDEF0-1234.tif")
     np.save(tmp_path / "other.npy", np.zeros((5, 5), np.uint8))
     shutil.copy(tmp_path / "Plate7_A01_s1_w1.TIF", tmp_path / "Else_A01_s1_w1.TIF")
     names = [image.path.name for image in find_images([tmp_path]).images]

@@ -103,6 +103,7 @@ def unnamed_zarr(path, array):
     zarr.save_array(path, array)
 
 
+@pytest.mark.filterwarnings("ignore:.*is taken for channels")
 @pytest.mark.parametrize("axis", [0, 2])
 @pytest.mark.parametrize("save", [unnamed_tiff, np.save, unnamed_zarr])
 def test_unnamed_planes_are_channels_where_the_user_says_so(tmp_path, save, axis):

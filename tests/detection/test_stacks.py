@@ -1,0 +1,88 @@
+"""A stack in memory: planes as images of their own, labels in the order of its axes."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from starpoly.errors import ImageError
+
+import reference
+from support.inputs import grey
+from support.painted import BrightModel
+
+pytestmark = pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
+STACK = np.stack([[grey(seed + 10 * t) for seed in (0, 0, 1)] for t in range(2)])
+
+
+@pytest.mark.parametrize("axes", ["TZYX", "ZTYX", "YXTZ", "TXZY", "ZYX", "XYZ", "TYX"])
+def test_every_plane_is_an_image_of_its_own(axes):
+    chosen = STACK if {"T", "Z"} <= set(axes) else STACK[0] if "Z" in axes else STACK[:, 0]
+    stored_axes = "TZYX" if {"T", "Z"} <= set(axes) else "ZYX" if "Z" in axes else "TYX"
+    image = chosen.transpose([stored_axes.index(axis) for axis in axes])
+    labels, details = BrightModel().predict_instances(image, axes=axes)
+    assert (labels.shape, labels.dtype) == (image.shape, np.int32)
+    order = [axis for axis in axes if axis in "TZ"]
+    planes = labels.transpose([axes.index(axis) for axis in [*order, "Y", "X"]]).reshape(-1, 97, 118)
+    own = image.transpose([axes.index(axis) for axis in [*order, "Y", "X"]]).reshape(-1, 97, 118)
+    first, model = 0, BrightModel()
+    lengths = [image.shape[axes.index(axis)] for axis in order]
+    for index, plane, found in zip(np.ndindex(*lengths), own, planes, strict=True):
+        alone, alike = model.predict_instances(plane)
+        np.testing.assert_array_equal(found, np.where(alone > 0, alone + first, 0))
+        mine = np.flatnonzero((details["label"] > first) & (details["label"] <= first + alone.max()))
+        for axis, at in zip(order, index, strict=True):
+            assert (details[axis.lower()][mine] == at).all()
+        np.testing.assert_array_equal(details["points"][mine], alike["points"])
+        np.testing.assert_array_equal(details["coord"][mine], alike["coord"])
+        first += int(alone.max())
+    assert len(details["polygons"]) == len(details["prob"]) == first
+
+
+@pytest.mark.parametrize("axes", ["".join(order) for order in permutations("ZCYX")])
+def test_channels_lie_anywhere(axes):
+    image = np.stack([STACK[0], STACK[1]], axis=1)  # ZCYX
+    labels, _ = BrightModel(2).predict_instances(image.transpose(["ZCYX".index(axis) for axis in axes]), axes=axes)
+    kept = axes.replace("C", "")
+    wanted, _ = BrightModel(2).predict_instances(image, axes="ZCYX")
+    np.testing.assert_array_equal(labels, wanted.transpose(["ZYX".index(axis) for axis in kept]))
+
+
+@pytest.mark.parametrize("link", ["z", "t"])
+def test_linked_planes(link):
+    plain, _ = BrightModel().predict_instances(STACK, axes="TZYX")
+    labels, details = BrightModel().predict_instances(STACK, axes="TZYX", link=link, link_iou=0.4)
+    wanted = reference.linked_stack(plain, "tz".index(link), 0.4)
+    np.testing.assert_array_equal(labels, wanted)
+    assert details["label"].max() == labels.max()
+    assert len(details["label"]) > labels.max()  # the first two slices are alike
+
+
+def test_an_array_that_is_no_numpy_array_is_read_plane_by_plane():
+    class Lazy:
+        shape, dtype, ndim = STACK.shape, STACK.dtype, 4
+
+        def __init__(self):
+            self.read = []
+
+        def __getitem__(self, key):
+            self.read.append(key[:2])
+            return STACK[key]
+
+    lazy = Lazy()
+    labels, _ = BrightModel().predict_instances(lazy, axes="TZYX")
+    np.testing.assert_array_equal(labels, BrightModel().predict_instances(STACK, axes="TZYX")[0])
+    assert lazy.read == list(np.ndindex(2, 3))
+
+
+def test_axes_of_length_one_make_no_stack():
+    labels, details = BrightModel().predict_instances(STACK[:1, :1], axes="TZYX")
+    assert labels.shape == (97, 118)
+    assert "z" not in details
+
+
+def test_a_stack_without_axes_says_how():
+    with pytest.raises(ImageError, match="name the axes of a stack, as in axes='ZYX'"):
+        BrightModel().predict_instances(STACK)
