@@ -45,6 +45,16 @@ def folder_of_model():
     return find_model(MODEL)
 
 
+def test_what_few_objects_gain_by_little_is_not_adopted(pairs, monkeypatch):
+    start = load_spec(folder_of_model())
+    for least, adopted in ((10.0, False), (0.0, True)):
+        monkeypatch.setattr("starpoly.training.tuning._LEAST_GAIN", least)
+        tuning = tune_model(MODEL, pairs)
+        assert (tuning.spec.thresholds != start.thresholds) == adopted
+        assert (tuning.after != tuning.before) == adopted
+        assert tuning.spec.object_diameter != start.object_diameter
+
+
 def test_a_model_may_be_tuned_in_place(pairs, tmp_path):
     copy_model(folder_of_model(), tmp_path / "mine", load_spec(folder_of_model()))
     tuning = tune_model(tmp_path / "mine", pairs[:1], tmp_path / "mine")
