@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tifffile
 
+import starpoly.network.engines.tensorflow  # noqa: F401  before other tests patch what it imports
 from starpoly.cli.main import main
 from starpoly.network.storage.folder import load_spec
 from starpoly.training import generate_nuclei

@@ -7,6 +7,7 @@ import logging
 import numpy as np
 import pytest
 
+import starpoly.network.engines.tensorflow  # noqa: F401  before other tests patch what it imports
 from starpoly.config import MaskGrowth
 from starpoly.detection.detector import Detector
 from starpoly.errors import DataError, ModelError
