@@ -24,13 +24,13 @@ class ReadPlanes:
         Planes along each axis; empty for one plane.
     """
 
-    def __init__(self, path: Path, stack: Stack) -> None:
-        self._path, self._stack, self.lengths = path, stack, stack.lengths
+    def __init__(self, path: Path, stack: Stack, scene: int = 0) -> None:
+        self._path, self._stack, self._scene, self.lengths = path, stack, scene, stack.lengths
         self._middle = tuple(length // 2 for length in self.lengths)
 
     def open_middle(self, level: int = 0, roi: Box | None = None) -> Source:
         """Open the plane in the middle along each axis."""
-        if not self.lengths:
+        if not self.lengths and not self._scene:
             return open_source(self._path, level=level, roi=roi)
         return open_source(self._stack.open_plane(self._middle, level), level=level, roi=roi)
 
@@ -43,13 +43,13 @@ class ReadPlanes:
 
 
 @contextmanager
-def open_planes(path: Path) -> Iterator[ReadPlanes]:
-    """Open the planes of a file.
+def open_planes(path: Path, scene: int = 0) -> Iterator[ReadPlanes]:
+    """Open the planes of a scene of a file.
 
     Raises
     ------
     ImageError
         If it cannot be read.
     """
-    with open_stack(path) as stack:
-        yield ReadPlanes(path, stack)
+    with open_stack(path, scene=scene) as stack:
+        yield ReadPlanes(path, stack, scene)

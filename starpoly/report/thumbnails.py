@@ -41,7 +41,7 @@ def small_image(entry: Entry, shape: tuple[int, int], lengths: tuple[int, ...] =
     if entry.image is None:
         return None
     try:
-        with open_planes(entry.image) as planes:
+        with open_planes(entry.image, entry.scene) as planes:
             if planes.lengths != lengths:
                 return None
             with planes.open_middle(entry.level, entry.roi) as source:

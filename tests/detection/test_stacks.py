@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import pickle
 from itertools import permutations
 
 import numpy as np
 import pytest
+import tifffile
 
 from starpoly.errors import ImageError
+from starpoly.io.writers.cells import column_cells
+from starpoly.prediction import SlideOutputs, segment_slide
 
 import reference
 from support.inputs import grey
@@ -39,6 +44,30 @@ def test_every_plane_is_an_image_of_its_own(axes):
         np.testing.assert_array_equal(details["coord"][mine], alike["coord"])
         first += int(alone.max())
     assert len(details["polygons"]) == len(details["prob"]) == first
+
+
+def test_a_file_is_the_stack_that_it_holds(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, STACK, imagej=True, resolution=(2, 2), metadata={"axes": "TZYX", "unit": "um"})
+    labels, details = BrightModel().predict_instances(path, link="z")
+    wanted, _ = BrightModel().predict_instances(STACK, axes="TZYX", link="z")
+    np.testing.assert_array_equal(labels, wanted)
+    segment_slide(BrightModel(), path, SlideOutputs(table=tmp_path / "t.csv"), link="z", measure="none")
+    with open(tmp_path / "t.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    table = {name: [str(cell) for cell in column_cells(column)] for name, column in details.table().items()}
+    assert table == {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def test_details_of_a_stack_convert_as_those_of_an_image():
+    pytest.importorskip("shapely")
+    _, details = BrightModel().predict_instances(STACK, axes="TZYX", link="z")
+    assert repr(details).startswith(f"Details({details['label'].max()} objects")
+    features = details.to_geojson()["features"]
+    assert [feature["geometry"]["plane"]["z"] for feature in features] == details["z"].tolist()
+    assert len(details.to_shapely()) == len(details.table()["t"]) == len(features)
+    again = pickle.loads(pickle.dumps(details))
+    assert again.table()["label"].tolist() == details["label"].tolist()
 
 
 @pytest.mark.parametrize("axes", ["".join(order) for order in permutations("ZCYX")])
