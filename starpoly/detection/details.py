@@ -9,6 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..errors import ConfigError
 from ..images.axes import to_yxc
 from ..io.readers.given import as_image, pixel_size_of
@@ -31,6 +34,11 @@ class DrawnObjects(Protocol):
     @property
     def columns(self) -> Mapping[str, Any]:
         """Their columns; of a stack with ``t`` and ``z``."""
+        ...
+
+    @property
+    def labels(self) -> NDArray[np.int32]:
+        """The label image, (Y, X); of a stack (planes, Y, X), each plane with ids of its own."""
         ...
 
     @property
@@ -75,7 +83,7 @@ class Details(dict[str, Any]):
         return f"Details({self.drawn.count()} objects: {', '.join(self)})"
 
     def __reduce__(self) -> Any:
-        return Details, (dict(self), self.drawn, self._calibration, self._class_names, self._pixel_size)
+        return type(self), (dict(self), self.drawn, self._calibration, self._class_names, self._pixel_size)
 
     def table(
         self, image: Any = None, *, axes: str | None = None, measure: str | Iterable[str] | None = None
@@ -85,8 +93,7 @@ class Details(dict[str, Any]):
         Parameters
         ----------
         image : path, Source or array-like, optional
-            The image, to measure objects in all its channels; its pixel size adds columns in micrometres. Of a stack only the
-            pixel size counts.
+            The image, to measure objects in all its channels; its pixel size adds columns in micrometres.
         axes : str, optional
             Axes of the image, as they were given for the prediction.
         measure : str or iterable of str, optional
@@ -105,14 +112,16 @@ class Details(dict[str, Any]):
         """
         pixel_size = self._pixel_size or pixel_size_of(image)
         columns = in_micrometres(with_confidence(dict(self.drawn.columns), self._calibration), pixel_size)
-        labels = getattr(self.drawn, "labels", None)
-        if image is None or labels is None:
+        if image is None:
             return columns
+        return self._measured(image, axes, {"pixel_size": pixel_size, "measure": measure}) | columns
+
+    def _measured(self, image: Any, axes: str | None, settings: dict[str, Any]) -> dict[str, Any]:
         if axes is not None:
             image = to_yxc(as_image(image, squeeze=False), axes)[0]
         elif not isinstance(image, str | os.PathLike):
             image = as_image(image)
-        return measure_objects(labels, image, pixel_size=pixel_size, measure=measure) | columns
+        return measure_objects(self.drawn.labels, image, **settings)
 
     def to_geojson(self, path: str | Path | None = None) -> dict[str, Any]:
         """The outlines with their measurements as a GeoJSON FeatureCollection, as ``--format geojson`` writes it.

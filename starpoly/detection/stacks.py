@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import ModelSpec
+from ..errors import ImageError
 from ..io.readers.array_stack import ArrayStack
 from ..io.readers.planes import open_scene
 from ..io.readers.stack import Stack
 from ..labels.linking import MIN_IOU, StackIds, check_link, link_objects
+from ..labels.object_table import measure_objects
 from ..polygons import StarPolygons
 from ..tiling import Box
 from .details import Details, DrawnObjects
@@ -49,6 +52,11 @@ class StackObjects:
         self.with_outlines = StarPolygons.concatenate([objects.with_outlines for objects in drawn])
         self.shape: tuple[int, int] = drawn[0].shape
 
+    @property
+    def labels(self) -> NDArray[np.int32]:
+        """The label images of the planes, one after the other, each with ids of its own."""
+        return np.stack([objects.labels for objects in self._drawn])
+
     def count(self) -> int:
         """Number of objects that differ."""
         return self._n_objects
@@ -59,6 +67,22 @@ class StackObjects:
         tables = [objects.columns for objects in self._drawn]
         columns = {name: np.concatenate([np.asarray(table[name]) for table in tables]) for name in tables[0]}
         return {**self._places, **{name: column for name, column in columns.items() if name != "label"}}
+
+
+class StackDetails(Details):
+    """Details of a prediction of a stack."""
+
+    def _measured(self, image: Any, axes: str | None, settings: dict[str, Any]) -> dict[str, Any]:
+        with open_as_stack(image, axes) as stack:
+            lengths = () if stack is None else stack.lengths
+            if stack is None or prod(lengths) != len(self.drawn.labels):
+                raise ImageError(f"expected the stack of {len(self.drawn.labels)} planes, got planes of {lengths}")
+            tables = []
+            for labels, index in zip(self.drawn.labels, np.ndindex(*lengths), strict=True):
+                with stack.open_plane(index) as plane:
+                    tables.append(measure_objects(labels, plane, **settings))
+        places = {name: self.drawn.columns[name] for name in ("t", "z") if name in self.drawn.columns}
+        return places | {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
 
 
 @contextmanager
@@ -126,7 +150,9 @@ def predict_stack(
     places = _places(stack, indices, details, ids)
     drawn = StackObjects([each.drawn for each in details], places, ids.n_objects)
     spec, fields = detector.spec, _fields(details, places, drawn.with_outlines)
-    return np.ascontiguousarray(labels), Details(fields, drawn, spec.calibration, spec.class_names, stack.pixel_size)
+    return np.ascontiguousarray(labels), StackDetails(
+        fields, drawn, spec.calibration, spec.class_names, stack.pixel_size
+    )
 
 
 def _pixels(stack: Stack, index: tuple[int, ...]) -> NDArray:

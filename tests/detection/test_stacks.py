@@ -59,6 +59,26 @@ def test_a_file_is_the_stack_that_it_holds(tmp_path):
     assert table == {name: [row[name] for row in rows] for name in rows[0]}
 
 
+def test_tables_of_a_stack_measure_every_plane(tmp_path):
+    stack = np.stack([STACK, STACK[::-1]], axis=2)  # TZCYX
+    path = tmp_path / "a.ome.tif"
+    said = {"axes": "TZCYX", "Channel": {"Name": ["GFP", "DAPI"]}}
+    tifffile.imwrite(path, stack, metadata=said, photometric="minisblack")
+    segment_slide(BrightModel(2), path, SlideOutputs(table=tmp_path / "t.csv"), measure="all")
+    with open(tmp_path / "t.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for image, axes in ((path, None), (stack, "TZCYX")):
+        _, details = BrightModel(2).predict_instances(image, axes=axes)
+        table = details.table(image, axes=axes, measure="all")
+        assert list(table)[:3] == ["t", "z", "label"]
+        table = {name.replace("GFP", "0").replace("DAPI", "1"): column for name, column in table.items()}
+        cells = {name: [str(cell) for cell in column_cells(column)] for name, column in table.items()}
+        named = {n.replace("GFP", "0").replace("DAPI", "1"): [row[n] for row in rows] for n in rows[0]}
+        assert cells == named
+    with pytest.raises(ImageError, match="expected the stack of 6 planes"):
+        details.table(stack[0, 0, 0])
+
+
 def test_details_of_a_stack_convert_as_those_of_an_image():
     pytest.importorskip("shapely")
     _, details = BrightModel().predict_instances(STACK, axes="TZYX", link="z")
