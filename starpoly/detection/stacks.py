@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import ModelSpec
+from ..errors import ImageError
 from ..io.readers.array_stack import ArrayStack
 from ..io.readers.planes import open_scene
 from ..io.readers.stack import Stack
@@ -70,6 +71,12 @@ def open_as_stack(image: Any, axes: str | None) -> Iterator[Stack | None]:
         with open_scene(Path(image))[0] as stack:
             yield stack if stack.axes else None
     else:
+        with open_scene(Path(image))[0] as stack:
+            if stack.axes:
+                raise ImageError(
+                    f"{image}: expected no axes of a file of several planes, got {axes!r}; leave axes out, the file names its own "
+                    f"({stack.axes}YX), or pass the array that you read"
+                )
         yield None
 
 
