@@ -97,13 +97,13 @@ class Details(dict[str, Any]):
         axes : str, optional
             Axes of the image, as they were given for the prediction.
         measure : str or iterable of str, optional
-            As for :func:`starpoly.measure_objects`.
+            As for :func:`starpoly.labels.measure_objects`.
 
         Returns
         -------
         dict of str to column
             As :func:`starpoly.labels.measure`, ``confidence`` if the model is calibrated and, with an image, what
-            :func:`starpoly.measure_objects` measures in it; ``pandas.DataFrame`` takes it.
+            :func:`starpoly.labels.measure_objects` measures in it; ``pandas.DataFrame`` takes it.
 
         Raises
         ------
