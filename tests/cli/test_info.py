@@ -43,7 +43,7 @@ def test_facts_of_a_file(capsys, two_channels):
     assert "straight from the file" in found["reading"]
     assert found["model"].startswith("nuclei-fluo")
     assert "dark" in found["model_reason"]
-    assert "choose with --channels 1" in found["model_reason"]
+    assert "it gets DAPI for its name, choose another with --channels" in found["model_reason"]
 
 
 def test_facts_for_people(capsys, two_channels):

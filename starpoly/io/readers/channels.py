@@ -42,8 +42,7 @@ def match_channels(source: Source, n_channels: int, *, merge: bool = False, by_n
     """
     if source.shape[2] == n_channels:
         return source
-    found = map_channels(source, n_channels)
-    nuclei = the_nuclei(source.channel_names) if by_name and found is None and n_channels == 1 else None
+    nuclei = the_nuclei(source.channel_names) if by_name and n_channels == 1 else None
     if nuclei is not None:
         there = list_channels(source.shape[2], source.channel_names)
         message = (
@@ -52,6 +51,7 @@ def match_channels(source: Source, n_channels: int, *, merge: bool = False, by_n
         )
         warnings.warn(message, StarpolyWarning, stacklevel=2)
         return SourceView(source, channels=[nuclei])
+    found = map_channels(source, n_channels)
     if found is None:
         if not merge:
             raise ImageError(f"{source.name}: {wrong_channels(source.shape, n_channels, source.channel_names)}")
