@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import sys
 import time
 from pathlib import Path
@@ -477,7 +478,7 @@ def _integers(text: str) -> tuple[int, ...]:
 
 def _channels(text: str) -> tuple[int | str, ...]:
     parts = [part.strip() for part in text.split(",")]
-    if not all(parts):
+    if not all(parts) or re.fullmatch(r"\d+(\s*[;:|]\s*\d+)+", text.strip()):
         raise argparse.ArgumentTypeError(f"expected channels by index or name, divided by commas, got {text!r}")
     return tuple(int(part) if part.isascii() and part.isdigit() else part for part in parts)
 

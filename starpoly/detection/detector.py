@@ -478,7 +478,9 @@ class Detector:
         """An array in memory or a source, with the model's channels."""
         n_channels = self.spec.network.n_channels
         image = as_image(image, n_channels=n_channels)
-        if image.ndim not in (2, 3) or 0 in image.shape:
+        if 0 in image.shape:
+            raise ImageError(f"expected an image of at least one pixel, got shape {image.shape}")
+        if image.ndim not in (2, 3):
             raise ImageError(
                 f"expected an image with axes YX or YXC, got shape {image.shape}; name the axes of a stack, as in axes='ZYX'"
             )

@@ -94,6 +94,12 @@ def open_as_stack(image: Any, axes: str | None) -> Iterator[Stack | None]:
         with open_scene(Path(image))[0] as stack:
             yield stack if stack.axes else None
     else:
+        with open_scene(Path(image))[0] as stack:
+            if stack.axes:
+                raise ImageError(
+                    f"{image}: expected no axes of a file of several planes, got {axes!r}; leave axes out, the file names its own "
+                    f"({stack.axes}YX), or pass the array that you read"
+                )
         yield None
 
 

@@ -105,11 +105,10 @@ def _reading(source: Source) -> str:
 def _model(source: Source) -> dict[str, Any]:
     """The model that `starpoly predict` chooses, and why."""
     name, reason, n_channels = explain_model(source)
-    several = source.shape[2] not in (n_channels, 1)
-    nuclei = the_nuclei(source.channel_names) if several and n_channels == 1 else None
-    if nuclei is not None:
-        reason += f"; it gets {source.channel_names[nuclei]} for its name, choose another with --channels"
-    elif several and source.shape[2] != 3:
+    nuclei = the_nuclei(source.channel_names) if n_channels == 1 else None
+    if nuclei is not None and source.shape[2] > 1:
+        reason += f"; it gets channel {nuclei}"
+    elif source.shape[2] not in (n_channels, 1, 3):
         reason += f"; {wrong_channels(source.shape, n_channels, source.channel_names)}"
     return {"model": name, "model_reason": reason}
 

@@ -125,7 +125,7 @@ def _segment(
     with clock.timing("opening"):
         source = open_image(job.image, request.part, request.options.memory, hold=hold)
     with source:
-        name, model = models.suited_to(source)
+        name, model = models.suited_to(source, by_name=request.part.channels is None)
         result = segment_source(
             model,
             job.image,
@@ -143,7 +143,7 @@ def _segment_planes(
 ) -> tuple[str, SlideResult]:
     """Segment a stack; the plane in the middle chooses the model."""
     with planes.open(planes.middle) as source:
-        name, model = models.suited_to(source)
+        name, model = models.suited_to(source, by_name=request.part.channels is None)
     result = segment_planes(
         model,
         job.image,

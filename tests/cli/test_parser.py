@@ -35,7 +35,7 @@ def error_of(capsys, *argv):
         ([*PREDICT, "--readers", "0"], "expected a whole number of 1 or more, got '0'"),
         ([*PREDICT, "--level", "-1"], "expected a whole number of 0 or more, got '-1'"),
         ([*PREDICT, "--memory", "much"], "expected a size such as 8G or 500M, got 'much'"),
-        ([*PREDICT, "--channels", "0;2"], "expected whole numbers divided by commas, got '0;2'"),
+        ([*PREDICT, "--channels", "0;2"], "expected channels by index or name, divided by commas, got '0;2'"),
         ([*PREDICT, "--format", "geojsn"], "did you mean geojson?"),
         ([*PREDICT, "--precision", "floot32"], "did you mean float32?"),
         ([*TRAIN, "--learning-rate", "3,5e-4"], "expected a number, got '3,5e-4'"),

@@ -126,6 +126,35 @@ def test_an_array_that_is_no_numpy_array_is_read_plane_by_plane():
     assert lazy.read == list(np.ndindex(2, 3))
 
 
+@pytest.mark.parametrize("axes", ["TYX", "XYT"])
+def test_masked_values_of_planes_are_left_out(axes):
+    mask = np.zeros(STACK[0].shape, bool)
+    mask[1, :50] = True
+    order = ["TYX".index(axis) for axis in axes]
+    image = np.ma.masked_array(STACK[0], mask).transpose(order)
+    labels = BrightModel().predict_instances(image, axes=axes)[0].transpose([axes.index(axis) for axis in "TYX"])
+    assert labels[1, 50:].any()
+    for plane, masked in zip(labels, np.ma.masked_array(STACK[0], mask), strict=True):
+        alone = BrightModel().predict_instances(masked)[0]
+        np.testing.assert_array_equal(np.where(plane > 0, plane - plane[plane > 0].min() + 1, 0), alone)
+
+
+def test_a_stack_without_axes_is_told_to_name_them():
+    with pytest.raises(ImageError, match="name its axes, as in axes='ZYX'"):
+        BrightModel().predict_instances(STACK[0])
+
+
+def test_a_file_of_planes_names_its_own_axes(tmp_path):
+    tifffile.imwrite(tmp_path / "pages.tif", STACK[0], photometric="minisblack")
+    with pytest.raises(ImageError, match=r"leave axes out, the file names its own \(ZYX\)"):
+        BrightModel().predict_instances(tmp_path / "pages.tif", axes="TYX")
+
+
+def test_an_empty_image_is_called_so():
+    with pytest.raises(ImageError, match="at least one pixel"):
+        BrightModel().predict_instances(np.zeros((0, 5)))
+
+
 def test_axes_of_length_one_make_no_stack():
     labels, details = BrightModel().predict_instances(STACK[:1, :1], axes="TZYX")
     assert labels.shape == (97, 118)

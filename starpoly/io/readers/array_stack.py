@@ -10,6 +10,7 @@ import numpy as np
 from ...errors import ImageError
 from ...images.axes import check_axes, to_yxc
 from .array import ArraySource
+from .array_like import as_array
 from .axes import PlaneAxes, plane_axes
 from .source import Source, check_level
 from .stack import Stack
@@ -55,9 +56,10 @@ class ArrayStack(Stack):
             at[axis] = int(position)
         plane = self._array[tuple(at)]
         left = "".join(name for axis, name in enumerate(self._letters) if axis not in self._planes.axes)
+        plane = as_array(plane, squeeze=False)  # masked values, libraries whose arrays are not numpy's
         if left not in ("YX", "YXC"):
             plane = np.asarray(plane)
-        if plane.ndim != len(left):
+        if len(plane.shape) != len(left):
             raise ImageError(f"{self.name}: expected a plane with axes {left}, got shape {plane.shape}")
         return to_yxc(plane, left)[0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
@@ -252,12 +253,32 @@ def storage(page: Any) -> str:
 
 
 def check_complete(tiff: Any, series: Any, path: Path) -> None:
-    """Refuse a file of ImageJ that holds fewer images than it says: tifffile reads those that are left."""
+    """Refuse a file that holds fewer images than it says: tifffile reads those that are left."""
+    size, following = tiff.filehandle.size, _offset_after_last(tiff)
+    if following >= size:
+        raise ImageError(
+            f"{path}: expected a page at byte {following}, got {size} bytes; the file is truncated, copy it again"
+        )
     stated = (tiff.imagej_metadata or {}).get("images", 1) if tiff.is_imagej else 1
     if series.kind != "imagej" and isinstance(stated, int) and stated > len(series.pages):
         raise ImageError(
             f"{path}: expected {stated} images, got {len(series.pages)}; the file is truncated, copy it again"
         )
+
+
+def _offset_after_last(tiff: Any) -> int:
+    """Where the page after the last one that is there begins; 0 if there is none, or an NDPI, which counts otherwise."""
+    layout, file = tiff.tiff, tiff.filehandle
+    if tiff.is_ndpi or tiff.is_lsm:
+        return 0
+    try:
+        start = tiff.pages[len(tiff.pages) - 1].offset
+        file.seek(start)
+        (n_tags,) = struct.unpack(layout.tagnoformat, file.read(layout.tagnosize))
+        file.seek(start + layout.tagnosize + n_tags * layout.tagsize)
+        return int(struct.unpack(layout.offsetformat, file.read(layout.offsetsize))[0])
+    except struct.error:  # the end of the file cuts the list of tags; pixels are checked on their own
+        return 0
 
 
 def rows_and_columns(series: Any) -> tuple[int, int]:

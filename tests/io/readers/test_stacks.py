@@ -11,7 +11,7 @@ import tifffile
 import zarr
 
 from starpoly.errors import ImageError, StarpolyWarning
-from starpoly.io import open_stack, scene_names
+from starpoly.io import open_source, open_stack, scene_names
 from starpoly.io.readers.axes import plane_axes
 
 RNG = np.random.default_rng(5)
@@ -237,3 +237,13 @@ def test_other_letters_and_missing_ones_are_refused(tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((5, 6)))
     with pytest.raises(ImageError, match="name its axes itself"):
         open_stack(tmp_path / "a.npy", axes="YX")
+
+
+def test_a_file_that_ends_before_its_pages_do_is_no_smaller_image(tmp_path):
+    path = tmp_path / "cut.ome.tif"
+    tifffile.imwrite(path, pixels("ZYX"), metadata={"axes": "ZYX"})  # description and second page lie behind the pixels
+    path.write_bytes(path.read_bytes()[:6000])
+    with pytest.raises(ImageError, match="truncated"):
+        open_stack(path)
+    with pytest.raises(ImageError, match="truncated"):
+        open_source(path)
