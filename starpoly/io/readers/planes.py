@@ -18,8 +18,8 @@ def open_stack(image: Any, *, scene: int = 0, axes: str | None = None) -> Stack:
     Parameters
     ----------
     image : str, Path or array-like
-        A file or folder, see :func:`open_source`: TIFF (OME, ImageJ, LSM, STK, plain pages), OME-Zarr, zarr, ``.npy``;
-        files of other kinds have one plane. Or anything with ``shape``, ``dtype`` and slicing, with its ``axes``.
+        A file or folder, see :func:`open_source`: TIFF (OME, ImageJ, LSM, STK, plain pages), OME-Zarr, zarr, ``.npy``, ND2,
+        CZI, LIF, OIF; files of other kinds have one plane. Or anything with ``shape``, ``dtype`` and slicing, with its ``axes``.
     scene : int
         Scene of the file (position, series), see :func:`scene_names`.
     axes : str, optional
