@@ -120,7 +120,7 @@ def read_header(path: str | Path) -> Header:
     Parameters
     ----------
     path : str or Path
-        A file or folder, see :func:`open_source`. Of a z-stack or a time series in a TIFF the size of a plane is given.
+        A file or folder, see :func:`open_source`. Of a stack the size of a plane is given.
 
     Raises
     ------
