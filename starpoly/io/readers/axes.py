@@ -99,9 +99,15 @@ def plane_axes(shape: tuple[int, ...], axes: str, path: object, *, pages: bool =
 
 
 def arrange_plane(
-    shape: tuple[int, ...], axes: str, planes: PlaneAxes, index: tuple[int, ...], path: Path
+    shape: tuple[int, ...], axes: str, planes: PlaneAxes, index: tuple[int, ...] | None, path: Path
 ) -> Arrangement:
-    """Like :func:`arrange_axes`, for the plane at ``index`` along the axes that :func:`plane_axes` found."""
+    """Like :func:`arrange_axes`, for the plane at ``index`` along the axes that :func:`plane_axes` found.
+
+    Without an index these axes are channels.
+    """
+    if index is None:
+        letters = "".join("C" if axis in planes.axes else name for axis, name in enumerate(axes))
+        return arrange_axes(shape, letters, path)
     single = tuple(1 if axis in planes.axes else int(length) for axis, length in enumerate(shape))
     return replace(arrange_axes(single, axes, path), position=tuple(zip(planes.axes, index, strict=True)))
 

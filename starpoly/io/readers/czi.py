@@ -57,12 +57,8 @@ class CziStack(FileStack):
         self._lock = threading.Lock()
         self._file = _opened(path)
         self._open = True
-        try:
-            with decoding(path, "a CZI file"):
-                self._describe()
-        except BaseException:
-            self.close()
-            raise
+        with self.describing("a CZI file"):
+            self._describe()
 
     def _describe(self) -> None:
         scenes = _rectangles(self._file)

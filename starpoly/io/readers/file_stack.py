@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +17,7 @@ from ...tiling import Box
 from .pixel_size import PixelSize, scaled
 from .source import Source, check_level
 from .stack import Stack, reopen_plane
+from .untrusted import decoding
 
 
 class Pixels(Protocol):
@@ -45,6 +47,16 @@ class FileStack(Stack):
     def __init__(self, path: Path, scene: int, open_stack: Callable[[Path, int], FileStack]) -> None:
         self.path, self.scene, self.open_stack = path, scene, open_stack
         self.name = str(path)
+
+    @contextmanager
+    def describing(self, expected: str) -> Iterator[None]:
+        """Look at the open file, as with :func:`~starpoly.io.readers.untrusted.decoding`; close it if that fails."""
+        try:
+            with decoding(self.path, expected):
+                yield
+        except BaseException:
+            self.close()
+            raise
 
     def pixels(self, index: tuple[int, ...], level: int) -> Pixels:
         """The pixels of a plane at a level."""

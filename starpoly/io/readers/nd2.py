@@ -51,12 +51,8 @@ class Nd2Stack(FileStack):
         super().__init__(path, scene, open_stack)
         self._lock = threading.Lock()
         self._file = _opened(path)
-        try:
-            with decoding(path, "an ND2 file"):
-                self._describe(check_scene(path, scene, _positions(self._file)))
-        except BaseException:
-            self.close()
-            raise
+        with self.describing("an ND2 file"):
+            self._describe(check_scene(path, scene, _positions(self._file)))
 
     def _describe(self, scene: int) -> None:
         sizes = dict(self._file.sizes)

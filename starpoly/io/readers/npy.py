@@ -86,13 +86,7 @@ class _NpyPlane(FileSource):
     def __init__(self, stack: NpyStack, index: tuple[int, ...] | None, level: int) -> None:
         path, shape = Path(stack.name), stack._header.shape
         with decoding(path, "a whole .npy file"):
-            axes = guess_axes(shape)
-            if index is None:
-                axes = "".join("C" if axis in stack._planes.axes else name for axis, name in enumerate(axes))
-                arrangement = arrange_axes(shape, axes, path)
-            else:
-                arrangement = arrange_plane(shape, axes, stack._planes, index, path)
-            self._pixels = stack._header.pixels(arrangement)
+            self._pixels = stack._header.pixels(arrange_plane(shape, guess_axes(shape), stack._planes, index, path))
         self._opener = (NpyStack, stack._path, 0, index)
         super().__init__(path, self._pixels.shape, self._pixels.dtype)
         check_level(path, level, self.levels)

@@ -46,12 +46,8 @@ class OifStack(FileStack):
         self._lock = threading.Lock()
         with decoding(path, "a whole OIF or OIB file"):
             self._file = _open(library, path)
-        try:
-            with decoding(path, "an OIF or OIB file"):
-                self._describe()
-        except BaseException:
-            self.close()
-            raise
+        with self.describing("an OIF or OIB file"):
+            self._describe()
 
     def _describe(self) -> None:
         settings = self._file.mainfile

@@ -105,12 +105,9 @@ class TiffStack(Stack):
             raise _not_by_plane(self.name) from error
 
     def _arranged(self, series: Any, index: tuple[int, ...] | None) -> TiffPixels:
-        axes, byteorder = series.axes, self._tiff.byteorder
-        if index is None:  # planes are channels
-            axes = "".join("C" if axis in self._planes.axes else name for axis, name in enumerate(axes))
-            return TiffPixels(series, arrange_axes(series.shape, axes, self._path), self._file, self._path, byteorder)
-        if series.dataoffset is not None:  # in one piece
-            arrangement = arrange_plane(series.shape, axes, self._planes, index, self._path)
+        byteorder = self._tiff.byteorder
+        if index is None or series.dataoffset is not None:  # planes are channels, or lie in one piece
+            arrangement = arrange_plane(series.shape, series.axes, self._planes, index, self._path)
             return TiffPixels(series, arrangement, self._file, self._path, byteorder)
         plane = _pages_of(series, self._planes, index)
         return TiffPixels(plane, arrange_axes(plane.shape, plane.axes, self._path), self._file, self._path, byteorder)

@@ -27,7 +27,34 @@ _BLOCK_LENGTH = 512
 """Smaller chunks are read several at a time, up to about this many pixels a side: each read has its overhead."""
 
 
-class ZarrSource(FileSource):
+class _LevelSource(FileSource):
+    """A level of a pyramid, or a plane of it, whose axes are arranged."""
+
+    def __init__(self, path: Path, image: _Multiscale, arrangements: Sequence[Arrangement], level: int) -> None:
+        with decoding(path, "a zarr image"):
+            lengths = [arrange.lengths(array.shape) for arrange, array in zip(arrangements, image.arrays, strict=True)]
+            check_level(path, level, [length[:2] for length in lengths])
+            self._pixels = _grid(image.arrays[level], arrangements[level], path)
+        super().__init__(
+            path,
+            self._pixels.shape,
+            self._pixels.dtype,
+            pixel_size=image.sizes[level],
+            position=image.positions[level],
+            level=level,
+            levels=[length[:2] for length in lengths],
+            block=self._pixels.block,
+            read_warning=self._pixels.read_warning,
+            channel_names=image.channel_names,
+            stored_as=_storage(image.arrays[level], arrangements[level]),
+        )
+
+    def read(self, box: Box, channels: Sequence[int]) -> NDArray:
+        """See :meth:`Source.read`."""
+        return self._pixels.read(box, channels)
+
+
+class ZarrSource(_LevelSource):
     """A level of an OME-Zarr image, or a zarr array.
 
     Parameters
@@ -49,26 +76,7 @@ class ZarrSource(FileSource):
             image = _open_multiscale(path)
             check_single_plane(image.arrays[0].shape, image.axes, path)
             arrangements = [arrange_axes(array.shape, image.axes, path) for array in image.arrays]
-            lengths = [arrange.lengths(array.shape) for arrange, array in zip(arrangements, image.arrays, strict=True)]
-            check_level(path, level, [length[:2] for length in lengths])
-            self._pixels = _grid(image.arrays[level], arrangements[level], path)
-        super().__init__(
-            path,
-            self._pixels.shape,
-            self._pixels.dtype,
-            pixel_size=image.sizes[level],
-            position=image.positions[level],
-            level=level,
-            levels=[length[:2] for length in lengths],
-            block=self._pixels.block,
-            read_warning=self._pixels.read_warning,
-            channel_names=image.channel_names,
-            stored_as=_storage(image.arrays[level], arrangements[level]),
-        )
-
-    def read(self, box: Box, channels: Sequence[int]) -> NDArray:
-        """See :meth:`Source.read`."""
-        return self._pixels.read(box, channels)
+        super().__init__(path, image, arrangements, level)
 
 
 class ZarrStack(Stack):
@@ -126,7 +134,7 @@ def scene_names(path: Path) -> tuple[str, ...]:
     return tuple(names) if len(names) > 1 else ()
 
 
-class _ZarrPlane(FileSource):
+class _ZarrPlane(_LevelSource):
     """A plane of a stack, or all its planes as channels."""
 
     def __init__(self, stack: ZarrStack, index: tuple[int, ...] | None, level: int) -> None:
@@ -134,30 +142,11 @@ class _ZarrPlane(FileSource):
         self._opener = (ZarrStack, stack._path, stack._scene, index)
         with decoding(path, "a zarr image"):
             arrangements = [_arrange(stack, array, index, path) for array in image.arrays]
-            lengths = [arrange.lengths(array.shape) for arrange, array in zip(arrangements, image.arrays, strict=True)]
-            check_level(path, level, [length[:2] for length in lengths])
-            self._pixels = _grid(image.arrays[level], arrangements[level], path)
-        super().__init__(
-            path,
-            self._pixels.shape,
-            self._pixels.dtype,
-            pixel_size=image.sizes[level],
-            position=image.positions[level],
-            level=level,
-            levels=[length[:2] for length in lengths],
-            block=self._pixels.block,
-            read_warning=self._pixels.read_warning,
-            channel_names=image.channel_names,
-            stored_as=_storage(image.arrays[level], arrangements[level]),
-        )
+        super().__init__(path, image, arrangements, level)
 
     def made_by(self) -> tuple[Callable[..., Source], tuple[Any, ...]]:
         """See :meth:`Source.made_by`."""
         return reopen_plane, (*self._opener, self.level, self.name)
-
-    def read(self, box: Box, channels: Sequence[int]) -> NDArray:
-        """See :meth:`Source.read`."""
-        return self._pixels.read(box, channels)
 
 
 def _arrange(stack: ZarrStack, array: Any, index: tuple[int, ...] | None, path: Path) -> Arrangement:
@@ -168,9 +157,6 @@ def _arrange(stack: ZarrStack, array: Any, index: tuple[int, ...] | None, path: 
             f"{path}: expected levels with the same planes along {planes.names}, got {planes.lengths} and {lengths}; "
             "export it with levels that are reduced along y and x alone"
         )
-    if index is None:
-        axes = "".join("C" if axis in planes.axes else name for axis, name in enumerate(axes))
-        return arrange_axes(array.shape, axes, path)
     return arrange_plane(array.shape, axes, planes, index, path)
 
 
