@@ -3,6 +3,7 @@ from ._version import __version__
 from .config import (
     AugmentConfig,
     Config,
+    MaskGrowth,
     ModelSpec,
     NetworkConfig,
     NormalizationConfig,
@@ -41,6 +42,7 @@ __all__ = [
     "DetectionOptions",
     "ImageError",
     "ImageTypeError",
+    "MaskGrowth",
     "ModelError",
     "ModelSpec",
     "NetworkConfig",

@@ -15,6 +15,8 @@ from .errors import ConfigError
 
 #: The architecture of networks that come from StarDist 2D.
 STARDIST = "stardist_unet"
+#: Largest growth of labels in pixels: every region is drawn with a margin as wide.
+LARGEST_GROWTH = 1024
 #: Test-time augmentation: what can be asked for, and how many looks at an image that is.
 TTA = {"none": 1, "flips": 4, "all": 8}
 
@@ -269,6 +271,32 @@ class SizeRange(Config):
         )
 
 
+@dataclass(frozen=True)
+class MaskGrowth(Config):
+    """How far labels grow from the polygons into the predicted foreground (``starpoly.labels.mask_growth``).
+
+    Parameters
+    ----------
+    distance : int
+        Most pixels, in the image as the network sees it; 0: labels are the polygons' pixels.
+    foreground : float
+        Foreground probability above which a pixel may be taken, from 0 to 1.
+    """
+
+    distance: int = 0
+    foreground: float = 0.5
+
+    def __post_init__(self) -> None:
+        _require(
+            0 <= self.distance <= LARGEST_GROWTH,
+            f"mask_growth: expected a distance from 0 to {LARGEST_GROWTH} pixels, got {self.distance}",
+        )
+        _require(
+            0 <= self.foreground <= 1,
+            f"mask_growth: expected a foreground probability from 0 to 1, got {self.foreground}",
+        )
+
+
 def _require_fractions(ray_context: tuple[float, ...]) -> None:
     _require(all(0 < t < 1 for t in ray_context), f"ray_context: expected numbers between 0 and 1, got {ray_context}")
 
@@ -296,6 +324,8 @@ class ModelSpec(Config):
     refine_outlines : bool
         Move the ends of the rays to where the network sees the foreground end, if it predicts that
         (``starpoly.geometry.outline_refinement``).
+    mask_growth : MaskGrowth
+        How far labels follow the foreground beyond their polygons, if the network predicts that.
     calibration : tuple of (float, float)
         Pairs of a score and the chance that an object of it is right, ascending (``starpoly.labels.confidence``); empty if
         not measured.
@@ -306,7 +336,8 @@ class ModelSpec(Config):
 
     Notes
     -----
-    In JSON the settings of a network from StarDist stand beside ``network``, as ``stardist``, which is empty for others.
+    In JSON the settings of a network from StarDist stand beside ``network``, as ``stardist``, which is empty for others;
+    ``mask_growth`` is left out where it has its default.
     """
 
     name: str
@@ -319,6 +350,7 @@ class ModelSpec(Config):
     ray_context: tuple[float, ...] = ()
     sizes: SizeRange = SizeRange()
     refine_outlines: bool = True
+    mask_growth: MaskGrowth = MaskGrowth()
     calibration: tuple[tuple[float, float], ...] = ()
     description: str = ""
     licence: str = ""
@@ -346,6 +378,8 @@ class ModelSpec(Config):
         """Plain dict of JSON types, as ``model.json`` holds it."""
         values = super().to_dict()
         network = values["network"] = self.network.to_dict()
+        if self.mask_growth == MaskGrowth():  # records of models from before there was such a thing stay the same
+            del values["mask_growth"]
         values["stardist"] = {}
         if self.network.architecture == STARDIST:
             del network["architecture"]

@@ -120,7 +120,8 @@ class StarPoly2D(Detector):
     ) -> Thresholds:
         """Choose the thresholds with the best mean average precision on labelled images, and adopt them.
 
-        Scores are calibrated on the way, for ``min_confidence``.
+        Scores are calibrated on the way, for ``min_confidence``, and how far masks follow the foreground is chosen
+        (``expand_into_foreground``).
 
         Parameters
         ----------
@@ -141,15 +142,15 @@ class StarPoly2D(Detector):
             If a threshold is out of range.
         """
         from .training.data import array_pairs
-        from .training.thresholds import IOU_THRESHOLDS, NMS_THRESHOLDS, tune
+        from .training.thresholds import IOU_THRESHOLDS, NMS_THRESHOLDS
+        from .training.tuning import tuned_spec
 
-        tuned = tune(
+        self.spec = tuned_spec(
             self,
             array_pairs(images, masks),
             nms_threshs=NMS_THRESHOLDS if nms_threshs is None else nms_threshs,
             iou_threshs=IOU_THRESHOLDS if iou_threshs is None else iou_threshs,
         )
-        self.spec = self.spec.replace(thresholds=tuned.thresholds, calibration=tuned.calibration)
         if folder is not None:
             self.save(folder)
         return self.spec.thresholds

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import StarpolyError
+
+#: Vertices (y, x) of the outline of an object's pixels, (k, 2) in pixels of the image.
+Outline = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,9 @@ class StarPolygons:
         Object probability of the centre, in [0, 1].
     class_probabilities : (n, n_classes + 1) float32, optional
         Column 0 is background, column ``c`` the class ``c``.
+    outlines : sequence of (k, 2) float32 or None, optional
+        Vertices ``(y, x)`` of what replaces each polygon in files, None for the polygon itself
+        (``starpoly.labels.outlines``).
 
     Notes
     -----
@@ -35,6 +41,7 @@ class StarPolygons:
     distances: NDArray[np.float32]
     probabilities: NDArray[np.float32]
     class_probabilities: NDArray[np.float32] | None = None
+    outlines: Sequence[Outline | None] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.points)
@@ -53,6 +60,8 @@ class StarPolygons:
             raise StarpolyError(
                 f"polygons: expected {n} rows of class probabilities, got {len(self.class_probabilities)}"
             )
+        if self.outlines is not None and len(self.outlines) != n:
+            raise StarpolyError(f"polygons: expected {n} outlines, got {len(self.outlines)}")
 
     @classmethod
     def empty(cls, n_rays: int, n_classes: int = 0) -> StarPolygons:
@@ -69,6 +78,7 @@ class StarPolygons:
             np.concatenate([part.distances for part in parts]),
             np.concatenate([part.probabilities for part in parts]),
             np.concatenate(with_classes) if len(with_classes) == len(parts) else None,
+            _joined_outlines(parts),
         )
 
     def __repr__(self) -> str:
@@ -91,17 +101,26 @@ class StarPolygons:
             self.distances[indices],
             self.probabilities[indices],
             None if classes is None else classes[indices],
+            None if self.outlines is None else [self.outlines[i] for i in np.arange(len(self))[indices].tolist()],
         )
 
     def shift(self, offset: tuple[float, float]) -> StarPolygons:
         """The same polygons moved by ``offset = (dy, dx)`` pixels."""
-        return replace(self, points=self.points + np.asarray(offset, np.float32))
+        outlines = self._moved_outlines(lambda outline: outline + np.asarray(offset, np.float32))
+        return replace(self, points=self.points + np.asarray(offset, np.float32), outlines=outlines)
 
     def scale(self, factor: float) -> StarPolygons:
         """The same polygons in an image resized by ``factor``."""
         # pixel centres are at integers, so the corner of the image lies at -0.5
         points = (self.points.astype(np.float64) + 0.5) * factor - 0.5
-        return replace(self, points=points.astype(np.float32), distances=self.distances * np.float32(factor))
+        outlines = self._moved_outlines(lambda outline: ((outline + 0.5) * factor - 0.5).astype(np.float32))
+        distances = self.distances * np.float32(factor)
+        return replace(self, points=points.astype(np.float32), distances=distances, outlines=outlines)
+
+    def _moved_outlines(self, move: Callable[[Outline], Outline]) -> Sequence[Outline | None] | None:
+        if self.outlines is None:
+            return None
+        return [None if outline is None else move(outline) for outline in self.outlines]
 
     def score_order(self) -> NDArray[np.intp]:
         """Indices in the total score order: probability descending, then y, then x ascending."""
@@ -128,6 +147,13 @@ class StarPolygons:
         if self.class_probabilities is None:
             return None
         return 1 + self.class_probabilities[:, 1:].argmax(axis=1)
+
+
+def _joined_outlines(parts: Sequence[StarPolygons]) -> Sequence[Outline | None] | None:
+    """The outlines of several sets; None if no set has any."""
+    if all(part.outlines is None for part in parts):
+        return None
+    return [outline for part in parts for outline in (part.outlines or [None] * len(part))]
 
 
 def rank_by_score(probabilities: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.intp]:

@@ -212,9 +212,20 @@ def by_position(polygons) -> list[int]:
     return sorted(range(len(polygons)), key=lambda i: (*centres[i], -polygons.probabilities[i], i))
 
 
+def largest_pieces(labels: np.ndarray) -> np.ndarray:
+    """Each object alone: scipy numbers its pieces by row, then column; the first of the largest stays."""
+    from scipy.ndimage import label as pieces_of
+
+    out = np.zeros_like(labels)
+    for label in np.unique(labels[labels > 0]):
+        pieces, _ = pieces_of(labels == label)
+        out[pieces == 1 + np.bincount(pieces[pieces > 0] - 1).argmax()] = label
+    return out
+
+
 def numbered_labels(polygons, shape: tuple[int, int]) -> np.ndarray:
-    """The label image of a result: the best polygon owns a pixel, and those of which a pixel shows are numbered by position."""
-    ranks = render_labels(polygons, shape)
+    """The label image of a result: the best polygon owns a pixel and keeps its largest piece; those that show are numbered by position."""
+    ranks = largest_pieces(render_labels(polygons, shape))
     rank_of = {i: rank for rank, i in enumerate(rank(polygons), start=1)}
     labels, n = np.zeros(shape, np.uint32), 0
     for i in by_position(polygons):
@@ -571,3 +582,49 @@ def limb(shape: tuple[int, int], points: np.ndarray, widths: np.ndarray) -> np.n
             py, px = (1 - part) * points[k] + part * points[k + 1]
             inside |= np.hypot(y - py, x - px) <= (1 - part) * widths[k] + part * widths[k + 1]
     return inside
+
+
+def linked_stack(labels: np.ndarray, axis: int, min_iou: float) -> np.ndarray:
+    """A stack of labels (T, Z, Y, X) whose objects are linked along an axis, from all pairs of masks."""
+    out = np.zeros(labels.shape, int)
+    largest = 0
+    for index in np.ndindex(labels.shape[:2]):
+        ids = [int(i) for i in np.unique(labels[index]) if i]
+        found: dict[int, int] = {}
+        if index[axis]:
+            before = (*index[:axis], index[axis] - 1, *index[axis + 1 :])
+            pairs = []
+            for a in np.unique(out[before]):
+                for b in ids:
+                    first, second = out[before] == a, labels[index] == b
+                    iou = (first & second).sum() / (first | second).sum()
+                    if a and iou >= min_iou and iou > 0:
+                        pairs.append((-iou, int(labels[before][first][0]), b, int(a)))
+            taken = set()
+            for _, _, b, a in sorted(pairs):
+                if b not in found and a not in taken:
+                    found[b] = a
+                    taken.add(a)
+        for i in ids:
+            if i not in found:
+                largest += 1
+                found[i] = largest
+            out[index][labels[index] == i] = found[i]
+    return out
+
+
+def projected(planes: np.ndarray, method: str, radius: int) -> np.ndarray:
+    """The projection of planes (Z, Y, X, C) over z, pixel by pixel where it takes the sharpest."""
+    if method == "max":
+        return planes.max(axis=0)
+    if method == "mean":
+        return planes.mean(axis=0).astype(np.float32)
+    energy = np.zeros(planes.shape[:3])
+    values = planes.astype(float)
+    energy[:, :-1] += (np.diff(values, axis=1) ** 2).sum(axis=-1)
+    energy[:, :, :-1] += (np.diff(values, axis=2) ** 2).sum(axis=-1)
+    out = np.zeros_like(planes[0])
+    for y, x in np.ndindex(planes.shape[1:3]):
+        window = energy[:, max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1]
+        out[y, x] = planes[window.sum(axis=(1, 2)).argmax(), y, x]
+    return out

@@ -95,3 +95,18 @@ def test_score_order_is_that_of_its_three_keys(seed, n, sorted_by_place):
 def test_a_set_tells_its_size_in_one_line():
     assert repr(three()) == "StarPolygons(3 polygons, 4 rays)"
     assert repr(StarPolygons.empty(32, 3)) == "StarPolygons(0 polygons, 32 rays, 3 classes)"
+
+
+def test_outlines_go_with_their_polygons():
+    outline = np.array([[0, 0], [0, 2], [3, 1]], np.float32)
+    polygons = StarPolygons(np.zeros((2, 2)), np.ones((2, 4)), np.ones(2), outlines=[None, outline])
+    first, second = polygons.take([1, 0]).outlines
+    assert second is None
+    assert first is outline
+    joined = StarPolygons.concatenate([polygons.take(slice(1)), StarPolygons.empty(4), polygons.take([1])])
+    assert [each is None for each in joined.outlines] == [True, False]
+    np.testing.assert_array_equal(polygons.shift((1, 2)).outlines[1], outline + np.array([1, 2]))
+    np.testing.assert_array_equal(polygons.scale(2).outlines[1], outline * 2 + 0.5)
+    assert StarPolygons.concatenate([StarPolygons.empty(4)]).outlines is None
+    with pytest.raises(StarpolyError, match="2 outlines"):
+        StarPolygons(np.zeros((2, 2)), np.ones((2, 4)), np.ones(2), outlines=[None])

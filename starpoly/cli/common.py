@@ -102,7 +102,7 @@ def _with_subject(subject: str, text: str) -> str:
 
 def fraction(text: str) -> float:
     """Argument type: a number from 0 to 1."""
-    value = _number(text, "a number from 0 to 1")
+    value = number(text, "a number from 0 to 1")
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text!r}")
     return value
@@ -110,7 +110,7 @@ def fraction(text: str) -> float:
 
 def positive_float(text: str) -> float:
     """Argument type: a positive number."""
-    value = _number(text, "a positive number")
+    value = number(text, "a positive number")
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"expected a positive number, got {text!r}")
     return value
@@ -126,7 +126,16 @@ def whole_number(text: str) -> int:
     return _integer(text, 0)
 
 
-def _number(text: str, expected: str) -> float:
+def integer(text: str) -> int:
+    """Argument type: any whole number; the settings know which are allowed."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}") from None
+
+
+def number(text: str, expected: str = "a number") -> float:
+    """Argument type: any number; ``expected`` is for the message."""
     try:
         return float(text)
     except ValueError:

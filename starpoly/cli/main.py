@@ -15,7 +15,7 @@ from .common import log_as_lines, say, say_error, warnings_as_lines
 from .parser import Parser
 from .stopping import Terminated, exit_status, stoppable
 
-COMMANDS = ("predict", "train", "evaluate", "report", "view", "models", "info", "demo")
+COMMANDS = ("predict", "train", "tune", "evaluate", "report", "view", "models", "info", "demo")
 
 OK, SOME_FAILED, FAILED = 0, 1, 2
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import sys
 import time
 from pathlib import Path
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
     from ..io.files.find import FoundImages
     from ..labels.expansion import Expansion
     from ..model import StarPoly2D
-    from ..prediction.files import PredictionRequest
     from ..prediction.models import Models
     from ..prediction.outputs import Job
+    from ..prediction.request import PredictionRequest
     from ..timing import Stopwatch
 
 HELP = "detect the objects in images and write label images"
@@ -66,6 +67,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "slides", "images of any size are read and written tile by tile; repeat the command to continue a stopped run"
     )
     _add_slide_arguments(slides)
+    _add_stack_arguments(
+        parser.add_argument_group(
+            "stacks",
+            "every plane along time and z is segmented, and every scene; planes are chosen as 3, 2:10 or 0,4,7, counted from 0",
+        )
+    )
     limits = parser.add_argument_group("limits")
     limits.add_argument("--tile-size", type=positive_integer, metavar="N", help="side of a network window in pixels")
     limits.add_argument(
@@ -124,11 +131,10 @@ def _add_model_arguments(model: argparse._ArgumentGroup) -> None:
     model.add_argument(
         "--expand-into-foreground",
         "--spread",
-        type=positive_integer,
-        default=0,
+        type=whole_number,
         metavar="PX",
         help="expand labels from the polygons into the predicted foreground, by PX pixels at most: for objects that are not "
-        "star-convex",
+        "star-convex; 0 for the polygons alone (default: as tuned for the model)",
     )
     model.add_argument(
         "--tta",
@@ -227,6 +233,34 @@ def _add_slide_arguments(slides: argparse._ArgumentGroup) -> None:
     )
 
 
+def _add_stack_arguments(stacks: argparse._ArgumentGroup) -> None:
+    stacks.add_argument("--z", type=_planes, metavar="PLANES", help="z-slices (default: all)")
+    stacks.add_argument("--t", type=_planes, metavar="PLANES", help="time points (default: all)")
+    stacks.add_argument(
+        "--scene",
+        type=_planes,
+        metavar="SCENES",
+        help="scenes of a file; results are NAME_s0_label.tiff ... (default: all)",
+    )
+    stacks.add_argument(
+        "--project",
+        choices=("max", "mean", "focus"),
+        help="segment a projection over z: largest value, mean, or of each pixel the slice that is sharpest there",
+    )
+    stacks.add_argument(
+        "--link",
+        choices=("z", "t"),
+        help="one id for objects of neighbouring planes that overlap: a nucleus through z, a track through time",
+    )
+    stacks.add_argument(
+        "--link-iou",
+        type=fraction,
+        default=0.25,
+        metavar="P",
+        help="least intersection over union of linked objects; the largest are linked first (default: 0.25)",
+    )
+
+
 def run(args: argparse.Namespace) -> int:
     """Predict. Return 0 if all images succeed, 1 if some fail."""
     from ..io.files.find import find_images
@@ -236,6 +270,7 @@ def run(args: argparse.Namespace) -> int:
     from ..prediction.models import Models
     from ..prediction.outputs import check_writable, plan_jobs
     from ..prediction.run_table import check_table_of_run
+    from ..prediction.scenes import split_scenes
     from ..timing import Stopwatch
 
     clock = Stopwatch()
@@ -251,6 +286,7 @@ def run(args: argparse.Namespace) -> int:
     flags["table"] |= args.table_all is not None
     wanted = wanted_files(args.format, cells=args.expand is not None, **flags)
     jobs = plan_jobs(found.images, args.output, wanted, rule=args.names)
+    jobs, without_scene = split_scenes(jobs, args.scene)
     if found.ignored and not getattr(args, "quiet", False):
         say(f"starpoly: {describe_ignored(found.ignored)}")
     check_mask(args.mask, len(jobs))
@@ -259,6 +295,7 @@ def run(args: argparse.Namespace) -> int:
     if args.table_all is not None:
         check_table_of_run(args.table_all, jobs)
     rows = [_nothing_there(given, message, found, args) for given, message in found.problems]
+    rows += [_failure(image, error, args) for image, error in without_scene]
     summary = Summary(str(models), str(args.output), rows)
     if args.dry_run:
         _plan(jobs, summary, args)
@@ -363,8 +400,8 @@ def _predict_one(
 def _request(args: argparse.Namespace) -> PredictionRequest:
     """Convert the arguments to the settings of every image."""
     from ..detection.options import DetectionOptions
-    from ..prediction.files import PredictionRequest
     from ..prediction.part import ImagePart
+    from ..prediction.request import Analysis, PredictionRequest
 
     options = DetectionOptions(
         prob_threshold=args.prob_threshold,
@@ -385,8 +422,12 @@ def _request(args: argparse.Namespace) -> PredictionRequest:
         mask=args.mask,
         tissue=args.tissue,
         pixel_size=args.pixel_size,
+        t=args.t,
+        z=args.z,
+        project=args.project,
     )
-    return PredictionRequest(options, part, args.tolerant, args.expand, args.measure)
+    analysis = Analysis(args.expand, args.measure, args.link, args.link_iou)
+    return PredictionRequest(options, part, analysis, args.tolerant)
 
 
 def _diameter(text: str) -> dict[str, float]:
@@ -437,9 +478,18 @@ def _integers(text: str) -> tuple[int, ...]:
 
 def _channels(text: str) -> tuple[int | str, ...]:
     parts = [part.strip() for part in text.split(",")]
-    if not all(parts):
+    if not all(parts) or re.fullmatch(r"\d+(\s*[;:|]\s*\d+)+", text.strip()):
         raise argparse.ArgumentTypeError(f"expected channels by index or name, divided by commas, got {text!r}")
     return tuple(int(part) if part.isascii() and part.isdigit() else part for part in parts)
+
+
+def _planes(text: str) -> Any:
+    from ..prediction.plane_selection import parse_selection
+
+    try:
+        return parse_selection(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _pixel_size(text: str) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
-from .common import fraction, positive_float, positive_integer, say, whole_number
+from .common import integer, number, say, whole_number
 
 if TYPE_CHECKING:
     from ..training.inputs import TrainingFolders, TrainingInputs
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--val-classes", type=Path, metavar="DIR", help="folder of validation class tables")
     data.add_argument(
         "--val-fraction",
-        type=fraction,
+        type=number,
         default=0.15,
         metavar="F",
         help="share of the pairs for validation, unless folders are given (default: 0.15)",
@@ -70,19 +70,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--class-names", nargs="+", default=[], metavar="NAME", help="names of the classes 1, 2, ...; sets their number"
     )
     run = parser.add_argument_group("training")
-    run.add_argument("--epochs", type=positive_integer, metavar="N", help="number of epochs")
-    run.add_argument("--steps", type=positive_integer, metavar="N", help="optimiser steps per epoch")
-    run.add_argument("--batch-size", type=positive_integer, metavar="N", help="patches per step")
-    run.add_argument("--patch-size", type=positive_integer, metavar="N", help="side of a patch in pixels")
-    run.add_argument("--learning-rate", type=positive_float, metavar="R", help="highest learning rate")
+    run.add_argument("--epochs", type=integer, metavar="N", help="number of epochs")
+    run.add_argument("--steps", type=integer, metavar="N", help="optimiser steps per epoch")
+    run.add_argument("--batch-size", type=integer, metavar="N", help="patches per step")
+    run.add_argument("--patch-size", type=integer, metavar="N", help="side of a patch in pixels")
+    run.add_argument("--learning-rate", type=number, metavar="R", help="highest learning rate")
     run.add_argument("--precision", choices=("float32", "bfloat16"), help="arithmetic of the network in training")
     run.add_argument(
         "--rendered",
-        type=float,
+        type=number,
         metavar="F",
         help="share of the patches that are rendered, as many microscopes would show cells (default: 0)",
     )
-    run.add_argument("--seed", type=whole_number, metavar="N", help="seed of everything random")
+    run.add_argument("--seed", type=integer, metavar="N", help="seed of everything random")
     run.add_argument(
         "--inspect-every",
         type=whole_number,

@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..config import ModelSpec, Thresholds
+from ..config import MaskGrowth, ModelSpec, Thresholds
 from ..errors import ConfigError, ImageError, StarpolyWarning
 from ..images.axes import to_yxc
 from ..images.channels import as_channels
@@ -23,6 +23,7 @@ from ..io.readers.channels import match_channels
 from ..io.readers.given import as_image, pixel_size_of
 from ..io.readers.source import Source
 from ..labels.confidence import confidence
+from ..labels.linking import MIN_IOU
 from ..labels.mask_growth import ForegroundMask
 from ..labels.whole import WholeLabels
 from ..model_zoo import default_model, find_model
@@ -39,6 +40,7 @@ from .options import DetectionOptions
 from .pipeline import Detection, detect, find_candidates, plan_for, predict_map
 from .receivers import PolygonList, PolygonReceiver, RescalingReceiver
 from .sizes import UNUSUAL_SIZE, check_diameter, check_scale, typical_diameter
+from .stacks import open_as_stack, predict_stack
 from .test_time import Averaged, symmetries
 from .tile_work import Region, halo_for
 
@@ -115,6 +117,16 @@ class Detector:
         return self.spec.thresholds
 
     @property
+    def has_foreground(self) -> bool:
+        """Whether the network predicts the foreground, and it counts."""
+        return self._predictor.has_foreground
+
+    @property
+    def mask_growth(self) -> MaskGrowth:
+        """How far labels follow the foreground by default; not at all if the network does not predict it."""
+        return self.spec.mask_growth if self.has_foreground else MaskGrowth()
+
+    @property
     def precision(self) -> str:
         """Arithmetic of the network: ``float32`` or ``bfloat16``."""
         return self._predictor.precision
@@ -156,6 +168,8 @@ class Detector:
         """
         self.check_options(options)
         options = options.in_pixels(pixel_size)
+        if options.expand_into_foreground is None and not self.mask_growth.distance:
+            options = replace(options, expand_into_foreground=0)
         if options.memory is None:
             return options
         side = tile_size_within(options.memory, self.spec.network, options.tile_size, precision=self.precision)
@@ -168,23 +182,32 @@ class Detector:
         *,
         axes: str | None = None,
         normalizer: Any = True,
+        link: str | None = None,
+        link_iou: float = MIN_IOU,
         progress: bool = False,
         **settings: Any,
     ) -> tuple[NDArray[np.int32], Details]:
-        """Detect every object of an image.
+        """Detect every object of an image, or of every plane of a stack.
 
         Parameters
         ----------
         image : (Y, X) or (Y, X, C) array-like, or path
             Raw intensities of any numeric type: an array of numpy, dask, xarray, zarr, h5py, torch and the like, perhaps with
-            a leading axis of one, or the path of an image file. Masked values count as NaN.
+            a leading axis of one, or the path of an image file. Masked values count as NaN. Files, and arrays with
+            ``axes``, may have planes along T and Z, each of which is an image of its own.
         options : DetectionOptions, optional
             How to detect.
         axes : str, optional
-            Axes of the image, such as ``"CYX"`` (:func:`starpoly.images.to_yxc`). Labels keep its order of Y and X.
+            Axes of the image, such as ``"CYX"`` or ``"TZCYX"`` (:func:`starpoly.images.to_yxc`). Labels keep their order,
+            without C.
         normalizer : bool, Normalizer or csbdeep.data.Normalizer
             True: percentiles of this image, as in training. False: the image is already normalised. Else a fitted
             normaliser, see ``as_normalizer``.
+        link : {"z", "t"}, optional
+            Axis of a stack along which objects of neighbouring planes that overlap get one id, see
+            :func:`starpoly.labels.link_objects`. Default: ids run on from plane to plane.
+        link_iou : float
+            Least intersection over union of linked objects.
         progress : bool
             Show a progress bar on a terminal.
         **settings
@@ -202,7 +225,8 @@ class Detector:
             (:class:`~starpoly.StarPolygons`), ``normalizer``, ``seconds`` per stage and ``detection``
             (:class:`~starpoly.detection.Detection`). Models with classes add ``class_prob``
             (n, n_classes + 1) and ``class_id`` (n,). Calibrated models add ``confidence`` (n,), the probability that an
-            object is correct.
+            object is correct. Of a stack, plane by plane, with ``label``, ``t`` and ``z`` (n,), and lists of ``normalizer``
+            and ``detection``.
 
         Raises
         ------
@@ -214,6 +238,11 @@ class Detector:
             If an option is unknown, out of range, or not supported by the model.
         """
         options = DetectionOptions.of(options, settings)
+        with open_as_stack(image, axes) as stack:
+            if stack is not None:
+                options = options.in_pixels(stack.pixel_size)
+                linked = {"link": link, "link_iou": link_iou, "normalizer": normalizer, "progress": progress}
+                return predict_stack(self, stack, axes or f"{stack.axes}YX", options=options, **linked)
         pixel_size = pixel_size_of(image)
         options = options.in_pixels(pixel_size)
         image, restore = (image, np.asarray) if axes is None else to_yxc(as_image(image, squeeze=False), axes)
@@ -226,7 +255,7 @@ class Detector:
             "coord": polygons.vertices(),
             "points": polygons.points,
             "prob": polygons.probabilities,
-            "polygons": polygons,
+            "polygons": drawn.with_outlines,
             "normalizer": found.normalizer,
             "seconds": found.seconds,
             "detection": found,
@@ -240,7 +269,10 @@ class Detector:
 
     def foreground_mask(self, shape: tuple[int, int], options: DetectionOptions) -> ForegroundMask | None:
         """An empty foreground mask for an image (Y, X) of ``shape`` pixels; None unless labels expand into it."""
-        return ForegroundMask(shape, options.expand_into_foreground) if options.expand_into_foreground else None
+        growth, asked = self.mask_growth, options.expand_into_foreground
+        if asked is None:
+            return ForegroundMask(shape, growth.distance, growth.foreground, rescaled=True) if growth.distance else None
+        return ForegroundMask(shape, asked, growth.foreground) if asked else None
 
     def detect(
         self,
@@ -279,7 +311,7 @@ class Detector:
         image = self._as_input(image)
         thresholds = options.thresholds(self.spec.thresholds)
         image, ready = self._normalizer(image, normalizer)
-        estimate = self._estimate_scale(image, ready, options)
+        estimate = self._estimate_scale(image, ready, options, foreground)
         objects = RescalingReceiver(
             PolygonList() if receiver is None else receiver,
             estimate.scale,
@@ -287,7 +319,7 @@ class Detector:
             self.spec.calibration,
         )
         as_sampled = thresholds == self.spec.thresholds and all(
-            part is None for part in (options.tile_size, journal, region, foreground)
+            part is None for part in (options.tile_size, journal, region)
         )
         if estimate.found is not None and as_sampled:
             objects.add(estimate.found.polygons, math.inf, math.inf)
@@ -320,7 +352,9 @@ class Detector:
         self._warn_of_result(found, thresholds.prob)
         return found
 
-    def _estimate_scale(self, image: Any, normalizer: Normalizer, options: DetectionOptions) -> ScaleEstimate:
+    def _estimate_scale(
+        self, image: Any, normalizer: Normalizer, options: DetectionOptions, foreground: ForegroundMask | None = None
+    ) -> ScaleEstimate:
         """The requested scale, or one estimated from the image."""
         sizes = self.spec.sizes
         if options.scale is not None:
@@ -329,7 +363,7 @@ class Detector:
             return ScaleEstimate(scale_for(check_diameter(options.diameter), sizes))
         if not sizes.target:
             return ScaleEstimate(1.0)
-        return find_scale(image, self._network(options), normalizer, self.spec.thresholds, sizes)
+        return find_scale(image, self._network(options), normalizer, self.spec.thresholds, sizes, foreground)
 
     def plan(self, shape: tuple[int, int], tile_size: int | None = None) -> TilePlan:
         """The tile grid for an image of ``shape`` pixels (y, x), after rescaling.
@@ -372,6 +406,38 @@ class Detector:
         image, ready = self._normalizer(image, normalizer)
         return predict_map(image, self._predictor, ready, tile_size=tile_size)
 
+    def predict_foreground(
+        self, image: NDArray, *, scale: float = 1.0, normalizer: Any = True, tile_size: int | None = None
+    ) -> NDArray[np.float32]:
+        """The predicted probability that a pixel lies in an object.
+
+        Parameters
+        ----------
+        image, normalizer, tile_size
+            As for :meth:`predict_instances`.
+        scale : float
+            Rescale the image by this factor before.
+
+        Returns
+        -------
+        (Y, X) float32
+            At the size of the rescaled image.
+
+        Raises
+        ------
+        ConfigError
+            If the network does not predict the foreground.
+        """
+        image, ready = self._normalizer(self._as_input(image), normalizer)
+        image = ScaleEstimate(check_scale(scale)).of(image)
+        maps = predict_map(image, self._predictor, ready, tile_size=tile_size)
+        pixels = maps.foreground_pixels(self.spec.network.grid)
+        if pixels is None:
+            raise ConfigError(
+                f"{self.spec.name}: expected a network that predicts the foreground, got one that does not"
+            )
+        return pixels[: image.shape[0], : image.shape[1]]
+
     def find_candidates(
         self,
         image: NDArray,
@@ -412,9 +478,11 @@ class Detector:
         """An array in memory or a source, with the model's channels."""
         n_channels = self.spec.network.n_channels
         image = as_image(image, n_channels=n_channels)
-        if image.ndim not in (2, 3) or 0 in image.shape:
+        if 0 in image.shape:
+            raise ImageError(f"expected an image of at least one pixel, got shape {image.shape}")
+        if image.ndim not in (2, 3):
             raise ImageError(
-                f"expected an image with axes YX or YXC, got shape {image.shape}; pass one plane at a time"
+                f"expected an image with axes YX or YXC, got shape {image.shape}; name the axes of a stack, as in axes='ZYX'"
             )
         return as_channels(image, n_channels) if isinstance(image, np.ndarray) else match_channels(image, n_channels)
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import OutputError, StarpolyError
-from ..io.files.atomic import atomic_path, beside
+from ..io.files.atomic import atomic_path, beside, remove
 from ..io.files.lock import locked
 from ..polygons import StarPolygons
 from ..tiling import Box
@@ -65,29 +65,7 @@ class TileJournal:
         self._n_class_columns = n_classes + 1 if n_classes else 0
         text = json.dumps(run, indent=1, sort_keys=True)
         self._key = hashlib.blake2b(text.encode(), digest_size=_HASH_BYTES).digest()
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._begin(text)
-        except OSError as error:
-            raise _not_written(self.folder, error) from error
-
-    def _begin(self, text: str) -> None:
-        """Continue the run in the folder if it is the same; else start anew."""
-        found = _read(self.folder / _RUN_FILE, _LARGEST_RUN)
-        if found is None:  # without run.json, tile files are left over from a finished run
-            for left in [*self.folder.glob("tile_*"), *self.folder.glob(".*.part")]:
-                left.unlink()
-        elif found == text.encode():
-            return
-        else:
-            changed = _differences(_parse(found), json.loads(text))
-            if changed:
-                raise StarpolyError(
-                    f"{self.folder}: holds the unfinished run of another {', '.join(changed[:_SHORT])}; "
-                    "repeat that run's command to finish it, or delete the folder to start anew"
-                )
-        with atomic_path(self.folder / _RUN_FILE) as path:
-            path.write_text(text, encoding="utf-8")
+        begin_run(self.folder, text, ("tile_*", ".*.part"))
 
     def load(self, index: int, core: Box | None = None) -> TileResult | None:
         """The result of a tile, or None if it is not finished.
@@ -187,6 +165,48 @@ class TileJournal:
         )
 
 
+def begin_run(folder: Path, text: str, left_over: tuple[str, ...]) -> None:
+    """Continue the run in the folder if it is the same; else start anew.
+
+    Parameters
+    ----------
+    folder : Path
+        Created if missing.
+    text : str
+        The run's identity, as JSON.
+    left_over : tuple of str
+        Patterns of files without a run, to be deleted.
+
+    Raises
+    ------
+    StarpolyError
+        If the folder holds another run, or cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _begin(folder, text, left_over)
+    except OSError as error:
+        raise _not_written(folder, error) from error
+
+
+def _begin(folder: Path, text: str, left_over: tuple[str, ...]) -> None:
+    found = _read(folder / _RUN_FILE, _LARGEST_RUN)
+    if found is None:  # without run.json, files are left over from a finished run
+        for left in (path for pattern in left_over for path in folder.glob(pattern)):
+            remove(left)
+    elif found == text.encode():
+        return
+    else:
+        changed = _differences(_parse(found), json.loads(text))
+        if changed:
+            raise StarpolyError(
+                f"{folder}: holds the unfinished run of another {', '.join(changed[:_SHORT])}; "
+                "repeat that run's command to finish it, or delete the folder to start anew"
+            )
+    with atomic_path(folder / _RUN_FILE) as path:
+        path.write_text(text, encoding="utf-8")
+
+
 @contextmanager
 def open_journal(folder: Path, run: Mapping[str, Any], **kind: Any) -> Iterator[TileJournal]:
     """A :class:`TileJournal` locked against other processes. Arguments as there.
@@ -197,6 +217,19 @@ def open_journal(folder: Path, run: Mapping[str, Any], **kind: Any) -> Iterator[
         If another process holds the lock, and as for :class:`TileJournal`.
     """
     folder = Path(folder)
+    with locked_run(folder):
+        yield TileJournal(folder, run, **kind)
+
+
+@contextmanager
+def locked_run(folder: Path) -> Iterator[None]:
+    """Keep other processes from a run.
+
+    Raises
+    ------
+    StarpolyError
+        If another process works on it, or the lock cannot be written.
+    """
     with ExitStack() as stack:
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -208,7 +241,7 @@ def open_journal(folder: Path, run: Mapping[str, Any], **kind: Any) -> Iterator[
             raise StarpolyError(message) from error
         except OSError as error:
             raise _not_written(folder, error) from error
-        yield TileJournal(folder, run, **kind)
+        yield
 
 
 def is_unfinished(folder: Path) -> bool:
@@ -222,6 +255,11 @@ def is_unfinished(folder: Path) -> bool:
 def held_journal(journal: Path) -> Path:
     """Folder for the state of an image held in memory, whose tiles differ from those of a streamed one."""
     return journal.with_name(f"{journal.name.removesuffix('.progress')}.held")  # no longer: names have a limit
+
+
+def stack_journal(journal: Path) -> Path:
+    """Folder for the finished planes of a stack."""
+    return journal.with_name(f"{journal.name.removesuffix('.progress')}.planes")
 
 
 def discard(folder: Path) -> None:

@@ -18,6 +18,7 @@ from ..geometry.overlap import polygon_areas
 from ..images.normalization import Normalizer
 from ..images.rescaling import Rescaled
 from ..images.sample import middle
+from ..labels.mask_growth import ForegroundMask
 from ..polygons import StarPolygons
 from .pipeline import Detection, Network, detect
 from .sizes import SCALES, typical_diameter
@@ -77,7 +78,12 @@ def scale_for(diameter: float, sizes: SizeRange) -> float:
 
 
 def find_scale(
-    image: Any, network: Network, normalizer: Normalizer, thresholds: Thresholds, sizes: SizeRange
+    image: Any,
+    network: Network,
+    normalizer: Normalizer,
+    thresholds: Thresholds,
+    sizes: SizeRange,
+    foreground: ForegroundMask | None = None,
 ) -> ScaleEstimate:
     """Estimate the object size of an image and the matching scale.
 
@@ -89,13 +95,15 @@ def find_scale(
         As for :func:`starpoly.detection.pipeline.detect`.
     sizes : SizeRange
         Diameters the network was trained on.
+    foreground : ForegroundMask, optional
+        Filled if the estimate covers the whole image.
     """
     estimate = ScaleEstimate(1.0)
     for round_ in range(_ROUNDS):
         scaled = estimate.of(image)
         sample = middle(scaled.shape[:2])
         crop = scaled[sample.slices]
-        found = detect(crop, network, normalizer, thresholds)
+        found = detect(crop, network, normalizer, thresholds, foreground=foreground)
         if sample.shape == scaled.shape[:2]:
             estimate = ScaleEstimate(estimate.scale, found)
         seen = typical_diameter(found.polygons)

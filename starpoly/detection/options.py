@@ -33,9 +33,10 @@ class DetectionOptions(Config):
         Object diameter in micrometres. Needs a known pixel size.
     min_confidence : float
         Drop objects with a lower calibrated confidence, from 0 to 1.
-    expand_into_foreground : int
+    expand_into_foreground : int, optional
         Expand labels from the polygons into the predicted foreground by at most this many pixels, for non-star-convex
-        objects (``starpoly.labels.mask_growth``). Needs a model with a foreground head. 0 disables it.
+        objects (``starpoly.labels.mask_growth``). Needs a model with a foreground head. 0: labels are the polygons' pixels.
+        Default: as tuned for the model, in pixels of the rescaled image.
     tile_size : int, optional
         Side of a network window in pixels. Results depend on it by rounding at most.
     memory : int, optional
@@ -53,7 +54,7 @@ class DetectionOptions(Config):
     diameter: float | None = None
     diameter_um: float | None = None
     min_confidence: float = 0.0
-    expand_into_foreground: int = 0
+    expand_into_foreground: int | None = None
     tile_size: int | None = None
     memory: int | None = None
     tta: str = "none"

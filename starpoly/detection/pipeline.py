@@ -134,7 +134,8 @@ def detect(
         If even the smallest window exceeds the device's memory.
     """
     plan = plan_for(network, (int(image.shape[0]), int(image.shape[1])), tile_size)
-    options = TileOptions(thresholds, region, foreground is not None, suppress=journal is not None)
+    level = None if foreground is None else foreground.level
+    options = TileOptions(thresholds, region, level, suppress=journal is not None)
     merge = Merge(
         network, plan, options, PolygonList() if receiver is None else receiver, journal=journal, foreground=foreground
     )

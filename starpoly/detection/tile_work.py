@@ -20,9 +20,6 @@ from ..timing import Stopwatch
 from .out_of_memory import SplitOnOutOfMemory
 from .tile_result import TileResult
 
-#: Foreground probability at and above which a pixel lies in an object.
-FOREGROUND = 0.5
-
 
 class Region(Protocol):
     """The region of an image to analyse, in pixels of the image."""
@@ -49,15 +46,15 @@ class TileOptions:
     thresholds : Thresholds
     region : Region, optional
         Candidates outside are dropped.
-    wants_foreground : bool
-        Include the foreground of the core in the result.
+    foreground : float, optional
+        Include the foreground of the core in the result: the pixels with a higher probability.
     suppress : bool
         Suppress within the tile where its own candidates suffice. Else all candidates stay pending.
     """
 
     thresholds: Thresholds
     region: Region | None = None
-    wants_foreground: bool = False
+    foreground: float | None = None
     suppress: bool = False
 
 
@@ -86,7 +83,7 @@ def process_tile(
     answer = _answer(tile, source, network, normalizer, clock)
     with clock.timing("geometry"):
         candidates = collect_candidates(answer, tile, network.network, options.thresholds.prob, shape)
-        foreground = foreground_of(answer, tile, network.network.grid) if options.wants_foreground else None
+        foreground = foreground_of(answer, tile, network.network.grid, options.foreground)
         del answer
         if options.region is not None:
             candidates = candidates.take(options.region.contains(candidates.points))
@@ -184,13 +181,15 @@ def _distances(
     return distances
 
 
-def foreground_of(answer: DenseOutput, tile: Tile, grid: tuple[int, int]) -> NDArray[np.bool_] | None:
-    """Foreground mask of a tile's core, at the same level as outlines."""
+def foreground_of(
+    answer: DenseOutput, tile: Tile, grid: tuple[int, int], level: float | None
+) -> NDArray[np.bool_] | None:
+    """Foreground mask of a tile's core: the pixels above a level; None without a level."""
     pixels, core = answer.foreground_pixels(grid), tile.core
-    if pixels is None:
+    if level is None or pixels is None:
         return None
     y, x = core.y0 - tile.read.y0, core.x0 - tile.read.x0
-    return pixels[y : y + core.shape[0], x : x + core.shape[1]] > FOREGROUND
+    return pixels[y : y + core.shape[0], x : x + core.shape[1]] > level
 
 
 def suppress_within(

@@ -53,10 +53,15 @@ def match_scored(polygons: StarPolygons, y_true: NDArray) -> ScoredMatches:
     y_true : (Y, X) integer array
         0 background, < 0 ignored.
     """
-    table = overlaps(np.maximum(y_true, 0), render_labels(polygons, y_true.shape).astype(np.int64))
-    ious = np.zeros(len(polygons) + 1)
+    return match_scored_labels(render_labels(polygons, y_true.shape), polygons.probabilities, y_true)
+
+
+def match_scored_labels(labels: NDArray, scores: NDArray[np.float32], y_true: NDArray) -> ScoredMatches:
+    """As :func:`match_scored`, for labels 1..n and their scores (n,)."""
+    table = overlaps(np.maximum(y_true, 0), labels.astype(np.int64))
+    ious = np.zeros(len(scores) + 1)
     np.maximum.at(ious, table.pred_labels[table.pred_index].astype(np.intp), table.scores("iou"))
-    return ScoredMatches(polygons.probabilities, ious[1:], table.n_true)
+    return ScoredMatches(scores, ious[1:], table.n_true)
 
 
 @dataclass(frozen=True)

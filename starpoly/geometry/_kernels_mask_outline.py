@@ -83,6 +83,16 @@ def _squared(ring, i, start, stop):
 
 
 @kernel
+def enclosed(ring):
+    """Area inside a closed ring."""
+    area, last = 0.0, len(ring) - 1
+    for i in range(len(ring)):
+        area += ring[last, 0] * ring[i, 1] - ring[last, 1] * ring[i, 0]
+        last = i
+    return area / 2
+
+
+@kernel
 def is_simple(ring):
     """Whether no two edges of a closed ring meet but neighbours in their common vertex."""
     n = len(ring)

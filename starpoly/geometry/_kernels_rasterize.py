@@ -99,3 +99,25 @@ def fill_polygons(points, distances, order, ids, sin, cos, top, left, out):
             ys[k] = y + distances[i, k] * sin[k]
             xs[k] = x + distances[i, k] * cos[k]
         _fill(ys, xs, ids[i], top, left, out, before, after)
+
+
+@kernel
+def covers_exactly(points, distances, ids, boxes, sin, cos, top, left, labels):
+    """Whether each polygon alone covers exactly the pixels of its id in its box (y0, x0, y1, x1); labels begin at (top, left)."""
+    n_rays = sin.shape[0]
+    ys, xs = np.empty(n_rays), np.empty(n_rays)
+    before, after = np.empty(n_rays + 1), np.empty(n_rays + 1)
+    same = np.empty(len(points), np.bool_)
+    for i in range(len(points)):
+        y0, x0, y1, x1 = boxes[i]
+        alone = np.zeros((y1 - y0, x1 - x0), np.uint8)
+        for k in range(n_rays):
+            ys[k] = np.float64(points[i, 0]) + distances[i, k] * sin[k]
+            xs[k] = np.float64(points[i, 1]) + distances[i, k] * cos[k]
+        _fill(ys, xs, 1, y0, x0, alone, before, after)
+        same[i] = True
+        for y in range(y1 - y0):
+            for x in range(x1 - x0):
+                if (alone[y, x] == 1) != (labels[y0 - top + y, x0 - left + x] == ids[i]):
+                    same[i] = False
+    return same

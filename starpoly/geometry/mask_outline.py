@@ -10,6 +10,7 @@ TOLERANCE = 0.5
 """Pixels by which a simplified outline may leave the boundary."""
 
 _AREA_CHANGE = 0.05
+_EDGES = ndimage.generate_binary_structure(2, 1)
 
 
 def mask_outline(mask: NDArray[np.bool_], tolerance: float = TOLERANCE) -> NDArray[np.float64]:
@@ -30,7 +31,7 @@ def mask_outline(mask: NDArray[np.bool_], tolerance: float = TOLERANCE) -> NDArr
         Vertices ``(x, y)``, in the order from x to y, first and last different; the origin at the corner of the mask.
         (0, 2) for an empty mask.
     """
-    from ._kernels_mask_outline import follow, is_simple, simplify
+    from ._kernels_mask_outline import enclosed, follow, is_simple, simplify
 
     piece = _largest_piece(mask)
     if not piece.any():
@@ -38,20 +39,16 @@ def mask_outline(mask: NDArray[np.bool_], tolerance: float = TOLERANCE) -> NDArr
     y = int(piece.any(axis=1).argmax())
     ring = follow(np.ascontiguousarray(piece), y, int(piece[y].argmax()))
     exact = ring[simplify(ring, 0.0)]
+    area = enclosed(exact)
     while tolerance > 0.05:
         simple = ring[simplify(ring, tolerance)]
-        if len(simple) > 2 and abs(_area(simple) / _area(exact) - 1) <= _AREA_CHANGE and is_simple(simple):
+        if len(simple) > 2 and abs(enclosed(simple) / area - 1) <= _AREA_CHANGE and is_simple(simple):
             return simple
         tolerance /= 2
     return exact
 
 
-def _area(ring: NDArray[np.float64]) -> float:
-    x, y = ring.T
-    return float(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1)) / 2)
-
-
 def _largest_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The piece of most pixels, connected by their edges; the first of several."""
-    pieces, n = ndimage.label(mask)
+    pieces, n = ndimage.label(mask, _EDGES)
     return mask if n < 2 else pieces == 1 + int(np.bincount(pieces.ravel())[1:].argmax())

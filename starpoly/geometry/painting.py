@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,12 +44,7 @@ def paint_stars(
     """
     from . import _kernels_painting as kernels
 
-    painted = np.zeros(len(centres), bool)
-    kernels.stars(
-        labels, np.asarray(centres, np.float64), np.asarray(radii, np.float64), np.asarray(ids, np.int32),
-        float(most_shared), float(gap), painted,
-    )  # fmt: skip
-    return painted
+    return _paint(kernels.stars, labels, centres, radii, ids, most_shared, gap)
 
 
 def paint_limbs(
@@ -75,9 +72,21 @@ def paint_limbs(
     """
     from . import _kernels_painting as kernels
 
-    painted = np.zeros(len(points), bool)
-    kernels.limbs(
-        labels, np.asarray(points, np.float64), np.asarray(widths, np.float64), np.asarray(ids, np.int32),
+    return _paint(kernels.limbs, labels, points, widths, ids, most_shared, gap)
+
+
+def _paint(
+    kernel: Callable[..., None],
+    labels: NDArray[np.int32],
+    places: NDArray[np.floating],
+    sizes: NDArray[np.floating],
+    ids: NDArray[np.integer],
+    most_shared: float,
+    gap: float,
+) -> NDArray[np.bool_]:
+    painted = np.zeros(len(places), bool)
+    kernel(
+        labels, np.asarray(places, np.float64), np.asarray(sizes, np.float64), np.asarray(ids, np.int32),
         float(most_shared), float(gap), painted,
     )  # fmt: skip
     return painted

@@ -76,6 +76,37 @@ def render_labels(
     return out
 
 
+def covers_exactly(
+    polygons: StarPolygons,
+    ids: NDArray[np.integer],
+    boxes: NDArray[np.int64],
+    labels: NDArray,
+    origin: tuple[int, int] = (0, 0),
+) -> NDArray[np.bool_]:
+    """Whether each polygon, drawn alone, covers exactly the pixels of its label.
+
+    Parameters
+    ----------
+    polygons : StarPolygons
+        ``n`` polygons.
+    ids : (n,) integer
+        Their labels.
+    boxes : (n, 4) int64
+        Half-open boxes ``(y0, x0, y1, x1)`` of the image that hold polygon and label.
+    labels : (Y, X) integer
+        Labels of a part of the image that holds all boxes.
+    origin : (int, int)
+        Pixel of the image at which ``labels`` begins.
+    """
+    from ._kernels_rasterize import covers_exactly
+
+    directions = ray_directions(polygons.n_rays)
+    labels = np.ascontiguousarray(labels)
+    return covers_exactly(
+        polygons.points, polygons.distances, np.asarray(ids, np.int64), boxes, *directions, *origin, labels
+    )
+
+
 def _ranks(order: NDArray[np.intp]) -> NDArray[np.int64]:
     """Rank of each polygon, from 1, given the indices in score order."""
     ranks = np.empty(len(order), np.int64)

@@ -44,7 +44,17 @@ def to_yxc(image: Any, axes: str) -> tuple[Any, Callable[[NDArray], NDArray]]:
     """
     if not hasattr(image, "shape"):
         image = np.asarray(image)
-    axes = _check_axes(axes, tuple(image.shape))
+    axes = check_axes(axes, tuple(image.shape))
+    stacked = [
+        f"{letter} of length {length}"
+        for letter, length in zip(axes, image.shape, strict=True)
+        if letter not in "YXC" and length != 1
+    ]
+    if stacked:
+        raise ImageError(
+            f"axes: expected a single 2D image, got {' and '.join(stacked)} in shape {tuple(image.shape)}; predict the "
+            "planes one by one"
+        )
     wanted = "YXC" if "C" in axes else "YX"
     if axes != wanted:
         if not isinstance(image, np.ndarray):
@@ -57,31 +67,26 @@ def to_yxc(image: Any, axes: str) -> tuple[Any, Callable[[NDArray], NDArray]]:
     return image, _transposed if axes.index("X") < axes.index("Y") else _unchanged
 
 
-def _check_axes(axes: str, shape: tuple[int, ...]) -> str:
-    """Axes in capital letters; ImageError unless they name the axes of one image of that shape."""
+def check_axes(axes: str, shape: tuple[int, ...]) -> str:
+    """Axes in capital letters.
+
+    Raises
+    ------
+    ImageError
+        Unless they are letters of an image or stack of that shape.
+    """
     letters = str(axes).upper()
     if set(letters) - set(_LETTERS) or len(set(letters)) < len(letters) or not {"Y", "X"} <= set(letters):
         raise ImageError(
-            f"axes: expected Y, X and possibly C, each once (S, T and Z for axes of length 1), got {axes!r}; "
-            "name the axes of the array in their order, such as 'YX', 'YXC' or 'CYX'"
+            f"axes: expected Y, X and possibly C, Z, T, each once (S for an axis of length 1), got {axes!r}; "
+            "name the axes of the array in their order, such as 'YX', 'CYX' or 'TZCYX'"
         )
     if len(letters) != len(shape):
         raise ImageError(
             f"axes: expected a letter for each of the image's {len(shape)} axes, got {axes!r} for shape {shape}; "
-            "name them all, such as 'YX', 'YXC' or 'CYX'"
-        )
-    stacked = [
-        f"{letter} of length {length}" for letter, length in zip(letters, shape, strict=True) if _stacks(letter, length)
-    ]
-    if stacked:
-        raise ImageError(
-            f"axes: expected a single 2D image, got {' and '.join(stacked)} in shape {shape}; predict the planes one by one"
+            "name them all, such as 'YX', 'CYX' or 'TZCYX'"
         )
     return letters
-
-
-def _stacks(letter: str, length: int) -> bool:
-    return letter not in "YXC" and length != 1
 
 
 def _unchanged(result: NDArray) -> NDArray:

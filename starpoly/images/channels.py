@@ -17,6 +17,8 @@ from .normalization import fit_normalizer
 from .percentiles import read_in_blocks
 
 _MOST_LISTED = 40
+_MOST_PLAUSIBLE = 16
+"""Channels without names, beyond which a last axis that is no shorter than another is more likely to be X."""
 _NUCLEAR = re.compile(
     r"\b(dapi|hoechst\w*|h33342|draq\d*|nuc\w*|dna|h2b\w*|sytox|syto\d*|propidium|pi|nissl|h3\w*)\b", re.IGNORECASE
 )
@@ -146,6 +148,18 @@ def likely_nuclei(names: Sequence[str]) -> int | None:
     return next((index for index, name in enumerate(names) if _NUCLEAR.search(name)), None)
 
 
+def the_nuclei(names: Sequence[str]) -> int | None:
+    """The only channel whose name is that of a nuclear stain; None if there is none, or several.
+
+    Examples
+    --------
+    >>> the_nuclei(("GFP", "DAPI")), the_nuclei(("DAPI", "Hoechst")), the_nuclei(())
+    (1, None, None)
+    """
+    found = [index for index, name in enumerate(names) if _NUCLEAR.search(name)]
+    return found[0] if len(found) == 1 else None
+
+
 def wrong_channels(shape: tuple[int, ...], n_channels: int, names: Sequence[str] = ()) -> str:
     """What to say of an image whose channels cannot be mapped.
 
@@ -164,6 +178,8 @@ def wrong_channels(shape: tuple[int, ...], n_channels: int, names: Sequence[str]
     n_chosen = 1 if n_channels == 3 else n_channels  # one is enough for RGB: grey is repeated
     if n_there < max(2, n_chosen):
         return f"{start}; use another model"
+    if n_there > _MOST_PLAUSIBLE and not any(names) and min(shape[:2]) <= n_there:
+        return f"{start}; if shape {tuple(shape)} is a stack, name its axes, as in axes='ZYX'"
     first = likely_nuclei(names) or 0
     chosen = ([first, *(index for index in range(n_there) if index != first)])[:n_chosen]
     return f"{start}: choose with --channels {','.join(map(str, chosen))} (in Python image[..., {chosen}], of a file channels={chosen})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..geometry.box_index import BoxIndex
 from ..polygons import StarPolygons
 from ..tiling import Box
-from .lazy import label_boxes
+from .lazy import extents
 
 _MARGIN = 2
 """Rows that a polygon may reach above its top vertex, by rounding."""
@@ -54,18 +54,26 @@ class Band:
         Number of polygons in the bands before.
     margin : int
         Pixels around its box that the labels of a polygon may expand into.
+
+    Attributes
+    ----------
+    low, high : (n, 2) int64
+        Corners ``(y, x)`` of half-open boxes that hold the pixels of each label.
     """
 
     def __init__(self, polygons: StarPolygons, shape: tuple[int, int], start: int, margin: int) -> None:
         n = len(polygons)
         self.polygons, self.start = polygons, start
-        low, high = np.hsplit(label_boxes(polygons, shape, margin), 2)
+        low, high = extents(polygons, shape)
+        self._star_tops, self._star_bottoms = low[:, 0], high[:, 0]
+        low, high = np.maximum(low - margin, 0), np.minimum(high + margin, shape)
+        self.low, self.high = low, high
         self.index = BoxIndex(low, high)
         self._tops, self._bottoms = low[:, 0], high[:, 0]
         self._rows = int(self._tops.min()), int(self._bottoms.max())
         self.areas, self.sums = np.zeros(n, np.int64), np.zeros((2, n))
         self.ids = np.zeros(n, np.int64)  # 0: hidden, or not known yet
-        self.n_numbered = self._n_final = 0  # leading polygons
+        self.n_joined = self.n_numbered = self._n_final = 0  # leading polygons
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -75,6 +83,16 @@ class Band:
         if box.y0 >= self._rows[1] or box.y1 <= self._rows[0]:
             return np.empty(0, np.intp)
         return self.index.find(box)
+
+    def join(self, certain: int) -> NDArray[np.intp]:
+        """Rows of the polygons of which all pixels are certain now, above a row; each is returned once."""
+        first = self.n_joined
+        self.n_joined += _n_leading(self._star_bottoms[first:] <= certain)
+        return np.arange(first, self.n_joined)
+
+    def unjoined_row(self, height: int) -> int:
+        """The first row of a polygon of which a pixel is not certain; the image's height if there is none."""
+        return int(self._star_tops[self.n_joined :].min(initial=height))
 
     def number(self, measured: int, last: int) -> int:
         """Number the polygons that show from ``last + 1`` on, as far as the measured rows tell; the last id given."""
@@ -109,9 +127,18 @@ def touching(bands: Sequence[Band], box: Box) -> list[tuple[Band, NDArray[np.int
     return [(band, rows) for band, rows in found if len(rows)]
 
 
-def certain_rows(row: float, height: int, margin: int) -> int:
-    """Number of rows of an image above all labels of polygons that begin at ``row`` and expand by ``margin`` pixels."""
-    return height if row == math.inf else min(max(0, math.floor(row) - _MARGIN - margin), height)
+def neighbours(band: Band, rows: NDArray[np.intp], side: int) -> Iterator[tuple[NDArray[np.intp], Box]]:
+    """Some polygons of a band in groups of those with centres in one block of ``side`` pixels, and the box of their labels."""
+    blocks = np.floor(band.polygons.points[rows] / side).astype(np.int64)
+    _, group = np.unique(blocks, axis=0, return_inverse=True)
+    for index in range(int(group.max(initial=-1)) + 1):
+        part = rows[group.ravel() == index]
+        yield part, Box(*band.low[part].min(axis=0).tolist(), *band.high[part].max(axis=0).tolist())
+
+
+def certain_rows(row: float, height: int) -> int:
+    """Number of rows of an image above all polygons that begin at ``row``."""
+    return height if row == math.inf else min(max(0, math.floor(row) - _MARGIN), height)
 
 
 def _n_leading(true: NDArray[np.bool_]) -> int:

@@ -14,6 +14,7 @@ from ..io.writers.label_tiff import label_dtype
 from ..polygons import StarPolygons
 from ..tiling import Box, cut
 from .mask_growth import ForegroundMask, drawn
+from .scraps import Scraps
 
 _BLOCK = 1024
 """Side in pixels of the blocks in which a region is drawn in full, for a step that cannot be drawn directly: 4 MB."""
@@ -38,6 +39,8 @@ class LazyLabels:
         score, polygon ``i`` becomes ``i + 1``.
     foreground : ForegroundMask, optional
         Labels expand into it. Reduced regions then cost what full ones do.
+    scraps : Scraps, optional
+        Pixels that no polygon owns.
 
     Attributes
     ----------
@@ -64,6 +67,7 @@ class LazyLabels:
         shape: tuple[int, int],
         ids: ArrayLike | None = None,
         foreground: ForegroundMask | None = None,
+        scraps: Scraps | None = None,
     ) -> None:
         if len(shape) != 2 or min(shape) < 1:
             raise StarpolyError(f"labels: expected a positive height and width, got {shape}")
@@ -76,7 +80,7 @@ class LazyLabels:
         self.ids = _check_ids(self._ranks + 1 if ids is None else np.asarray(ids), len(polygons))
         self.dtype = np.dtype(label_dtype(int(self.ids.max(initial=0))))
         self._index = BoxIndex(*extents(polygons, self.shape))
-        self._foreground = foreground
+        self._foreground, self._scraps = foreground, scraps
 
     def __repr__(self) -> str:
         return f"LazyLabels({self.shape[0]} x {self.shape[1]} px, {len(self.polygons)} polygons, {self.dtype})"
@@ -124,7 +128,8 @@ class LazyLabels:
 
     def _polygons_in(self, box: Box, step: int) -> NDArray[np.uint32]:
         rows = self.touching(box)
-        return self._draw(rows, self.ids[rows], box, step)
+        labels = self._draw(rows, self.ids[rows], box, step)
+        return labels if self._scraps is None else self._scraps.erase(labels, box, step)
 
     def touching(self, box: Box) -> NDArray[np.intp]:
         """Positions of the polygons that may have pixels in a box, best score first."""

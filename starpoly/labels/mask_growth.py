@@ -1,5 +1,7 @@
 """Labels that expand into the network's foreground, for objects that are not star-convex.
 
+Which foreground counts and how far labels follow it is tuned per model (:class:`starpoly.config.MaskGrowth`), or asked for.
+
 The foreground of an image is kept as bits and filled in tile by tile during detection. Labels drawn from polygons then expand
 into it (:mod:`starpoly.geometry.label_expansion`), region by region. Each region is drawn with a margin as wide as labels may
 expand, so it equals that part of the whole image: labels do not depend on tiling.
@@ -12,12 +14,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from ..config import LARGEST_GROWTH
 from ..errors import ConfigError
 from ..geometry.label_expansion import expand_labels
 from ..tiling import Box
-
-LARGEST_EXPANSION = 1024
-"""Largest distance of expansion, in pixels: every region is drawn with a margin as wide."""
 
 
 class ForegroundMask:
@@ -28,23 +28,35 @@ class ForegroundMask:
     shape : (int, int)
         Height and width of the image in pixels.
     distance : int
-        How far labels expand, in pixels of the image.
+        How far labels expand, in pixels.
+    level : float
+        Foreground probability above which a pixel counts.
+    rescaled : bool
+        Whether ``distance`` is in pixels of the rescaled image, else of the image.
+
+    Attributes
+    ----------
+    distance : int
+        In pixels of the image, at least 1; known once :meth:`begin` was called.
 
     Raises
     ------
     ConfigError
-        If ``distance`` is not from 1 to :data:`LARGEST_EXPANSION`.
+        If ``distance`` is not from 1 to 1024.
     """
 
-    def __init__(self, shape: tuple[int, int], distance: int) -> None:
-        if not 1 <= distance <= LARGEST_EXPANSION:
-            raise ConfigError(f"expand_into_foreground: expected 1 to {LARGEST_EXPANSION} pixels, got {distance}")
-        self.shape, self.distance = shape, distance
+    def __init__(self, shape: tuple[int, int], distance: int, level: float = 0.5, *, rescaled: bool = False) -> None:
+        if not 1 <= distance <= LARGEST_GROWTH:
+            raise ConfigError(f"expand_into_foreground: expected 1 to {LARGEST_GROWTH} pixels, got {distance}")
+        self.shape, self.level, self._given = shape, level, (distance, rescaled)
         self.begin(shape)
 
     def begin(self, shape: tuple[int, int]) -> None:
         """Forget all; the rescaled image has this height and width."""
         self._rescaled = shape
+        distance, rescaled = self._given
+        factor = max(self.shape) / max(shape) if rescaled else 1
+        self.distance = min(max(1, round(distance * factor)), LARGEST_GROWTH)
         self._bits = np.zeros((shape[0], -(-shape[1] // 8)), np.uint8)
 
     def put(self, box: Box, foreground: NDArray[np.bool_]) -> None:

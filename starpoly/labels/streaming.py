@@ -4,11 +4,13 @@ Suppression hands over kept polygons together with the rows above which none wil
 (:class:`starpoly.detection.receivers.PolygonReceiver`). From these follow, row by row and in this order:
 
 1. *Owners.* A pixel belongs to the best-scored polygon that covers it. It is certain once no further polygon can cover it.
-2. *Visibility.* A polygon shows once it owns a certain pixel. It is hidden once all its pixels are certain and others'.
-3. *Ids.* Visible polygons are numbered 1, 2, 3 ... by position. An id is certain once the visibility of all polygons before
+2. *Pieces.* Of what a polygon owns, the largest piece stays (:mod:`starpoly.labels.scraps`). It is known once the polygon's
+   owners are certain. A row is settled once that is known of all polygons that may reach it.
+3. *Visibility.* A polygon shows once it owns a settled pixel. It is hidden once all its pixels are settled and others'.
+4. *Ids.* Visible polygons are numbered 1, 2, 3 ... by position. An id is certain once the visibility of all polygons before
    is known.
-4. *Drawing.* A row can be drawn once it is certain and so are the ids of all polygons that touch it.
-5. *Measurements.* They are certain once all rows of a polygon are.
+5. *Drawing.* A row can be drawn once it is settled and the ids of all polygons that touch it are certain.
+6. *Measurements.* They are certain once all rows of a polygon are.
 
 Where labels expand into the foreground (:mod:`starpoly.labels.mask_growth`), a polygon touches all that its label may reach.
 
@@ -21,22 +23,25 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import StarpolyError
+from ..geometry.pieces import lost_pieces
 from ..geometry.rasterize import render_labels
 from ..io.writers.label_tiff import label_dtype
-from ..polygons import StarPolygons
+from ..polygons import Outline, StarPolygons
 from ..tiling import Box, cut
 from ..timing import Stopwatch
-from .bands import Band, WaitingPolygons, certain_rows, touching
+from .bands import Band, WaitingPolygons, certain_rows, neighbours, touching
 from .lazy import LazyLabels, label_boxes
 from .mask_growth import ForegroundMask, drawn
 from .measurements import object_columns
+from .outlines import mask_outlines
+from .scraps import Scraps
 
 BAND = 256
 """Fewest rows of a band: each band has an index of its own, so much thinner ones are slower."""
@@ -86,7 +91,7 @@ class StreamingLabels:
         self._class_names, self._clock = tuple(class_names), clock or Stopwatch()
         self._band = BAND if band is None else band
         self._foreground = foreground
-        self._margin = 0 if foreground is None else foreground.distance
+        self._scraps = Scraps()
         self._changed = threading.Condition()
         self._stopped: BaseException | None = None
         self._waiting: list[WaitingPolygons] = []
@@ -97,6 +102,7 @@ class StreamingLabels:
         self._taken_up = -math.inf  # centres above this row are in the bands
         self._complete = False  # all polygons are
         self._certain = 0  # rows of which each pixel's owner is known
+        self._joined_rows = 0  # ... and that were looked through for pieces
         self._measured = 0  # ... and counted
         self._drawable = 0  # ... and all ids
         self._n_polygons = self._n_final = self._n_ids = 0  # in the bands; of which all is known; that show
@@ -125,7 +131,7 @@ class StreamingLabels:
             if centres >= self._taken_up + self._band:
                 self._take_up(centres)
                 open_rows = min([points, *(part.tops.min() for part in self._waiting)])
-                self._certain = certain_rows(open_rows, self.shape[0], self._margin)
+                self._certain = certain_rows(open_rows, self.shape[0])
             self._complete = centres == math.inf
             self._changed.notify_all()
 
@@ -147,10 +153,15 @@ class StreamingLabels:
         polygons = self._joined(taken)
         if len(polygons):
             self._bands.append(
-                Band(polygons.take(polygons.position_order()), self.shape, self._n_polygons, self._margin)
+                Band(polygons.take(polygons.position_order()), self.shape, self._n_polygons, self.margin)
             )
             self._n_polygons += len(polygons)
         self._taken_up = row
+
+    @property
+    def margin(self) -> int:
+        """How far labels expand, in pixels; known once the image is being looked at."""
+        return 0 if self._foreground is None else self._foreground.distance
 
     def _joined(self, parts: Sequence[StarPolygons]) -> StarPolygons:
         """All polygons of some parts; a single part is not copied."""
@@ -171,19 +182,40 @@ class StreamingLabels:
         """
         while not self._is_done:
             with self._changed:
-                self._wait_for(lambda: self._certain > self._measured or self._complete)
+                self._wait_for(lambda: self._certain > self._joined_rows or self._complete)
             self.advance()
 
     def advance(self) -> None:
         """Measure and number the objects that are certain by now."""
         with self._changed:
-            top, stop, bands = self._measured, self._certain, tuple(self._bands)
+            top, certain, bands = self._measured, self._certain, tuple(self._bands)
         with self._clock.timing("measuring"):
+            for band in bands:
+                self._find_scraps(bands, band, band.join(certain))
+            self._joined_rows = certain
+            stop = self._settled_rows(bands, certain)
             for y0 in range(top, stop, _BLOCK):
                 y1 = min(y0 + _BLOCK, stop)
                 self._count_pixels(bands, y0, y1)
                 self._number(y1)
         self._number(stop)
+
+    def _find_scraps(self, bands: Sequence[Band], band: Band, rows: NDArray[np.intp]) -> None:
+        """Find the pieces that some polygons of a band lose."""
+        for part, box in neighbours(band, rows, _BLOCK):
+            found = touching(bands, box)
+            if not found:  # polygons outside the image
+                continue
+            wanted = np.concatenate([np.isin(at, part) if of is band else np.zeros(len(at), bool) for of, at in found])
+            runs = lost_pieces(self._stars(found, np.arange(1, len(wanted) + 1), box))
+            offset = np.array([box.y0, box.x0, box.x0])
+            self._scraps.add(runs[wanted[runs[:, 3] - 1], :3] + offset)
+
+    def _settled_rows(self, bands: Sequence[Band], certain: int) -> int:
+        """Number of rows above all labels that may still change."""
+        height = self.shape[0]
+        rows = min([certain, *(band.unjoined_row(height) for band in bands)])
+        return rows if rows == height else max(rows - self.margin, 0)
 
     def _count_pixels(self, bands: Sequence[Band], y0: int, y1: int) -> None:
         """Count the pixels that each polygon owns between two rows."""
@@ -257,7 +289,9 @@ class StreamingLabels:
         with self._changed:
             if self._whole is None:
                 ids = np.concatenate([np.empty(0, np.int64), *(band.ids for band in self._bands)])
-                self._whole = LazyLabels(self.polygons(), self.shape, np.maximum(ids, 1), self._foreground)
+                self._whole = LazyLabels(
+                    self.polygons(), self.shape, np.maximum(ids, 1), self._foreground, self._scraps
+                )
             return self._whole
 
     def picture(self) -> Picture:
@@ -267,12 +301,15 @@ class StreamingLabels:
     def objects(self) -> Iterator[tuple[StarPolygons, dict[str, Any]]]:
         """The visible objects in the order of their ids, some at a time; waits for those that are not certain yet.
 
-        Yields
-        ------
-        polygons : StarPolygons
-        columns : dict
-            As :func:`starpoly.labels.measure` gives them.
+        Returns
+        -------
+        iterator of (polygons, columns)
+            Columns as :func:`starpoly.labels.measure` gives them.
         """
+        return map(self._listed, self._final())
+
+    def _final(self) -> Iterator[list[tuple[Band, NDArray[np.intp]]]]:
+        """The visible objects of which all is known, some at a time; waits for the others."""
         start, done = 0, False
         while not done:
             with self._changed:
@@ -280,16 +317,37 @@ class StreamingLabels:
                 stop = min(self._n_final, start + _AT_ONCE)
                 done = self._is_done and stop == self._n_polygons
                 bands = [band for band in self._bands if band.start < stop and band.start + len(band) > start]
-            yield self._listed([(band, band.shown(start, stop)) for band in bands])
+            yield [(band, band.shown(start, stop)) for band in bands]
             start = stop
 
     def boxes(self, polygons: StarPolygons) -> NDArray[np.int64]:
         """Boxes that hold the labels of some polygons, see :func:`starpoly.labels.lazy.label_boxes`."""
-        return label_boxes(polygons, self.shape, self._margin)
+        return label_boxes(polygons, self.shape, self.margin)
 
     def final(self, box: Box) -> NDArray:
         """The labels in a box, as uint32; waits until they are certain."""
         return self.region(box, 1, np.dtype(np.uint32))
+
+    def outlined(self) -> Iterator[tuple[StarPolygons, dict[str, Any]]]:
+        """As :meth:`objects`, with the outlines of masks (:mod:`starpoly.labels.outlines`)."""
+        for found in self._final():
+            polygons, columns = self._listed(found)
+            outlines = [outline for band, rows in found for outline in self._outlines(band, rows)]
+            yield replace(polygons, outlines=outlines), columns
+
+    def _outlines(self, band: Band, rows: NDArray[np.intp]) -> list[Outline | None]:
+        """The outlines of some polygons of a band of which all is known."""
+        bands, outlines = tuple(self._bands), dict[int, Outline | None]()
+        for part, box in neighbours(band, rows, _BLOCK):
+            found = touching(bands, box)
+            numbers = np.concatenate([of.start + at for of, at in found])
+            labels = self._draw(found, np.arange(1, len(numbers) + 1), box)
+            order = numbers.argsort()
+            ids = 1 + order[np.searchsorted(numbers[order], band.start + part)]
+            polygons = band.polygons.take(part)
+            of_part = mask_outlines(polygons, labels, ids, band.low[part], band.high[part], (box.y0, box.x0))
+            outlines |= dict(zip(part.tolist(), of_part, strict=True))
+        return [outlines[row] for row in rows.tolist()]
 
     def region(self, box: Box, step: int, dtype: np.dtype[Any]) -> NDArray:
         """Draw a box as :meth:`LazyLabels.region` does; waits until it is certain."""
@@ -309,8 +367,12 @@ class StreamingLabels:
         """Draw polygons in a box, the best on top, and expand them."""
         if not found:
             return np.zeros(box.shape, np.uint32)
+        return drawn(self._foreground, lambda wide: self._scraps.erase(self._stars(found, ids, wide), wide), box)
+
+    def _stars(self, found: Sequence[tuple[Band, NDArray[np.intp]]], ids: NDArray, box: Box) -> NDArray[np.uint32]:
+        """Draw polygons in a box, the best on top."""
         polygons = StarPolygons.concatenate([band.polygons.take(rows) for band, rows in found])
-        return drawn(self._foreground, lambda wide: render_labels(polygons, self.shape, ids=ids, box=wide), box)
+        return render_labels(polygons, self.shape, ids=ids, box=box)
 
     def _listed(self, found: list[tuple[Band, NDArray[np.intp]]]) -> tuple[StarPolygons, dict[str, Any]]:
         polygons = self._joined([band.polygons.take(rows) for band, rows in found])

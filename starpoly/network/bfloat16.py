@@ -44,12 +44,16 @@ def in_bfloat16(network: NetworkConfig, model: keras.Model) -> keras.Model:
         if layer.weights:
             weights = model.get_layer(layer.name).get_weights()
             norm = norms.get(f"{layer.name}_norm")
-            layer.set_weights(weights if norm is None else _fold(weights[0], norm))
+            depthwise = type(layer).__name__ == "DepthwiseConv2D"
+            layer.set_weights(weights if norm is None else _fold(weights[0], norm, depthwise=depthwise))
     return copy
 
 
-def _fold(kernel: np.ndarray, norm: Any) -> list[np.ndarray]:
-    """Kernel and bias of a convolution with the following normalisation folded in."""
+def _fold(kernel: np.ndarray, norm: Any, *, depthwise: bool = False) -> list[np.ndarray]:
+    """Kernel and bias of a convolution with the following normalisation folded in.
+
+    The kernel's last axis are its outputs; depthwise, one per input and so along the axis before.
+    """
     gamma, beta, mean, variance = (np.asarray(value, np.float64) for value in norm.get_weights())
     scale = gamma / np.sqrt(variance + norm.epsilon)
-    return [kernel * scale, beta - mean * scale]
+    return [kernel * (scale[:, None] if depthwise else scale), beta - mean * scale]

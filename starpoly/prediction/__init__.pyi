@@ -1,7 +1,8 @@
 from .formats import SlideOutputs
 from .model_choice import suitable_model
 from .part import ImagePart
-from .slide import SlideResult, segment_slide
+from .slide import segment_slide
+from .slide_result import SlideResult
 
 __all__ = [
     "ImagePart",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ImageError, StarpolyWarning
-from ..images.channels import list_channels, wrong_channels
+from ..images.channels import list_channels, the_nuclei, wrong_channels
 from ..io.files.plates import place_of
 from ..io.readers.array import DECODED_WHOLE
 from ..io.readers.registry import Reader, find_reader
@@ -19,6 +19,8 @@ from ..io.readers.source import Source
 from ..io.readers.stack import Stack
 from ..network.memory import format_size
 from .model_choice import explain_model
+
+_UNNAMED = " (planes without a name; if they are channels, choose some with --channels)"
 
 
 def describe_image(path: Path) -> dict[str, Any]:
@@ -31,7 +33,8 @@ def describe_image(path: Path) -> dict[str, Any]:
     Returns
     -------
     dict of JSON types
-        ``file``, ``format``, ``axes`` (such as TZCYX) and their ``lengths``, ``scenes`` (names), ``channels`` (names, empty
+        ``file``, ``format``, ``axes`` (such as TZCYX) and their ``lengths``, ``unnamed`` (whether the file
+        does not tell what its planes are), ``scenes`` (names), ``channels`` (names, empty
         where the file states none), ``dtype``, ``plane_bytes``, ``pixel_size_um`` (y, x), ``z_step_um``, ``t_step_s``,
         ``levels`` (rows, columns), ``block`` (rows and columns that are decoded at once), ``stored_as``, ``reading`` (what
         reading by region costs), ``model``, ``model_reason`` and ``warnings``; plate, well and field where it has them.
@@ -45,35 +48,40 @@ def describe_image(path: Path) -> dict[str, Any]:
     with ExitStack() as opened, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", StarpolyWarning)
         scenes = reader.scene_names(path)
-        stack = reader.stack(path)
-        source = opened.enter_context(reader.open(path) if stack is None else _first_plane(opened, stack))
-        found = _facts(reader, path, stack, source) | {"scenes": list(scenes) if len(scenes) > 1 else []}
+        stack = opened.enter_context(reader.stack(path))
+        # a file of one plane is read as one image, also where its planes cannot be read one by one
+        source = opened.enter_context(_middle(stack) if stack.axes or scenes else reader.open(path))
+        found = _facts(reader, path, stack, source) | {"scenes": list(scenes)}
         found |= _model(source)
     place = place_of(path)
     messages = [str(each.message) for each in caught if issubclass(each.category, StarpolyWarning)]
     return found | ({} if place is None else asdict(place)) | {"warnings": messages}
 
 
-def _first_plane(opened: ExitStack, stack: Stack) -> Source:
-    opened.enter_context(stack)
-    return stack.open_plane((0,) * len(stack.lengths))
+def _middle(stack: Stack) -> Source:
+    """The plane by which `starpoly predict` chooses the model."""
+    return stack.open_plane(tuple(length // 2 for length in stack.lengths))
 
 
-def _facts(reader: Reader, path: Path, stack: Stack | None, source: Source) -> dict[str, Any]:
+def _facts(reader: Reader, path: Path, stack: Stack, source: Source) -> dict[str, Any]:
     height, width, n_channels = source.shape
-    beside = dict(zip(stack.axes, stack.lengths, strict=True)) if stack is not None else {}
-    lengths = beside | ({"C": n_channels} if n_channels > 1 else {}) | {"Y": height, "X": width}
+    lengths = (
+        dict(zip(stack.axes, stack.lengths, strict=True))
+        | ({"C": n_channels} if n_channels > 1 else {})
+        | {"Y": height, "X": width}
+    )
     return {
         "file": str(path),
         "format": reader.title,
         "axes": "".join(lengths),
         "lengths": list(lengths.values()),
+        "unnamed": stack.unnamed,
         "channels": list(source.channel_names),
         "dtype": str(source.dtype),
         "plane_bytes": source.nbytes,
         "pixel_size_um": None if source.pixel_size is None else list(source.pixel_size),
-        "z_step_um": None if stack is None else stack.z_step,
-        "t_step_s": None if stack is None else stack.t_step,
+        "z_step_um": stack.z_step,
+        "t_step_s": stack.t_step,
         "levels": [list(level) for level in source.levels],
         "block": list(source.block),
         "stored_as": source.stored_as,
@@ -97,7 +105,10 @@ def _reading(source: Source) -> str:
 def _model(source: Source) -> dict[str, Any]:
     """The model that `starpoly predict` chooses, and why."""
     name, reason, n_channels = explain_model(source)
-    if source.shape[2] not in (n_channels, 1, 3):
+    nuclei = the_nuclei(source.channel_names) if n_channels == 1 else None
+    if nuclei is not None and source.shape[2] > 1:
+        reason += f"; it gets channel {nuclei}"
+    elif source.shape[2] not in (n_channels, 1, 3):
         reason += f"; {wrong_channels(source.shape, n_channels, source.channel_names)}"
     return {"model": name, "model_reason": reason}
 
@@ -107,7 +118,7 @@ def describe_lines(found: dict[str, Any]) -> list[str]:
     facts = {
         "format": found["format"],
         "plate": " ".join(f"{key} {found[key]}" for key in ("plate", "well", "field") if key in found),
-        "axes": f"{found['axes']}, {' x '.join(map(str, found['lengths']))}",
+        "axes": f"{found['axes']}, {' x '.join(map(str, found['lengths']))}{_UNNAMED if found['unnamed'] else ''}",
         "scenes": f"{len(found['scenes'])}: {_shortened(found['scenes'])}" if found["scenes"] else "",
         "channels": list_channels(_n_channels(found), found["channels"]),
         "pixels": f"{found['dtype']}, {format_size(found['plane_bytes'])} a plane",

@@ -4,52 +4,31 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..detection.options import DetectionOptions
 from ..errors import ImageError, StarpolyWarning, TooLargeError
 from ..io.readers.registry import is_zarr
-from ..labels.expansion import Expansion
-from ..labels.measures.registry import DEFAULT
+from ..labels.linking import check_link
 from ..timing import Stopwatch
 from .models import Models
 from .opening import HeldSource, check_memory, open_image
 from .outputs import Job
-from .part import ImagePart
-from .slide import SlideResult, segment_source
+from .planes import ChosenPlanes, choose_planes
+from .request import PredictionRequest
+from .slide import segment_planes, segment_source
+from .slide_result import SlideResult
 from .summary import image_row
 from .tolerance import is_to_blame, tolerate
 
 
-@dataclass(frozen=True)
-class PredictionRequest:
-    """Settings for all images of a run.
-
-    Parameters
-    ----------
-    options : DetectionOptions
-    part : ImagePart
-        Its mask is a file or, for several images, a folder of masks with matching names.
-    tolerant : bool
-        Write empty labels for unreadable images (:mod:`starpoly.prediction.tolerance`) and merge unsupported channels.
-    expand : Expansion, optional
-        Distance by which nuclei grow to cells.
-    measure : tuple of str
-        What the tables hold, see :data:`starpoly.labels.measures.registry.MEASURES`.
-    """
-
-    options: DetectionOptions = field(default_factory=DetectionOptions)
-    part: ImagePart = field(default_factory=ImagePart)
-    tolerant: bool = False
-    expand: Expansion | None = None
-    measure: tuple[str, ...] = DEFAULT
-
-    def part_of(self, job: Job) -> ImagePart:
-        """The part of one image, with its mask."""
-        mask = None if self.part.mask is None else mask_of(job, self.part.mask)
-        return replace(self.part, mask=mask, merge_channels=self.part.merge_channels or self.tolerant)
+def request_for(job: Job, request: PredictionRequest) -> PredictionRequest:
+    """What is asked of one image, with its mask and scene."""
+    part = request.part
+    mask = None if part.mask is None else mask_of(job, part.mask)
+    merge = part.merge_channels or request.tolerant
+    return replace(request, part=replace(part, mask=mask, merge_channels=merge, scene=job.scene))
 
 
 def wanted_files(formats: Iterable[str] = (), *, report: bool = False, **flags: bool) -> set[str]:
@@ -105,7 +84,7 @@ def predict_file(
 
 def _predict(job: Job, models: Models, request: PredictionRequest, clock: Stopwatch, **shown: bool) -> dict[str, Any]:
     """Segment an image in memory or, if memory runs out, tile by tile."""
-    request = replace(request, part=request.part_of(job))
+    request = request_for(job, request)
     check_memory(job.image, request.options.memory)
     try:
         name, result = _segment(job, models, request, clock, hold=True, **shown)
@@ -118,6 +97,10 @@ def _predict(job: Job, models: Models, request: PredictionRequest, clock: Stopwa
     for stage, seconds in result.seconds.items():
         clock.seconds[stage] = clock.seconds.get(stage, 0.0) + seconds
     found = {"model": name, "shape": list(result.shape), "objects": result.n_objects, "tiles": result.n_tiles}
+    if job.scene is not None:
+        found |= {"scene": job.scene}
+    if result.axes:
+        found |= {"planes": dict(zip(result.axes.lower(), result.lengths, strict=True))}
     if request.part.has_region:
         found |= {"skipped": result.n_skipped, "fraction": round(result.fraction, 4)}
     return found
@@ -134,21 +117,43 @@ def _segment(
     hold: bool,
 ) -> tuple[str, SlideResult]:
     with clock.timing("opening"):
+        planes = choose_planes(job.image, request.part)
+    with planes:
+        check_link(request.analysis.link, planes.axes, job.image)
+        if not planes.is_whole_file:
+            return _segment_planes(job, planes, models, request, progress=progress, hold=hold)
+    with clock.timing("opening"):
         source = open_image(job.image, request.part, request.options.memory, hold=hold)
     with source:
-        name, model = models.suited_to(source)
+        name, model = models.suited_to(source, by_name=request.part.channels is None)
         result = segment_source(
             model,
             job.image,
             source,
             job.outputs,
-            request.options,
-            part=request.part,
+            request,
             journal=job.journal,
-            expand=request.expand,
             progress=progress and not (several and isinstance(source, HeldSource)),
-            measure=request.measure,
         )
+    return name, result
+
+
+def _segment_planes(
+    job: Job, planes: ChosenPlanes, models: Models, request: PredictionRequest, *, progress: bool, hold: bool
+) -> tuple[str, SlideResult]:
+    """Segment a stack; the plane in the middle chooses the model."""
+    with planes.open(planes.middle) as source:
+        name, model = models.suited_to(source, by_name=request.part.channels is None)
+    result = segment_planes(
+        model,
+        job.image,
+        planes,
+        job.outputs,
+        request,
+        journal=job.journal,
+        progress=progress,
+        hold=hold,
+    )
     return name, result
 
 

@@ -48,6 +48,16 @@ class SlideOutputs:
     def __repr__(self) -> str:
         return f"SlideOutputs({', '.join(f'{name}={str(path)!r}' for name, path in self.paths.items())})"
 
+    @property
+    def measured(self) -> bool:
+        """Whether a file holds what is measured of objects, beside the columns that all have."""
+        return "table" in self.paths
+
+    @property
+    def outlined(self) -> bool:
+        """Whether a file holds outlines."""
+        return not self.paths.keys().isdisjoint(("geojson", "rois"))
+
     def formats(self) -> list[tuple[Format, Path]]:
         """Requested formats and files except the labels, in writing order."""
         return [(of, self.paths[name]) for name, of in FORMATS.items() if name in self.paths and name != "labels"]

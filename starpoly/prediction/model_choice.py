@@ -2,7 +2,8 @@
 
 In fluorescence, most of the image is nearly as dark as its darkest pixels. In stained tissue, brightfield and phase
 contrast, the commonest level lies in the middle or near the top. A specialised model segments fluorescent nuclei
-better; all other images go to the general model.
+better; all other images go to the general model. An image of several channels, one of which is named after a stain of
+nuclei, is fluorescence, whatever the other channels look like.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..images.channels import the_nuclei
 from ..images.sample import middle
 from ..model_zoo import default_model, fluorescence_model
 
@@ -64,22 +66,43 @@ def explain_model(image: Any) -> tuple[str, str, int]:
     from ..model_zoo import find_model
     from ..network.storage.folder import load_spec
 
-    name = suitable_model(image)
-    dark = name == fluorescence_model()
-    reason = f"the background is {'dark, as in fluorescence' if dark else 'not dark, unlike in fluorescence'}"
+    name, nuclei = suitable_model(image, by_name=True), named_nuclei(image)
+    if nuclei is not None:
+        reason = f"{nuclei} is a stain of nuclei by its name"
+    elif name == fluorescence_model():
+        reason = "the background is dark, as in fluorescence"
+    else:
+        reason = "the background is not dark, unlike in fluorescence"
     return name, reason, load_spec(find_model(name)).network.n_channels
 
 
-def suitable_model(image: Any) -> str:
+def suitable_model(image: Any, *, by_name: bool = False) -> str:
     """Name of the shipped model for an image.
 
     Parameters
     ----------
     image : array-like (Y, X) or (Y, X, C)
         As for ``has_dark_background``.
+    by_name : bool
+        Whether a channel that is named after a stain of nuclei decides, if it is the only one among several channels.
 
     Examples
     --------
     >>> model = StarPoly2D.from_pretrained(suitable_model(image))  # doctest: +SKIP
     """
+    if by_name and named_nuclei(image) is not None:
+        return fluorescence_model()
     return fluorescence_model() if has_dark_background(image) else default_model()
+
+
+def named_nuclei(image: Any) -> str | None:
+    """Name of the channel that is named after a stain of nuclei, if it is the only such among several.
+
+    Parameters
+    ----------
+    image : Source or array-like
+        Arrays name no channels.
+    """
+    names = getattr(image, "channel_names", ())
+    nuclei = the_nuclei(names) if len(names) > 1 else None
+    return None if nuclei is None else names[nuclei]

@@ -41,24 +41,27 @@ class Models:
     def __str__(self) -> str:
         return "chosen for each image" if self._asked is None else str(self.folders[self._asked])
 
-    def suited_to(self, image: Any) -> tuple[str, Detector]:
+    def suited_to(self, image: Any, *, by_name: bool = False) -> tuple[str, Detector]:
         """The model for an image, and its requested or chosen name.
 
         Parameters
         ----------
         image : array-like (Y, X) or (Y, X, C)
             Its middle determines the choice, if there is one. Repeated choices are not logged again.
+        by_name : bool
+            As for :func:`starpoly.prediction.suitable_model`.
         """
-        name = self._asked or self._choose(image)
+        name = self._asked or self._choose(image, by_name)
         if name not in self._loaded:
             self._loaded[name] = self._load(self.folders[name])
         return name, self._loaded[name]
 
-    def _choose(self, image: Any) -> str:
-        from .model_choice import suitable_model
+    def _choose(self, image: Any, by_name: bool) -> str:
+        from .model_choice import named_nuclei, suitable_model
 
-        name = suitable_model(image)
+        name = suitable_model(image, by_name=by_name)
         if name != self._last:
-            _log.info("model %s, chosen by the background (--model for another)", name)
+            seen = "the background" if not by_name or named_nuclei(image) is None else "the names of channels"
+            _log.info("model %s, chosen by %s (--model for another)", name, seen)
         self._last = name
         return name

@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import ImageError, StarpolyWarning, TooLargeError
 from ..images.axes import to_yxc
 from ..io.readers.array import ArraySource
+from ..io.readers.blocks import warn_of_cost
 from ..io.readers.header import Header
 from ..io.readers.images import open_source, read_header, read_image
 from ..io.readers.source import DerivedSource, Source
@@ -19,6 +20,7 @@ from ..io.readers.view import SourceView
 from ..io.writers.pyramid import check_pixel_size
 from ..network.memory import format_size
 from .part import ImagePart
+from .planes import ChosenPlanes
 
 #: Pixels above which an image is read, segmented and written tile by tile.
 LARGEST_HELD = 32_000_000
@@ -79,7 +81,26 @@ def open_image(image: Any, part: ImagePart, memory: int | None = None, *, hold: 
         source.bounds, source.position = header.bounds, header.position
     else:
         source = open_source(image, level=part.level, channels=part.channels, roi=part.roi, pixel_size=size)
-    if not (hold and _is_small(source.shape[:2], source.nbytes, memory)):
+    return _held_if_small(source, memory) if hold else source
+
+
+def open_plane(planes: ChosenPlanes, number: int, memory: int | None = None, *, hold: bool = True) -> Source:
+    """Open a plane of a stack, as :func:`open_image` opens an image.
+
+    Parameters
+    ----------
+    planes : ChosenPlanes
+    number : int
+    memory, hold
+        As for :func:`open_image`.
+    """
+    source = planes.open(number)
+    warn_of_cost(source.name, source.read_warning)
+    return _held_if_small(source, memory) if hold else source
+
+
+def _held_if_small(source: Source, memory: int | None) -> Source:
+    if not _is_small(source.shape[:2], source.nbytes, memory):
         return source
     try:
         return HeldSource(source)

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..detection.journal import held_journal, is_unfinished
+from ..detection.journal import held_journal, is_unfinished, stack_journal
 from ..errors import ImageError, OutputError, StarpolyWarning
 from ..io.files.find import FoundImage
 from ..io.files.naming import challenge_names, result_names
@@ -24,19 +24,22 @@ NAME_RULES = tuple(_RULES)
 
 @dataclass(frozen=True)
 class Job:
-    """One image and its output files.
+    """One image, or one scene of a file that holds several, and its output files.
 
     Attributes
     ----------
     image : Path
     outputs : SlideOutputs
     leading : mapping of str to str, int or float
-        What the rows of its objects begin with in the table of a run, after the image: plate, well, field, time point ...
+        What the rows of its objects begin with in the table of a run, after the image: plate, well, field.
+    scene : int, optional
+        Which of several scenes.
     """
 
     image: Path
     outputs: SlideOutputs
     leading: Mapping[str, Any] = field(default_factory=dict)
+    scene: int | None = None
 
     @property
     def labels(self) -> Path:
@@ -51,7 +54,7 @@ class Job:
     @property
     def is_unfinished(self) -> bool:
         """Whether a run was stopped that the next one continues."""
-        return is_unfinished(self.journal) or is_unfinished(held_journal(self.journal))
+        return any(is_unfinished(find(self.journal)) for find in (Path, held_journal, stack_journal))
 
     @property
     def is_done(self) -> bool:

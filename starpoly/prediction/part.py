@@ -28,6 +28,13 @@ class ImagePart:
         Level of a pyramid, 0 the finest.
     channels : sequence of int or str, optional
         Channels to use, by index from 0 or by the name that the file states.
+    scene : int, optional
+        Scene of a file that holds several, counted from 0. Default: the first, with a warning.
+    t, z : int, slice, sequence of int or str, optional
+        Time points and z-slices, counted from 0: ``3``, ``slice(2, 10)``, ``[0, 4, 7]``, or the same as text, ``"2:10"``.
+        A single number removes the axis from the results. Default: all.
+    project : {"max", "mean", "focus"}, optional
+        Segment a projection over z: largest value, mean, or of each pixel the plane that is sharpest there.
     roi : Box, optional
         Region, in pixels of the level. Label images hold the region; outlines lie in the whole slide.
     mask : path or array-like, optional
@@ -37,10 +44,11 @@ class ImagePart:
     pixel_size : (float, float), optional
         Micrometres per pixel (y, x) of the level. Overrides the file.
     merge_channels : bool
-        Merge unsupported channels into grey, with a warning instead of an error.
+        Merge unsupported channels into grey, with a warning instead of an error; up to four pages of a file that names
+        neither planes nor channels are channels.
     axes : str, optional
-        Axes of an array, such as ``"CYX"``, see :func:`starpoly.images.to_yxc`. Files name their own axes. Results have
-        axes YX.
+        Axes of an array, such as ``"CYX"`` or ``"TZCYX"``, see :func:`starpoly.io.open_stack`. Files name their own axes.
+        Results have its axes without C; those of one image have axes YX.
     normalizer : bool, Normalizer or csbdeep.data.Normalizer
         As for :meth:`starpoly.StarPoly2D.predict_instances`.
     """
@@ -54,6 +62,10 @@ class ImagePart:
     merge_channels: bool = False
     axes: str | None = None
     normalizer: Any = True
+    scene: int | None = None
+    t: Any = None
+    z: Any = None
+    project: str | None = None
 
     def __post_init__(self) -> None:
         if self.mask is not None and self.tissue is not None:
@@ -112,9 +124,12 @@ class ImagePart:
     def identity(self, region: RegionMask | None) -> dict[str, Any]:
         """Identity of this part, as JSON types."""
         roi = self.roi
+        planes = {name: getattr(self, name) for name in ("scene", "t", "z", "project")}
+        chosen = {name: str(value) for name, value in planes.items() if value is not None}
         return {
             "level": self.level,
             "channels": None if self.channels is None else list(self.channels),
             "roi": None if roi is None else [roi.y0, roi.x0, roi.y1, roi.x1],
             "mask": None if region is None else region.fingerprint(),
+            **({"planes": chosen} if chosen else {}),
         }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -49,6 +50,7 @@ def describe_run(
     -------
     dict of JSON types
     """
+    growth = {"mask_growth": model.mask_growth.to_dict()} if settings.get("spread", 0) is None else {}
     thresholds = {f"{name}_threshold": getattr(model.thresholds, name) for name in ("prob", "nms")}
     asked = {name: value for name, value in settings.items() if value is not None}
     return {
@@ -62,7 +64,7 @@ def describe_run(
             "tta": asked.pop("tta", "none"),
         },
         "input": dict(image),
-        "settings": thresholds | asked | {"scale": found.scale},
+        "settings": thresholds | asked | growth | {"scale": found.scale},
         "normalizer": None if found.normalizer is None else found.normalizer.to_dict(),
         "tiles": {
             "n": found.n_tiles,
@@ -75,6 +77,54 @@ def describe_run(
         "seconds": {stage: round(duration, 3) for stage, duration in seconds.items()},
         "python": platform.python_version(),
         "libraries": _versions(),
+    }
+
+
+def describe_stack(
+    records: Sequence[Mapping[str, Any]],
+    places: Sequence[Mapping[str, int]],
+    stack: Mapping[str, Any],
+    n_objects: int,
+) -> dict[str, Any]:
+    """The record of a stack, from those of its planes.
+
+    Parameters
+    ----------
+    records : sequence of mappings
+        As :func:`describe_run` gives them.
+    places : sequence of mappings
+        Where each plane lies in the file.
+    stack : mapping of JSON types
+        Axes, lengths, links.
+    n_objects : int
+        Objects that differ.
+
+    Returns
+    -------
+    dict of JSON types
+        The last plane's record; what differs from plane to plane is listed in ``planes``.
+    """
+    whole = dict(records[-1])
+    seconds: Counter[str] = Counter()
+    for record in records:
+        seconds.update(record["seconds"])
+    for name in ("normalizer", "tiles", "candidates"):
+        del whole[name]
+    settings = {name: value for name, value in whole["settings"].items() if name != "scale"}
+    listed = [
+        {
+            **place,
+            "scale": record["settings"]["scale"],
+            **{name: record[name] for name in ("normalizer", "tiles", "candidates", "objects")},
+        }
+        for place, record in zip(places, records, strict=True)
+    ]
+    return whole | {
+        "settings": settings,
+        "stack": dict(stack),
+        "objects": n_objects,
+        "seconds": {stage: round(duration, 3) for stage, duration in seconds.items()},
+        "planes": listed,
     }
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
+
+import numpy as np
 
 from ..config import ModelSpec
 from ..geometry.nearest_label import Reach
@@ -18,6 +21,7 @@ from ..labels.measures.parts import measure_parts
 from ..labels.streaming import StreamingLabels
 from ..labels.whole import WholeLabels
 from ..polygons import StarPolygons
+from .place import Place
 
 
 class ImageResults:
@@ -33,13 +37,15 @@ class ImageResults:
         The segmented image. Provides its pixel size and its place in the file.
     reach : Reach, optional
         How far nuclei expand to cells.
-    margin : int
-        As for :class:`~starpoly.labels.expansion.ExpandedLabels`.
     measures : sequence of str
         Groups of measurements, see :data:`starpoly.labels.measures.registry.MEASURES`.
     pixels : Source, optional
         What intensities are measured in: all channels of the image.
+    place : Place, optional
+        Where the image lies in a stack.
     """
+
+    stack = cell_stack = None
 
     def __init__(
         self,
@@ -47,17 +53,27 @@ class ImageResults:
         spec: ModelSpec,
         source: Source,
         reach: Reach | None = None,
-        margin: int = 0,
         *,
         measures: Sequence[str] = (),
         pixels: Source | None = None,
+        place: Place | None = None,
     ) -> None:
         self._measures, self._pixels = tuple(measures), pixels
+        place = place or Place()
+        self._place, self.hyperstack = place.columns, place.hyperstack
         self._drawn, self._calibration = drawn, spec.calibration
         self.shape, self.pixel_size, self.frame = drawn.shape, source.pixel_size, Frame.of(source)
         self.class_names: Sequence[str] = spec.class_names
-        self._reach, self._margin = reach, margin
-        self._cell_areas = None if reach is None else CellAreas(self._expanded(FinalLabels(drawn)))
+        self._reach = reach
+
+    @cached_property
+    def _cell_areas(self) -> CellAreas | None:
+        return None if self._reach is None else CellAreas(self._expanded(FinalLabels(self._drawn)))
+
+    @property
+    def margin(self) -> int:
+        """Pixels by which labels may reach beyond their polygons; known once an object is."""
+        return self._drawn.margin
 
     @property
     def labels(self) -> RegionLabels:
@@ -71,13 +87,27 @@ class ImageResults:
 
     def _expanded(self, nuclei: RegionLabels | None = None) -> ExpandedLabels:
         assert self._reach is not None
-        return ExpandedLabels(nuclei or self._drawn.picture(), self._reach, self._margin)
+        return ExpandedLabels(nuclei or self._drawn.picture(), self._reach, self.margin)
+
+    def planes(self) -> Iterator[ImageResults]:
+        """This alone."""
+        yield self
 
     def objects(self) -> Iterator[tuple[StarPolygons, dict[str, Any]]]:
         """Polygons with measurements, in label order, in parts."""
-        for polygons, columns in self._drawn.objects():
+        return self._described(self._drawn.objects())
+
+    def outlined(self) -> Iterator[tuple[StarPolygons, dict[str, Any]]]:
+        """The same, with the outlines of masks."""
+        return self._described(self._drawn.outlined())
+
+    def _described(
+        self, parts: Iterable[tuple[StarPolygons, dict[str, Any]]]
+    ) -> Iterator[tuple[StarPolygons, dict[str, Any]]]:
+        for polygons, columns in parts:
             columns = in_micrometres(with_confidence(columns, self._calibration), self.pixel_size)
-            yield polygons, columns | self._placed(columns) | self._of_cells(polygons, columns)
+            place = {name: np.full(len(polygons), value) for name, value in self._place.items()}
+            yield polygons, place | columns | self._placed(columns) | self._of_cells(polygons, columns)
 
     def _of_cells(self, polygons: StarPolygons, columns: Mapping[str, Any]) -> dict[str, Any]:
         """Measurements of the cells of nuclei."""
@@ -93,10 +123,11 @@ class ImageResults:
         y, x = self.frame.centres(columns["y"], columns["x"])
         return {"y_level0": y, "x_level0": x}
 
-    def measured(self) -> Iterator[tuple[StarPolygons, Mapping[str, Any]]]:
-        """As :meth:`objects`, with all measurements."""
+    def measured(self, *, outlined: bool = False) -> Iterator[tuple[StarPolygons, Mapping[str, Any]]]:
+        """As :meth:`objects` or :meth:`outlined`, with all measurements."""
+        parts = self.outlined() if outlined else self.objects()
         if not self._measures:
-            return self.objects()
+            return parts
         measurer = BlockMeasurer(
             [LabelImage(self._drawn.final, self._measures), *self._cell_images()],
             self.shape,
@@ -104,7 +135,7 @@ class ImageResults:
             channel_names=() if self._pixels is None else self._pixels.channel_names,
             pixel_size=self.pixel_size,
         )
-        return measure_parts(self.objects(), measurer, self._drawn.boxes)
+        return measure_parts(parts, measurer, self._drawn.boxes)
 
     def _cell_images(self) -> list[LabelImage]:
         """What is measured of cells: what is of nuclei; of the rings between them the intensities."""

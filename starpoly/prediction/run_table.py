@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import ConfigError
 from ..io.files.atomic import make_folder
 from ..io.writers.run_table import ImageTable, check_run_table, write_run_table
+from ..labels.measures.columns import LEADING_COLUMNS
 from ..labels.measures.registry import find_column
 from .outputs import Job
 
@@ -57,6 +58,6 @@ def write_table_of_run(path: Path, jobs: Sequence[Job], rows: Iterable[Mapping[s
         if done
     ]
     make_folder(path.parent)
-    problems = write_run_table(path, tables, find_column)
+    problems = write_run_table(path, tables, find_column, [column.name for column in LEADING_COLUMNS])
     missing = [str(job.image) for job, done in zip(jobs, has_rows, strict=True) if not done]
     return [*(f"{image}: has no objects in {path}, as it was not segmented" for image in missing), *problems]

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from ..detection.journal import discard, held_journal
+from ..detection.journal import discard, held_journal, stack_journal
 from ..errors import ImageError, OutputError, TooLargeError
 from .outputs import Job
 
@@ -50,7 +50,7 @@ def tolerate(job: Job, error: ImageError) -> dict[str, Any]:
         _log.warning("%s; nothing is written for it", message)
         return {"status": "unreadable", "error": message}
     write_blank(job.labels, header.shape)
-    for journal in (job.journal, held_journal(job.journal)):
+    for journal in (job.journal, held_journal(job.journal), stack_journal(job.journal)):
         discard(journal)
     _log.warning("%s; its labels are written without objects", message)
     return {"status": "blank", "error": message, "labels": str(job.labels), "shape": list(header.shape), "objects": 0}

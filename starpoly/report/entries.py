@@ -23,7 +23,7 @@ _LARGEST_RECORD = 1 << 22  # bytes; a typical provenance file has a few thousand
 class Entry:
     """One image of a batch. Missing parts are None.
 
-    ``name`` is the displayed name. ``level`` and ``roi`` locate the labels in a slide. ``problem`` explains missing
+    ``name`` is the displayed name. ``scene``, ``level`` and ``roi`` locate the labels in a file. ``problem`` explains missing
     labels. ``model`` and ``threshold`` produced the objects.
     """
 
@@ -39,6 +39,7 @@ class Entry:
     model: str | None = None
     threshold: float | None = None
     seconds: float | None = None
+    scene: int = 0
 
 
 def find_entries(output: Path, images: Path | None = None) -> list[Entry]:
@@ -100,6 +101,7 @@ def entry_of_row(
         roi=roi,
         threshold=threshold,
         seconds=row.get("seconds"),
+        scene=row.get("scene", 0),
     )
 
 
@@ -152,6 +154,7 @@ def _read_record(path: Path | None) -> dict[str, Any]:
         return {
             "image": image if image is not None and (image.is_file() or is_zarr(image)) else None,
             "level": int(part.get("level", 0)),
+            "scene": int(part.get("planes", {}).get("scene", 0)),
             "roi": None if roi is None else Box(*(int(side) for side in roi)),
             "model": str(record["model"]["name"]),
             "threshold": float(record["settings"]["prob_threshold"]),

@@ -17,6 +17,7 @@ from ..io.readers.images import open_source
 from .entries import Entry
 from .flags import LOW_MARGIN, Facts, flags_of
 from .objects import Objects, read_objects
+from .plane_reading import open_planes
 from .thumbnails import draw_thumbnail, shrink, small_image
 
 
@@ -59,11 +60,11 @@ def examine(entry: Entry, spec: ModelSpec | None = None) -> Examined:
 
 
 def _examine(entry: Entry, path: Path, spec: ModelSpec | None) -> Examined:
-    with open_source(path) as labels:
+    with open_planes(path) as planes, planes.open_middle() as labels:
         shape = labels.shape[:2]
-        objects = read_objects(labels, entry.table)
+        objects = read_objects(labels, entry.table, planes.others())
         small = shrink(labels)[..., 0]
-    image = small_image(entry, shape)
+        image = small_image(entry, shape, planes.lengths)
     n = len(objects)
     facts = Facts(
         n_objects=n,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +31,8 @@ class Objects:
         return len(self.diameters)
 
 
-def read_objects(labels: Source, table: Path | None) -> Objects:
-    """Measure the objects of a label image.
+def read_objects(labels: Source, table: Path | None, others: Iterable[Source] = ()) -> Objects:
+    """Measure the objects of a label image, or of all planes of a stack.
 
     Parameters
     ----------
@@ -38,18 +40,23 @@ def read_objects(labels: Source, table: Path | None) -> Objects:
         Label image with one channel.
     table : Path or None
         CSV file from ``starpoly predict --table``. Without it, sizes come from pixel counts and scores are unknown.
+    others : iterable of Source
+        The other planes of a stack.
 
     Raises
     ------
     ImageError, DataError
         If the labels or the table cannot be read.
     """
-    at_border = _border_ids(labels)
+    n_border, found = 0, []
+    for plane in chain([labels], others):
+        n_border += len(_border_ids(plane))
+        if table is None:
+            found.append(_areas(plane))
     if table is None:
-        areas = _areas(labels)
-        return Objects(np.sqrt(4 / np.pi * areas), None, None, len(at_border))
+        return Objects(np.sqrt(4 / np.pi * np.concatenate(found)), None, None, n_border)
     columns = _read_columns(table)
-    return Objects(columns["diameter"], columns.get("diameter_um"), columns.get("score"), len(at_border))
+    return Objects(columns["diameter"], columns.get("diameter_um"), columns.get("score"), n_border)
 
 
 def _read_columns(table: Path) -> dict[str, NDArray[np.float64]]:

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import StarpolyError
-from ..io.readers.images import open_source
 from ..io.readers.source import Source
 from ..io.readers.thumbnail import subsample
 from ..io.writers.overlay import draw_overlay
+from .plane_reading import open_planes
 
 if TYPE_CHECKING:
     from .entries import Entry
@@ -27,7 +27,7 @@ def shrink(source: Source) -> NDArray:
     return subsample(source, -(-max(source.shape[:2]) // SIDE))
 
 
-def small_image(entry: Entry, shape: tuple[int, int]) -> NDArray | None:
+def small_image(entry: Entry, shape: tuple[int, int], lengths: tuple[int, ...] = ()) -> NDArray | None:
     """Read and subsample the image of an entry; None if it is unavailable.
 
     Parameters
@@ -35,12 +35,17 @@ def small_image(entry: Entry, shape: tuple[int, int]) -> NDArray | None:
     entry : Entry
     shape : (int, int)
         Rows and columns of the labels. An image of another size does not match them and is not shown.
+    lengths : tuple of int
+        Planes of the labels along each axis; of a stack with the same the plane in the middle is shown.
     """
     if entry.image is None:
         return None
     try:
-        with open_source(entry.image, level=entry.level, roi=entry.roi) as source:
-            return shrink(source) if source.shape[:2] == shape else None
+        with open_planes(entry.image, entry.scene) as planes:
+            if planes.lengths != lengths:
+                return None
+            with planes.open_middle(entry.level, entry.roi) as source:
+                return shrink(source) if source.shape[:2] == shape else None
     except StarpolyError:
         return None  # the thumbnail shows the labels alone
 

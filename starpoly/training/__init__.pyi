@@ -4,6 +4,7 @@ from .inputs import TrainingFolders, TrainingInputs, inputs_from_arrays, inputs_
 from .run import run_training
 from .samples import GeneratedImage, generate_nuclei
 from .targets import Targets, make_targets
+from .tuning import Tuning, tune_model
 
 __all__ = [
     "Advice",
@@ -13,6 +14,7 @@ __all__ = [
     "TrainingData",
     "TrainingFolders",
     "TrainingInputs",
+    "Tuning",
     "advise",
     "array_pairs",
     "find_pairs",
@@ -21,4 +23,5 @@ __all__ = [
     "inputs_from_folders",
     "make_targets",
     "run_training",
+    "tune_model",
 ]

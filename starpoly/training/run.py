@@ -70,6 +70,7 @@ def run_training(
     from ..network.keras_settings import own_settings
     from .fit import fit
     from .inspection import Inspection
+    from .tuning import log_baseline
 
     folder = Path(folder)
     start = None if init is None else find_model(init)
@@ -82,6 +83,9 @@ def run_training(
             after_epoch(epoch)
 
     with own_settings():
+        if start is not None and not resume:
+            with optional_step(f"{folder}: the scores of the initial model"):
+                log_baseline(start, data.validation)
         fit(
             folder,
             data,
@@ -93,7 +97,7 @@ def run_training(
             after_epoch=after_each,
         )
         with optional_step(f"{folder}: the choice of thresholds"):
-            tune_model(folder, data.validation)
+            tune_folder(folder, data.validation)
         with optional_step(folder / LOSSES):
             _draw_losses(folder)
         with optional_step(f"{folder}: the pictures and the page of the training"):
@@ -119,8 +123,8 @@ def _with_classes(network: NetworkConfig | None, start: Path | None, n_classes: 
     return base.replace(n_classes=n_classes)
 
 
-def tune_model(folder: Path, pairs: Sequence[Pair]) -> ModelSpec:
-    """Tune thresholds and calibrate scores of the model in a folder; weights stay the same.
+def tune_folder(folder: Path, pairs: Sequence[Pair]) -> ModelSpec:
+    """Tune thresholds, calibration and mask growth of the model in a folder; weights stay the same.
 
     Parameters
     ----------
@@ -135,15 +139,15 @@ def tune_model(folder: Path, pairs: Sequence[Pair]) -> ModelSpec:
         If the pairs have no objects or the model finds none. Thresholds then keep their values.
     """
     from ..detection.detector import Detector
-    from .thresholds import NothingFoundError, tune
+    from .thresholds import NothingFoundError
+    from .tuning import tuned_spec
 
     model = Detector.from_pretrained(folder)
     try:
-        tuned = tune(model, pairs)
+        spec = tuned_spec(model, pairs)
     except NothingFoundError as error:
         warnings.warn(f"{folder}: the thresholds stay at their defaults: {error}", StarpolyWarning, stacklevel=3)
         return model.spec
-    spec = model.spec.replace(thresholds=tuned.thresholds, calibration=tuned.calibration)
     save_spec(folder, spec)
     return spec
 

@@ -42,8 +42,7 @@ def test_facts_of_a_file(capsys, two_channels):
     assert "not compressed" in found["stored_as"]
     assert "straight from the file" in found["reading"]
     assert found["model"].startswith("nuclei-fluo")
-    assert "dark" in found["model_reason"]
-    assert "choose with --channels 1" in found["model_reason"]
+    assert found["model_reason"] == "DAPI is a stain of nuclei by its name; it gets channel 1"
 
 
 def test_facts_for_people(capsys, two_channels):

@@ -255,6 +255,52 @@ def test_an_image_with_other_channels_is_refused():
     assert "expected 1 channel, as the model has, got 5 (channels 0, 1, 2, 3, 4): choose with --channels 0" in error
 
 
+def test_channels_by_name_and_by_index():
+    import tifffile
+
+    image = np.zeros((2, 40, 50), np.uint8)
+    image[1, 10:20, 10:20] = image[1, 30:35, 30:40] = 200
+    image[0, 5:9, 5:9] = 200
+    tifffile.imwrite("two.tif", image, imagej=True, metadata={"axes": "CYX", "Labels": ["GFP", "DAPI nuclei"]})
+    for wanted, n_objects in (("dapi", 2), ("GFP", 1), ("1", 2)):
+        assert main(["predict", "two.tif", "-o", "out", "--channels", wanted]) == 0
+        assert read_labels("out/two_label.tiff").max() == n_objects
+    assert main(["predict", "two.tif", "-o", "out", "--json", "s.json", "--channels", "TRITC"]) == 1
+    assert "it has 0 GFP, 1 DAPI nuclei" in json.loads(Path("s.json").read_text())["images"][0]["error"]
+
+
+def test_unnamed_planes_are_channels_where_some_are_chosen():
+    image = np.zeros((12, 40, 50), np.uint8)
+    image[3, 10:20, 10:20] = 200
+    np.save("many.npy", image)
+    assert main(["predict", "many.npy", "-o", "out", "--channels", "3"]) == 0
+    assert read_labels("out/many_label.tiff").max() == 1
+
+
+def test_colour_names_the_flag(capsys):
+    image = np.random.default_rng(0).integers(0, 60, (40, 50, 3), dtype=np.uint8)
+    image[10:20, 10:20, 2] = 250
+    Path("in").mkdir()
+    Image.fromarray(image).save("in/rgb.png")
+    main(["predict", "in/rgb.png", "-o", "out"])
+    said = capsys.readouterr().err
+    assert "0 red, 1 green, 2 blue" in said
+    assert "--channels 2" in said
+    assert "a model for RGB" not in said
+
+
+def test_fields_of_a_plate_have_their_place_in_the_summary():
+    from support.plates import write_imagexpress
+
+    write_imagexpress(Path("plate"), sites=1)
+    assert main(["predict", "plate", "-o", "out", "--channels", "DAPI", "--dry-run", "--json", "s.json"]) == 0
+    rows = json.loads(Path("s.json").read_text())["images"]
+    assert [(row["plate"], row["well"], row["field"]) for row in rows] == [
+        ("Plate7", "A01", "1"),
+        ("Plate7", "B02", "1"),
+    ]
+
+
 def test_skip_existing(capsys):
     paint("in/a.png")
     paint("in/b.png")

@@ -103,7 +103,7 @@ def test_what_the_slide_does_not_have_is_said(slide, tmp_path, capsys, more, mes
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("more", [["--roi", "1,2"], ["--format", "exe"], ["--channels", "a"]])
+@pytest.mark.parametrize("more", [["--roi", "1,2"], ["--format", "exe"], ["--channels", "1,,2"]])
 def test_wrong_flags_are_refused(slide, tmp_path, more):
     with pytest.raises(SystemExit) as stop:
         main(arguments(slide, tmp_path / "out", *more))

@@ -11,7 +11,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from starpoly.errors import ConfigError, ImageTypeError
+from starpoly.errors import ConfigError, ImageError, ImageTypeError
 from starpoly.io.readers import array_like
 
 from support.painted import BrightModel
@@ -41,6 +41,18 @@ def test_pixel_sizes_of_files_count(tmp_path):
     table = details.table()
     np.testing.assert_allclose(table["area_um2"], table["area"] / 4)
     assert "area_um2" in BrightModel().predict_instances(IMAGE)[1].table(tmp_path / "a.ome.tif")
+
+
+def test_the_table_measures_every_channel_of_the_image():
+    image = np.stack([IMAGE, 2 * IMAGE], axis=-1)
+    _, details = BrightModel().predict_instances(IMAGE)
+    table = details.table(image)
+    np.testing.assert_array_equal(table["mean_1"], 2 * table["mean_0"])
+    assert table["mean_0"].max() == 900
+    np.testing.assert_array_equal(details.table(np.moveaxis(image, 2, 0), axes="CYX")["mean_1"], table["mean_1"])
+    assert "mean_0" not in details.table(image, measure="shape")
+    with pytest.raises(ImageError, match="one height and width"):
+        details.table(image[:50])
 
 
 @pytest.mark.parametrize("module", ["dask.array", "jax.numpy"])

@@ -68,7 +68,7 @@ def test_any_executor_gives_the_same_objects(image, executor):
 
 
 def test_the_work_of_a_tile_can_be_sent_elsewhere(image):
-    options = TileOptions(THRESHOLDS, wants_foreground=True, suppress=True)
+    options = TileOptions(THRESHOLDS, foreground=0.5, suppress=True)
     network = Painted(has_foreground=True)
     work = partial(
         process_tile, source=image, network=SplitOnOutOfMemory(network), normalizer=identity(), options=options

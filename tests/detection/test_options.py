@@ -44,7 +44,7 @@ def test_journals_record_what_results_depend_on_by_the_names_they_always_had():
         "scale": None,
         "diameter": None,
         "min_confidence": 0.0,
-        "spread": 0,
+        "spread": None,
         "tile_size": None,
     }
     assert DetectionOptions(tta="flips", expand_into_foreground=4).identity().items() >= {

@@ -28,7 +28,8 @@ from starpoly.geometry.painting import (
     split_pieces,
 )
 from starpoly.geometry.patch import blur, change_brightness, warp
-from starpoly.geometry.rasterize import render_labels
+from starpoly.geometry.pieces import lost_pieces
+from starpoly.geometry.rasterize import covers_exactly, render_labels
 
 from support import examples
 
@@ -57,6 +58,13 @@ def compute() -> dict[str, np.ndarray]:
         "intensities": object_intensities(objects, ids, boxes, pixels, gap=1, reach=3),
         "neighbours": object_neighbours(objects, ids, boxes, reach=3),
         "intersections": np.concatenate([intersection_areas(a, b) for a, b in pairs]),
+        "pieces": lost_pieces(np.random.default_rng(0).integers(0, 3, (9, 11)).astype(np.int32)),
+        "covered": covers_exactly(
+            polygons["half"],
+            np.arange(1, len(polygons["half"]) + 1),
+            np.array([[0, 0, 20, 24]] * len(polygons["half"])),
+            render_labels(polygons["half"], (20, 24)),
+        ),
         "overlaps": np.concatenate([overlap(a, b) for a, b in pairs]),
         "nearest": expand_to_nearest(examples.LABELS["touching"], Reach(4.5)),
         "outline": mask_outline(examples.LABELS["touching"] == 1),

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from starpoly.labels.bands import Band, WaitingPolygons, certain_rows
+from starpoly.labels.bands import Band, WaitingPolygons, certain_rows, neighbours
 from starpoly.labels.lazy import extents
 from starpoly.tiling import Box
 
@@ -54,7 +54,29 @@ def test_a_polygon_touches_whatever_its_label_may_expand_into(polygons, margin, 
 
 
 def test_rows_are_certain_above_all_that_may_follow():
-    assert certain_rows(20.7, 64, 0) == 18
-    assert certain_rows(20.7, 64, 5) == 13
-    assert certain_rows(1, 64, 5) == 0
-    assert certain_rows(math.inf, 64, 5) == 64
+    assert certain_rows(20.7, 64) == 18
+    assert certain_rows(1, 64) == 0
+    assert certain_rows(math.inf, 64) == 64
+
+
+def test_pieces_are_known_of_the_leading_polygons_that_are_certain():
+    band = Band(stars((5, 5, 3), (10, 5, 9), (20, 5, 3)), SHAPE, start=0, margin=4)
+    assert band.join(10).tolist() == [0]
+    assert band.unjoined_row(SHAPE[0]) == 0
+    # the third waits for the second
+    assert band.join(24).tolist() == [1]
+    assert band.join(SHAPE[0]).tolist() == [2]
+    assert band.unjoined_row(SHAPE[0]) == SHAPE[0]
+
+
+@given(polygon_sets(), st.integers(1, 70))
+def test_neighbours_are_all_polygons_once_in_boxes_that_hold_them(polygons, side):
+    if not len(polygons):
+        return
+    band, seen = Band(polygons, SHAPE, 0, 0), []
+    for rows, box in neighbours(band, np.arange(len(polygons)), side):
+        assert np.ptp(polygons.points[rows], axis=0).max() < side
+        assert (band.low[rows] >= (box.y0, box.x0)).all()
+        assert (band.high[rows] <= (box.y1, box.x1)).all()
+        seen += rows.tolist()
+    assert sorted(seen) == list(range(len(polygons)))

@@ -10,8 +10,9 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from starpoly.config import LARGEST_GROWTH, MaskGrowth, SizeRange
 from starpoly.errors import ConfigError
-from starpoly.labels.mask_growth import LARGEST_EXPANSION, ForegroundMask
+from starpoly.labels.mask_growth import ForegroundMask
 from starpoly.labels.measurements import measure
 from starpoly.labels.streaming import StreamingLabels
 from starpoly.polygons import StarPolygons
@@ -182,7 +183,54 @@ def test_a_model_without_foreground_is_said():
         PaintedModel().predict_instances(paint(horseshoe()), expand_into_foreground=5)
 
 
-@pytest.mark.parametrize("distance", [-1, LARGEST_EXPANSION + 1])
+@pytest.mark.parametrize("distance", [-1, LARGEST_GROWTH + 1])
 def test_how_far_is_bounded(distance):
-    with pytest.raises(ConfigError, match=str(LARGEST_EXPANSION)):
+    with pytest.raises(ConfigError, match=str(LARGEST_GROWTH)):
         PaintedModel(has_foreground=True).predict_instances(paint(horseshoe()), expand_into_foreground=distance)
+
+
+def grown(distance: int, level: float = 0.5, **settings) -> PaintedModel:
+    """A painted model whose masks follow its foreground."""
+    model = PaintedModel(has_foreground=True, **settings)
+    model.spec = model.spec.replace(mask_growth=MaskGrowth(distance, level))
+    return model
+
+
+def test_masks_follow_the_foreground_as_the_model_says():
+    labels = horseshoe()
+    image = seen_once(labels, (18, 7), (30, 37))
+    by_model, _ = grown(50).predict_instances(image)
+    asked, _ = PaintedModel(has_foreground=True).predict_instances(image, expand_into_foreground=50)
+    plain, _ = PaintedModel(has_foreground=True).predict_instances(image)
+    np.testing.assert_array_equal(by_model, asked)
+    np.testing.assert_array_equal(grown(50).predict_instances(image, expand_into_foreground=0)[0], plain)
+    # no pixel has a foreground probability above 1
+    np.testing.assert_array_equal(grown(50, 1.0).predict_instances(image)[0], plain)
+
+
+def test_the_models_distance_is_one_of_the_image_that_the_network_sees():
+    foreground = ForegroundMask((40, 60), 4, rescaled=True)
+    assert foreground.distance == 4
+    foreground.begin((20, 30))
+    assert foreground.distance == 8
+    foreground.begin((400, 600))
+    assert foreground.distance == 1
+    asked = ForegroundMask((40, 60), 4)
+    asked.begin((20, 30))
+    assert asked.distance == 4
+
+
+def test_a_network_without_foreground_grows_nothing():
+    model = PaintedModel()
+    model.spec = model.spec.replace(mask_growth=MaskGrowth(5))
+    image = paint(horseshoe())
+    np.testing.assert_array_equal(model.predict_instances(image)[0], PaintedModel().predict_instances(image)[0])
+
+
+def test_an_image_is_not_looked_at_again_for_its_foreground():
+    def n_windows(model) -> int:
+        model.spec = model.spec.replace(sizes=SizeRange(3, 30, 300))
+        model.predict_instances(seen_once(horseshoe(), (18, 7), (30, 37)))
+        return len(model._predictor.windows)
+
+    assert n_windows(grown(50)) == n_windows(PaintedModel(has_foreground=True))

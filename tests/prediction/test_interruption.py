@@ -19,6 +19,8 @@ TESTS = Path(__file__).resolve().parents[1]
     [
         ("table,labels", "new"),
         ("zarr,labels", "replace"),
+        pytest.param("table,zarr,labels", "stack", marks=pytest.mark.slow),
+        pytest.param("table,geojson,rois,overlay,zarr,labels", "stack replace", marks=pytest.mark.slow),
         pytest.param("table,geojson,rois,overlay,zarr,labels", "replace", marks=pytest.mark.slow),
     ],
 )

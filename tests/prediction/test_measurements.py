@@ -83,10 +83,12 @@ def test_arrays_in_any_order_of_axes(tmp_path):
 
 
 @pytest.mark.usefixtures("held")
-def test_names_of_channels_reach_the_columns(tmp_path, image, monkeypatch):
-    with open_source(image) as source:
-        monkeypatch.setattr(type(source), "channel_names", ("DAPI", "GFP", "", "GFP", "far red"))
-    rows, _ = segmented(tmp_path, image, channels=[0])
+def test_names_of_channels_reach_the_columns(tmp_path):
+    pixels, names = np.tile(stack(5), (2, 1, 1)), ["DAPI", "GFP", "", "GFP", "far red"]
+    tifffile.imwrite(
+        tmp_path / "five.ome.tif", np.moveaxis(pixels, 2, 0), metadata={"axes": "CYX", "Channel": {"Name": names}}
+    )
+    rows, _ = segmented(tmp_path, tmp_path / "five.ome.tif", channels=["DAPI"])
     assert {"mean_DAPI", "mean_GFP_1", "mean_2", "mean_GFP_3", "mean_far red"} < set(rows[0])
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from starpoly import model_zoo as registry
 from starpoly.cli.demo import demo_images
+from starpoly.io.readers.array import ArraySource
 from starpoly.io.readers.images import read_image
-from starpoly.prediction.model_choice import background_level, has_dark_background, suitable_model
+from starpoly.prediction.model_choice import background_level, explain_model, has_dark_background, suitable_model
 
 
 def disks(ground, inside, dtype=np.uint8, noise=3.0):
@@ -50,6 +51,20 @@ def test_colour_is_averaged():
 @pytest.mark.parametrize("image", [np.zeros((9, 9)), np.full((9, 9), np.nan), np.full((1, 1, 3), 7, np.uint8)])
 def test_an_image_without_contrast_counts_as_dark(image):
     assert background_level(image) == 0
+
+
+@pytest.mark.parametrize("names", [("GFP", "DAPI"), ("GFP", "Hoechst 33342", "RFP")])
+def test_a_channel_of_nuclei_is_fluorescence_whatever_the_others_look_like(names):
+    image = np.stack([disks(20, 200) if index == 1 else disks(220, 20) for index in range(len(names))], axis=2)
+    source = ArraySource(image, channel_names=names)
+    assert suitable_model(source) == "cells-generalist"
+    assert suitable_model(source, by_name=True) == "nuclei-fluo"
+    assert explain_model(source)[:2] == ("nuclei-fluo", f"{names[1]} is a stain of nuclei by its name")
+
+
+def test_one_channel_is_told_by_its_look_whatever_its_name():
+    source = ArraySource(disks(220, 100)[..., None], channel_names=("DNA",))
+    assert suitable_model(source, by_name=True) == "cells-generalist"
 
 
 def test_nan_is_left_out():

@@ -15,7 +15,7 @@ import tifffile
 from PIL import Image
 
 from starpoly.cli.main import main
-from starpoly.config import ModelSpec, NetworkConfig, SizeRange, Thresholds
+from starpoly.config import MaskGrowth, ModelSpec, NetworkConfig, SizeRange, Thresholds
 from starpoly.detection.journal import is_unfinished
 from starpoly.io.readers.images import read_image
 from starpoly.io.readers.labels import read_labels
@@ -48,6 +48,7 @@ OPTIONS: dict[str, list[str]] = {
     "larger scale": ["--scale", "1.7"],
     "expand": ["--expand-into-foreground", "3"],
     "spread": ["--spread", "3"],
+    "polygons": ["--expand-into-foreground", "0"],
     "confidence": ["--min-confidence", "0.5"],
     "thresholds": ["--prob-threshold", "0.7", "--nms-threshold", "0.2"],
     "augmentation": ["--tta", "flips"],
@@ -79,7 +80,7 @@ class Cells(Painted):
 
 
 class Model(StarPoly2D):
-    """A model with all that a model can have: sizes, classes, foreground, calibration."""
+    """A model with all that a model can have: sizes, classes, foreground that masks follow, calibration."""
 
     def __init__(self, n_channels: int) -> None:
         network = NetworkConfig(n_channels=n_channels, n_rays=N_RAYS, grid=(2, 2), depth=2, n_classes=2)
@@ -90,6 +91,7 @@ class Model(StarPoly2D):
             thresholds=Thresholds(0.4, 0.3),
             class_names=("round", "angular"),
             sizes=SizeRange(3.0, 6.0, 20.0),
+            mask_growth=MaskGrowth(2, 0.4),
             calibration=((0.4, 0.2), (1.0, 0.9)),
         )
         super().__init__(spec, Cells())
@@ -147,7 +149,8 @@ def files(folder: Path) -> dict[str, Any]:
 def record(path: Path) -> Any:
     content = json.loads(path.read_text())
     if path.name.endswith("_provenance.json"):
-        assert set(content.pop("tiles")) == {"n", "skipped", "window", "halo"}
+        for one in content.get("planes", [content]):
+            assert set(one.pop("tiles")) == {"n", "skipped", "window", "halo"}
         assert set(content.pop("seconds")) >= {"network", "geometry"}
         assert content.pop("finished")
     return content
@@ -221,9 +224,7 @@ def test_options_together(monkeypatch, folder, kind, names, model):
 
 @pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
 @pytest.mark.parametrize("held", [True, False], ids=["held", "streamed"])
-@pytest.mark.parametrize(
-    ("kind", "model"), [("tiff tiles", "1"), ("rgba", "3"), ("channels first", "3"), ("png la", "1")]
-)
+@pytest.mark.parametrize(("kind", "model"), [("tiff tiles", "1"), ("rgba", "3"), ("rgb planar", "3"), ("png la", "1")])
 def test_python_and_napari_give_what_the_command_writes(monkeypatch, folder, kind, model, held):
     hold(monkeypatch, held)
     path = INPUTS[kind](folder)

@@ -18,7 +18,7 @@ from starpoly.prediction import opening
 from starpoly.prediction import slide as slide_module
 from starpoly.prediction.formats import SlideOutputs
 from starpoly.prediction.outputs import Job
-from starpoly.prediction.part import ImagePart
+from starpoly.prediction.request import PredictionRequest
 from starpoly.prediction.slide import SlideResult, segment_slide
 from starpoly.tiling import Box
 
@@ -186,12 +186,10 @@ def test_a_large_image_in_memory_continues_from_its_finished_tiles(slide, tmp_pa
             return super().__call__(batch)
 
     def segment(model):
-        part, options = ImagePart(), DetectionOptions(tile_size=24)
-        with opening.open_image(path, part) as source:
+        request = PredictionRequest(DetectionOptions(tile_size=24))
+        with opening.open_image(path, request.part) as source:
             assert isinstance(source, opening.HeldSource)
-            return slide_module.segment_source(
-                model, path, source, outputs(tmp_path), options, part=part, journal=journal
-            )
+            return slide_module.segment_source(model, path, source, outputs(tmp_path), request, journal=journal)
 
     model = PaintedModel()
     model._predictor = Stopping()

@@ -12,8 +12,7 @@ import tifffile
 from starpoly.config import ModelSpec, NetworkConfig
 from starpoly.errors import StarpolyError
 from starpoly.model import StarPoly2D
-from starpoly.prediction import opening
-from starpoly.prediction import slide as slide_module
+from starpoly.prediction import image_run, opening
 from starpoly.prediction.formats import SlideOutputs
 from starpoly.prediction.slide import segment_slide
 from starpoly.tiling import Box
@@ -74,7 +73,7 @@ def test_another_setting(stopped, settings, said):
 
 
 def test_another_version(stopped, monkeypatch):
-    monkeypatch.setattr(slide_module, "__version__", "99.0")
+    monkeypatch.setattr(image_run, "__version__", "99.0")
     with pytest.raises(StarpolyError, match=r"another starpoly \(.*, now 99\.0\)"):
         go_on(stopped)
 

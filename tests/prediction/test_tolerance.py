@@ -17,7 +17,7 @@ from starpoly.errors import ImageError, OutputError, TooLargeError
 from starpoly.io.writers import label_tiff
 from starpoly.model import StarPoly2D
 from starpoly.network import quiet
-from starpoly.prediction import opening, slide
+from starpoly.prediction import image_run, opening
 from starpoly.prediction import tolerance as tolerant
 
 from support.painted import Bright, BrightModel
@@ -152,7 +152,7 @@ def test_blank_labels(monkeypatch, tmp_path, shape):
 def test_channels_beyond_those_of_the_model_are_merged(capsys):
     picture("a.tif", channels=(4,), photometric="minisblack", planarconfig="contig")
     assert run("--tolerant") == (0, {"a.tif": "done"})
-    assert "got 4: the mean of all is used" in capsys.readouterr().err
+    assert "got 4 (channels 0, 1, 2, 3): the mean of all is used" in capsys.readouterr().err
     assert tifffile.imread("out/a_label.tiff")[12, 14] > 0
     assert run() == (1, {"a.tif": "error"})
 
@@ -163,7 +163,7 @@ def test_large_images_of_any_format_are_done_piece_by_piece(monkeypatch, name):
     assert run("--tile-size", "32") == (0, {name: "done"})
     whole = tifffile.imread("out/a_label.tiff")
     monkeypatch.setattr(opening, "LARGEST_HELD", 100)
-    monkeypatch.setattr(slide, "WholeLabels", None)
+    monkeypatch.setattr(image_run, "WholeLabels", None)
     assert run("--tile-size", "32") == (0, {name: "done"})
     np.testing.assert_array_equal(tifffile.imread("out/a_label.tiff"), whole)
     assert whole.max() > 1
@@ -179,7 +179,7 @@ def test_where_memory_ends_the_work_goes_on_piece_by_piece(monkeypatch, capsys, 
     def fail(*args):
         raise error
 
-    monkeypatch.setattr(slide, "WholeLabels", fail)
+    monkeypatch.setattr(image_run, "WholeLabels", fail)
     assert run(*flags) == (0, {"a.png": "done"})
     assert "memory does not suffice for the image as a whole; going on tile by tile" in capsys.readouterr().err
     np.testing.assert_array_equal(tifffile.imread("out/a_label.tiff"), whole)
@@ -203,7 +203,7 @@ def test_memory_that_ends_for_good_is_a_failure_of_one_image(monkeypatch, capsys
 def test_an_image_beyond_the_limit_of_memory_is_done_piece_by_piece_if_its_pixels_fit(monkeypatch, capsys):
     picture("a.png")
     picture("b.tif", tile=(16, 16))
-    monkeypatch.setattr(slide, "WholeLabels", None)
+    monkeypatch.setattr(image_run, "WholeLabels", None)
     assert run("--memory", "3K") == (0, {"a.png": "done", "b.tif": "done"})
     assert run("--memory", "1K") == (1, {"a.png": "error", "b.tif": "done"})
     assert "expected an image that can be held in 1 KB, got 40 x 50 pixels" in capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import contextlib
+import importlib.util
 import os
 import re
 import runpy
@@ -30,6 +31,7 @@ from starpoly.training.rendering import kind_names
 from starpoly.training.samples import generate_nuclei
 from starpoly.training.settings import TABLES
 
+from support import plates, vendor_files
 from support.documents import DOCUMENTS, NOT_RUN, ROOT, Block, blocks, imported_names, reference_names, why_not
 from support.painted import BrightModel
 
@@ -76,6 +78,7 @@ def template(tmp_path_factory) -> Path:
         "val/images",
         "my-images",
         "more_images",
+        "others",
         "unlabelled/images",
         "plate_1",
         ".",
@@ -110,6 +113,9 @@ def template(tmp_path_factory) -> Path:
             pixels = np.tile(made["cells"].image, (2, 2))
             writer.write(pixels, tile=(64, 64), subifds=1, resolution=(20000, 20000), resolutionunit="CENTIMETER")
             writer.write(pixels[::2, ::2], tile=(64, 64), subfiletype=1)
+    slices = np.stack([[one.image for one in made.values()]] * 2)
+    tifffile.imwrite(folder / "stack.tif", slices, imagej=True, metadata={"axes": "TZYX"})
+    write_microscopes(folder, np.stack([one.image for one in made.values()])[None, None])
     tissue = np.ones((16, 16), np.uint8)
     tifffile.imwrite(folder / "tissue.tif", tissue)
     table = [
@@ -126,6 +132,17 @@ def template(tmp_path_factory) -> Path:
     return folder
 
 
+def write_microscopes(folder: Path, stack: np.ndarray) -> None:
+    """Files of microscopes, and plates; ``stack`` has axes TZCYX and three channels."""
+    names = ("GFP", "DAPI", "EGFP")
+    vendor_files.write_nd2(folder / "experiment.nd2", [stack], names)
+    if importlib.util.find_spec("pylibCZIrw"):
+        vendor_files.write_czi(folder / "a.czi", [stack], names)
+    plates.write_plate_zarr(folder / "plate.zarr")
+    for name in ("plate", "folder_with_an_HTD_file"):
+        plates.write_imagexpress(folder / name)
+
+
 @pytest.fixture
 def world(template, tmp_path, monkeypatch) -> Path:
     shutil.copytree(template, tmp_path / "world")
@@ -137,6 +154,8 @@ def world(template, tmp_path, monkeypatch) -> Path:
 @pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_commands_and_python_run(document, world, monkeypatch, capsys):
+    for package in ("nd2", "pylibCZIrw") if document == "docs/formats.md" else ():
+        pytest.importorskip(package)
     monkeypatch.setattr(viewer, "why_not_napari", lambda: "a test")
     monkeypatch.setattr(training_run, "_draw_losses", lambda *_: None)
     names = {"Path": Path, "image": "slide.ome.tif"}

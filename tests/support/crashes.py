@@ -2,7 +2,7 @@
 
 Several threads write, so which change is the n-th may differ from run to run; that there is one does not.
 
-A script, since it forks: ``python crashes.py FOLDER table,labels,... new|replace`` prints what went wrong and the number of
+A script, since it forks: ``python crashes.py FOLDER table,labels,... new|replace|stack`` prints what went wrong and the number of
 deaths. Used by ``test_interruption.py``.
 """
 
@@ -71,11 +71,14 @@ def _writes(flags: int | None) -> bool:
 
 
 class Slide:
-    """A painted slide in a folder, and the run of which all that it writes lies in ``out``."""
+    """A painted slide in a folder, or a stack of two, and the run of which all that it writes lies in ``out``."""
 
-    def __init__(self, folder: Path, kinds: list[str]) -> None:
+    def __init__(self, folder: Path, kinds: list[str], *, stack: bool = False) -> None:
         self.image, self.out = folder / "slide.tif", folder / "out"
         pixels = paint(disks((60, 90), seed=4, n=12)).astype(np.float32)
+        if stack:
+            pixels = np.stack([pixels, paint(disks((60, 90), seed=5, n=12)).astype(np.float32)])
+        self.link = "z" if stack else None
         tifffile.imwrite(self.image, pixels, tile=(32, 48), planarconfig="contig", photometric="minisblack")
         names = {
             "labels": "labels.tiff",
@@ -96,6 +99,7 @@ class Slide:
             tile_size=56,
             prob_threshold=threshold,
             journal=self.job.journal,
+            link=self.link,
         )
 
     def results(self) -> dict[str, object]:
@@ -144,10 +148,10 @@ def main(folder: Path, kinds: list[str], scene: str) -> int:
     import roifile  # noqa: F401
     import zarr.codecs  # noqa: F401
 
-    slide = Slide(folder, kinds)
+    slide = Slide(folder, kinds, stack="stack" in scene)
     PaintedModel().predict_instances(np.zeros((8, 8, 9), np.float32))  # compiles the kernels
     fork(lambda: slide.run(0.9), slide.out)
-    earlier = shutil.move(slide.out, folder / "earlier") if scene == "replace" else None
+    earlier = shutil.move(slide.out, folder / "earlier") if "replace" in scene else None
     shutil.rmtree(slide.out, ignore_errors=True)
     fork(slide.run, slide.out)
     n, wrong = die_everywhere(slide, earlier, slide.results())

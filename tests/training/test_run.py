@@ -80,7 +80,7 @@ def test_napari_keeps_the_network_of_the_initial_model(tmp_path):
     assert load_spec(tmp_path / "more").network == NETWORK
 
 
-@pytest.mark.parametrize("where", ["inspection.Inspection._look", "run.tune_model", "run._draw_losses"])
+@pytest.mark.parametrize("where", ["inspection.Inspection._look", "run.tune_folder", "run._draw_losses"])
 def test_a_step_beside_the_training_that_fails_is_said_and_the_model_is_written(tmp_path, monkeypatch, where):
     def fail(*args, **kwargs):
         raise RuntimeError("no space on the display")

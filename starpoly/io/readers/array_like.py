@@ -13,8 +13,8 @@ from .untrusted import decoding
 
 LARGEST_HELD = 32_000_000
 """Pixels up to which a lazy array is read at once. Larger ones are read by region."""
-_MOST_CHANNELS = 4
-"""Of an array (1, Y, X), so that an image of one row with channels is told from a plane with a leading axis."""
+_MOST_CHANNELS = 16
+"""Of an array (1, X, C), so that an image of one row with channels is told from a plane with a leading axis."""
 
 
 def as_array(image: Any, *, n_channels: int = 0, squeeze: bool = True, hold: bool = True) -> Any:

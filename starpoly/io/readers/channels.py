@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ImageError, StarpolyWarning
-from ...images.channels import list_channels, luminance, map_channels, wrong_channels
+from ...images.channels import list_channels, luminance, map_channels, the_nuclei, wrong_channels
 from ...images.normalization import fit_normalizer
 from ...tiling import Box
 from .source import DerivedSource, Source
 from .view import SourceView
 
 
-def match_channels(source: Source, n_channels: int, *, merge: bool = False) -> Source:
+def match_channels(source: Source, n_channels: int, *, merge: bool = False, by_name: bool = False) -> Source:
     """The source with ``n_channels`` channels, as :func:`starpoly.images.channels.map_channels` maps them.
 
     Parameters
@@ -27,6 +27,8 @@ def match_channels(source: Source, n_channels: int, *, merge: bool = False) -> S
         Input channels of the model.
     merge : bool
         Merge unmappable channels into grey (:func:`starpoly.images.channels.merge_channels`).
+    by_name : bool
+        For a model of one channel take the one that is named after a stain of nuclei, if it is the only one.
 
     Raises
     ------
@@ -36,10 +38,19 @@ def match_channels(source: Source, n_channels: int, *, merge: bool = False) -> S
     Warns
     -----
     StarpolyWarning
-        If luminance is used, or channels are merged.
+        If luminance is used, channels are merged, or one is taken by its name.
     """
     if source.shape[2] == n_channels:
         return source
+    nuclei = the_nuclei(source.channel_names) if by_name and n_channels == 1 else None
+    if nuclei is not None:
+        there = list_channels(source.shape[2], source.channel_names)
+        message = (
+            f"expected 1 channel, as the model has, got {source.shape[2]} ({there}): {source.channel_names[nuclei]} is used, "
+            "a stain of nuclei by its name; choose another with --channels"
+        )
+        warnings.warn(message, StarpolyWarning, stacklevel=2)
+        return SourceView(source, channels=[nuclei])
     found = map_channels(source, n_channels)
     if found is None:
         if not merge:

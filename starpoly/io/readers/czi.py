@@ -19,14 +19,12 @@ from .file_stack import (
     FileStack,
     Pixels,
     check_planes,
-    check_scene,
     import_library,
     names_of_several,
-    open_first_plane,
     positive_step,
     size_from,
 )
-from .source import Source
+from .stack import check_scene
 from .untrusted import decoding
 
 _BLOCK_LENGTH = 1024
@@ -59,12 +57,8 @@ class CziStack(FileStack):
         self._lock = threading.Lock()
         self._file = _opened(path)
         self._open = True
-        try:
-            with decoding(path, "a CZI file"):
-                self._describe()
-        except BaseException:
-            self.close()
-            raise
+        with self.describing("a CZI file"):
+            self._describe()
 
     def _describe(self) -> None:
         scenes = _rectangles(self._file)
@@ -207,8 +201,3 @@ def _named(file: Any) -> dict[int, str]:
 def open_stack(path: Path, scene: int = 0) -> FileStack:
     """A scene of a CZI file as a stack."""
     return CziStack(path, scene)
-
-
-def open_image(path: Path, level: int = 0) -> Source:
-    """The first plane of the first scene."""
-    return open_first_plane(path, level, open_stack, scene_names)

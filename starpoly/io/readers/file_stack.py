@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -12,11 +12,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ImageError, StarpolyWarning
+from ...errors import ImageError
 from ...tiling import Box
 from .pixel_size import PixelSize, scaled
 from .source import Source, check_level
-from .stack import Stack
+from .stack import Stack, reopen_plane
+from .untrusted import decoding
 
 
 class Pixels(Protocol):
@@ -47,6 +48,16 @@ class FileStack(Stack):
         self.path, self.scene, self.open_stack = path, scene, open_stack
         self.name = str(path)
 
+    @contextmanager
+    def describing(self, expected: str) -> Iterator[None]:
+        """Look at the open file, as with :func:`~starpoly.io.readers.untrusted.decoding`; close it if that fails."""
+        try:
+            with decoding(self.path, expected):
+                yield
+        except BaseException:
+            self.close()
+            raise
+
     def pixels(self, index: tuple[int, ...], level: int) -> Pixels:
         """The pixels of a plane at a level."""
         raise NotImplementedError
@@ -62,9 +73,9 @@ class FileStack(Stack):
 
 
 class PlaneSource(Source):
-    """A plane of a :class:`FileStack`; ``owner`` is what it closes."""
+    """A plane of a :class:`FileStack`. Closing it leaves the file open."""
 
-    def __init__(self, stack: FileStack, index: tuple[int, ...], level: int, owner: FileStack | None = None) -> None:
+    def __init__(self, stack: FileStack, index: tuple[int, ...], level: int) -> None:
         levels = stack.levels or None
         check_level(stack.name, level, levels or ["the only one"])
         self._pixels = stack.pixels(index, level)
@@ -80,72 +91,26 @@ class PlaneSource(Source):
             channel_names=stack.channel_names,
             stored_as=stack.stored_as,
         )
-        self._owner = owner
-        self._made_by = (stack.open_stack, stack.path.absolute(), stack.scene, index)
+        self._opener = (stack.open_stack, stack.path.absolute(), stack.scene, index)
 
     def made_by(self) -> tuple[Callable[..., Source], tuple[Any, ...]]:
         """See :meth:`Source.made_by`."""
-        return _reopen, (*self._made_by, self.level, self.name)
+        return reopen_plane, (*self._opener, self.level, self.name)
 
     def read(self, box: Box, channels: Sequence[int]) -> NDArray:
         """See :meth:`Source.read`."""
         return self._pixels.read(box, channels)
 
     def close(self) -> None:
-        """Close the plane, and its file where no stack does."""
+        """Drop what is held of the plane."""
         super().close()
         clear = getattr(self._pixels, "clear", None)
         if clear is not None:
             clear()
-        if self._owner is not None:
-            self._owner.close()
-
-
-def _reopen(
-    open_stack: Callable[[Path, int], FileStack], path: Path, scene: int, index: tuple[int, ...], level: int, name: str
-) -> Source:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", StarpolyWarning)
-        source = _open_alone(open_stack(path, scene), index, level)
-    source.name = name
-    return source
-
-
-def _open_alone(stack: FileStack, index: tuple[int, ...], level: int) -> Source:
-    try:
-        return PlaneSource(stack, index, level, owner=stack)
-    except BaseException:
-        stack.close()
-        raise
-
-
-def open_first_plane(
-    path: Path,
-    level: int,
-    open_stack: Callable[[Path, int], FileStack],
-    scene_names: Callable[[Path], Sequence[str]] | None = None,
-) -> Source:
-    """The first plane of the first scene of a file.
-
-    Warns
-    -----
-    StarpolyWarning
-        If there are more.
-    """
-    n_scenes = 0 if scene_names is None else len(scene_names(path))
-    stack = open_stack(path, 0)
-    more = [f"{length} {_AXES[axis]}" for axis, length in zip(stack.axes, stack.lengths, strict=True) if length > 1]
-    more += [f"{n_scenes} scenes"] if n_scenes > 1 else []
-    if more:
-        message = f"{path}: expected one image, got {', '.join(more)}; the first plane is used"
-        warnings.warn(message, StarpolyWarning, stacklevel=4)
-    return _open_alone(stack, (0,) * len(stack.lengths), level)
 
 
 _PLANE_BYTES = 16
 """Bytes that every format needs at least to list a plane."""
-
-_AXES = {"T": "time points", "Z": "z-slices"}
 
 
 def import_library(name: str, path: Path, title: str, package: str = "") -> ModuleType:
@@ -163,15 +128,6 @@ def import_library(name: str, path: Path, title: str, package: str = "") -> Modu
         raise ImageError(
             f"{path}: expected the package {package} to read {title}, got none; pip install {package}"
         ) from error
-
-
-def check_scene(path: Path, scene: int, names: Sequence[str]) -> int:
-    """A scene that exists."""
-    if not 0 <= scene < len(names):
-        raise ImageError(
-            f"{path}: expected a scene from 0 to {len(names) - 1}, got {scene}; the scenes are {list(names)[:20]}"
-        )
-    return scene
 
 
 def names_of_several(names: Sequence[str]) -> tuple[str, ...]:

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from ...errors import ImageError
 from ...tiling import Box
-from .file_stack import FileStack, Pixels, check_scene, open_first_plane
+from .file_stack import FileStack, Pixels
 from .imagexpress import description_of, numbered_folders, wave_names, wave_planes
 from .source import Source
+from .stack import check_scene
 from .tiff import TiffSource
 
 
@@ -36,7 +37,7 @@ class FieldStack(FileStack):
 
     def __init__(self, path: Path, scene: int = 0) -> None:
         super().__init__(path, scene, open_stack)
-        check_scene(path, scene, [""])
+        check_scene(path, scene, ())
         description = description_of(path)
         if description is None:
             raise ImageError(f"{path}: expected the HTD file of its plate beside it, got none; copy it, too")
@@ -107,8 +108,3 @@ class _Wavelengths:
 def open_stack(path: Path, scene: int = 0) -> FileStack:
     """A field of a plate as a stack."""
     return FieldStack(path, scene)
-
-
-def open_image(path: Path, level: int = 0) -> Source:
-    """The first plane of a field."""
-    return open_first_plane(path, level, open_stack)

@@ -100,8 +100,10 @@ def open_source(
     StarpolyWarning
         If much must be decoded and held in memory at once, as with one compressed strip; the message says how much.
     """
-    by_path = isinstance(image, (str, Path))
-    source = _open_path(Path(image), level, channels is not None) if by_path else _open_array(image, level)
+    if isinstance(image, (str, Path)):
+        source = find_reader(Path(image)).open(Path(image), level, as_channels=channels is not None)
+    else:
+        source = _open_array(image, level)
     try:
         warn_of_cost(source.name, source.read_warning)
         if roi is None and channels is None and pixel_size is None:
@@ -118,7 +120,7 @@ def read_header(path: str | Path) -> Header:
     Parameters
     ----------
     path : str or Path
-        A file or folder, see :func:`open_source`. Of a z-stack or a time series in a TIFF the size of a plane is given.
+        A file or folder, see :func:`open_source`. Of a stack the size of a plane is given.
 
     Raises
     ------
@@ -146,10 +148,6 @@ def without_single_channel(image: NDArray) -> NDArray:
 def native(image: NDArray) -> NDArray:
     """The array in one piece and in the byte order of this machine."""
     return np.ascontiguousarray(image, dtype=image.dtype.newbyteorder("="))
-
-
-def _open_path(path: Path, level: int, stated: bool) -> Source:
-    return find_reader(path).open(path, level, stated=stated)
 
 
 def _open_array(image: Any, level: int) -> Source:

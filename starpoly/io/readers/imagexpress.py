@@ -18,7 +18,7 @@ SUFFIX = ".htd"
 
 _NAME = re.compile(
     r"(?P<plate>.+?)_(?P<well>[A-Z]{1,2}\d{1,2})(_s(?P<site>\d{1,4}))?(_w(?P<wave>\d{1,2})(?P<id>[0-9A-F]{8}(-[0-9A-F]+)*)?)?"
-    r"\.tiff?",
+    r"(?P<thumbnail>_thumb[0-9A-F-]*)?\.tiff?",
     re.IGNORECASE,
 )
 _FOLDERS = {"T": re.compile(r"TimePoint_(\d{1,6})", re.IGNORECASE), "Z": re.compile(r"ZStep_(\d{1,6})", re.IGNORECASE)}
@@ -34,6 +34,12 @@ class FieldName:
     well: str
     site: str
     wave: int
+    is_thumbnail: bool = False
+
+    @property
+    def stands_for_field(self) -> bool:
+        """Whether this is the first wavelength."""
+        return self.wave == 1 and not self.is_thumbnail
 
 
 def field_name(path: Path) -> FieldName | None:
@@ -41,7 +47,8 @@ def field_name(path: Path) -> FieldName | None:
     found = _NAME.fullmatch(path.name)
     if found is None:
         return None
-    return FieldName(found["plate"], found["well"].upper(), found["site"] or "1", int(found["wave"] or 1))
+    site, wave, is_thumbnail = found["site"] or "1", int(found["wave"] or 1), found["thumbnail"] is not None
+    return FieldName(found["plate"], found["well"].upper(), site, wave, is_thumbnail)
 
 
 def description_of(path: Path) -> Path | None:
@@ -60,7 +67,7 @@ def description_of(path: Path) -> Path | None:
 def is_field(path: Path) -> bool:
     """Whether a file is the first wavelength of a field of a plate."""
     name = field_name(path)
-    return name is not None and name.wave == 1 and description_of(path) is not None
+    return name is not None and name.stands_for_field and description_of(path) is not None
 
 
 def fields(description: Path) -> list[Path]:
@@ -72,7 +79,7 @@ def fields(description: Path) -> list[Path]:
     found: dict[tuple[str, int], Path] = {}
     for path in sorted(folder.iterdir()):
         name = field_name(path)
-        if name is not None and name.wave == 1 and name.plate.casefold() == description.stem.casefold():
+        if name is not None and name.stands_for_field and name.plate.casefold() == description.stem.casefold():
             found.setdefault((name.well, int(name.site)), path)
     return [found[place] for place in sorted(found)]
 
@@ -112,7 +119,12 @@ def _listed(folder: Path, start: str, wave: int) -> Path | None:
     """The plane of a wavelength whose name ends with a mark of its own."""
     for path in folder.iterdir():
         name = field_name(path)
-        if name is not None and name.wave == wave and path.name.casefold().startswith(f"{start}{wave}".casefold()):
+        if (
+            name is not None
+            and name.wave == wave
+            and not name.is_thumbnail
+            and path.name.casefold().startswith(f"{start}{wave}".casefold())
+        ):
             return path
     return None
 

@@ -14,15 +14,14 @@ from ...errors import ImageError, StarpolyWarning
 from .file_stack import (
     FileStack,
     Pixels,
-    check_scene,
     import_library,
     names_of_several,
-    open_first_plane,
     positive_step,
     size_from,
 )
 from .mapped import MappedChannels
-from .source import Source, check_dtype
+from .source import check_dtype
+from .stack import check_scene
 from .untrusted import decoding
 
 _ROLES = {"red": 1, "green": 2, "blue": 3}
@@ -73,7 +72,7 @@ class LifStack(FileStack):
             raise ImageError(f"{self.path}: expected an image with rows and columns, got axes {''.join(dimensions)}")
         self._shape = dimensions["Y"].number_elements, dimensions["X"].number_elements
         self._strides = dimensions["Y"].bytes_inc, dimensions["X"].bytes_inc
-        self.axes = "".join(axis for axis in dimensions if axis in "TZ")
+        self.axes = "".join(axis for axis in dimensions if axis in "TZ" and dimensions[axis].number_elements > 1)
         self.lengths = tuple(dimensions[axis].number_elements for axis in self.axes)
         self._steps = tuple(dimensions[axis].bytes_inc for axis in self.axes)
         self._first = scene.tile * dimensions["M"].bytes_inc if "M" in dimensions else 0
@@ -166,8 +165,3 @@ def scene_names(path: Path) -> tuple[str, ...]:
 def open_stack(path: Path, scene: int = 0) -> FileStack:
     """An image of a LIF or LOF file as a stack."""
     return LifStack(path, scene)
-
-
-def open_image(path: Path, level: int = 0) -> Source:
-    """The first plane of the first image."""
-    return open_first_plane(path, level, open_stack, scene_names)

@@ -19,15 +19,14 @@ from .file_stack import (
     FileStack,
     Pixels,
     check_planes,
-    check_scene,
     import_library,
     names_of_several,
-    open_first_plane,
     positive_step,
     size_from,
 )
 from .pixel_size import PixelSize
-from .source import Source, check_dtype
+from .source import check_dtype
+from .stack import check_scene
 from .untrusted import check_claim, decoding
 
 _FRAME_AXES = "CYXS"
@@ -52,17 +51,13 @@ class Nd2Stack(FileStack):
         super().__init__(path, scene, open_stack)
         self._lock = threading.Lock()
         self._file = _opened(path)
-        try:
-            with decoding(path, "an ND2 file"):
-                self._describe(check_scene(path, scene, _positions(self._file)))
-        except BaseException:
-            self.close()
-            raise
+        with self.describing("an ND2 file"):
+            self._describe(check_scene(path, scene, _positions(self._file)))
 
     def _describe(self, scene: int) -> None:
         sizes = dict(self._file.sizes)
         self._loops = {axis: int(length) for axis, length in sizes.items() if axis not in _FRAME_AXES}
-        self.axes = "".join(axis for axis in self._loops if axis in "TZ")
+        self.axes = "".join(axis for axis in self._loops if axis in "TZ" and self._loops[axis] > 1)
         self.lengths = tuple(self._loops[axis] for axis in self.axes)
         check_planes(math.prod(self._loops.values()), self.path)
         self._samples = int(sizes.get("S", 1))
@@ -154,7 +149,7 @@ def _positions(file: Any) -> tuple[str, ...]:
     for loop in file.experiment:
         if loop.type == "XYPosLoop":
             return tuple(str(point.name or f"position {n}") for n, point in enumerate(loop.parameters.points, start=1))
-    return ("",)
+    return ()
 
 
 def _calibration(file: Any) -> tuple[PixelSize | None, float | None]:
@@ -191,8 +186,3 @@ def scene_names(path: Path) -> tuple[str, ...]:
 def open_stack(path: Path, scene: int = 0) -> FileStack:
     """A position of an ND2 file as a stack."""
     return Nd2Stack(path, scene)
-
-
-def open_image(path: Path, level: int = 0) -> Source:
-    """The first plane of the first position."""
-    return open_first_plane(path, level, open_stack, scene_names)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...tiling import Box
-from .axes import arrange_axes, guess_axes
+from .axes import Arrangement, arrange_axes, arrange_plane, check_single_plane, guess_axes, plane_axes
 from .mapped import MappedPlanes
 from .source import FileSource, Source, check_level
+from .stack import Stack, check_scene, reopen_plane
 from .untrusted import decoding
 
 
@@ -23,8 +25,6 @@ class NpySource(FileSource):
     path : Path
     level : int
         0, the only one.
-    stated : bool
-        See :func:`~starpoly.io.readers.axes.arrange_axes`.
 
     Raises
     ------
@@ -32,16 +32,12 @@ class NpySource(FileSource):
         If the file is damaged or holds Python objects or a stack.
     """
 
-    def __init__(self, path: Path, level: int = 0, *, stated: bool = False) -> None:
+    def __init__(self, path: Path, level: int = 0) -> None:
         with decoding(path, "a whole .npy file"):
-            # no object arrays: unpickling can execute code
-            header = np.load(path, mmap_mode="r", allow_pickle=False)
-            shape, dtype, offset = header.shape, header.dtype, header.offset
-            order = "C" if header.flags.c_contiguous else "F"
-            del header
-            arrangement = arrange_axes(shape, guess_axes(shape), path, stated=stated)
-            self._pixels = MappedPlanes(path, [offset], shape, dtype, arrangement, order)  # type: ignore[arg-type]
-        super().__init__(path, self._pixels.shape, dtype, make=open_as_channels if stated else None)
+            header = _Header(path)
+            check_single_plane(header.shape, guess_axes(header.shape), path)
+            self._pixels = header.pixels(arrange_axes(header.shape, guess_axes(header.shape), path))
+        super().__init__(path, self._pixels.shape, self._pixels.dtype)
         check_level(path, level, self.levels)
 
     def read(self, box: Box, channels: Sequence[int]) -> NDArray:
@@ -49,9 +45,74 @@ class NpySource(FileSource):
         return self._pixels.read(box, channels)
 
 
+class NpyStack(Stack):
+    """An ``.npy`` file of planes: (Z, Y, X), (Z, Y, X, C), (T, Z, Y, X) or (T, Z, Y, X, C).
+
+    Parameters
+    ----------
+    path : Path
+    scene : int
+        0, the only one.
+
+    Raises
+    ------
+    ImageError
+        As for :class:`NpySource`.
+    """
+
+    def __init__(self, path: Path, scene: int = 0) -> None:
+        check_scene(path, scene, ())
+        self.name, self._path = str(path), path.absolute()
+        with decoding(path, "a whole .npy file"):
+            self._header = _Header(path)
+            self._planes = plane_axes(self._header.shape, guess_axes(self._header.shape), path)
+        self.axes, self.lengths, self.unnamed = self._planes.names, self._planes.lengths, self._planes.unnamed
+
+    def open_plane(self, index: tuple[int, ...], level: int = 0) -> Source:
+        """See :meth:`Stack.open_plane`."""
+        return _NpyPlane(self, tuple(index), level)
+
+    def open_as_channels(self, level: int = 0) -> Source:
+        """See :meth:`Stack.open_as_channels`."""
+        return _NpyPlane(self, None, level) if self.unnamed and len(self.axes) == 1 else super().open_as_channels()
+
+    def close(self) -> None:
+        """Nothing stays open."""
+
+
+class _NpyPlane(FileSource):
+    """A plane of a stack, or all its planes as channels."""
+
+    def __init__(self, stack: NpyStack, index: tuple[int, ...] | None, level: int) -> None:
+        path, shape = Path(stack.name), stack._header.shape
+        with decoding(path, "a whole .npy file"):
+            self._pixels = stack._header.pixels(arrange_plane(shape, guess_axes(shape), stack._planes, index, path))
+        self._opener = (NpyStack, stack._path, 0, index)
+        super().__init__(path, self._pixels.shape, self._pixels.dtype)
+        check_level(path, level, self.levels)
+
+    def made_by(self) -> tuple[Callable[..., Source], tuple[Any, ...]]:
+        """See :meth:`Source.made_by`."""
+        return reopen_plane, (*self._opener, self.level, self.name)
+
+    def read(self, box: Box, channels: Sequence[int]) -> NDArray:
+        """See :meth:`Source.read`."""
+        return self._pixels.read(box, channels)
+
+
+class _Header:
+    """Where the numbers of an ``.npy`` file lie."""
+
+    def __init__(self, path: Path) -> None:
+        # no object arrays: unpickling can execute code
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        self.shape: tuple[int, ...] = array.shape
+        self._path, self._dtype, self._offset = path, array.dtype, array.offset
+        self._order: Any = "C" if array.flags.c_contiguous else "F"
+
+    def pixels(self, arrangement: Arrangement) -> MappedPlanes:
+        return MappedPlanes(self._path, [self._offset], self.shape, self._dtype, arrangement, self._order)
+
+
 open_image = NpySource
-
-
-def open_as_channels(path: Path, level: int = 0) -> Source:
-    """Open an array whose unnamed axis holds channels, as the user has said."""
-    return NpySource(path, level, stated=True)
+open_stack = NpyStack

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from ...errors import ImageError
 from .blocks import BlockGrid
 from .compound_file import check_compound_file, is_compound_file
-from .file_stack import FileStack, Pixels, check_scene, import_library, open_first_plane, positive_step, size_from
+from .file_stack import FileStack, Pixels, import_library, positive_step, size_from
 from .pixel_size import MICROMETRES
-from .source import Source, check_dtype
+from .source import check_dtype
+from .stack import check_scene
 from .untrusted import decoding
 
 _SECONDS = {"s": 1.0, "ms": 1e-3}
@@ -40,17 +41,13 @@ class OifStack(FileStack):
 
     def __init__(self, path: Path, scene: int = 0) -> None:
         super().__init__(path, scene, open_stack)
-        check_scene(path, scene, [""])
+        check_scene(path, scene, ())
         library = import_library("oiffile", path, "OIF and OIB files")
         self._lock = threading.Lock()
         with decoding(path, "a whole OIF or OIB file"):
             self._file = _open(library, path)
-        try:
-            with decoding(path, "an OIF or OIB file"):
-                self._describe()
-        except BaseException:
-            self.close()
-            raise
+        with self.describing("an OIF or OIB file"):
+            self._describe()
 
     def _describe(self) -> None:
         settings = self._file.mainfile
@@ -150,8 +147,3 @@ def _step(axis: Any, units: dict[str, float]) -> float | None:
 def open_stack(path: Path, scene: int = 0) -> FileStack:
     """The image of an OIF or OIB file as a stack."""
     return OifStack(path, scene)
-
-
-def open_image(path: Path, level: int = 0) -> Source:
-    """The first plane."""
-    return open_first_plane(path, level, open_stack)

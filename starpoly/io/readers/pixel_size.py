@@ -32,11 +32,12 @@ def in_micrometres(y: object, x: object, unit: object, unit_x: object = None) ->
 
     ``unit_x`` is the unit of ``x`` where it has one of its own.
     """
-    sizes = _micrometres(y, unit), _micrometres(x, unit if unit_x is None else unit_x)
+    sizes = length_in_micrometres(y, unit), length_in_micrometres(x, unit if unit_x is None else unit_x)
     return None if sizes[0] is None or sizes[1] is None else (sizes[0], sizes[1])
 
 
-def _micrometres(length: object, unit: object) -> float | None:
+def length_in_micrometres(length: object, unit: object) -> float | None:
+    """A stated length; None if it is no positive number in a known unit."""
     factor = MICROMETRES.get(str(unit).strip().lower())
     try:
         value = float(str(length)) * factor if factor else 0.0
@@ -45,7 +46,7 @@ def _micrometres(length: object, unit: object) -> float | None:
     return value if math.isfinite(value) and value > 0 else None
 
 
-def pixel_size_of_tiff(tiff: Any, page: Any) -> PixelSize | None:
+def pixel_size_of_tiff(tiff: Any, page: Any, image: int = 0) -> PixelSize | None:
     """Pixel size at full resolution.
 
     Parameters
@@ -53,9 +54,11 @@ def pixel_size_of_tiff(tiff: Any, page: Any) -> PixelSize | None:
     tiff : tifffile.TiffFile
     page : tifffile.TiffPage
         The first page of the image.
+    image : int
+        Which image of an OME-TIFF.
     """
     if tiff.is_ome:
-        size = pixel_size_of_ome(tiff.ome_metadata or "")
+        size = pixel_size_of_ome(tiff.ome_metadata or "", image)
         if size is not None:
             return size
     if tiff.is_svs:
@@ -93,16 +96,22 @@ def _size_of_bif(tiff: Any, page: Any) -> PixelSize | None:
     return in_micrometres(stated[1].decode(), stated[1].decode(), "um") if stated else None
 
 
-def pixel_size_of_ome(xml: str) -> PixelSize | None:
-    """``PhysicalSizeY`` and ``PhysicalSizeX`` of the first image in OME-XML; micrometres unless it says otherwise."""
-    try:
-        pixels = ElementTree.fromstring(xml).find(".//{*}Pixels")
-    except ElementTree.ParseError:
-        return None
+def pixel_size_of_ome(xml: str, image: int = 0) -> PixelSize | None:
+    """``PhysicalSizeY`` and ``PhysicalSizeX`` of an image in OME-XML; micrometres unless it says otherwise."""
+    pixels = ome_pixels(xml, image)
     if pixels is None:
         return None
     y, x = (pixels.get(f"PhysicalSize{axis}") for axis in "YX")
     return in_micrometres(y, x, *(pixels.get(f"PhysicalSize{axis}Unit", "µm") for axis in "YX"))
+
+
+def ome_pixels(xml: str, image: int = 0) -> ElementTree.Element | None:
+    """The element ``Pixels`` of an image in OME-XML; None where there is none."""
+    try:
+        found = ElementTree.fromstring(xml).findall(".//{*}Pixels")
+    except ElementTree.ParseError:
+        return None
+    return found[image] if image < len(found) else None
 
 
 def _unit_of_imagej(tiff: Any) -> str | None:

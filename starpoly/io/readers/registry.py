@@ -1,12 +1,13 @@
 """Registry of image file kinds: suffixes, detection and reader module.
 
-A new kind is one module of this package and one line in :data:`READERS`. The module defines
+A new kind is one module of this package and one line in :data:`READERS`. The module defines one of
 
-- ``open_image(path, level) -> Source``,
-- where there is a better way than through that source, ``read_whole(path, *, raw) -> array`` and
-  ``read_header(path) -> Header``;
-- where a file holds more than one plane, ``open_stack(path, scene) -> Stack`` and ``scene_names(path)``;
-- where planes may be unnamed, ``open_as_channels(path, level) -> Source``, for a user who says that they are channels.
+- ``open_image(path, level) -> Source``, where a file holds one plane,
+- ``open_stack(path, scene) -> Stack``, where it may hold several, and ``scene_names(path) -> tuple of str``, empty for a single
+  scene, where it may hold several of these, too,
+
+and, where there is a better way than through these, ``open_image``, ``read_whole(path, *, raw) -> array`` and
+``read_header(path) -> Header``.
 
 The table is light: it loads the module of a kind, and the libraries behind it, when a file of that kind is read.
 """
@@ -58,22 +59,34 @@ class Reader:
     suffixes: tuple[str, ...]
     matches: Callable[[Path, bytes], bool]
 
-    def open(self, path: Path, level: int = 0, *, stated: bool = False) -> Source:
-        """Open a level of the image to read it by region; ``stated`` where unnamed planes are channels."""
-        module = self._module()
-        if stated and hasattr(module, "open_as_channels"):
-            return module.open_as_channels(path, level)
-        return module.open_image(path, level)
+    def open(self, path: Path, level: int = 0, *, as_channels: bool = False) -> Source:
+        """Open a level of the one image of a file to read it by region.
 
-    def stack(self, path: Path, scene: int = 0) -> Stack | None:
-        """A scene of the file as a stack of planes; None where files of this kind hold one plane."""
-        open_stack = getattr(self._module(), "open_stack", None)
-        return None if open_stack is None else open_stack(path, scene)
+        Parameters
+        ----------
+        path : Path
+        level : int
+        as_channels : bool
+            Whether planes without names are channels, however many.
 
-    def scene_names(self, path: Path) -> tuple[str, ...]:
-        """Names of the scenes of a file; none if there is one."""
-        names = getattr(self._module(), "scene_names", None)
-        return () if names is None else names(path)
+        Raises
+        ------
+        ImageError
+            For a stack.
+        """
+        from .single_plane import open_as_channels, open_only_plane
+
+        if as_channels and self.has_stacks:
+            source = open_as_channels(self.stack, path, level)
+            if source is not None:
+                return source
+        open_image = getattr(self._module(), "open_image", None)
+        return open_only_plane(self, path, level) if open_image is None else open_image(path, level)
+
+    @property
+    def has_stacks(self) -> bool:
+        """Whether files of this kind may hold more than one plane."""
+        return hasattr(self._module(), "open_stack")
 
     def read(self, path: Path, *, raw: bool = False) -> NDArray:
         """The whole image; ``raw`` for the stored numbers without conversion of colours, as labels are read."""
@@ -92,7 +105,7 @@ class Reader:
                 return read_header(path)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", StarpolyWarning)  # said when it is read
-                with self.open(path) as source:
+                with self.stack(path) as stack, stack.open_plane((0,) * len(stack.lengths)) as source:
                     return Header(
                         source.shape[:2],
                         source.nbytes,
@@ -102,6 +115,18 @@ class Reader:
                         position=source.position,
                         channel_names=source.channel_names,
                     )
+
+    def stack(self, path: Path, scene: int = 0) -> Stack:
+        """Open the planes of a scene; a kind without stacks has one."""
+        from .single_plane import SinglePlane
+
+        return getattr(self._module(), "open_stack", SinglePlane)(path, scene)
+
+    def scene_names(self, path: Path) -> tuple[str, ...]:
+        """Names of the scenes of a file; none if there is one."""
+        names = getattr(self._module(), "scene_names", None)
+        with decoding(path):
+            return () if names is None else names(path)
 
     def _module(self) -> ModuleType:
         return import_module(f".{self.name}", __package__)

@@ -210,26 +210,15 @@ class FileSource(Source):
         What is opened; the name of the source, too.
     shape, dtype, options
         As for :class:`Source`.
-    make : callable, optional
-        Opens it again, of path and level. Default: the class.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        shape: Sequence[int],
-        dtype: DTypeLike,
-        *,
-        make: Callable[..., Source] | None = None,
-        **options: Any,
-    ) -> None:
+    def __init__(self, path: Path, shape: Sequence[int], dtype: DTypeLike, **options: Any) -> None:
         super().__init__(path, shape, dtype, **options)
-        self._make = make or type(self)
         self._path = path.absolute()  # another process may have another working directory
 
     def made_by(self) -> tuple[Callable[..., Source], tuple[Any, ...]]:
         """See :meth:`Source.made_by`."""
-        return reopen, (self._make, self._path, self.level, self.name)
+        return reopen, (type(self), self._path, self.level, self.name)
 
 
 def reopen(make: Callable[..., Source], path: Path, level: int, name: str) -> Source:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from .pixel_size import PixelSize
-    from .source import Source
+from numpy.typing import NDArray
+
+from ...errors import ImageError, StarpolyWarning
+from ...tiling import Box
+from .pixel_size import PixelSize
+from .source import DerivedSource, Source
 
 
 class Stack(ABC):
@@ -31,6 +37,8 @@ class Stack(ABC):
         Micrometres per pixel (y, x).
     z_step, t_step : float or None
         Micrometres between z-slices; seconds between time points.
+    unnamed : bool
+        Whether the file does not tell what its planes are: they may be channels.
     """
 
     name: str
@@ -40,10 +48,21 @@ class Stack(ABC):
     pixel_size: PixelSize | None = None
     z_step: float | None = None
     t_step: float | None = None
+    unnamed: bool = False
 
     @abstractmethod
     def open_plane(self, index: tuple[int, ...], level: int = 0) -> Source:
         """Open the plane at ``index``, a position along each of ``axes``, by region."""
+
+    def open_as_channels(self, level: int = 0) -> Source:
+        """Open the planes as channels of one image; for a stack that is ``unnamed`` along one axis.
+
+        Raises
+        ------
+        ImageError
+            If the file names its axes.
+        """
+        raise ImageError(f"{self.name}: expected planes without names to take for channels, got axes {self.axes}")
 
     @abstractmethod
     def close(self) -> None:
@@ -54,3 +73,67 @@ class Stack(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def check_scene(name: object, scene: int, names: Sequence[str]) -> int:
+    """A scene that exists; ``names`` are those of several scenes, none of a single one.
+
+    Raises
+    ------
+    ImageError
+        If there is no such scene.
+    """
+    n = max(1, len(names))
+    if not 0 <= scene < n:
+        listed = ", ".join(f"{number} {name}" for number, name in enumerate(names)) or "0"
+        raise ImageError(f"{name}: expected a scene from 0 to {n - 1}, got {scene}; the scenes are {listed}")
+    return scene
+
+
+def reopen_plane(
+    open_stack: Callable[[Path, int], Stack],
+    path: Path,
+    scene: int,
+    index: tuple[int, ...] | None,
+    level: int,
+    name: str,
+) -> Source:
+    """Open a plane, or all planes as channels, of a stack of its own, which is closed with it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", StarpolyWarning)
+        stack = open_stack(path, scene)
+        with closing_on_error(stack):
+            plane = stack.open_as_channels(level) if index is None else stack.open_plane(index, level)
+    plane.name = name
+    return OwnedPlane(plane, stack)
+
+
+@contextmanager
+def closing_on_error(stack: Stack) -> Iterator[None]:
+    """Close a stack if what is opened of it fails."""
+    try:
+        yield
+    except BaseException:
+        stack.close()
+        raise
+
+
+class OwnedPlane(DerivedSource):
+    """A plane that closes its stack."""
+
+    def __init__(self, plane: Source, stack: Stack) -> None:
+        super().__init__(plane)
+        self._stack = stack
+
+    def made_by(self) -> tuple[Callable[..., Source], tuple[object, ...]]:
+        """See :meth:`Source.made_by`."""
+        return self._source.made_by()
+
+    def read(self, box: Box, channels: Sequence[int]) -> NDArray:
+        """See :meth:`Source.read`."""
+        return self._source.read(box, channels)
+
+    def close(self) -> None:
+        """Close plane and stack."""
+        super().close()
+        self._stack.close()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,13 @@ from ...errors import ImageError, StarpolyWarning
 from ...parallel import n_threads
 from ...tiling import Box
 from .array import DecodedSource
-from .axes import arrange_axes
+from .axes import Arrangement, arrange_axes, check_single_plane
 from .blocks import BlockGrid
 from .channel_names import names_in_tiff
 from .header import Header
 from .pixel_size import PixelSize, pixel_size_of_tiff, scaled
 from .source import FileSource, Source, check_level
+from .stack import Stack
 from .tiff_colours import to_intensities
 from .tiff_pixels import NotByRegionError, TiffBytes, check_extent, pixels_of
 from .untrusted import check_claim, decoding
@@ -39,15 +40,21 @@ def open_image(path: Path, level: int = 0) -> Source:
         return DecodedSource(path, level, read_whole)
 
 
-def open_as_channels(path: Path, level: int = 0) -> Source:
-    """Open a TIFF whose unnamed planes are channels, as the user has said."""
-    try:
-        return TiffSource(path, level, stated=True)
-    except NotByRegionError:
-        return DecodedSource(path, level, partial(read_whole, stated=True))
+def open_stack(path: Path, scene: int = 0) -> Stack:
+    """Open the planes of an image in a TIFF; its scenes are the images of an OME-TIFF."""
+    from .tiff_stack import TiffStack
+
+    return TiffStack(path, scene)
 
 
-def read_whole(path: Path, *, raw: bool = False, stated: bool = False) -> NDArray:
+def scene_names(path: Path) -> tuple[str, ...]:
+    """Names of the images in an OME-TIFF, beside a slide's label, macro and thumbnail."""
+    from .tiff_stack import scene_names
+
+    return scene_names(path)
+
+
+def read_whole(path: Path, *, raw: bool = False) -> NDArray:
     """Read the first image of a TIFF file at full resolution.
 
     Parameters
@@ -56,8 +63,6 @@ def read_whole(path: Path, *, raw: bool = False, stated: bool = False) -> NDArra
         The file.
     raw : bool
         Stored numbers as they are: no palette, no colour conversion, alpha kept. For label images.
-    stated : bool
-        See :func:`~starpoly.io.readers.axes.arrange_axes`.
 
     Returns
     -------
@@ -73,11 +78,12 @@ def read_whole(path: Path, *, raw: bool = False, stated: bool = False) -> NDArra
 
     # an OME-TIFF may name other files; an image from outside must not choose what is read
     with tifffile.TiffFile(path, _multifile=False) as tiff:
-        series = tiff.series[0] if raw else _first_series(tiff, path)
+        series = tiff.series[0] if raw else first_series(tiff, path)
+        check_single_plane(series.shape, series.axes, path, pages=True)
         check_extent(series, path)
         check_claim(series.nbytes, path)
         stored = series.asarray(maxworkers=n_threads())
-        arrangement = arrange_axes(stored.shape, series.axes, path, stated=stated)
+        arrangement = arrange_axes(stored.shape, series.axes, path)
         image = arrangement(stored)
         return image if raw else to_intensities(image, arrangement.names, series.keyframe, path)
 
@@ -128,8 +134,6 @@ class TiffSource(FileSource):
     path : Path
     level : int
         0 is full resolution.
-    stated : bool
-        See :func:`~starpoly.io.readers.axes.arrange_axes`.
 
     Raises
     ------
@@ -144,71 +148,141 @@ class TiffSource(FileSource):
         As :func:`starpoly.io.read_image` does.
     """
 
-    def __init__(self, path: Path, level: int = 0, *, stated: bool = False) -> None:
+    def __init__(self, path: Path, level: int = 0) -> None:
         import tifffile
 
         with ExitStack() as stack, decoding(path, "a TIFF file"):
             # an OME-TIFF may name other files; an image from outside must not choose what is read
             tiff = stack.enter_context(tifffile.TiffFile(path, _multifile=False))
-            first = _first_series(tiff, path)
+            first = first_series(tiff, path)
             if first.transform is not None:
                 raise NotByRegionError
-            levels = [_rows_and_columns(series) for series in first.levels]
+            levels = [rows_and_columns(series) for series in first.levels]
             series = first.levels[check_level(path, level, levels)]
+            check_single_plane(series.shape, series.axes, path, pages=True)
             check_extent(series, path)
-            arrangement = arrange_axes(series.shape, series.axes, path, stated=stated)
-            page = series.keyframe
+            arrangement = arrange_axes(series.shape, series.axes, path)
             self._file = TiffBytes(tiff.filehandle)
-            self._pixels = pixels_of(series, arrangement, self._file, path, tiff.byteorder)
-            self._convert = _Conversion(page, arrangement.names, self._pixels.shape[2], path)
-            sample = self._convert(np.zeros((1, 1, self._pixels.shape[2]), self._pixels.dtype), None)
+            self._pixels = TiffPixels(series, arrangement, self._file, path, tiff.byteorder)
             size = scaled(pixel_size_of_tiff(tiff, first.keyframe), levels[0], levels[level])
             self._tiff = tiff
             super().__init__(
                 path,
-                (*self._pixels.shape[:2], sample.shape[2]),
-                sample.dtype,
+                self._pixels.shape,
+                self._pixels.dtype,
                 pixel_size=size,
                 level=level,
                 levels=levels,
-                block=getattr(self._pixels, "block", (1, 1)),
-                read_warning=getattr(self._pixels, "read_warning", None),
-                channel_names=names_in_tiff(tiff, sample.shape[2]),
-                stored_as=_storage(page),
-                make=open_as_channels if stated else None,
+                block=self._pixels.block,
+                read_warning=self._pixels.read_warning,
+                channel_names=names_in_tiff(tiff, self._pixels.shape[2]),
+                stored_as=storage(series.keyframe),
             )
             stack.pop_all()  # stays open
 
     def read(self, box: Box, channels: Sequence[int]) -> NDArray:
         """See :meth:`Source.read`."""
-        if self._convert.by_channel:
-            return self._convert(self._pixels.read(box, channels), None)
-        return self._convert(self._pixels.read(box, range(self._pixels.shape[2])), channels)
+        return self._pixels.read(box, channels)
 
     def close(self) -> None:
         """Close the file."""
         super().close()
         self._file.close()
         self._tiff.close()
-        if isinstance(self._pixels, BlockGrid):
-            self._pixels.clear()
+        self._pixels.clear()
 
 
-def _first_series(tiff: Any, path: Path) -> Any:
+class TiffPixels:
+    """Intensities of a plane of a series: what is stored, with its colours converted.
+
+    Parameters
+    ----------
+    series : tifffile.TiffPageSeries
+        Of the plane, or of a stack that lies in the file in one piece.
+    arrangement : Arrangement
+        Of the plane.
+    file : TiffBytes
+    path : Path
+    byteorder : str
+        Of the file.
+
+    Raises
+    ------
+    ImageError
+        For a colour space that is not converted.
+    NotByRegionError
+        If the layout cannot be read by region.
+    """
+
+    def __init__(self, series: Any, arrangement: Arrangement, file: TiffBytes, path: Path, byteorder: str) -> None:
+        self._stored = pixels_of(series, arrangement, file, path, byteorder)
+        n_stored = self._stored.shape[2]
+        self._convert = _Conversion(series.keyframe, arrangement.names, n_stored, path)
+        sample = self._convert(np.zeros((1, 1, n_stored), self._stored.dtype), None)
+        self.shape, self.dtype = (*self._stored.shape[:2], int(sample.shape[2])), sample.dtype
+        self.block: tuple[int, int] = getattr(self._stored, "block", (1, 1))
+        self.read_warning: str | None = getattr(self._stored, "read_warning", None)
+
+    def read(self, box: Box, channels: Sequence[int]) -> NDArray:
+        """The pixels of a box, (y, x, len(channels))."""
+        if self._convert.by_channel:
+            return self._convert(self._stored.read(box, channels), None)
+        return self._convert(self._stored.read(box, range(self._stored.shape[2])), channels)
+
+    def clear(self) -> None:
+        """Drop decoded blocks."""
+        if isinstance(self._stored, BlockGrid):
+            self._stored.clear()
+
+
+def first_series(tiff: Any, path: Path) -> Any:
+    """The image that is used, with a warning where there are more."""
     first = tiff.series[0]
+    check_complete(tiff, first, path)
     if len(tiff.series) > 1 and first.kind not in _SLIDES:
         message = f"{path}: expected one image, got {len(tiff.series)}; the first is used"
         warnings.warn(message, StarpolyWarning, stacklevel=5)
     return first
 
 
-def _storage(page: Any) -> str:
+def storage(page: Any) -> str:
+    """How the pixels of a page lie in the file."""
     rows, columns = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
     compression = "not compressed" if page.compression == 1 else page.compression.name
     return f"{'tiles' if page.is_tiled else 'strips'} of {rows} x {columns} pixels, {compression}"
 
 
-def _rows_and_columns(series: Any) -> tuple[int, int]:
+def check_complete(tiff: Any, series: Any, path: Path) -> None:
+    """Refuse a file that holds fewer images than it says: tifffile reads those that are left."""
+    size, following = tiff.filehandle.size, _offset_after_last(tiff)
+    if following >= size:
+        raise ImageError(
+            f"{path}: expected a page at byte {following}, got {size} bytes; the file is truncated, copy it again"
+        )
+    stated = (tiff.imagej_metadata or {}).get("images", 1) if tiff.is_imagej else 1
+    if series.kind != "imagej" and isinstance(stated, int) and stated > len(series.pages):
+        raise ImageError(
+            f"{path}: expected {stated} images, got {len(series.pages)}; the file is truncated, copy it again"
+        )
+
+
+def _offset_after_last(tiff: Any) -> int:
+    """Where the page after the last one that is there begins; 0 if there is none, or an NDPI, which counts otherwise."""
+    layout, file = tiff.tiff, tiff.filehandle
+    if tiff.is_ndpi or tiff.is_lsm:
+        return 0
+    try:
+        start = tiff.pages[len(tiff.pages) - 1].offset
+        file.seek(start)
+        (n_tags,) = struct.unpack(layout.tagnoformat, file.read(layout.tagnosize))
+        file.seek(start + layout.tagnosize + n_tags * layout.tagsize)
+        return int(struct.unpack(layout.offsetformat, file.read(layout.offsetsize))[0])
+    except struct.error:  # the end of the file cuts the list of tags; pixels are checked on their own
+        return 0
+
+
+def rows_and_columns(series: Any) -> tuple[int, int]:
+    """Height and width of the planes of a series."""
     sizes = dict(zip(series.axes, series.shape, strict=False))
     return sizes.get("Y", 1), sizes.get("X", 1)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,47 +14,24 @@ from numpy.typing import NDArray
 
 from ...errors import ImageError, StarpolyWarning
 from ...tiling import Box
-from .axes import Arrangement, arrange_axes, guess_axes
+from .axes import Arrangement, arrange_axes, arrange_plane, check_single_plane, guess_axes, plane_axes
 from .blocks import BlockGrid
 from .channel_names import names_in_omero
-from .pixel_size import MICROMETRES, PixelSize, in_micrometres
+from .pixel_size import MICROMETRES, PixelSize, in_micrometres, length_in_micrometres
+from .plane_steps import in_seconds
 from .source import FileSource, Source, check_dtype, check_level
+from .stack import Stack, check_scene, reopen_plane
 from .untrusted import decoding
 
 _BLOCK_LENGTH = 512
 """Smaller chunks are read several at a time, up to about this many pixels a side: each read has its overhead."""
 
 
-class ZarrSource(FileSource):
-    """A level of an OME-Zarr image, or a zarr array.
+class _LevelSource(FileSource):
+    """A level of a pyramid, or a plane of it, whose axes are arranged."""
 
-    Parameters
-    ----------
-    path : Path
-        The folder of an image (a group with ``multiscales``) or of an array. An array's axes are taken from its
-        dimension names where it has them, else from its shape as for ``.npy``.
-    level : int
-        Index among the datasets of the pyramid.
-    stated : bool
-        See :func:`~starpoly.io.readers.axes.arrange_axes`.
-
-    Raises
-    ------
-    ImageError
-        If it is no such folder, holds a stack along z or time, is a plate of many images, or has no such level.
-    """
-
-    def __init__(self, path: Path, level: int = 0, *, stated: bool = False) -> None:
-        import zarr
-        import zarr.storage
-
+    def __init__(self, path: Path, image: _Multiscale, arrangements: Sequence[Arrangement], level: int) -> None:
         with decoding(path, "a zarr image"):
-            node = zarr.open(store=zarr.storage.LocalStore(path, read_only=True), mode="r")
-            if isinstance(node, zarr.Array):
-                image = _Multiscale([node], _axes_of_array(node), [None], [None])
-            else:
-                image = _read_multiscale(node, path)
-            arrangements = [arrange_axes(array.shape, image.axes, path, stated=stated) for array in image.arrays]
             lengths = [arrange.lengths(array.shape) for arrange, array in zip(arrangements, image.arrays, strict=True)]
             check_level(path, level, [length[:2] for length in lengths])
             self._pixels = _grid(image.arrays[level], arrangements[level], path)
@@ -69,7 +47,6 @@ class ZarrSource(FileSource):
             read_warning=self._pixels.read_warning,
             channel_names=image.channel_names,
             stored_as=_storage(image.arrays[level], arrangements[level]),
-            make=open_as_channels if stated else None,
         )
 
     def read(self, box: Box, channels: Sequence[int]) -> NDArray:
@@ -77,8 +54,130 @@ class ZarrSource(FileSource):
         return self._pixels.read(box, channels)
 
 
+class ZarrSource(_LevelSource):
+    """A level of an OME-Zarr image, or a zarr array.
+
+    Parameters
+    ----------
+    path : Path
+        The folder of an image (a group with ``multiscales``) or of an array. An array's axes are taken from its
+        dimension names where it has them, else from its shape as for ``.npy``.
+    level : int
+        Index among the datasets of the pyramid.
+
+    Raises
+    ------
+    ImageError
+        If it is no such folder, holds a stack along z or time, is a plate of many images, or has no such level.
+    """
+
+    def __init__(self, path: Path, level: int = 0) -> None:
+        with decoding(path, "a zarr image"):
+            image = _open_multiscale(path)
+            check_single_plane(image.arrays[0].shape, image.axes, path)
+            arrangements = [arrange_axes(array.shape, image.axes, path) for array in image.arrays]
+        super().__init__(path, image, arrangements, level)
+
+
+class ZarrStack(Stack):
+    """The planes of an OME-Zarr image or of a zarr array; scenes are the images of a ``bioformats2raw`` layout.
+
+    Parameters
+    ----------
+    path : Path
+    scene : int
+
+    Raises
+    ------
+    ImageError
+        As for :class:`ZarrSource`.
+    """
+
+    def __init__(self, path: Path, scene: int = 0) -> None:
+        self.name = str(path)
+        self._path, self._scene = path.absolute(), scene
+        with decoding(path, "a zarr image"):
+            names = scene_names(path)
+            check_scene(path, scene, names)
+            self._image = _open_multiscale(path / names[scene] if names else path)
+            self._planes = plane_axes(self._image.arrays[0].shape, self._image.axes, path)
+        self.axes, self.lengths, self.unnamed = self._planes.names, self._planes.lengths, self._planes.unnamed
+        self.pixel_size, self.z_step, self.t_step = self._image.sizes[0], self._image.z_step, self._image.t_step
+        self.channel_names = tuple(self._image.channel_names)
+
+    def open_plane(self, index: tuple[int, ...], level: int = 0) -> Source:
+        """See :meth:`Stack.open_plane`."""
+        return _ZarrPlane(self, tuple(index), level)
+
+    def open_as_channels(self, level: int = 0) -> Source:
+        """See :meth:`Stack.open_as_channels`."""
+        return _ZarrPlane(self, None, level) if self.unnamed and len(self.axes) == 1 else super().open_as_channels()
+
+    def close(self) -> None:
+        """Nothing stays open."""
+
+
+def open_stack(path: Path, scene: int = 0) -> Stack:
+    """Open the planes of an image."""
+    return ZarrStack(path, scene)
+
+
+def scene_names(path: Path) -> tuple[str, ...]:
+    """Names of the images of a ``bioformats2raw`` layout, if there are several: ``"0"``, ``"1"`` ..."""
+    node = _open_node(path)
+    if not hasattr(node, "group_keys"):
+        return ()
+    ome = _ome_attributes(node)
+    if "multiscales" in ome or "bioformats2raw.layout" not in ome:
+        return ()
+    names = sorted((name for name in node.group_keys() if name.isdecimal()), key=int)
+    return tuple(names) if len(names) > 1 else ()
+
+
+class _ZarrPlane(_LevelSource):
+    """A plane of a stack, or all its planes as channels."""
+
+    def __init__(self, stack: ZarrStack, index: tuple[int, ...] | None, level: int) -> None:
+        path, image = Path(stack.name), stack._image
+        self._opener = (ZarrStack, stack._path, stack._scene, index)
+        with decoding(path, "a zarr image"):
+            arrangements = [_arrange(stack, array, index, path) for array in image.arrays]
+        super().__init__(path, image, arrangements, level)
+
+    def made_by(self) -> tuple[Callable[..., Source], tuple[Any, ...]]:
+        """See :meth:`Source.made_by`."""
+        return reopen_plane, (*self._opener, self.level, self.name)
+
+
+def _arrange(stack: ZarrStack, array: Any, index: tuple[int, ...] | None, path: Path) -> Arrangement:
+    axes, planes = stack._image.axes, stack._planes
+    lengths = tuple(int(array.shape[axis]) for axis in planes.axes)
+    if lengths != planes.lengths:
+        raise ImageError(
+            f"{path}: expected levels with the same planes along {planes.names}, got {planes.lengths} and {lengths}; "
+            "export it with levels that are reduced along y and x alone"
+        )
+    return arrange_plane(array.shape, axes, planes, index, path)
+
+
+def _open_node(path: Path) -> Any:
+    import zarr
+    import zarr.storage
+
+    return zarr.open(store=zarr.storage.LocalStore(path, read_only=True), mode="r")
+
+
+def _open_multiscale(path: Path) -> _Multiscale:
+    import zarr
+
+    node = _open_node(path)
+    if isinstance(node, zarr.Array):
+        return _Multiscale([node], _axes_of_array(node), [None], [None])
+    return _read_multiscale(node, path)
+
+
 class _Multiscale:
-    """Arrays of a pyramid, the letters of their axes, and the pixel size and position of each."""
+    """Arrays of a pyramid, the letters of their axes, the pixel size of each, and the steps along z and time."""
 
     def __init__(
         self,
@@ -87,9 +186,11 @@ class _Multiscale:
         sizes: Sequence[PixelSize | None],
         positions: Sequence[tuple[float, float] | None],
         channel_names: Sequence[str] = (),
+        z_step: float | None = None,
+        t_step: float | None = None,
     ) -> None:
         self.arrays, self.axes, self.sizes, self.positions = arrays, axes, sizes, positions
-        self.channel_names = channel_names
+        self.channel_names, self.z_step, self.t_step = channel_names, z_step, t_step
 
 
 def _storage(array: Any, arrangement: Arrangement) -> str:
@@ -103,6 +204,7 @@ def _grid(array: Any, arrangement: Arrangement, path: Path) -> BlockGrid:
     y, x, samples = arrangement.lengths(array.chunks)
     block = (_several(y, height), _several(x, width))
     samples = min(samples, n_channels)
+    position, cut = dict(arrangement.position), replace(arrangement, position=())
 
     def decode(plane: int, row: int, column: int) -> NDArray:
         stops = (
@@ -110,10 +212,10 @@ def _grid(array: Any, arrangement: Arrangement, path: Path) -> BlockGrid:
             slice(column * block[1], (column + 1) * block[1]),
             slice(plane * samples, (plane + 1) * samples),
         )
-        index: list[Any] = [slice(0, 1)] * array.ndim
+        index: list[Any] = [slice(at, at + 1) for at in map(position.get, range(array.ndim), [0] * array.ndim)]
         for axis, stop in zip(arrangement.order, stops, strict=False):
             index[axis] = stop
-        pixels = arrangement(np.asarray(array[tuple(index)]))
+        pixels = cut(np.asarray(array[tuple(index)]))
         pixels = pixels if pixels.ndim == 3 else pixels[..., None]
         missing = samples - pixels.shape[2]  # the last plane may hold fewer
         return np.pad(pixels, ((0, 0), (0, 0), (0, missing))) if missing else pixels
@@ -166,7 +268,15 @@ def _read_multiscale(group: Any, path: Path) -> _Multiscale:
         sizes.append(_pixel_size(axes, dataset, described))
         positions.append(None if sizes[-1] is None else _position(axes, dataset, described))
     names = "".join(_letter(axis.get("name")) for axis in axes)
-    return _Multiscale(arrays, names or "TCZYX", sizes, positions, names_in_omero(_ome_attributes(group)))
+    return _Multiscale(
+        arrays,
+        names or "TCZYX",
+        sizes,
+        positions,
+        names_in_omero(_ome_attributes(group)),
+        z_step=length_in_micrometres(*_step(axes, "z", datasets[0], described)),
+        t_step=in_seconds(*_step(axes, "t", datasets[0], described)),
+    )
 
 
 def _ome_attributes(group: Any) -> Mapping[str, Any]:
@@ -208,27 +318,42 @@ def _axis_list(described: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [axis if isinstance(axis, dict) else {"name": axis} for axis in axes] if isinstance(axes, list) else []
 
 
-def _pixel_size(
-    axes: list[dict[str, Any]], dataset: Mapping[str, Any], described: Mapping[str, Any]
-) -> PixelSize | None:
-    """Scale of the dataset times that of the whole pyramid, in the unit of its axes."""
-    names = [axis.get("name") for axis in axes]
-    if "y" not in names or "x" not in names:
-        return None
-    at = names.index("y"), names.index("x")
-    scale = [1.0, 1.0]
+def _scale(axes: list[dict[str, Any]], dataset: Mapping[str, Any], described: Mapping[str, Any]) -> list[Any] | None:
+    """Scale of the dataset times that of the whole pyramid along every axis; None where none is stated."""
+    scale: list[Any] = [1.0] * len(axes)
     found = False
     for transformations in (dataset.get("coordinateTransformations"), described.get("coordinateTransformations")):
         for entry in transformations if isinstance(transformations, list) else ():
             values = entry.get("scale") if isinstance(entry, dict) and entry.get("type") == "scale" else None
             if isinstance(values, list) and len(values) == len(axes):
-                if not all(isinstance(values[axis], (int, float)) for axis in at):
-                    return None
-                scale = [size * values[axis] for size, axis in zip(scale, at, strict=True)]
+                scale = [
+                    size * value if isinstance(value, (int, float)) else float("nan")
+                    for size, value in zip(scale, values, strict=True)
+                ]
                 found = True
-    if not found:
+    return scale if found else None
+
+
+def _step(
+    axes: list[dict[str, Any]], name: str, dataset: Mapping[str, Any], described: Mapping[str, Any]
+) -> tuple[object, object]:
+    """What the scale says along an axis, and the axis' unit."""
+    scale, names = _scale(axes, dataset, described), [axis.get("name") for axis in axes]
+    if scale is None or name not in names:
+        return None, ""
+    at = names.index(name)
+    return scale[at], axes[at].get("unit", "")
+
+
+def _pixel_size(
+    axes: list[dict[str, Any]], dataset: Mapping[str, Any], described: Mapping[str, Any]
+) -> PixelSize | None:
+    """Scale along y and x, in the unit of these axes."""
+    names, scale = [axis.get("name") for axis in axes], _scale(axes, dataset, described)
+    if scale is None or "y" not in names or "x" not in names:
         return None
-    return in_micrometres(*scale, *(axes[axis].get("unit", "") for axis in at))
+    at = names.index("y"), names.index("x")
+    return in_micrometres(*(scale[axis] for axis in at), *(axes[axis].get("unit", "") for axis in at))
 
 
 def _position(
@@ -261,8 +386,3 @@ def _position(
 
 
 open_image = ZarrSource
-
-
-def open_as_channels(path: Path, level: int = 0) -> Source:
-    """Open an array whose unnamed axis holds channels, as the user has said."""
-    return ZarrSource(path, level, stated=True)

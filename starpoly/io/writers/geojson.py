@@ -35,7 +35,7 @@ CLASS_COLORS = (
 )
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_OID, "starpoly")
-_NO_MEASUREMENTS = ("label", "y", "x", "y_level0", "x_level0", "class")
+_NO_MEASUREMENTS = ("label", "y", "x", "y_level0", "x_level0", "class", "t", "z", "scene")
 
 
 def write_geojson(
@@ -54,7 +54,7 @@ def write_geojson(
     Coordinates are ``[x, y]`` in pixels of the full resolution as QuPath counts them: the origin is the corner of the
     whole slide or, where OpenSlide states bounds, of these. Rings are simple,
     closed and cut at the image's border (see ``outlines``). A Feature's ``id`` is a UUID
-    made of the name and the label, its ``name`` the label. Equal polygons give equal bytes.
+    made of the name and the label, its ``name`` the label. Columns ``t`` and ``z`` become its plane. Equal polygons give equal bytes.
 
     Parameters
     ----------
@@ -113,26 +113,43 @@ def stream_geojson(
     cells : Cells, optional
         Write cells: the outlines of their masks, and of the masks of their nuclei in place of the polygons.
     """
+    with_cells = ((polygons, columns, cells) for polygons, columns in parts)
+    _stream(
+        path, with_cells, shape, class_names=class_names, object_type=object_type, name=name, frame=frame or Frame()
+    )
+
+
+def _stream(
+    path: str | Path,
+    parts: Iterable[tuple[StarPolygons, Mapping[str, Any] | None, Cells | None]],
+    shape: tuple[int, int],
+    *,
+    class_names: Sequence[str],
+    frame: Frame,
+    object_type: str = "detection",
+    name: str | None = None,
+) -> None:
     path = Path(path)
     if object_type not in OBJECT_TYPES:
         raise ImageError(f"{path}: expected an object type of {', '.join(OBJECT_TYPES)}, got {object_type!r}")
-    object_type = object_type if cells is None else "cell"
-    name, frame = path.name if name is None else name, frame or Frame()
+    name = path.name if name is None else name
     separator, outside = "\n", 0
     with new_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:
         file.write('{"type":"FeatureCollection","features":[')
-        for polygons, columns in parts:
+        for polygons, columns, cells in parts:
             check_polygons(polygons, path)
             table = None if columns is None else _check_columns(columns, len(polygons), path)
-            for ring, cell, label, properties in _described(polygons, table, shape, class_names, cells):
+            planes = plane_columns(table, len(polygons))
+            described = _described(polygons, table, shape, class_names, cells)
+            for (ring, cell, label, properties), plane in zip(described, planes, strict=True):
                 if not len(ring):
                     outside += 1
                     continue
                 feature = {
                     "type": "Feature",
-                    "id": str(uuid.uuid5(_NAMESPACE, f"{name}\n{label}")),
-                    **_geometries(ring, cell, frame),
-                    "properties": {"objectType": object_type, **properties},
+                    "id": str(uuid.uuid5(_NAMESPACE, "\n".join([name, str(label), *map(str, plane.values())]))),
+                    **_geometries(ring, cell, frame, plane),
+                    "properties": {"objectType": object_type if cells is None else "cell", **properties},
                 }
                 file.write(separator + json.dumps(feature, separators=(",", ":"), allow_nan=False))
                 separator = ",\n"
@@ -143,22 +160,21 @@ def stream_geojson(
 
 def write_results(path: Path, results: Results) -> None:
     """Write the outlines of all objects; see :func:`write_geojson`."""
-    stream_geojson(
-        path,
-        results.objects(),
-        results.shape,
-        class_names=results.class_names,
-        frame=results.frame,
-        cells=results.cells,
-    )
+    parts = ((*part, plane.cells) for plane in results.planes() for part in plane.outlined())
+    _stream(path, parts, results.shape, class_names=results.class_names, frame=results.frame)
 
 
-def _geometries(ring: NDArray[np.float64], cell: NDArray[np.float64] | None, frame: Frame) -> dict[str, dict[str, Any]]:
+def _geometries(
+    ring: NDArray[np.float64], cell: NDArray[np.float64] | None, frame: Frame, plane: Mapping[str, int]
+) -> dict[str, dict[str, Any]]:
     """An object's outline or, of a cell, that and its nucleus's."""
-    polygon = _polygon(frame.place(ring, from_bounds=True))
+    polygon = _polygon(frame.place(ring, from_bounds=True)) | _qupath(plane)
     if cell is None:
         return {"geometry": polygon}
-    return {"geometry": _polygon(frame.place(cell, from_bounds=True)), "nucleusGeometry": polygon}
+    return {
+        "geometry": _polygon(frame.place(cell, from_bounds=True)) | _qupath(plane),
+        "nucleusGeometry": polygon,
+    }
 
 
 def _polygon(ring: NDArray[np.float64]) -> dict[str, Any]:
@@ -200,6 +216,17 @@ def check_polygons(polygons: StarPolygons, path: Path) -> None:
     """
     if not (np.isfinite(polygons.points).all() and np.isfinite(polygons.distances).all()):
         raise ImageError(f"{path}: expected finite points and distances, got NaN or infinity; leave those polygons out")
+
+
+def plane_columns(columns: Mapping[str, Any] | None, n: int) -> Iterator[dict[str, int]]:
+    """The plane of each of ``n`` objects: ``t`` and ``z``, as far as the columns have them."""
+    found = {axis: columns[axis] for axis in ("t", "z") if columns is not None and axis in columns}
+    return ({axis: int(values[row]) for axis, values in found.items()} for row in range(n))
+
+
+def _qupath(plane: Mapping[str, int]) -> dict[str, Any]:
+    """QuPath's plane of a geometry; ``c`` of -1 stands for all channels. None for an image of one plane."""
+    return {"plane": {"c": -1, "z": plane.get("z", 0), "t": plane.get("t", 0)}} if plane else {}
 
 
 def _check_columns(columns: Mapping[str, Any], n: int, path: Path) -> dict[str, NDArray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from ...errors import ImageError, StarpolyWarning
 from ...polygons import StarPolygons
 from ..files.atomic import new_file
 from ..frame import Frame
-from .geojson import check_polygons
+from .geojson import check_polygons, plane_columns
 from .results import Results
 from .rings import outlines
 from .zip_stream import ZipStream
@@ -77,7 +77,19 @@ def stream_rois(
         As for :func:`write_rois`.
     parts : iterable of (polygons, labels)
     """
-    path, frame = Path(path), frame or Frame()
+    _stream(path, ((polygons, {"label": labels}) for polygons, labels in parts), shape, frame=frame or Frame())
+
+
+def _stream(
+    path: str | Path,
+    parts: Iterable[tuple[StarPolygons, Mapping[str, Any]]],
+    shape: tuple[int, int],
+    *,
+    frame: Frame,
+    hyperstack: bool = False,
+) -> None:
+    """Write polygons with the columns ``label`` and, of a stack, ``t`` and ``z``."""
+    path = Path(path)
     roifile = _import_roifile(path)
     end = frame.extent(shape)
     if max(end) > _LARGEST:
@@ -89,15 +101,18 @@ def stream_rois(
     outside = 0
     with new_file(path) as temporary, open(temporary, "wb") as file:
         archive = ZipStream(file)
-        for polygons, labels in parts:
+        for polygons, columns in parts:
             check_polygons(polygons, path)
-            for label, ring in zip(_check_labels(labels, len(polygons), path), outlines(polygons, shape), strict=True):
+            labels, n = _check_labels(columns["label"], len(polygons), path), len(polygons)
+            for label, plane, ring in zip(labels, plane_columns(columns, n), outlines(polygons, shape), strict=True):
                 if not len(ring):
                     outside += 1
                     continue
-                roi = roifile.ImagejRoi.frompoints(frame.place(ring).astype(np.float32), name=f"{label:06d}")
+                name = "_".join([*(f"{axis}{number:04d}" for axis, number in plane.items()), f"{label:06d}"])
+                roi = roifile.ImagejRoi.frompoints(frame.place(ring).astype(np.float32), name=name)
                 roi.roitype = roifile.ROI_TYPE.POLYGON
-                archive.add(f"{label:06d}.roi", roi.tobytes())
+                _set_position(roi, plane, hyperstack)
+                archive.add(f"{name}.roi", roi.tobytes())
         archive.finish()
     if outside:
         warnings.warn(f"{path}: {outside} polygons outside the image are left out", StarpolyWarning, stacklevel=2)
@@ -105,8 +120,15 @@ def stream_rois(
 
 def write_results(path: Path, results: Results) -> None:
     """Write the outlines of all objects; see :func:`write_rois`."""
-    numbered = ((polygons, columns["label"]) for polygons, columns in results.objects())
-    stream_rois(path, numbered, results.shape, frame=results.frame)
+    _stream(path, results.outlined(), results.shape, frame=results.frame, hyperstack=results.hyperstack)
+
+
+def _set_position(roi: Any, plane: Mapping[str, int], hyperstack: bool) -> None:
+    """Tie an ROI to its plane: ImageJ counts from 1, along z and time in a hyperstack, along slices in a stack."""
+    if hyperstack or len(plane) > 1:
+        roi.t_position, roi.z_position = plane.get("t", -1) + 1, plane.get("z", -1) + 1
+    elif plane:
+        roi.position = next(iter(plane.values())) + 1
 
 
 def _check_labels(labels: ArrayLike, n: int, path: Path) -> NDArray:

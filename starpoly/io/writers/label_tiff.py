@@ -83,7 +83,11 @@ def write_labels(
 
 
 def write_results(path: Path, results: Results, *, before_naming: Callable[[], None] | None = None) -> None:
-    """Write the labels of an image; see :func:`write_labels`."""
+    """Write the labels of an image or a stack; see :func:`write_labels`."""
+    if (stack := results.stack) is not None:
+        from .label_stack import write_label_stack
+
+        return write_label_stack(path, stack, before_naming=before_naming)
     write_labels(path, results.labels, pixel_size=results.pixel_size, frame=results.frame, before_naming=before_naming)
 
 

@@ -7,14 +7,16 @@ https://ngff.openmicroscopy.org/0.5/
 from __future__ import annotations
 
 import json
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ...errors import ImageError
 from ..files.zarr_folder import new_zarr_folder
 from ..frame import Frame
-from .pyramid import RegionLabels, check_labels, check_pixel_size, level_shape, pull, pyramid_steps
+from .pyramid import LabelStack, RegionLabels, check_labels, check_pixel_size, level_shape, pull, pyramid_steps
 from .results import Results
 
 CHUNK = 1024
@@ -57,43 +59,81 @@ def write_ome_zarr(
         If zarr is not installed, the picture is no label image, or the folder cannot be written.
     """
     path = Path(path)
-    zarr = _import_zarr(path)
     check_labels(labels, path)
-    pixel_size = check_pixel_size(pixel_size, path)
-    image = partial(_image, steps=pyramid_steps(labels.shape, CHUNK), pixel_size=pixel_size, frame=frame or Frame())
-    with new_zarr_folder(path) as temporary:
-        _write_levels(zarr, temporary, labels)
-        if cells is not None:
-            check_labels(cells, path)
-            _write_levels(zarr, temporary / _CELLS, cells)
-            _write_group(temporary / _CELLS, image(name="cells", source={"image": "../../"}))
-            _write_group(temporary / "labels", {"labels": ["cells"]})
-        # last, so that a folder without it is known to be unfinished
-        _write_group(temporary, image(name=path.name))
+    if cells is not None:
+        check_labels(cells, path)
+    size, frame = check_pixel_size(pixel_size, path), frame or Frame()
+    _write(path, _OnePlane(labels, size, frame), None if cells is None else _OnePlane(cells, size, frame))
+
+
+def write_zarr_stack(path: str | Path, stack: LabelStack, cells: LabelStack | None = None) -> None:
+    """Like :func:`write_ome_zarr`, for the labels of a stack: axes t and z come first, in its order, one plane a chunk.
+
+    Parameters
+    ----------
+    path : str or Path
+    stack : LabelStack
+    cells : LabelStack, optional
+        With the same planes.
+    """
+    _write(Path(path), stack, cells)
 
 
 def write_results(path: Path, results: Results) -> None:
-    """Write the labels of an image; see :func:`write_ome_zarr`."""
+    """Write the labels of an image or a stack; see :func:`write_ome_zarr`."""
+    if (stack := results.stack) is not None:
+        return write_zarr_stack(path, stack, results.cell_stack)
     labels, cells = results.labels, results.cells
     write_ome_zarr(path, labels, pixel_size=results.pixel_size, frame=results.frame, cells=cells)
 
 
-def _write_levels(zarr: Any, folder: Path, labels: RegionLabels) -> None:
-    for level, step in enumerate(pyramid_steps(labels.shape, CHUNK)):
-        shape = level_shape(labels.shape, step)
-        array = zarr.create_array(
-            store=str(folder),
-            name=str(level),
-            shape=shape,
-            dtype=labels.dtype,
-            chunks=tuple(min(CHUNK, length) for length in shape),
-            compressors=zarr.codecs.ZstdCodec(level=_COMPRESSION_LEVEL),
-            fill_value=0,
-            dimension_names=("y", "x"),
-        )
-        for box, pixels in pull(labels, step, CHUNK):
-            if pixels.any():
-                array[box.slices] = pixels
+class _OnePlane:
+    """One label image as a stack without further axes."""
+
+    axes, lengths, starts, steps = "", (), (), ()
+
+    def __init__(self, labels: RegionLabels, pixel_size: tuple[float, float] | None, frame: Frame) -> None:
+        self._labels, self.pixel_size, self.frame = labels, pixel_size, frame
+        self.shape, self.dtype = labels.shape, labels.dtype
+
+    def planes(self) -> Iterator[RegionLabels]:
+        yield self._labels
+
+
+def _write(path: Path, stack: LabelStack, cells: LabelStack | None) -> None:
+    zarr = _import_zarr(path)
+    with new_zarr_folder(path) as temporary:
+        _write_levels(zarr, temporary, stack)
+        if cells is not None:
+            _write_levels(zarr, temporary / _CELLS, cells)
+            _write_group(temporary / _CELLS, _image("cells", cells, source={"image": "../../"}))
+            _write_group(temporary / "labels", {"labels": ["cells"]})
+        # last, so that a folder without it is known to be unfinished
+        _write_group(temporary, _image(path.name, stack))
+
+
+def _write_levels(zarr: Any, folder: Path, stack: LabelStack) -> None:
+    steps = pyramid_steps(stack.shape, CHUNK)
+    levels = [_create(zarr, folder, stack, level, step) for level, step in enumerate(steps)]
+    for index, plane in zip(np.ndindex(*stack.lengths), stack.planes(), strict=True):
+        for array, step in zip(levels, steps, strict=True):
+            for box, pixels in pull(plane, step, CHUNK):
+                if pixels.any():
+                    array[(*index, *box.slices)] = pixels
+
+
+def _create(zarr: Any, folder: Path, stack: LabelStack, level: int, step: int) -> Any:
+    shape = level_shape(stack.shape, step)
+    return zarr.create_array(
+        store=str(folder),
+        name=str(level),
+        shape=(*stack.lengths, *shape),
+        dtype=stack.dtype,
+        chunks=(*(1 for _ in stack.lengths), *(min(CHUNK, length) for length in shape)),
+        compressors=zarr.codecs.ZstdCodec(level=_COMPRESSION_LEVEL),
+        fill_value=0,
+        dimension_names=(*stack.axes.lower(), "y", "x"),
+    )
 
 
 def _write_group(folder: Path, ome: dict[str, Any]) -> None:
@@ -102,32 +142,45 @@ def _write_group(folder: Path, ome: dict[str, Any]) -> None:
     (folder / "zarr.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _image(
-    name: str,
-    steps: list[int],
-    pixel_size: tuple[float, float] | None,
-    frame: Frame,
-    source: dict[str, Any] | None = None,
-) -> dict[str, Any]:
+def _image(name: str, stack: LabelStack, source: dict[str, Any] | None = None) -> dict[str, Any]:
     """What the group of a label image says; ``source`` is the image that the labels belong to, if it is in the same zarr."""
-    unit = {} if pixel_size is None else {"unit": "micrometer"}
-    size, start = frame.scale(pixel_size), frame.translation(pixel_size)
-    # level pixels are pixels of the labels, from the first: all levels begin at the same place
-    moved = [{"type": "translation", "translation": list(start)}] if any(start) else []
+    unit = {} if stack.pixel_size is None else {"unit": "micrometer"}
+    size = stack.frame.scale(stack.pixel_size)
+    along = [1.0 if length is None else float(length) for length in stack.steps]
+    moved = _translation(stack, along)
     datasets: list[dict[str, Any]] = [
         {
             "path": str(level),
-            "coordinateTransformations": [{"type": "scale", "scale": [length * step for length in size]}, *moved],
+            "coordinateTransformations": [
+                {"type": "scale", "scale": [*along, *(length * step for length in size)]},
+                *moved,
+            ],
         }
-        for level, step in enumerate(steps)
+        for level, step in enumerate(pyramid_steps(stack.shape, CHUNK))
     ]
     multiscale = {
         "name": name,
-        "axes": [{"name": axis, "type": "space", **unit} for axis in ("y", "x")],
+        "axes": [*_axes_of(stack), *({"name": axis, "type": "space", **unit} for axis in ("y", "x"))],
         "datasets": datasets,
         "type": "nearest",
     }
     return {"multiscales": [multiscale], "image-label": {} if source is None else {"source": source}}
+
+
+def _translation(stack: LabelStack, along: list[float]) -> list[dict[str, Any]]:
+    """Where the first plane and its first pixel lie in the image, unless at its start.
+
+    Pixels of a level are pixels of the labels, from the first: all levels begin at the same place.
+    """
+    starts = [start * length for start, length in zip(stack.starts, along, strict=True)]
+    place = [*starts, *stack.frame.translation(stack.pixel_size)]
+    return [{"type": "translation", "translation": place}] if any(place) else []
+
+
+def _axes_of(stack: LabelStack) -> Iterator[dict[str, str]]:
+    for axis, step in zip(stack.axes, stack.steps, strict=True):
+        kind, unit = ("time", "second") if axis == "T" else ("space", "micrometer")
+        yield {"name": axis.lower(), "type": kind} | ({} if step is None else {"unit": unit})
 
 
 def _import_zarr(path: Path) -> Any:

@@ -1,8 +1,8 @@
-"""Label images by region: the protocol, and tiles of every pyramid level in file order."""
+"""Label images by region: the protocols, and tiles of every pyramid level in file order."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...errors import ImageError
 from ...tiling import Box, cut
+from ..frame import Frame
 
 
 class RegionLabels(Protocol):
@@ -28,6 +29,54 @@ class RegionLabels(Protocol):
 
     def region(self, box: Box, step: int = 1) -> NDArray:
         """Every ``step``-th pixel of a box, from its first."""
+        ...
+
+
+class LabelStack(Protocol):
+    """The label images of a stack of planes."""
+
+    @property
+    def axes(self) -> str:
+        """Axes of the stack beside Y and X, in order: letters of ``"TZ"``, at least one."""
+        ...
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Planes along each of them."""
+        ...
+
+    @property
+    def starts(self) -> Sequence[float]:
+        """Where each of them starts in the image, in steps of it."""
+        ...
+
+    @property
+    def steps(self) -> Sequence[float | None]:
+        """Micrometres between z-slices and seconds between time points, for each of them; None if not known."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of a plane in pixels."""
+        ...
+
+    @property
+    def pixel_size(self) -> tuple[float, float] | None:
+        """Micrometres per pixel (y, x)."""
+        ...
+
+    @property
+    def frame(self) -> Frame:
+        """Where the planes lie in their file."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """uint16 or uint32, for all planes."""
+        ...
+
+    def planes(self) -> Iterator[RegionLabels]:
+        """The planes in order, the last axis fastest; each is read before the next one."""
         ...
 
 

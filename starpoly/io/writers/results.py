@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...polygons import StarPolygons
 from ..frame import Frame
-from .pyramid import RegionLabels
+from .pyramid import LabelStack, RegionLabels
 
 
 class Cells(RegionLabels, Protocol):
@@ -30,7 +30,20 @@ class Cells(RegionLabels, Protocol):
         ...
 
 
-class Results(Protocol):
+class Plane(Protocol):
+    """The objects of one plane."""
+
+    @property
+    def cells(self) -> Cells | None:
+        """The label image of the cells, None where nuclei were not expanded."""
+        ...
+
+    def outlined(self) -> Iterator[tuple[StarPolygons, Mapping[str, Any]]]:
+        """As :meth:`Results.objects`, with the outlines of masks that are not their polygon's."""
+        ...
+
+
+class Results(Plane, Protocol):
     """The objects of one image, as polygons with measurements and as labels."""
 
     @property
@@ -41,6 +54,16 @@ class Results(Protocol):
     @property
     def cells(self) -> Cells | None:
         """The label image of the cells, None where nuclei were not expanded; asked for anew like ``labels``."""
+        ...
+
+    @property
+    def stack(self) -> LabelStack | None:
+        """The label images of a stack, which has no ``labels`` and ``cells``; None of one image."""
+        ...
+
+    @property
+    def cell_stack(self) -> LabelStack | None:
+        """The label images of the cells of a stack, None where nuclei were not expanded."""
         ...
 
     @property
@@ -59,14 +82,26 @@ class Results(Protocol):
         ...
 
     @property
+    def hyperstack(self) -> bool:
+        """Whether ImageJ counts the planes of the image along several axes."""
+        ...
+
+    @property
     def class_names(self) -> Sequence[str]:
         """Names of the classes 1, 2 ...; empty where classes are numbers or none."""
         ...
 
     def objects(self) -> Iterator[tuple[StarPolygons, Mapping[str, Any]]]:
-        """All objects by label, some at a time and at least once: polygons, and their columns (``label`` among them)."""
+        """All objects by label, some at a time and at least once: polygons, and their columns (``label`` among them).
+
+        Of a stack they come plane by plane, and columns ``t`` and ``z`` say where it lies in the image.
+        """
         ...
 
-    def measured(self) -> Iterator[tuple[StarPolygons, Mapping[str, Any]]]:
-        """As :meth:`objects`, with further columns: all that was to be measured."""
+    def measured(self, *, outlined: bool = False) -> Iterator[tuple[StarPolygons, Mapping[str, Any]]]:
+        """As :meth:`objects` or :meth:`outlined`, with further columns: all that was to be measured."""
+        ...
+
+    def planes(self) -> Iterator[Plane]:
+        """The planes of a stack, each to be used before the next one; of one image that alone."""
         ...

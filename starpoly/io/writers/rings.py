@@ -1,4 +1,4 @@
-"""Convert polygons to rings of (x, y): simple, clipped to the image, origin at the image's corner."""
+"""Convert polygons, or the outlines of their masks, to rings of (x, y): simple, clipped to the image, origin at the image's corner."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _AT_ONCE = 4096  # polygons
 
 
 def outlines(polygons: StarPolygons, shape: tuple[int, int]) -> Iterator[NDArray[np.float64]]:
-    """The ring of each polygon.
+    """The ring of each polygon, or of its outline where it has one.
 
     The corner of the image is the origin, so a pixel's centre lies at + 0.5; coordinates have three decimals. Rings are
     cut at the image's border. Distances below 0.1 pixels are drawn as 0.1: a star whose distances are positive crosses
@@ -40,8 +40,12 @@ def outlines(polygons: StarPolygons, shape: tuple[int, int]) -> Iterator[NDArray
         grown = StarPolygons(part.points, np.maximum(part.distances, _LEAST_DISTANCE), part.probabilities)
         rings = grown.vertices()[:, ::-1].transpose(0, 2, 1) + 0.5
         cuts = np.any((rings < 0) | (rings > (width, height)), axis=(1, 2)).tolist()
-        for ring, is_cut in zip(rings, cuts, strict=True):
-            yield _tidy(_clip(ring, width, height) if is_cut else ring)
+        of_masks = part.outlines or [None] * len(part)
+        for ring, is_cut, of_mask in zip(rings, cuts, of_masks, strict=True):
+            if of_mask is not None:
+                yield _tidy(of_mask[:, ::-1].astype(np.float64) + 0.5)
+            else:
+                yield _tidy(_clip(ring, width, height) if is_cut else ring)
 
 
 def ring_area(ring: NDArray[np.float64]) -> float:

@@ -113,7 +113,10 @@ def check_run_table(path: Path) -> None:
 
 
 def write_run_table(
-    path: Path, tables: Iterable[ImageTable], describe: Callable[[str], ColumnInfo | None]
+    path: Path,
+    tables: Iterable[ImageTable],
+    describe: Callable[[str], ColumnInfo | None],
+    first: Sequence[str] = (),
 ) -> list[str]:
     """Write the tables of many images below one another; the file appears whole or not at all.
 
@@ -128,6 +131,8 @@ def write_run_table(
     tables : iterable of ImageTable
     describe : callable
         What is known of a column by its name; None for a column of texts.
+    first : sequence of str
+        Columns that come before the others, as far as there are such.
 
     Returns
     -------
@@ -150,7 +155,8 @@ def write_run_table(
             continue
         leading |= dict.fromkeys(table.leading)
         usable.append(table)
-    columns = list(leading | headers)
+    named = leading | headers
+    columns = list({name: None for name in first if name in named} | named)
     write = _write_csv if path.suffix.lower() == ".csv" else _write_parquet
     with new_file(path) as temporary:
         write(temporary, columns, (part for table in usable for part in table.parts(columns)), describe)

@@ -48,7 +48,7 @@ LEADING_COLUMNS = (
     Column("plate", "", "plate", "text", "plates"),
     Column("well", "", "well", "text", "plates"),
     Column("field", "", "field of the well", "text", "plates"),
-    Column("scene", "", "scene or position", "text", "files with several"),
+    Column("scene", "", "scene or position, from 0", "int", "files with several"),
     Column("t", "", "time point, from 0", "int", "stacks"),
     Column("z", "", "slice, from 0", "int", "stacks"),
 )

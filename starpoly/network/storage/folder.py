@@ -7,6 +7,7 @@ read, too (see :mod:`starpoly.network.storage.stardist`).
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,6 +77,37 @@ def save_spec(folder: str | Path, spec: ModelSpec) -> None:
             _write_spec(path, spec, checksum)
     except OSError as error:
         raise ModelError(f"{folder}: cannot write the model ({error}); choose a folder that can be written") from error
+
+
+def copy_model(source: str | Path, target: str | Path, spec: ModelSpec) -> None:
+    """Write the weights of a model folder with another description into another folder, which may be the same.
+
+    Parameters
+    ----------
+    source : path
+        Model folder of starpoly or StarDist 2D.
+    target : path
+        Created if needed. An existing model is replaced; other files stay.
+    spec : ModelSpec
+        Describes the same network.
+
+    Raises
+    ------
+    ModelError
+        If the source is damaged, or the target cannot be written.
+    """
+    source, target = Path(source), Path(target)
+    if _is_stardist(source):
+        save_model(target, spec, load_model(source)[1])
+        return
+    _, weights = find_weights(source)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        with replacing(target / SPEC_FILE) as spec_path, replacing(target / WEIGHTS_FILE) as weights_path:
+            shutil.copyfile(weights, weights_path)
+            _write_spec(spec_path, spec, sha256_of(weights_path))
+    except OSError as error:
+        raise ModelError(f"{target}: cannot write the model ({error}); choose a folder that can be written") from error
 
 
 def load_model(folder: str | Path) -> tuple[ModelSpec, keras.Model]:

@@ -9,7 +9,7 @@ from pathlib import PurePath
 import numpy as np
 import pytest
 
-from starpoly.errors import ImageError, StarpolyWarning
+from starpoly.errors import ImageError
 from starpoly.io.files.find import find_images
 from starpoly.io.files.plates import PlateField
 from starpoly.io.readers.images import open_source, read_image
@@ -110,7 +110,7 @@ def test_time_points_and_slices_of_a_field(tmp_path):
         assert (stack.axes, stack.lengths, stack.channel_names) == ("TZ", (2, 3), ("GFP", "DAPI"))
         with stack.open_plane((1, 2)) as plane:
             np.testing.assert_array_equal(plane[:, :], np.moveaxis(stacks["A01", 1][1, 2], 0, -1))
-    with pytest.warns(StarpolyWarning, match="2 time points, 3 z-slices"):
+    with pytest.raises(ImageError, match="got a stack of T 2 x Z 3"):
         read_image(images[0].path)
 
 
@@ -124,6 +124,7 @@ def test_a_missing_wavelength_is_named(tmp_path):
 
 def test_thumbnails_and_other_images_beside_a_plate(tmp_path):
     write_imagexpress(tmp_path)
+    shutil.copy(tmp_path / "Plate7_A01_s1_w1.TIF", tmp_path / "Plate7_A01_s1_w1_thumb9ABCDEF0-1234.tif")
     np.save(tmp_path / "other.npy", np.zeros((5, 5), np.uint8))
     shutil.copy(tmp_path / "Plate7_A01_s1_w1.TIF", tmp_path / "Else_A01_s1_w1.TIF")
     names = [image.path.name for image in find_images([tmp_path]).images]

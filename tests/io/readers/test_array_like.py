@@ -113,8 +113,9 @@ def test_leading_axes_of_one_are_dropped(library, shape, expected):
 
 
 def test_an_image_of_one_row_with_the_channels_of_the_model():
-    assert as_array(np.zeros((1, 50, 7)), n_channels=7).shape == (1, 50, 7)
-    assert as_array(np.zeros((1, 50, 7)), n_channels=3).shape == (50, 7)
+    assert as_array(np.zeros((1, 50, 20)), n_channels=20).shape == (1, 50, 20)
+    assert as_array(np.zeros((1, 50, 20)), n_channels=3).shape == (50, 20)
+    assert as_array(np.zeros((1, 50, 16)), n_channels=3).shape == (1, 50, 16)
 
 
 @pytest.mark.parametrize("library", [dask_array, zarr_array, h5py_array])

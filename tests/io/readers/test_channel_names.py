@@ -9,8 +9,8 @@ import pytest
 import tifffile
 import zarr
 
-from starpoly.errors import ImageError
-from starpoly.images.channels import as_channels, list_channels, wrong_channels
+from starpoly.errors import ImageError, StarpolyWarning
+from starpoly.images.channels import as_channels, list_channels, the_nuclei, wrong_channels
 from starpoly.io.readers.channel_names import pick_channels
 from starpoly.io.readers.channels import match_channels
 from starpoly.io.readers.images import open_source, read_header
@@ -103,6 +103,7 @@ def unnamed_zarr(path, array):
     zarr.save_array(path, array)
 
 
+@pytest.mark.filterwarnings("ignore:.*is taken for channels")
 @pytest.mark.parametrize("axis", [0, 2])
 @pytest.mark.parametrize("save", [unnamed_tiff, np.save, unnamed_zarr])
 def test_unnamed_planes_are_channels_where_the_user_says_so(tmp_path, save, axis):
@@ -126,6 +127,19 @@ def test_wrong_channels_name_the_flag_and_the_nuclear_stain(path):
     with open_source(path, channels=[0, 1]) as source, pytest.raises(ImageError) as error:
         match_channels(source, 1)
     assert "got 2 (0 GFP, 1 DAPI): choose with --channels 1" in str(error.value)
+
+
+def test_the_only_stain_of_nuclei_is_taken_where_none_is_chosen(path):
+    with open_source(path) as source:
+        with pytest.warns(
+            StarpolyWarning, match="0 GFP, 1 DAPI, 2 mCherry.: DAPI is used, a stain of nuclei by its name"
+        ):
+            chosen = match_channels(source, 1, by_name=True)
+        np.testing.assert_array_equal(chosen[:, :, 0], PLANES[1])
+        assert chosen.channel_names == ("DAPI",)
+        with pytest.raises(ImageError, match="choose with --channels"):
+            match_channels(source, 2, by_name=True)
+    assert the_nuclei(("DAPI", "Hoechst 33342")) is None
 
 
 def test_wrong_channels_of_arrays():

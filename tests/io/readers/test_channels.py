@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from starpoly.errors import ImageError
+from starpoly.errors import ImageError, StarpolyWarning
 from starpoly.images import percentiles
 from starpoly.images.channels import as_channels
+from starpoly.io.readers.array import ArraySource
 from starpoly.io.readers.channels import match_channels
 from starpoly.io.readers.images import open_source
 
@@ -48,3 +49,12 @@ def test_a_source_in_blocks_has_the_channels_of_the_array(monkeypatch, image, n_
     found = match_channels(open_source(image), n_channels)
     assert found.dtype == expected.dtype
     np.testing.assert_array_equal(found[:, :], expected)
+
+
+@pytest.mark.parametrize("n_channels", [2, 3, 5])
+def test_the_channel_of_nuclei_is_taken_by_its_name(n_channels):
+    names = ["GFP", "DAPI", "mCherry", "Cy5", "far red"][:n_channels]
+    source = ArraySource(stack(n_channels), channel_names=names)
+    with pytest.warns(StarpolyWarning, match="DAPI is used"):
+        found = match_channels(source, 1, by_name=True)
+    np.testing.assert_array_equal(found[:, :], stack(n_channels)[..., 1:2])

@@ -127,16 +127,16 @@ READABLE = {
 }
 
 WARNED = {
-    "3hw.tif": (tif(STACK[:3], photometric="minisblack"), np.moveaxis(STACK[:3], 0, 2)),
     "hw2.tif": (tif(np.moveaxis(STACK[:2], 0, 2)), np.moveaxis(STACK[:2], 0, 2)),
     "hw3_without_colour.tif": (tif(RGB, photometric="minisblack"), RGB),
-    "two_pages.tif": (pages(GREY, RGB[..., 0]), np.stack([GREY, RGB[..., 0]], axis=2)),
     "pages_of_other_sizes.tif": (pages(GREY, GREY[:12, :12]), GREY),
 }
 
 REFUSED = {
     # name of the file: (how it is written, what the message says)
-    "z_stack.tif": (tif(STACK, photometric="minisblack"), "got a stack .* save its planes"),
+    "z_stack.tif": (tif(STACK, photometric="minisblack"), "got a stack .* elsewhere, save planes"),
+    "3hw.tif": (tif(STACK[:3], photometric="minisblack"), "got a stack with axes QYX"),
+    "two_pages.tif": (pages(GREY, RGB[..., 0]), "got a stack"),
     "z_stack_of_imagej.tif": (tif(STACK[:3], imagej=True, metadata={"axes": "ZYX"}), "got a stack with axes ZYX"),
     "time.tif": (tif(STACK[:2], imagej=True, metadata={"axes": "TYX"}), "got a stack with axes TYX"),
     "hyperstack.tif": (tif(STACK[:6].reshape(3, 2, 24, 31), imagej=True, metadata={"axes": "ZCYX"}), "got a stack"),

@@ -140,11 +140,12 @@ def test_slides_are_no_labels(tmp_path):
         read_labels(tmp_path / "a.mrxs")
 
 
-def test_stacks_are_refused_by_all_doors(tmp_path):
+def test_stacks_are_refused_where_one_image_is_wanted(tmp_path):
     np.save(tmp_path / "stack.npy", RNG.normal(size=(7, 40, 52)))
-    for read in (read_image, read_labels, open_source, read_header):
+    for read in (read_image, read_labels, open_source):
         with pytest.raises(ImageError, match="got a stack"):
             read(tmp_path / "stack.npy")
+    assert read_header(tmp_path / "stack.npy").shape == (40, 52)  # that of a plane
     assert read_pixel_size(tmp_path / "stack.npy") is None
 
 

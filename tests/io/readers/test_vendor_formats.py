@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from starpoly.errors import ImageError, StarpolyWarning
+from starpoly.errors import ImageError
 from starpoly.io.readers import compound_file, file_stack
 from starpoly.io.readers.images import open_source, read_header, read_image
 from starpoly.io.readers.registry import find_reader
@@ -108,19 +108,18 @@ def test_reading_is_thread_safe(made):
     np.testing.assert_array_equal(np.concatenate(rows), STACK[0, 1, 1])
 
 
-def test_as_one_image_the_first_plane_is_used_and_the_rest_named(made):
-    path, n_scenes, *_ = made
-    more = "2 time points, 3 z-slices" + (f", {n_scenes} scenes" if n_scenes > 1 else "")
-    with pytest.warns(StarpolyWarning, match=f"expected one image, got {more}; the first plane is used"):
-        image = read_image(path)
-    np.testing.assert_array_equal(image, np.moveaxis(STACK[0, 0], 0, -1))
+@pytest.mark.filterwarnings("ignore:.*the first is used")
+def test_as_one_image_a_stack_is_refused_and_its_header_is_that_of_a_plane(made):
+    path, *_ = made
+    with pytest.raises(ImageError, match="expected one image, got a stack of T 2 x Z 3; `starpoly predict` segments"):
+        read_image(path)
     header = read_header(path)
     assert (header.shape, header.channel_names) == ((24, 32), ("GFP", "DAPI"))
 
 
 def test_channels_by_name(made):
     path, *_ = made
-    with pytest.warns(StarpolyWarning), open_source(path, channels=["dapi"]) as source:
+    with find_reader(path).stack(path) as stack, open_source(stack.open_plane((0, 0)), channels=["dapi"]) as source:
         np.testing.assert_array_equal(source[:, :, 0], STACK[0, 0, 1])
 
 

@@ -25,13 +25,19 @@ class Parts:
     """Results in memory whose objects come some at a time."""
 
     shape, pixel_size, class_names, frame = SHAPE, (0.5, 0.25), NAMES, Frame()
-    labels, cells = slide(), None
+    labels, cells, stack, cell_stack, hyperstack = slide(), None, None, None, False
+
+    def planes(self):
+        yield self
 
     def objects(self):
         for rows in (np.arange(15), np.arange(15, 40)):
             yield POLYGONS.take(rows), {name: column[rows] for name, column in COLUMNS.items()}
 
-    measured = objects
+    outlined = objects
+
+    def measured(self, *, outlined=False):
+        return self.objects()
 
 
 OWN = {

@@ -1,0 +1,33 @@
+"""The memory of a long time series is that of a frame."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parents[1]
+
+
+def segmented(n: int) -> dict[str, float]:
+    process = subprocess.run(
+        [sys.executable, str(TESTS / "support" / "frames.py"), str(n), "128"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: dict[str, float] = json.loads(process.stdout)
+    return found
+
+
+@pytest.mark.slow
+def test_two_thousand_frames_take_the_memory_of_a_hundred():
+    pytest.importorskip("resource")
+    short, long = segmented(100), segmented(2000)
+    assert long["objects"] > short["objects"]
+    assert long["peak_mb"] < short["peak_mb"] + 40  # notes and offsets: kilobytes a frame
