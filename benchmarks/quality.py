@@ -211,26 +211,37 @@ def run_training(data: Path, output: Path, config: Path, steps: int, seed: int, 
 
 
 class Models:
-    """One model, or the one that starpoly chooses for each image; and what a prediction costs."""
+    """One model, or those of which starpoly chooses for each image; and what a prediction costs."""
 
     def __init__(self, name: str | Path, args: argparse.Namespace) -> None:
-        self._name, self._args, self._loaded = name, args, {}
+        self._args, self._loaded = args, []
+        self._auto = name == "auto"
+        self._choices = None if self._auto else self._load(name)
+
+    def _load(self, name: str | Path) -> Any:
+        model = load(name, self._args)
+        count_windows(model)
+        self._loaded.append(model)
+        return model
 
     def of(self, image: NDArray) -> Any:
-        """The model for an image."""
-        from starpoly.prediction.model_choice import suitable_model
+        """What predicts the objects of an image: the model, or the choice."""
+        if not self._auto:
+            return self._choices
+        from starpoly.io.readers.array import ArraySource
+        from starpoly.prediction import models
+        from starpoly.prediction.request import PredictionRequest
 
-        name = suitable_model(image) if self._name == "auto" else self._name
-        if name not in self._loaded:
-            self._loaded[name] = load(name, self._args)
-            count_windows(self._loaded[name])
-        return self._loaded[name]
+        self._choices = self._choices or models.Models(None, self._load)
+        return self._choices.choose(ArraySource(image), PredictionRequest())
 
     def operations(self, image: NDArray) -> float:
-        """Megaflop that the network needed for an image, counted since the last time."""
-        model = self.of(image)
-        pixels, model._predictor.pixels = model._predictor.pixels, 0
-        return pixels * 1e-6 * model.megaflop_per_megapixel
+        """Megaflop that the networks needed, looks included, counted since the last time."""
+        total = 0.0
+        for model in self._loaded:
+            pixels, model._predictor.pixels = model._predictor.pixels, 0
+            total += pixels * 1e-6 * model.megaflop_per_megapixel
+        return total
 
 
 def count_windows(model: Any) -> None:

@@ -12,9 +12,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
 
-from starpoly import StarPoly2D, plot
+from starpoly import plot
 from starpoly.cli.demo import demo_images
-from starpoly.prediction import suitable_model
+from starpoly.prediction import choose_model
 
 HERE = Path(__file__).resolve().parent
 #: what is shown of each image: title, first row, first column, height (pixels)
@@ -32,7 +32,7 @@ def draw(output: Path) -> None:
     images = demo_images()
     for axis, (name, (title, top, left, height)) in zip(axes, SHOWN.items(), strict=True):
         image = images[name]
-        _, details = StarPoly2D.from_pretrained(suitable_model(image)).predict_instances(image)
+        _, details = choose_model(image).predict_instances(image)
         plot.plot_image(axis, image, title)
         coordinates = details["coord"]
         colors = plot.label_colors(np.arange(1, len(coordinates) + 1), dark=np.median(image) < 200) / 255

@@ -15,13 +15,13 @@ _MARKS = ("model.json", "config.json")
 
 
 def default_model() -> str:
-    """Name of the model for images of any kind; the choice unless the image shows fluorescence."""
+    """Name of the model for images of any kind."""
     return _DEFAULT
 
 
-def fluorescence_model() -> str:
-    """Name of the model for nuclei in fluorescence, see :func:`starpoly.prediction.suitable_model`."""
-    return _FLUORESCENCE
+def default_models() -> tuple[str, ...]:
+    """Names of the models that a look at an image compares, the general one first."""
+    return (_DEFAULT, _FLUORESCENCE)
 
 
 def available_models() -> list[str]:

@@ -33,10 +33,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from ..model_zoo import available_models, default_model, find_model, fluorescence_model
+    from ..model_zoo import available_models, default_models, find_model
     from ..network.storage.folder import load_spec
 
-    chosen = (default_model(), fluorescence_model())
+    chosen = default_models()
     rows: list[dict[str, Any]] = []
     for name in available_models():
         try:
@@ -59,9 +59,7 @@ def _list(args: argparse.Namespace) -> int:
         channels = {None: "?", 1: "grey", 3: "RGB"}.get(row["channels"], f"{row['channels']} channels")
         sys.stdout.write(f"{mark} {row['name']}  ({channels})  {row['description']}".rstrip() + "\n")
     sys.stdout.write(
-        "* chosen by the look of the image, unless --model names one\n"
-        if rows
-        else "no models ship with this installation\n"
+        "* tried on each image, unless --model names one\n" if rows else "no models ship with this installation\n"
     )
     return 0
 

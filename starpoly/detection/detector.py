@@ -8,6 +8,7 @@ import logging
 import math
 import warnings
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,6 +20,7 @@ from ..errors import ConfigError, ImageError, StarpolyWarning
 from ..images.axes import to_yxc
 from ..images.channels import as_channels
 from ..images.normalization import Normalizer, as_normalizer
+from ..images.rescaling import at_scale
 from ..io.readers.channels import match_channels
 from ..io.readers.given import as_image, pixel_size_of
 from ..io.readers.source import Source
@@ -35,11 +37,11 @@ from ..tiling import TilePlan
 from .details import Details
 from .executors import Executor
 from .journal import TileJournal
-from .object_size import ScaleEstimate, find_scale, scale_for
+from .look import Look, View, look_for_scale
 from .options import DetectionOptions
 from .pipeline import Detection, detect, find_candidates, plan_for, predict_map
 from .receivers import PolygonList, PolygonReceiver, RescalingReceiver
-from .sizes import UNUSUAL_SIZE, check_diameter, check_scale, typical_diameter
+from .sizes import UNUSUAL_SIZE, check_diameter, check_scale, scale_for, typical_diameter
 from .stacks import open_as_stack, predict_stack
 from .test_time import Averaged, symmetries
 from .tile_work import Region, halo_for
@@ -184,6 +186,7 @@ class Detector:
         normalizer: Any = True,
         link: str | None = None,
         link_iou: float = MIN_IOU,
+        look: Look | None = None,
         progress: bool = False,
         **settings: Any,
     ) -> tuple[NDArray[np.int32], Details]:
@@ -208,6 +211,9 @@ class Detector:
             :func:`starpoly.labels.link_objects`. Default: ids run on from plane to plane.
         link_iou : float
             Least intersection over union of linked objects.
+        look : Look, optional
+            How model, channels and scale were chosen for this image, see :func:`starpoly.prediction.choose_model`. Not for
+            stacks.
         progress : bool
             Show a progress bar on a terminal.
         **settings
@@ -246,9 +252,9 @@ class Detector:
         pixel_size = pixel_size_of(image)
         options = options.in_pixels(pixel_size)
         image, restore = (image, np.asarray) if axes is None else to_yxc(as_image(image, squeeze=False), axes)
-        image = self._as_input(image)
+        image = self._as_input(image) if look is None else look.best.view.image
         foreground = self.foreground_mask((image.shape[0], image.shape[1]), options)
-        found = self.detect(image, options, normalizer=normalizer, progress=progress, foreground=foreground)
+        found = self.detect(image, options, normalizer=normalizer, progress=progress, foreground=foreground, look=look)
         drawn = WholeLabels(found.polygons, (image.shape[0], image.shape[1]), foreground, self.spec.class_names)
         polygons = drawn.polygons
         details: dict[str, Any] = {
@@ -285,6 +291,7 @@ class Detector:
         receiver: PolygonReceiver | None = None,
         foreground: ForegroundMask | None = None,
         executor: Executor | None = None,
+        look: Look | None = None,
         progress: bool = False,
         **settings: Any,
     ) -> Detection:
@@ -306,26 +313,29 @@ class Detector:
             Filled with the predicted foreground.
         executor : Executor, optional
             Runs the tiles; anything that submits like ``concurrent.futures``. Default: threads.
+        look : Look, optional
+            A look at this image whose best view is this model's: its channels, normaliser and scale are taken. Default: the
+            model looks for the scale itself.
         """
         options = self.resolve_options(DetectionOptions.of(options, settings), pixel_size_of(image))
-        image = self._as_input(image)
         thresholds = options.thresholds(self.spec.thresholds)
-        image, ready = self._normalizer(image, normalizer)
-        estimate = self._estimate_scale(image, ready, options, foreground)
+        if look is None:
+            look = look_for_scale(self.view(image, options, normalizer=normalizer))
+        best = look.best
+        image, ready, scale = best.view.image, best.view.normalizer, best.scale
         objects = RescalingReceiver(
-            PolygonList() if receiver is None else receiver,
-            estimate.scale,
-            options.min_confidence,
-            self.spec.calibration,
+            PolygonList() if receiver is None else receiver, scale, options.min_confidence, self.spec.calibration
         )
         as_sampled = thresholds == self.spec.thresholds and all(
             part is None for part in (options.tile_size, journal, region)
         )
-        if estimate.found is not None and as_sampled:
-            objects.add(estimate.found.polygons, math.inf, math.inf)
-            found = replace(estimate.found, polygons=objects.polygons())
+        if best.found is not None and as_sampled:
+            objects.add(best.found.polygons, math.inf, math.inf)
+            found = replace(best.found, polygons=objects.polygons())
+            if foreground is not None and best.foreground is not None:
+                foreground.take(best.foreground)
         else:
-            rescaled = estimate.of(image)
+            rescaled = at_scale(image, scale)
             shape = (int(rescaled.shape[0]), int(rescaled.shape[1]))
             if region is not None and rescaled is not image:
                 region = region.resized(shape)
@@ -348,22 +358,54 @@ class Detector:
                 foreground=foreground,
                 executor=executor,
             )
-        found = replace(found, scale=estimate.scale)
+        found = replace(found, scale=scale, look=look.describe())
         self._warn_of_result(found, thresholds.prob)
         return found
 
-    def _estimate_scale(
-        self, image: Any, normalizer: Normalizer, options: DetectionOptions, foreground: ForegroundMask | None = None
-    ) -> ScaleEstimate:
-        """The requested scale, or one estimated from the image."""
-        sizes = self.spec.sizes
+    def view(
+        self,
+        image: Any,
+        options: DetectionOptions | None = None,
+        *,
+        normalizer: Any = True,
+        channels: tuple[int, ...] = (),
+    ) -> View:
+        """An image as this model sees it, for :func:`starpoly.detection.look_at`.
+
+        Parameters
+        ----------
+        image : array or Source
+        options, normalizer
+            As for :meth:`predict_instances`.
+        channels : tuple of int
+            Which channels of a file these are, for the record.
+
+        Raises
+        ------
+        ImageError
+            As :meth:`predict_instances`.
+        """
+        options = options or DetectionOptions()
+        pixels, ready = self._normalizer(self._as_input(image), normalizer)
+        shape = (int(pixels.shape[0]), int(pixels.shape[1]))
+        return View(
+            self.spec.name,
+            channels,
+            pixels,
+            ready,
+            self._network(options),
+            self.spec,
+            self._given_scale(options),
+            partial(self.foreground_mask, shape, options),
+        )
+
+    def _given_scale(self, options: DetectionOptions) -> float | None:
+        """The scale, unless it has to be found."""
         if options.scale is not None:
-            return ScaleEstimate(check_scale(options.scale))
+            return check_scale(options.scale)
         if options.diameter is not None:
-            return ScaleEstimate(scale_for(check_diameter(options.diameter), sizes))
-        if not sizes.target:
-            return ScaleEstimate(1.0)
-        return find_scale(image, self._network(options), normalizer, self.spec.thresholds, sizes, foreground)
+            return scale_for(check_diameter(options.diameter), self.spec.sizes)
+        return None if self.spec.sizes.target else 1.0
 
     def plan(self, shape: tuple[int, int], tile_size: int | None = None) -> TilePlan:
         """The tile grid for an image of ``shape`` pixels (y, x), after rescaling.
@@ -429,7 +471,7 @@ class Detector:
             If the network does not predict the foreground.
         """
         image, ready = self._normalizer(self._as_input(image), normalizer)
-        image = ScaleEstimate(check_scale(scale)).of(image)
+        image = at_scale(image, check_scale(scale))
         maps = predict_map(image, self._predictor, ready, tile_size=tile_size)
         pixels = maps.foreground_pixels(self.spec.network.grid)
         if pixels is None:
@@ -456,14 +498,11 @@ class Detector:
             Default: the model's.
         """
         options = self.resolve_options(DetectionOptions.of(None, {"prob_threshold": prob_threshold, **settings}))
-        image = self._as_input(image)
-        image, ready = self._normalizer(image, normalizer)
-        estimate = self._estimate_scale(image, ready, options)
+        best = look_for_scale(self.view(image, options, normalizer=normalizer)).best
+        image, scale = at_scale(best.view.image, best.scale), best.scale
         threshold = options.thresholds(self.thresholds).prob
-        found = find_candidates(
-            estimate.of(image), self._network(options), ready, threshold, tile_size=options.tile_size
-        )
-        return estimate.back(found)
+        found = find_candidates(image, best.view.network, best.view.normalizer, threshold, tile_size=options.tile_size)
+        return found if scale == 1 else found.scale(1 / scale)
 
     def fingerprint(self) -> str:
         """Hash of everything the network's output depends on: settings, weights, precision and engine."""

@@ -52,6 +52,8 @@ class Detection:
     window, halo : (int, int)
         Window and halo of a tile, (y, x) in pixels of the rescaled image.
     scale : float
+    look : dict of JSON types
+        How model, channels and scale were chosen, with the runners-up.
     """
 
     polygons: StarPolygons
@@ -63,6 +65,7 @@ class Detection:
     window: tuple[int, int] = (0, 0)
     halo: tuple[int, int] = (0, 0)
     scale: float = 1.0
+    look: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return (

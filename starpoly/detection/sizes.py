@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..config import SizeRange
 from ..errors import ConfigError
 from ..polygons import StarPolygons
 
@@ -16,11 +18,38 @@ SCALES = (1 / 16, 8.0)
 """Smallest and largest scale of an image."""
 
 
+_LARGEST_ESTIMATED = 4.0
+"""Largest scale that is chosen. Further enlargement adds no information."""
+
+
+def diameters(polygons: StarPolygons) -> NDArray[np.float64]:
+    """Diameter of each polygon in pixels, (n,), from its root-mean-square radius."""
+    return 2 * np.sqrt(np.square(polygons.distances, dtype=np.float64).mean(axis=1))
+
+
 def typical_diameter(polygons: StarPolygons) -> float:
-    """Median diameter in pixels, from each polygon's root-mean-square radius; 0 without polygons."""
-    if not len(polygons):
-        return 0.0
-    return 2 * float(np.median(np.sqrt(np.square(polygons.distances, dtype=np.float64).mean(axis=1))))
+    """Median diameter in pixels; 0 without polygons."""
+    return float(np.median(diameters(polygons))) if len(polygons) else 0.0
+
+
+def scale_for(diameter: float, sizes: SizeRange) -> float:
+    """Scale that brings objects of ``diameter`` pixels into the training range.
+
+    Parameters
+    ----------
+    diameter : float
+        Pixels of the image; 0 if unknown.
+    sizes : SizeRange
+        Diameters the network was trained on.
+
+    Returns
+    -------
+    float
+        1 for objects within the range.
+    """
+    if not diameter or not sizes.target or sizes.smallest <= diameter <= sizes.largest:
+        return 1.0
+    return min(max(sizes.target / diameter, SCALES[0]), _LARGEST_ESTIMATED)
 
 
 def check_scale(scale: float) -> float:

@@ -47,6 +47,11 @@ class Rescaled:
         return _mixed(_mixed(crop, rows - top, weights_y, 0), columns - left, weights_x, 1)
 
 
+def at_scale(image: Any, scale: float) -> Any:
+    """An image (Y, X, C) at another size, computed region by region; the image itself at scale 1."""
+    return image if scale == 1 else Rescaled(image, scale)
+
+
 def _taps(start: int, stop: int, length: int, factor: float) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """Original pixels that each pixel from ``start`` to ``stop`` is made of, and their weights; (n, taps)."""
     reach = max(1.0, 1 / factor)

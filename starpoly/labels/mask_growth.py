@@ -67,6 +67,10 @@ class ForegroundMask:
         bits[:, box.x0 - 8 * columns.start : box.x1 - 8 * columns.start] = foreground
         bytes_there[...] = np.packbits(bits, axis=1)
 
+    def take(self, other: ForegroundMask) -> None:
+        """Take over what another mask of the same image and settings was filled with."""
+        self._rescaled, self.distance, self._bits = other._rescaled, other.distance, other._bits
+
     def region(self, box: Box) -> NDArray[np.bool_]:
         """Whether the pixels of a box of the image lie in the foreground; where it was rescaled, the nearest pixel decides."""
         rows, columns = (

@@ -13,7 +13,7 @@ from ..detection.detector import Detector
 from ..errors import ImageError
 from ..labels.measurements import measure
 from ..model_zoo import available_models, find_model
-from ..prediction.model_choice import suitable_model
+from ..prediction.choice import choose_model
 from .helper import start
 from .layers import pixels_of, placement_of
 
@@ -38,7 +38,7 @@ def find_objects(
     ----------
     image : (..., Y, X) or, with ``rgb``, (..., Y, X, C) array
     model : str or Path, optional
-        Name or folder. Default: a shipped model, chosen by the first plane.
+        Name or folder. Default: a shipped model, chosen by a look at the first plane.
     rgb : bool
         Whether the last axis is colour.
     prob_threshold, nms_threshold : float, optional
@@ -60,7 +60,7 @@ def find_objects(
     if image.ndim < n_axes:
         raise ImageError(f"expected an image with at least {n_axes} axes, got shape {image.shape}")
     planes = image.reshape(-1, *image.shape[image.ndim - n_axes :])
-    ready = _load(find_model(suitable_model(planes[0]) if model is None else model))
+    ready = choose_model(planes[0]).model if model is None else _load(find_model(model))
     labels = np.zeros(planes.shape[:3], np.int32)
     tables: list[dict[str, NDArray]] = []
     first = 0

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ImageError, StarpolyWarning
-from ..images.channels import list_channels, the_nuclei, wrong_channels
+from ..images.channels import list_channels, the_nuclei
 from ..io.files.plates import place_of
 from ..io.readers.array import DECODED_WHOLE
 from ..io.readers.registry import Reader, find_reader
 from ..io.readers.source import Source
 from ..io.readers.stack import Stack
+from ..model_zoo import default_models
 from ..network.memory import format_size
-from .model_choice import explain_model
+from .channel_sets import MOST_TRIED
 
 _UNNAMED = " (planes without a name; if they are channels, choose some with --channels)"
 
@@ -37,7 +38,7 @@ def describe_image(path: Path) -> dict[str, Any]:
         does not tell what its planes are), ``scenes`` (names), ``channels`` (names, empty
         where the file states none), ``dtype``, ``plane_bytes``, ``pixel_size_um`` (y, x), ``z_step_um``, ``t_step_s``,
         ``levels`` (rows, columns), ``block`` (rows and columns that are decoded at once), ``stored_as``, ``reading`` (what
-        reading by region costs), ``model``, ``model_reason`` and ``warnings``; plate, well and field where it has them.
+        reading by region costs), ``models`` (that `starpoly predict` tries), ``model_reason`` and ``warnings``; plate, well and field where it has them.
 
     Raises
     ------
@@ -59,7 +60,7 @@ def describe_image(path: Path) -> dict[str, Any]:
 
 
 def _middle(stack: Stack) -> Source:
-    """The plane by which `starpoly predict` chooses the model."""
+    """The plane by which `starpoly predict` chooses model and channels."""
     return stack.open_plane(tuple(length // 2 for length in stack.lengths))
 
 
@@ -103,14 +104,17 @@ def _reading(source: Source) -> str:
 
 
 def _model(source: Source) -> dict[str, Any]:
-    """The model that `starpoly predict` chooses, and why."""
-    name, reason, n_channels = explain_model(source)
-    nuclei = the_nuclei(source.channel_names) if n_channels == 1 else None
-    if nuclei is not None and source.shape[2] > 1:
-        reason += f"; it gets channel {nuclei}"
-    elif source.shape[2] not in (n_channels, 1, 3):
-        reason += f"; {wrong_channels(source.shape, n_channels, source.channel_names)}"
-    return {"model": name, "model_reason": reason}
+    """The models that `starpoly predict` tries, and on which channels."""
+    names, n = default_models(), source.shape[2]
+    nuclei = the_nuclei(source.channel_names) if n > 1 else None
+    reason = "whichever explains most of the middle of the image"
+    if nuclei is not None:
+        reason += f"; it gets channel {nuclei} {source.channel_names[nuclei]}, a stain of nuclei by its name"
+    elif n > MOST_TRIED:
+        reason += f"; of {n} channels choose some with --channels"
+    elif n not in (1, 3):
+        reason += "; each channel is tried, then the most telling ones together; --channels chooses"
+    return {"models": list(names), "model_reason": reason}
 
 
 def describe_lines(found: dict[str, Any]) -> list[str]:
@@ -126,7 +130,7 @@ def describe_lines(found: dict[str, Any]) -> list[str]:
         "levels": ", ".join(f"{rows} x {columns}" for rows, columns in found["levels"]),
         "stored as": found["stored_as"],
         "reading": found["reading"],
-        "model": f"{found['model']}: {found['model_reason']}",
+        "model": f"{' or '.join(found['models'])}, {found['model_reason']}",
     }
     width = max(map(len, facts))
     lines = [f"  {name:{width}}  {value}" for name, value in facts.items() if value]

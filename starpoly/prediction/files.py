@@ -12,7 +12,7 @@ from ..errors import ImageError, StarpolyWarning, TooLargeError
 from ..io.readers.registry import is_zarr
 from ..labels.linking import check_link
 from ..timing import Stopwatch
-from .models import Models
+from .models import Choice, Models
 from .opening import HeldSource, check_memory, open_image
 from .outputs import Job
 from .planes import ChosenPlanes, choose_planes
@@ -97,6 +97,8 @@ def _predict(job: Job, models: Models, request: PredictionRequest, clock: Stopwa
     for stage, seconds in result.seconds.items():
         clock.seconds[stage] = clock.seconds.get(stage, 0.0) + seconds
     found = {"model": name, "shape": list(result.shape), "objects": result.n_objects, "tiles": result.n_tiles}
+    if result.look:
+        found["look"] = result.look
     if job.scene is not None:
         found |= {"scene": job.scene}
     if result.axes:
@@ -125,36 +127,42 @@ def _segment(
     with clock.timing("opening"):
         source = open_image(job.image, request.part, request.options.memory, hold=hold)
     with source:
-        name, model = models.suited_to(source, by_name=request.part.channels is None)
+        choice = models.choose(source, request)
         result = segment_source(
-            model,
+            choice.model,
             job.image,
             source,
             job.outputs,
-            request,
+            _with_channels(request, choice),
             journal=job.journal,
             progress=progress and not (several and isinstance(source, HeldSource)),
+            look=choice.look,
         )
-    return name, result
+    return choice.name, result
 
 
 def _segment_planes(
     job: Job, planes: ChosenPlanes, models: Models, request: PredictionRequest, *, progress: bool, hold: bool
 ) -> tuple[str, SlideResult]:
-    """Segment a stack; the plane in the middle chooses the model."""
+    """Segment a stack; the plane in the middle chooses model and channels."""
     with planes.open(planes.middle) as source:
-        name, model = models.suited_to(source, by_name=request.part.channels is None)
+        choice = models.choose(source, request)
     result = segment_planes(
-        model,
+        choice.model,
         job.image,
         planes,
         job.outputs,
-        request,
+        _with_channels(request, choice),
         journal=job.journal,
         progress=progress,
         hold=hold,
     )
-    return name, result
+    return choice.name, result
+
+
+def _with_channels(request: PredictionRequest, choice: Choice) -> PredictionRequest:
+    """The request with the chosen channels."""
+    return replace(request, part=replace(request.part, inputs=choice.channels))
 
 
 def check_mask(mask: Path | None, n_images: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from .._version import __version__
 from ..detection.detector import Detector
 from ..detection.journal import open_journal
+from ..detection.look import Look
 from ..detection.pipeline import Detection
 from ..images.normalization import as_normalizer
 from ..io.files.atomic import make_folder
@@ -19,6 +20,7 @@ from ..io.files.identity import identify
 from ..io.frame import Frame
 from ..io.readers.channels import match_channels
 from ..io.readers.source import Source
+from ..io.readers.view import SourceView
 from ..io.writers.pyramid import RegionLabels
 from ..io.writers.registry import FORMATS, Format
 from ..labels.measures.registry import needs_image
@@ -55,6 +57,8 @@ class ImageRun:
     progress : bool
     place : Place, optional
         Where the image lies in a stack.
+    look : Look, optional
+        How model, channels and scale were chosen.
     """
 
     model: Detector
@@ -64,6 +68,7 @@ class ImageRun:
     request: PredictionRequest
     progress: bool = False
     place: Place | None = None
+    look: Look | None = None
 
     def __post_init__(self) -> None:
         self.request.analysis.check(self.outputs)
@@ -90,11 +95,17 @@ class ImageRun:
         """Detect objects in memory, then write."""
         with ExitStack() as stack:
             state = None if journal is None else stack.enter_context(self._open_journal(journal))
-            found = self._detect(source.pixels if self._input is source else self._input[:, :], journal=state)
+            found = self._detect(self._pixels(source), journal=state)
             result = self._write_held(source, found, stack)
             if state is not None:
                 state.remove()
         return result
+
+    def _pixels(self, source: HeldSource) -> Any:
+        """What the network gets of an image in memory."""
+        if self.look is not None:
+            return self.look.best.view.image
+        return source.pixels if self._input is source else self._input[:, :]
 
     def _write_held(self, source: HeldSource, found: Detection, stack: ExitStack) -> SlideResult:
         spec = self.model.spec
@@ -163,6 +174,7 @@ class ImageRun:
             normalizer=self._part.normalizer,
             region=self._region,
             foreground=self._foreground,
+            look=self.look,
             progress=self.progress,
             **streams,
         )
@@ -218,11 +230,15 @@ class ImageRun:
 
     def _result(self, found: Detection, n_objects: int) -> SlideResult:
         seconds = found.seconds | self._clock.seconds
-        return SlideResult(n_objects, self.source.shape, found.n_tiles, seconds, found.n_skipped, self._fraction)
+        return SlideResult(
+            n_objects, self.source.shape, found.n_tiles, seconds, found.n_skipped, self._fraction, look=found.look
+        )
 
 
 def input_channels(model: Detector, source: Source, part: ImagePart) -> Source:
     """The channels of an image as the model takes them."""
+    if part.inputs is not None:
+        return SourceView(source, channels=part.inputs)
     n_channels, by_name = model.spec.network.n_channels, part.channels is None
     return match_channels(source, n_channels, merge=part.merge_channels, by_name=by_name)
 

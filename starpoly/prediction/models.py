@@ -1,16 +1,52 @@
-"""Models of a run: the requested one, or one chosen per image."""
+"""Models of a run: the requested one, or the one of several that explains an image best."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from ..detection.detector import Detector
+from ..errors import StarpolyWarning
+from ..io.readers.given import as_image
 
-_log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ..detection.details import Details
+    from ..detection.detector import Detector
+    from ..detection.look import Look, View
+    from ..io.readers.source import Source
+    from .request import PredictionRequest
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A model for an image.
+
+    Parameters
+    ----------
+    name : str
+        As requested, or the shipped model's.
+    model : Detector
+    channels : tuple of int, optional
+        Channels of the opened image, in the order of the network's inputs. None: as they are.
+    look : Look, optional
+        How it was chosen; None where there was nothing to choose but the scale.
+    """
+
+    name: str
+    model: Detector
+    channels: tuple[int, ...] | None = None
+    look: Look | None = None
+
+    def predict_instances(self, image: Any, **settings: Any) -> tuple[NDArray[np.int32], Details]:
+        """Detect the objects of the image that was looked at, see :meth:`starpoly.StarPoly2D.predict_instances`."""
+        if self.look is None and self.channels is not None:
+            image = as_image(image)[..., list(self.channels)]
+        return self.model.predict_instances(image, look=self.look, **settings)
 
 
 class Models:
@@ -30,38 +66,82 @@ class Models:
     """
 
     def __init__(self, asked: str | None, load: Callable[[Path], Detector]) -> None:
-        from ..model_zoo import default_model, find_model, fluorescence_model
+        from ..model_zoo import default_models, find_model
 
-        names = (fluorescence_model(), default_model()) if asked is None else (asked,)
+        names = default_models() if asked is None else (asked,)
         self.folders = {name: find_model(name) for name in names}
         self._asked, self._load = asked, load
         self._loaded: dict[str, Detector] = {}
-        self._last: str | None = None
 
     def __str__(self) -> str:
         return "chosen for each image" if self._asked is None else str(self.folders[self._asked])
 
-    def suited_to(self, image: Any, *, by_name: bool = False) -> tuple[str, Detector]:
-        """The model for an image, and its requested or chosen name.
+    def choose(self, source: Source, request: PredictionRequest) -> Choice:
+        """The model for an image, with channels and scale.
 
         Parameters
         ----------
-        image : array-like (Y, X) or (Y, X, C)
-            Its middle determines the choice, if there is one. Repeated choices are not logged again.
-        by_name : bool
-            As for :func:`starpoly.prediction.suitable_model`.
+        source : Source
+            The opened ``request.part``. Its middle determines the choice, if there is one.
+        request : PredictionRequest
+
+        Raises
+        ------
+        ImageError, ModelError
+            If the model does not support the image's channels, or cannot be loaded.
         """
-        name = self._asked or self._choose(image, by_name)
+        from ..detection.look import SIDE_OF_SEVERAL, look_at
+
+        names = {self._get(name).spec.name: name for name in self.folders}
+        sets = {name: self._channel_sets(source, name, request) for name in self.folders}
+        if len(names) == 1 and len(sets[next(iter(sets))]) == 1:
+            name = next(iter(sets))
+            return Choice(name, self._get(name), sets[name][0] or None)
+        look = look_at(list(self._views(source, sets, request)))
+        more = list(self._views(source, self._together(look, sets, names), request))
+        if more:
+            look = look.beside(look_at(more, SIDE_OF_SEVERAL))
+        name = names[look.best.view.model]
+        return Choice(name, self._get(name), look.best.view.channels or None, look)
+
+    def _get(self, name: str) -> Detector:
         if name not in self._loaded:
             self._loaded[name] = self._load(self.folders[name])
-        return name, self._loaded[name]
+        return self._loaded[name]
 
-    def _choose(self, image: Any, by_name: bool) -> str:
-        from .model_choice import named_nuclei, suitable_model
+    def _channel_sets(self, source: Source, name: str, request: PredictionRequest) -> list[tuple[int, ...]]:
+        from .channel_sets import NATURAL, channel_sets
 
-        name = suitable_model(image, by_name=by_name)
-        if name != self._last:
-            seen = "the background" if not by_name or named_nuclei(image) is None else "the names of channels"
-            _log.info("model %s, chosen by %s (--model for another)", name, seen)
-        self._last = name
-        return name
+        if request.part.channels is not None or request.part.normalizer is not True:
+            return [NATURAL]
+        return channel_sets(source, self._get(name).spec.network.n_channels)
+
+    def _together(
+        self, look: Look, sets: dict[str, list[tuple[int, ...]]], names: dict[str, str]
+    ) -> dict[str, list[tuple[int, ...]]]:
+        """The most telling channels of each model together, where the image does not say which belong together."""
+        from .channel_sets import NATURAL, together
+
+        found = {}
+        for spec_name, name in names.items():
+            if len(sets[name]) > 1 and NATURAL not in sets[name]:
+                findings = sorted(look.findings, key=lambda finding: -finding.score)
+                ranked = [finding.view.channels[0] for finding in findings if finding.view.model == spec_name]
+                joined = together(list(dict.fromkeys(ranked)), self._get(name).spec.network.n_channels)
+                found[name] = [] if joined is None else [joined]
+        return found
+
+    def _views(
+        self, source: Source, sets: dict[str, list[tuple[int, ...]]], request: PredictionRequest
+    ) -> Iterator[View]:
+        """The image as each model sees each of its channel sets."""
+        from .views import ViewMaker
+
+        makers: dict[Any, ViewMaker] = {}
+        for name, of_model in sets.items():
+            model = self._get(name)
+            config = model.spec.normalization
+            maker = makers.setdefault(config, ViewMaker(source, config, request))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", StarpolyWarning)
+                yield from [maker.view(model, channels) for channels in of_model]

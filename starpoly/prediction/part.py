@@ -51,6 +51,9 @@ class ImagePart:
         Results have its axes without C; those of one image have axes YX.
     normalizer : bool, Normalizer or csbdeep.data.Normalizer
         As for :meth:`starpoly.StarPoly2D.predict_instances`.
+    inputs : tuple of int, optional
+        Which of the opened channels the network gets, in its order, where a look at the image chose them. Default: as many
+        as it takes, see :func:`starpoly.images.channels.map_channels`.
     """
 
     level: int = 0
@@ -66,6 +69,7 @@ class ImagePart:
     t: Any = None
     z: Any = None
     project: str | None = None
+    inputs: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.mask is not None and self.tissue is not None:
@@ -132,4 +136,5 @@ class ImagePart:
             "roi": None if roi is None else [roi.y0, roi.x0, roi.y1, roi.x1],
             "mask": None if region is None else region.fingerprint(),
             **({"planes": chosen} if chosen else {}),
+            **({} if self.inputs is None else {"inputs": list(self.inputs)}),
         }

@@ -65,6 +65,7 @@ def describe_run(
         },
         "input": dict(image),
         "settings": thresholds | asked | growth | {"scale": found.scale},
+        "look": found.look,
         "normalizer": None if found.normalizer is None else found.normalizer.to_dict(),
         "tiles": {
             "n": found.n_tiles,
@@ -108,14 +109,14 @@ def describe_stack(
     seconds: Counter[str] = Counter()
     for record in records:
         seconds.update(record["seconds"])
-    for name in ("normalizer", "tiles", "candidates"):
+    for name in ("look", "normalizer", "tiles", "candidates"):
         del whole[name]
     settings = {name: value for name, value in whole["settings"].items() if name != "scale"}
     listed = [
         {
             **place,
             "scale": record["settings"]["scale"],
-            **{name: record[name] for name in ("normalizer", "tiles", "candidates", "objects")},
+            **{name: record[name] for name in ("look", "normalizer", "tiles", "candidates", "objects")},
         }
         for place, record in zip(places, records, strict=True)
     ]

@@ -14,6 +14,7 @@ from typing import Any
 from .._version import __version__
 from ..detection.detector import Detector
 from ..detection.journal import discard, held_journal, stack_journal
+from ..detection.look import Look
 from ..detection.options import DetectionOptions
 from ..errors import StarpolyWarning
 from ..io.files.identity import identify
@@ -187,6 +188,7 @@ def segment_source(
     journal: Path | None = None,
     progress: bool = False,
     place: Place | None = None,
+    look: Look | None = None,
 ) -> SlideResult:
     """Segment an open image and write the results.
 
@@ -199,10 +201,12 @@ def segment_source(
     request : PredictionRequest
     place : Place, optional
         Where the image lies in a stack.
+    look : Look, optional
+        How model, channels and scale were chosen. Default: the model looks for the scale.
     model, outputs, journal, progress
         As for :func:`segment_slide`.
     """
-    run = ImageRun(model, image, source, outputs, request, progress, place)
+    run = ImageRun(model, image, source, outputs, request, progress, place, look)
     if isinstance(source, HeldSource):
         large = source.shape[0] * source.shape[1] >= JOURNAL_FROM
         result = run.held(source, held_journal(journal) if journal is not None and large else None)

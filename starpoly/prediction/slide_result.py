@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class SlideResult:
         Axes of the stack that was segmented beside Y and X, letters of ``"TZ"``; empty for one plane.
     lengths : tuple of int
         Planes along each of them.
+    look : dict of JSON types
+        How model, channels and scale of an image were chosen, with the runners-up.
     """
 
     n_objects: int
@@ -35,6 +38,7 @@ class SlideResult:
     fraction: float = 1.0
     axes: str = ""
     lengths: tuple[int, ...] = ()
+    look: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         (height, width), n_done = self.shape[:2], self.n_tiles - self.n_skipped

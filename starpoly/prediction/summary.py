@@ -7,6 +7,7 @@ Rows of failed inputs add ``error``.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -73,4 +74,18 @@ class Summary:
         objects = sum(row.get("objects", 0) for row in self.rows)
         parts = [f"{counts['done']} images segmented, {objects} objects"]
         parts += [f"{counts[status]} {said}" for status, said in _SAID.items() if counts[status]]
-        return [*([str(self.throughput)] if counts["done"] else []), ", ".join(parts)]
+        return [*([str(self.throughput)] if counts["done"] else []), *chosen_lines(self.rows), ", ".join(parts)]
+
+
+def chosen_lines(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What was chosen for the images of a run, in one line; none where nothing was."""
+    chosen = [row["look"] for row in rows if row.get("look", {}).get("runners_up")]
+    if not chosen:
+        return []
+    models = Counter(look["model"] for look in chosen)
+    parts = [", ".join(f"{model} for {count}" for model, count in models.most_common())]
+    rescaled = sum(look["scale"] != 1 for look in chosen)
+    channels = sum(bool(look["channels"]) for look in chosen)
+    parts += [f"{rescaled} at another scale"] if rescaled else []
+    parts += [f"{channels} by some of their channels"] if channels else []
+    return [f"chosen by a look at each image: {'; '.join(parts)} (--json tells all)"]

@@ -1,0 +1,119 @@
+"""Which channels of an image a network may look at, if the user named none.
+
+A grey image and a stained one in colour have one answer. A channel that is named after a stain of nuclei is the answer.
+Otherwise any stain may be that of the objects: of fluorescence in colour, and of images with two or more than three
+channels, each channel is tried alone, then the most telling ones together.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import StarpolyWarning
+from ..images.channels import map_channels, the_nuclei
+from ..images.sample import middle
+from ..io.readers.source import Source
+
+#: As the network would take them without a choice: all, grey repeated, or luminance.
+NATURAL: tuple[int, ...] = ()
+#: Channels, of more than which none is tried.
+MOST_TRIED = 16
+#: Commonest level of a dark background, at most, on a scale from 0 (1st percentile) to 1 (99.8th).
+_DARK = 0.175
+_BINS = 20
+#: Correlation of two channels from which they show the same.
+_EQUAL = 0.98
+
+
+def channel_sets(source: Source, n_inputs: int) -> list[tuple[int, ...]]:
+    """Channels to try, in the order of a network's inputs.
+
+    Parameters
+    ----------
+    source : Source
+    n_inputs : int
+        Channels of the network.
+
+    Returns
+    -------
+    list of tuple of int
+        :data:`NATURAL` where there is nothing to choose.
+    """
+    n, names = source.shape[2], source.channel_names
+    nuclei = the_nuclei(names) if n > 1 else None
+    if nuclei is not None:
+        return [(nuclei,) * n_inputs]
+    if n == 1 or n == n_inputs != 3 or n > MOST_TRIED:
+        return [NATURAL]
+    if _maps(source, n_inputs):
+        return [NATURAL, *_alone(source, n_inputs)] if is_colour_fluorescence(source) else [NATURAL]
+    return _alone(source, n_inputs) or [NATURAL]
+
+
+def together(channels: Sequence[int], n_inputs: int) -> tuple[int, ...] | None:
+    """The most telling channels as the inputs of a network, in the file's order; None for fewer than two of either.
+
+    Parameters
+    ----------
+    channels : sequence of int
+        The most telling first.
+    n_inputs : int
+    """
+    chosen = sorted(dict.fromkeys(channels[:n_inputs]))
+    if len(chosen) < 2:
+        return None
+    return (*chosen, *chosen[-1:] * (n_inputs - len(chosen)))
+
+
+def is_colour_fluorescence(source: Source) -> bool:
+    """Whether an image in colour shows several stains on a dark background."""
+    if source.shape[2] != 3:
+        return False
+    pixels = np.asarray(source[middle(source.shape[:2]).slices], np.float64)
+    return background_level(pixels) < _DARK and _differ(pixels)
+
+
+def background_level(image: NDArray) -> float:
+    """The commonest intensity level; 0 is the 1st percentile and 1 the 99.8th.
+
+    Parameters
+    ----------
+    image : (Y, X) or (Y, X, C) array
+        Channels are averaged.
+
+    Returns
+    -------
+    float
+        Centre of one of 20 bins from 0 to 1; 0 for a constant image.
+    """
+    pixels = image if image.ndim == 2 else image.mean(axis=2, dtype=np.float64)
+    finite = pixels[np.isfinite(pixels)]
+    low, high = np.percentile(finite, (1, 99.8)) if finite.size else (0.0, 0.0)
+    if not high > low:
+        return 0.0
+    counts = np.histogram(np.clip(finite, low, high), _BINS, (low, high))[0]
+    return (int(counts.argmax()) + 0.5) / _BINS
+
+
+def _differ(pixels: NDArray[np.float64]) -> bool:
+    """Whether at least two channels vary, and not alike."""
+    flat = np.nan_to_num(pixels.reshape(-1, pixels.shape[2])).T
+    varying = flat[flat.std(axis=1) > 0]
+    return len(varying) > 1 and bool((np.corrcoef(varying) < _EQUAL).any())
+
+
+def _maps(source: Source, n_inputs: int) -> bool:
+    """Whether the channels fit the network without a choice."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", StarpolyWarning)
+        return map_channels(source, n_inputs) is not None
+
+
+def _alone(source: Source, n_inputs: int) -> list[tuple[int, ...]]:
+    """Each channel that is not constant in the middle of the image, alone."""
+    pixels = np.asarray(source[middle(source.shape[:2]).slices])
+    return [(channel,) * n_inputs for channel in range(source.shape[2]) if np.ptp(pixels[..., channel]) > 0]
