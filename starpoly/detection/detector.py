@@ -368,6 +368,7 @@ class Detector:
         options: DetectionOptions | None = None,
         *,
         normalizer: Any = True,
+        name: str | None = None,
         channels: tuple[int, ...] = (),
     ) -> View:
         """An image as this model sees it, for :func:`starpoly.detection.look_at`.
@@ -377,6 +378,8 @@ class Detector:
         image : array or Source
         options, normalizer
             As for :meth:`predict_instances`.
+        name : str, optional
+            What the model is called. Default: its own name.
         channels : tuple of int
             Which channels of a file these are, for the record.
 
@@ -389,7 +392,7 @@ class Detector:
         pixels, ready = self._normalizer(self._as_input(image), normalizer)
         shape = (int(pixels.shape[0]), int(pixels.shape[1]))
         return View(
-            self.spec.name,
+            name or self.spec.name,
             channels,
             pixels,
             ready,

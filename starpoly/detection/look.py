@@ -7,6 +7,7 @@ looked at. Close calls go to the first model and to the image's own size.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import ModelSpec, SizeRange
+from ..errors import StarpolyWarning
 from ..geometry.overlap import polygon_areas
 from ..images.normalization import Normalizer
 from ..images.rescaling import at_scale
@@ -96,6 +98,8 @@ class Finding:
         Its objects in pixels of the rescaled image, if it looked at the whole image.
     foreground : ForegroundMask or None
         Filled, if there is ``found``.
+    warnings : tuple of str
+        Of this hypothesis; they count only if it is taken.
     """
 
     view: View
@@ -107,6 +111,7 @@ class Finding:
     contrast: float = 0.0
     found: Detection | None = None
     foreground: ForegroundMask | None = None
+    warnings: tuple[str, ...] = ()
 
     def describe(self) -> dict[str, Any]:
         """As JSON types."""
@@ -160,7 +165,10 @@ def look_at(views: Iterable[View], side: int | None = None) -> Look:
     if trials.best().score < _LITTLE:
         trials.look_closely(left)
     trials.match()
-    return trials.ranked()
+    look = trials.ranked()
+    for message in look.best.warnings if look.best.found is not None else ():
+        warnings.warn(message, StarpolyWarning, stacklevel=2)
+    return look
 
 
 def look_for_scale(view: View) -> Look:
@@ -268,7 +276,9 @@ def _find(view: View, scale: float, side: int) -> Finding:
     crop = scaled[sample.slices]
     is_whole = sample.shape == tuple(scaled.shape[:2])
     mask = view.new_mask() if is_whole else None
-    found = detect(crop, view.network, view.normalizer, view.spec.thresholds, foreground=mask)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", StarpolyWarning)
+        found = detect(crop, view.network, view.normalizer, view.spec.thresholds, foreground=mask)
     objects, area = found.polygons, float(np.prod(sample.shape))
     return Finding(
         view,
@@ -280,6 +290,7 @@ def _find(view: View, scale: float, side: int) -> Finding:
         contrast=contrast(crop, objects) if scale == _MAGNIFIED else 0.0,
         found=found if is_whole else None,
         foreground=mask,
+        warnings=tuple(str(each.message) for each in caught if issubclass(each.category, StarpolyWarning)),
     )
 
 

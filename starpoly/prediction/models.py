@@ -92,17 +92,17 @@ class Models:
         """
         from ..detection.look import SIDE_OF_SEVERAL, look_at
 
-        names = {self._get(name).spec.name: name for name in self.folders}
         sets = {name: self._channel_sets(source, name, request) for name in self.folders}
-        if len(names) == 1 and len(sets[next(iter(sets))]) == 1:
-            name = next(iter(sets))
-            return Choice(name, self._get(name), sets[name][0] or None)
+        hypotheses = [(name, channels) for name, of_model in sets.items() for channels in of_model]
+        if len(hypotheses) == 1:
+            ((name, channels),) = hypotheses
+            return Choice(name, self._get(name), channels or None)
         look = look_at(list(self._views(source, sets, request)))
-        more = list(self._views(source, self._together(look, sets, names), request))
+        more = list(self._views(source, self._together(look, sets), request))
         if more:
             look = look.beside(look_at(more, SIDE_OF_SEVERAL))
-        name = names[look.best.view.model]
-        return Choice(name, self._get(name), look.best.view.channels or None, look)
+        best = look.best.view
+        return Choice(best.model, self._get(best.model), best.channels or None, look)
 
     def _get(self, name: str) -> Detector:
         if name not in self._loaded:
@@ -116,17 +116,15 @@ class Models:
             return [NATURAL]
         return channel_sets(source, self._get(name).spec.network.n_channels)
 
-    def _together(
-        self, look: Look, sets: dict[str, list[tuple[int, ...]]], names: dict[str, str]
-    ) -> dict[str, list[tuple[int, ...]]]:
+    def _together(self, look: Look, sets: dict[str, list[tuple[int, ...]]]) -> dict[str, list[tuple[int, ...]]]:
         """The most telling channels of each model together, where the image does not say which belong together."""
         from .channel_sets import NATURAL, together
 
         found = {}
-        for spec_name, name in names.items():
-            if len(sets[name]) > 1 and NATURAL not in sets[name]:
+        for name, of_model in sets.items():
+            if len(of_model) > 1 and NATURAL not in of_model:
                 findings = sorted(look.findings, key=lambda finding: -finding.score)
-                ranked = [finding.view.channels[0] for finding in findings if finding.view.model == spec_name]
+                ranked = [finding.view.channels[0] for finding in findings if finding.view.model == name]
                 joined = together(list(dict.fromkeys(ranked)), self._get(name).spec.network.n_channels)
                 found[name] = [] if joined is None else [joined]
         return found
@@ -144,4 +142,4 @@ class Models:
             maker = makers.setdefault(config, ViewMaker(source, config, request))
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", StarpolyWarning)
-                yield from [maker.view(model, channels) for channels in of_model]
+                yield from [maker.view(model, name, channels) for channels in of_model]

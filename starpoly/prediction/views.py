@@ -35,14 +35,16 @@ class ViewMaker:
     def _normalizer(self) -> Normalizer:
         return fit_normalizer(self._source, self._config, warn=False)
 
-    def view(self, model: Detector, channels: tuple[int, ...]) -> View:
+    def view(self, model: Detector, name: str, channels: tuple[int, ...]) -> View:
         """These channels, or those that the model takes without a choice."""
         source, part = self._source, self._request.part
         options = model.resolve_options(self._request.options, source.pixel_size)
         if not channels:
-            return model.view(self._pixels(input_channels(model, source, part)), options, normalizer=part.normalizer)
+            return model.view(
+                self._pixels(input_channels(model, source, part)), options, name=name, normalizer=part.normalizer
+            )
         chosen, normalizer = SourceView(source, channels=channels), self._pick(channels)
-        return model.view(self._pixels(chosen), options, normalizer=normalizer, channels=channels)
+        return model.view(self._pixels(chosen), options, name=name, normalizer=normalizer, channels=channels)
 
     def _pixels(self, view: Source) -> Any:
         """An array, if the image is in memory."""

@@ -29,7 +29,7 @@ from starpoly.io.readers.labels import read_labels
 from starpoly.network import quiet
 from starpoly.polygons import StarPolygons
 
-from support.painted import N_RAYS, Painted
+from support.painted import N_RAYS, Known
 
 
 class PaintedModel(Detector):
@@ -41,7 +41,7 @@ class PaintedModel(Detector):
     def __init__(self):
         network = NetworkConfig(n_classes=1, n_rays=N_RAYS)
         sizes = SizeRange(1.0, 8.0, 50.0)
-        super().__init__(ModelSpec("painted", network, max_distance=50, class_names=("blob",), sizes=sizes), Painted())
+        super().__init__(ModelSpec("painted", network, max_distance=50, class_names=("blob",), sizes=sizes), Known())
 
     @classmethod
     def from_pretrained(cls, folder, **options):
@@ -58,10 +58,12 @@ class PaintedModel(Detector):
         journal=None,
         receiver=None,
         foreground=None,
+        look=None,
         progress=False,
         **settings,
     ):
         self.calls.append(DetectionOptions.of(options, settings))
+        image = image if look is None else look.best.view.image
         bright = fit_normalizer(image)(image)[..., 0] > 0.5
         parts, n = ndimage.label(bright)
         if n == 0:
@@ -75,7 +77,7 @@ class PaintedModel(Detector):
         rays = [half[:, 1], diagonal, half[:, 0], diagonal] * 2
         classes = np.tile([0.1, 0.9], (n, 1))
         polygons = StarPolygons(centers, np.reshape(rays, (N_RAYS, n)).T, np.linspace(0.9, 0.6, n), classes)
-        return Detection(polygons, n, 1, {"network": 0.25})
+        return Detection(polygons, n, 1, {"network": 0.25}, look={} if look is None else look.describe())
 
 
 @pytest.fixture(autouse=True)
@@ -86,6 +88,7 @@ def painted(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "starpoly.model", module)
     monkeypatch.setattr(quiet, "quiet_import", lambda: None)
     monkeypatch.setattr(registry, "find_model", lambda name: Path("models") / name)
+    monkeypatch.setattr(registry, "default_models", lambda: ("cells-generalist",))
     monkeypatch.setattr(PaintedModel, "loaded", [])
     monkeypatch.setattr(PaintedModel, "calls", [])
     monkeypatch.chdir(tmp_path)
@@ -245,14 +248,26 @@ def test_quiet_shows_errors_only(capsys):
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_an_image_with_other_channels_is_refused():
-    image = np.random.default_rng(0).integers(0, 255, (5, 30, 30), dtype=np.uint8)
+def test_of_several_channels_the_one_that_shows_objects_is_segmented():
     import tifffile
 
+    image = np.full((5, 60, 60), 30, np.uint8)
+    image[3, 10:20, 10:20] = image[3, 30:35, 30:40] = 200
+    image[1, 5, 5:7] = 99
     tifffile.imwrite("five.tif", image, imagej=True, metadata={"axes": "CYX"})
-    assert main(["predict", "five.tif", "-o", "out", "--json", "s.json"]) == 1
+    assert main(["predict", "five.tif", "-o", "out", "--json", "s.json"]) == 0
+    assert read_labels("out/five_label.tiff").max() == 2
+    assert json.loads(Path("s.json").read_text())["images"][0]["look"]["channels"] == [3]
+
+
+def test_an_image_with_more_channels_than_are_tried_is_refused():
+    import tifffile
+
+    image = np.random.default_rng(0).integers(0, 255, (17, 30, 30), dtype=np.uint8)
+    tifffile.imwrite("many.tif", image, imagej=True, metadata={"axes": "CYX"})
+    assert main(["predict", "many.tif", "-o", "out", "--json", "s.json"]) == 1
     error = json.loads(Path("s.json").read_text())["images"][0]["error"]
-    assert "expected 1 channel, as the model has, got 5 (channels 0, 1, 2, 3, 4): choose with --channels 0" in error
+    assert "expected 1 channel, as the model has, got 17 (channels 0 to 16): choose with --channels 0" in error
 
 
 def test_channels_by_name_and_by_index():
@@ -466,31 +481,29 @@ def test_a_diameter_in_micrometres(capsys):
         main(["predict", "a.png", "-o", "out", "--diameter", "12mm"])
 
 
-def test_each_image_gets_the_model_that_suits_it(capsys):
+def test_models_are_compared_and_the_choice_is_told_once(capsys, monkeypatch):
+    monkeypatch.setattr(registry, "default_models", lambda: ("cells-generalist", "nuclei-fluo"))
     paint("in/a.png", 1)
     paint("in/b.png", 2)
-    Image.fromarray(255 - read_image(paint("in/c.png", 1))).save("in/c.png")
     assert main(["predict", "in", "-o", "out", "--json", "s.json"]) == 0
     assert [folder for folder, _ in PaintedModel.loaded] == [
-        Path("models/nuclei-fluo"),
         Path("models/cells-generalist"),
+        Path("models/nuclei-fluo"),
     ]
     summary = json.loads(Path("s.json").read_text())
-    assert [row["model"] for row in summary["images"]] == ["nuclei-fluo", "nuclei-fluo", "cells-generalist"]
+    assert [row["model"] for row in summary["images"]] == ["cells-generalist", "cells-generalist"]
     assert summary["model"] == "chosen for each image"
-    # said when it changes
-    said = [line for line in capsys.readouterr().err.splitlines() if "--model for another" in line]
-    assert [line.split(":")[1:] for line in said] == [
-        [f" {Path('in/a.png')}", " model nuclei-fluo, chosen by the background (--model for another)"],
-        [f" {Path('in/c.png')}", " model cells-generalist, chosen by the background (--model for another)"],
-    ]
+    look = summary["images"][1]["look"]
+    assert (look["scale"], look["objects"], len(look["runners_up"])) == (1.0, 2, 1)
+    said = [line for line in capsys.readouterr().err.splitlines() if "chosen" in line]
+    assert said == ["chosen by a look at each image: cells-generalist for 2 (--json tells all)"]
 
 
 def test_a_model_that_was_asked_for_is_not_second_guessed(capsys):
     paint("in/a.png", 1)
     assert main(["predict", "in", "-o", "out", "--model", "mine"]) == 0
     assert [folder for folder, _ in PaintedModel.loaded] == [Path("models/mine")]
-    assert "--model for another" not in capsys.readouterr().err
+    assert "chosen" not in capsys.readouterr().err
 
 
 def test_a_missing_model_is_said_before_work_begins(capsys, monkeypatch):

@@ -6,8 +6,9 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+from scipy import ndimage
 
-from starpoly.config import ModelSpec, NetworkConfig, Thresholds
+from starpoly.config import ModelSpec, NetworkConfig, SizeRange, Thresholds
 from starpoly.images.normalization import Normalizer
 from starpoly.model import StarPoly2D
 from starpoly.network.dense_output import DenseOutput
@@ -52,6 +53,22 @@ class Painted:
         return DenseOutput(
             probability=answer[..., 0], distances=answer[..., 1:], classes=classes, foreground=foreground
         )
+
+
+class Known(Painted):
+    """Finds bright objects of known sizes, whole, in the first channel; nothing of larger or smaller ones."""
+
+    def __init__(self, smallest=1.0, largest=1e6, score=1.0, **settings):
+        super().__init__(**settings)
+        self.smallest, self.largest, self.score = smallest, largest, score
+
+    def __call__(self, batch):
+        self.windows.append(batch.shape)
+        labels, n = ndimage.label(batch[0, ..., 0] > 0.5)
+        widths = 2 * np.sqrt(np.bincount(labels.ravel(), minlength=n + 1) / np.pi)
+        labels[(widths[labels] < self.smallest) | (widths[labels] > self.largest)] = 0
+        targets = make_targets(labels, n_rays=N_RAYS)
+        return DenseOutput(probability=self.score * targets.probability[None], distances=targets.distances[None])
 
 
 class Broken(Painted):
@@ -127,6 +144,24 @@ class BrightModel(StarPoly2D):
 
     def fingerprint(self):
         return "bright"
+
+
+class KnownModel(StarPoly2D):
+    """The facade around a network that knows bright objects of some sizes."""
+
+    def __init__(self, name="known", n_channels=1, sizes=SizeRange(), **known):  # noqa: B008
+        network = NetworkConfig(n_channels=n_channels, n_rays=N_RAYS, grid=(1, 1), depth=2)
+        spec = ModelSpec(name, network, max_distance=160.0, thresholds=Thresholds(0.3, 0.4), sizes=sizes)
+        super().__init__(spec, Known(**known))
+
+    def fingerprint(self):
+        return self.spec.name
+
+
+def discs(width: float, n: int, side: int) -> np.ndarray:
+    """An image (Y, X, 1) with n x n bright discs on black."""
+    y, x = np.mgrid[:side, :side] % (side // n) - side // (2 * n)
+    return (np.hypot(y, x) < width / 2).astype(np.float32)[..., None]
 
 
 def model_that_finds(polygons: StarPolygons, grid: tuple[int, int] = (1, 1)) -> SimpleNamespace:
