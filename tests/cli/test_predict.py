@@ -496,7 +496,7 @@ def test_models_are_compared_and_the_choice_is_told_once(capsys, monkeypatch):
     look = summary["images"][1]["look"]
     assert (look["scale"], look["objects"], len(look["runners_up"])) == (1.0, 2, 1)
     said = [line for line in capsys.readouterr().err.splitlines() if "chosen" in line]
-    assert said == ["chosen by a look at each image: cells-generalist for 2 (--json tells all)"]
+    assert said == ["out: chosen by a look at each image: cells-generalist for 2 (--json tells all)"]
 
 
 def test_a_model_that_was_asked_for_is_not_second_guessed(capsys):
