@@ -9,6 +9,7 @@ import numpy as np
 
 from ..config import ModelSpec
 from ..errors import ModelError
+from ..parallel import keep_freed_memory
 from .dense_output import DenseOutput
 from .engines.forked import check_process
 from .engines.registry import check_engine, open_network
@@ -85,6 +86,7 @@ class Predictor:
         return predictor
 
     def _open(self, source: NetworkSource, precision: str, engine: str) -> None:
+        keep_freed_memory()
         running = open_network(source, engine, precision)
         spec = source.spec
         self.spec, self.engine, self.precision = spec, engine, running.precision

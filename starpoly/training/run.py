@@ -11,6 +11,7 @@ from ..config import ModelSpec, NetworkConfig, NormalizationConfig, TrainingConf
 from ..errors import StarpolyWarning
 from ..model_zoo import find_model
 from ..network.storage.folder import load_spec, save_spec
+from ..parallel import keep_freed_memory
 from .data import Pair
 from .inputs import TrainingInputs
 
@@ -66,6 +67,7 @@ def run_training(
     """
     from ..network.quiet import quiet_import
 
+    keep_freed_memory()
     quiet_import()
     from ..network.keras_settings import own_settings
     from .fit import fit
