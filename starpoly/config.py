@@ -256,7 +256,7 @@ class SizeRange(Config):
     smallest, largest : float
         An image whose median object is smaller or larger is rescaled.
     target : float
-        Median diameter after rescaling, see ``starpoly.detection.object_size``. 0: images are never rescaled.
+        Median diameter after rescaling, see ``starpoly.detection.sizes``. 0: images are never rescaled.
     """
 
     smallest: float = 0.0

@@ -1,5 +1,6 @@
 from .details import Details
 from .detector import Detector
+from .look import Finding, Look, View, look_at
 from .options import DetectionOptions
 from .pipeline import Detection
 
@@ -8,4 +9,8 @@ __all__ = [
     "Detection",
     "DetectionOptions",
     "Detector",
+    "Finding",
+    "Look",
+    "View",
+    "look_at",
 ]
