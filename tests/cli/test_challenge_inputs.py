@@ -446,19 +446,17 @@ def test_throughput_is_said(tolerant):
     assert throughput["megapixels"] > 0.1
     assert throughput["images_per_second"] > 0
     assert throughput["megapixels_per_second"] > 0
-    assert "images/s" in tolerant.lines[-2]
-    assert "megapixels/s" in tolerant.lines[-2]
+    assert any("images/s" in line and "megapixels/s" in line for line in tolerant.lines)
 
 
 def test_without_tolerance_bad_files_are_errors_and_cost_themselves_alone(strict):
-    refused = {"hw2.tif", "5hw.tif", "hyperstack.tif"}  # the model has one channel
     assert strict.status == 1
     assert {path.name for path in strict.out.iterdir()} == {
-        label_name(name) for name in {*SEGMENTED, *EMPTY, *STACKS, *COLLIDING} - refused
+        label_name(name) for name in (*SEGMENTED, *EMPTY, *STACKS, *COLLIDING)
     }
     failed = {name for name, row in strict.rows.items() if row["status"] == "error"}
-    assert failed == {*BLANK, *NO_IMAGES, *refused}
-    for name in {*SEGMENTED, *STACKS} - refused:  # pages without names are planes
+    assert failed == {*BLANK, *NO_IMAGES}
+    for name in (*SEGMENTED, *STACKS):  # pages without names are planes
         assert all(finds_the_squares(plane) for plane in strict.labels(name).reshape(-1, *SHAPE))
     errors = [line for line in strict.lines if line.startswith("starpoly: error: ")]
     assert len(errors) == len(failed)

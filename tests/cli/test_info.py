@@ -10,6 +10,7 @@ import tifffile
 from PIL import Image
 
 from starpoly.cli.main import main
+from starpoly.model_zoo import default_models
 
 from support import vendor_files
 from support.plates import write_plate_zarr
@@ -41,8 +42,8 @@ def test_facts_of_a_file(capsys, two_channels):
     assert (found["levels"], found["scenes"], found["plane_bytes"]) == ([[60, 70]], [], 60 * 70 * 4)
     assert "not compressed" in found["stored_as"]
     assert "straight from the file" in found["reading"]
-    assert found["model"].startswith("nuclei-fluo")
-    assert found["model_reason"] == "DAPI is a stain of nuclei by its name; it gets channel 1"
+    assert found["models"] == list(default_models())
+    assert found["model_reason"].endswith("it gets channel 1 DAPI, a stain of nuclei by its name")
 
 
 def test_facts_for_people(capsys, two_channels):

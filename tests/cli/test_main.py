@@ -51,7 +51,7 @@ def two_models(monkeypatch, tmp_path):
             "{" if name == "torn" else json.dumps({"format": 1, **spec.to_dict()})
         )
     monkeypatch.setattr(registry, "available_models", lambda: ["good", "torn"])
-    monkeypatch.setattr(registry, "default_model", lambda: "good")
+    monkeypatch.setattr(registry, "default_models", lambda: ("good",))
     monkeypatch.setattr(registry, "find_model", lambda name: tmp_path / name)
 
 
