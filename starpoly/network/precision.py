@@ -5,11 +5,11 @@ bfloat16 halves memory traffic and roughly halves the time.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Set
 from pathlib import Path
 
 from ..errors import ConfigError
+from .onednn import has_onednn
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 _INSTRUCTIONS = {"avx512_bf16", "amx_bf16"}
@@ -50,7 +50,7 @@ def cpu_has_bfloat16(flags: Set[str] | None = None) -> bool:
     flags : set of str, optional
         CPU instruction sets in Linux's spelling. Default: those of this machine.
     """
-    if os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "1":  # oneDNN uses them and is switched off
+    if not has_onednn():  # oneDNN uses them and is switched off
         return False
     return bool(_INSTRUCTIONS & (cpu_flags() if flags is None else flags))
 

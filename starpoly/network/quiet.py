@@ -12,6 +12,7 @@ from typing import Any
 
 from ..io.console import flush, write
 from .keras_settings import own_backend
+from .onednn import use_onednn
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _SILENT = "3"
@@ -36,6 +37,7 @@ def quiet_import() -> Any:
         ``keras``.
     """
     if "keras" not in sys.modules:
+        use_onednn()
         with own_backend(), quiet_level():
             import keras
     import keras

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import ModelError
+from ..onednn import use_onednn
 
 #: Serialised ConfigProto: allow GPU memory growth, and soft placement of operations on the CPU.
 SETTINGS = b"\x32\x02\x20\x018\x01"
@@ -65,6 +66,7 @@ class Library:
     """
 
     def __init__(self, path: Path) -> None:
+        use_onednn()
         _load_beside_python(path)
         self.functions = ctypes.CDLL(str(path))
         for name, (result, *arguments) in _SIGNATURES.items():
