@@ -29,7 +29,7 @@ _BINS = 20
 _EQUAL = 0.98
 
 
-def channel_sets(source: Source, n_inputs: int) -> list[tuple[int, ...]]:
+def channel_sets(source: Source, n_inputs: int, *, asked: bool = False) -> list[tuple[int, ...]]:
     """Channels to try, in the order of a network's inputs.
 
     Parameters
@@ -37,6 +37,8 @@ def channel_sets(source: Source, n_inputs: int) -> list[tuple[int, ...]]:
     source : Source
     n_inputs : int
         Channels of the network.
+    asked : bool
+        Whether the user named the model. Channels that it takes are then left as they are.
 
     Returns
     -------
@@ -44,13 +46,14 @@ def channel_sets(source: Source, n_inputs: int) -> list[tuple[int, ...]]:
         :data:`NATURAL` where there is nothing to choose.
     """
     n, names = source.shape[2], source.channel_names
-    nuclei = the_nuclei(names) if n > 1 else None
+    nuclei = the_nuclei(names) if n > 1 and not (asked and n == n_inputs) else None
     if nuclei is not None:
         return [(nuclei,) * n_inputs]
     if n == 1 or n == n_inputs != 3 or n > MOST_TRIED:
         return [NATURAL]
     if _maps(source, n_inputs):
-        return [NATURAL, *_alone(source, n_inputs)] if is_colour_fluorescence(source) else [NATURAL]
+        several = not asked and is_colour_fluorescence(source)
+        return [NATURAL, *_alone(source, n_inputs)] if several else [NATURAL]
     return _alone(source, n_inputs) or [NATURAL]
 
 

@@ -114,7 +114,7 @@ class Models:
 
         if request.part.channels is not None or request.part.normalizer is not True:
             return [NATURAL]
-        return channel_sets(source, self._get(name).spec.network.n_channels)
+        return channel_sets(source, self._get(name).spec.network.n_channels, asked=self._asked is not None)
 
     def _together(self, look: Look, sets: dict[str, list[tuple[int, ...]]]) -> dict[str, list[tuple[int, ...]]]:
         """The most telling channels of each model together, where the image does not say which belong together."""

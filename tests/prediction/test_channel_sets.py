@@ -51,6 +51,16 @@ def test_of_fluorescence_in_colour_each_stain_is_tried_beside_all():
     assert sets(image, 1) == [NATURAL, (0,), (1,)]
 
 
+def test_what_an_asked_model_takes_is_left_as_it_is():
+    image = stained(disks(5, 40, noise=9), disks(9, 60, noise=9, seed=1)[::-1], disks(5, 90, noise=9, seed=2))
+    for n_inputs in (1, 3):
+        assert channel_sets(ArraySource(image), n_inputs, asked=True) == [NATURAL]
+    named = ArraySource(image, channel_names=("GFP", "DAPI", "RFP"))
+    assert channel_sets(named, 3, asked=True) == [NATURAL]
+    assert channel_sets(named, 1, asked=True) == [(1,)]
+    assert channel_sets(ArraySource(image[..., :2]), 1, asked=True) == [(0,), (1,)]
+
+
 def test_of_two_and_many_stains_each_that_varies_is_tried():
     image = stained(*(disks(9, 60, seed=seed) for seed in range(4)), np.full((120, 120), 7, np.uint8))
     assert sets(image, 1) == [(0,), (1,), (2,), (3,)]
