@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import TTA
 from ..errors import ConfigError, ImageError, StarpolyError
-from ..io.console import progress_bar
+from ..io.console import printable, progress_bar
 from ..io.writers.registry import FORMATS
 from ..labels.measures.registry import DEFAULT, SELECTABLE, select_measures
 from ..network.engines.registry import ENGINES
@@ -536,15 +536,31 @@ def _plan(jobs: list[Job], summary: Summary, args: argparse.Namespace) -> None:
         summary.rows.append(image_row(job, "exists" if left_out else "planned"))
         if args.json != "-":  # stdout carries the JSON summary
             files = ", ".join(map(str, job.outputs.paths.values()))
-            sys.stdout.write(f"{job.image}: exists, left out\n" if left_out else f"{job.image} -> {files}\n")
+            line = f"{job.image}: exists, left out" if left_out else f"{job.image} -> {files}"
+            sys.stdout.write(f"{printable(line)}\n")
     if args.table_all is not None and args.json != "-":
-        sys.stdout.write(f"the objects of all images -> {args.table_all}\n")
-    _write_summary(summary.to_dict(planned=True), args.json)
+        sys.stdout.write(f"the objects of all images -> {printable(str(args.table_all))}\n")
+    _plan_summary(summary.to_dict(planned=True), args.json)
+
+
+def _plan_summary(summary: dict[str, Any], target: str | None) -> None:
+    """Print the summary of a plan, or where that of a run goes: a plan writes no file."""
+    from ..io.files.named import is_stream
+
+    if target is None or target == "-" or is_stream(target):
+        _write_summary(summary, target)
+    else:
+        sys.stdout.write(f"a summary of the run -> {printable(target)}\n")
 
 
 def _check_summary(target: str | None) -> None:
-    if target not in (None, "-") and (Path(str(target)).is_dir() or not Path(str(target)).absolute().parent.is_dir()):
+    from ..io.files.named import check_named
+
+    if target is None or target == "-":
+        return
+    if Path(target).is_dir() or not Path(target).absolute().parent.is_dir():
         raise ImageError(f"--json: expected a file in an existing folder, got {target}; for stdout put --json last")
+    check_named(target)
 
 
 def _write_summary(summary: dict[str, Any], target: str | None) -> None:
@@ -555,9 +571,10 @@ def _write_summary(summary: dict[str, Any], target: str | None) -> None:
         sys.stdout.write(text)
         return
     from ..io.files.atomic import atomic_path
+    from ..io.files.named import named_output
 
     try:
-        with atomic_path(target) as temporary:
+        with named_output(target) as path, atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ImageError(

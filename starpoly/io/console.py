@@ -42,8 +42,23 @@ def flush() -> None:
             sys.stderr.flush()
 
 
+def printable(text: str) -> str:
+    """Escape what a terminal would obey or hide: control characters, changes of reading direction, undecodable bytes."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode("ascii") for char in text
+    )
+
+
+def printable_lines(text: str) -> str:
+    """:func:`printable`, for text of several lines."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def say(message: str) -> None:
-    """Write one line to stderr, above a progress bar if one is shown."""
+    """Write a message to stderr, above a progress bar if one is shown; names in it cannot command the terminal."""
+    message = printable_lines(message)
     module = sys.modules.get("tqdm")  # no tqdm, no bar
     if module is None or not is_terminal(sys.stderr):
         write(f"{message}\n")

@@ -45,13 +45,6 @@ def write_html(path: Path, title: str, body: str, style: str, script: str, data:
         temporary.write_text(page, encoding="utf-8")
 
 
-def printable(text: str) -> str:
-    """Escape invisible characters: control characters, changes of reading direction, undecodable bytes."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode("ascii") for char in text
-    )
-
-
 def link_to(path: Path, folder: Path) -> str | None:
     """A link relative to the page's folder; None for a file outside it."""
     try:

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from .._version import __version__
 from ..config import ModelSpec
+from ..io.console import printable
 from ..plot import figure_png, plot_score_histogram, plot_sizes
 from .examine import Examined, spec_of
 from .flags import MEANINGS
-from .html import data_uri, link_to, printable, write_html
+from .html import data_uri, link_to, write_html
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -17,6 +17,7 @@ import tifffile
 from starpoly.cli import info
 from starpoly.cli.main import main
 from starpoly.cli.stopping import Terminated, stoppable
+from starpoly.io.files.atomic import beside
 
 from support.painted import disks, paint
 
@@ -102,7 +103,7 @@ class Run:
 
     @property
     def n_tiles(self) -> int:
-        return len(list(self.out.glob(".slide_label.tiff.progress/tile_*")))
+        return len(list(beside(self.out / "slide_label.tiff", "progress").glob("tile_*")))
 
     def results(self) -> dict[str, bytes]:
         return {str(path.relative_to(self.out)): path.read_bytes() for path in self.out.rglob("*") if path.is_file()}

@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 
 from starpoly.config import ModelSpec, NetworkConfig, Thresholds
+from starpoly.io.console import printable
 from starpoly.io.readers.images import read_image
 from starpoly.io.writers.label_tiff import write_labels
 from starpoly.io.writers.table import write_table
 from starpoly.labels.measurements import measure
 from starpoly.report.entries import Entry
 from starpoly.report.examine import examine_all
-from starpoly.report.html import link_to, printable
+from starpoly.report.html import link_to
 from starpoly.report.page import write_page
 
 from support.examples import with_discs
