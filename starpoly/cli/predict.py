@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import re
 import sys
 import time
@@ -493,12 +492,15 @@ def _planes(text: str) -> Any:
 
 
 def _pixel_size(text: str) -> tuple[float, float]:
+    from ..io.frame import PIXEL_SIZES
+
     try:
         sizes = [float(part) for part in text.split(",")]
     except ValueError:
         sizes = []
-    if len(sizes) not in (1, 2) or not all(0 < size < math.inf for size in sizes):
-        raise argparse.ArgumentTypeError(f"expected micrometres as UM or Y,X, got {text!r}")
+    least, most = PIXEL_SIZES
+    if len(sizes) not in (1, 2) or not all(least <= size <= most for size in sizes):
+        raise argparse.ArgumentTypeError(f"expected micrometres from {least:g} to {most:g} as UM or Y,X, got {text!r}")
     return sizes[0], sizes[-1]
 
 

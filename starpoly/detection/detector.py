@@ -360,7 +360,7 @@ class Detector:
         if options.scale is not None:
             return ScaleEstimate(check_scale(options.scale))
         if options.diameter is not None:
-            return ScaleEstimate(scale_for(check_diameter(options.diameter), sizes))
+            return ScaleEstimate(scale_for(check_diameter(options.diameter, image.shape), sizes))
         if not sizes.target:
             return ScaleEstimate(1.0)
         return find_scale(image, self._network(options), normalizer, self.spec.thresholds, sizes, foreground)

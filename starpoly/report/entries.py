@@ -158,6 +158,9 @@ def _read_record(path: Path | None) -> dict[str, Any]:
             return {}
         record = json.loads(path.read_text(encoding="utf-8"))
         part, roi = record["input"], record["input"].get("roi")
+        threshold = float(record["settings"]["prob_threshold"])
+        if not 0 <= threshold <= 1:
+            return {}
         image = Path(part["file"]) if part.get("file") else None
         return {
             "image": image if image is not None and (image.is_file() or is_zarr(image)) else None,
@@ -165,7 +168,7 @@ def _read_record(path: Path | None) -> dict[str, Any]:
             "scene": int(part.get("planes", {}).get("scene", 0)),
             "roi": None if roi is None else Box(*(int(side) for side in roi)),
             "model": str(record["model"]["name"]),
-            "threshold": float(record["settings"]["prob_threshold"]),
+            "threshold": threshold,
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return {}

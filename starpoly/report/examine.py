@@ -57,6 +57,9 @@ def examine(entry: Entry, spec: ModelSpec | None = None) -> Examined:
         return _examine(entry, entry.labels, spec)
     except StarpolyError as error:
         return Examined(entry, Facts(problem=" ".join(str(error).split())))
+    except Exception as error:  # any error of one image must not cost the page
+        problem = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+        return Examined(entry, Facts(problem=problem))
 
 
 def _examine(entry: Entry, path: Path, spec: ModelSpec | None) -> Examined:
@@ -70,13 +73,19 @@ def _examine(entry: Entry, path: Path, spec: ModelSpec | None) -> Examined:
         n_objects=n,
         # subsampling can miss all objects of a low-contrast image: any object counts as contrast
         constant=n == 0 and image is not None and is_constant(image),
-        diameter=float(np.nanmedian(objects.diameters)) if n else None,
+        diameter=median_of(objects.diameters),
         known_diameter=_known_diameter(spec),
         border=objects.n_border / n if n else None,
         warned=bool(entry.warnings),
     )
     overlay = None if image is not None or entry.overlay is None else _small_overlay(entry.overlay)
     return Examined(entry, facts, shape, objects, draw_thumbnail(small, image, overlay))
+
+
+def median_of(values: NDArray | None) -> float | None:
+    """The median of what is known; None if nothing is."""
+    known = values if values is None else values[np.isfinite(values)]
+    return None if known is None or not len(known) else float(np.median(known))
 
 
 def _known_diameter(spec: ModelSpec | None) -> float | None:

@@ -11,6 +11,7 @@ from typing import Any
 from .._version import __version__
 from ..config import ModelSpec
 from ..errors import ImageError, StarpolyError
+from ..io.console import printable
 from ..io.readers.images import read_image
 from ..network.storage.folder import load_spec
 from ..plot import figure_png, plot_losses

@@ -47,7 +47,7 @@ def delayed(owner, name):
         return call(*args, **settings)
     setattr(owner, name, wait)
 
-delayed(*{"network": (painted.Painted, "__call__"), "reading": (tile_work, "read_window"), "writing": (StreamingLabels, "region"),
+delayed(*{"network": (painted.Painted, "__call__"), "reading": (tile_work, "read_pixels"), "writing": (StreamingLabels, "region"),
           "geometry": (tile_work, "suppress_within")}[slow])
 StarPoly2D.from_pretrained = staticmethod(lambda folder, **settings: painted.PaintedModel())
 quiet.quiet_import = lambda: None  # a painted network needs no TensorFlow

@@ -154,8 +154,7 @@ def test_what_is_no_file_is_neither_replaced_nor_followed(tmp_path, kind, when):
     if when == "before":
         plant()
     with pytest.raises(OutputError, match=rf"expected a file or a free name, got {kind}"), new_file(path) as temporary:
-        temporary.write_text("new")
-        plant()
+        (temporary.write_text("new"), plant())
     assert not path.is_file() or path.is_symlink()
     assert (tmp_path / "precious").read_text() == "keep"
     assert names(tmp_path) == ["a.txt", "precious"]
