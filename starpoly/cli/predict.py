@@ -577,7 +577,7 @@ def _write_summary(summary: dict[str, Any], target: str | None) -> None:
 
     try:
         with named_output(target) as path, atomic_path(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise ImageError(
             f"{target}: cannot be written ({error.strerror or error}); name another file with --json"

@@ -206,7 +206,7 @@ def _begin(folder: Path, text: str, left_over: tuple[str, ...]) -> None:
             )
     remove_unless_file(folder / _RUN_FILE)
     with atomic_path(folder / _RUN_FILE) as path:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def remove_unless_file(path: Path) -> None:

@@ -20,6 +20,9 @@ from .objects import Objects, read_objects
 from .plane_reading import open_planes
 from .thumbnails import draw_thumbnail, shrink, small_image
 
+#: Thumbnails of a page take a few kilobytes each.
+MOST_THUMBNAILS = 1000
+
 
 @dataclass(frozen=True)
 class Examined:
@@ -132,11 +135,20 @@ def examine_all(
 ) -> list[Examined]:
     """Examine a batch. Flagged images come first, by worst flag, then by name.
 
+    Thumbnails are kept of :data:`MOST_THUMBNAILS` images with flags and as many without, so that a page of any number of
+    images opens.
+
     ``specs`` holds the candidate models of the entries, by name.
     """
-    examined = []
+    examined: list[Examined] = []
+    left = {True: MOST_THUMBNAILS, False: MOST_THUMBNAILS}  # of flagged images, and of others
     for entry in entries:
-        examined.append(examine(entry, spec_of(entry, specs)))
+        one = examine(entry, spec_of(entry, specs))
+        if left[is_flagged := bool(one.flags)] > 0:
+            left[is_flagged] -= 1
+        else:
+            one = replace(one, thumbnail=b"")
+        examined.append(one)
         after_each()
     examined = judge_scores(examined, specs)
     return sorted(examined, key=lambda one: (_rank(one.flags), os.fsencode(one.entry.name)))

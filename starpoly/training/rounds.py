@@ -115,7 +115,7 @@ def label_images(
         path = folder / f"{index:06d}.npz"
         rows.append(_left_behind(path, image.name, made_by) or _label(path, model, image, made_by, score, background))
     with atomic_path(folder / TABLE) as path:
-        path.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8", newline="\n")
     return read_round(folder)
 
 

@@ -593,3 +593,10 @@ def test_control_characters_of_a_name_stay_in_it(capsys):
     assert "a\\x1b[2J\\u202ec.png" in said.out
     assert "a\\x1b[2J\\u202ec.png" in said.err
     assert not set("\x1b\u202e") & set(said.out + said.err)
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "1e-300", "1e300", "nan", "inf", "1,1e-9", "x"])
+def test_an_absurd_pixel_size_is_refused(capsys, size):
+    with pytest.raises(SystemExit):
+        main(["predict", "a.png", "-o", "out", f"--pixel-size={size}"])
+    assert "expected micrometres from 1e-06 to 1e+06" in capsys.readouterr().err

@@ -137,7 +137,7 @@ def test_memory_for_intensities_is_bounded(monkeypatch):
     ("image", "expected"),
     [
         (np.zeros((200, 3, 2)), True),
-        (np.zeros((200, 3, 2)) + [1, 2], True),
+        (np.full((200, 3, 2), [1, 2]), True),
         (np.eye(3)[..., None], False),
         (np.pad(np.zeros((198, 1, 1)), ((1, 1), (0, 0), (0, 0)), constant_values=1), False),
         (np.full((4, 4, 1), np.nan), False),

@@ -39,7 +39,7 @@ _NO_ROOM, _NO_FILE, _BROKEN = (
     (errno.ENOSPC, "No space left on device"), (errno.EMFILE, "Too many open files"), (errno.EIO, "Input/output error"),
 )  # fmt: skip
 _EVENTS = {"open": _NO_FILE, "os.rename": _NO_ROOM, "os.mkdir": _NO_ROOM, "os.remove": _BROKEN, "os.rmdir": _BROKEN}
-_LONGEST = 120  # seconds of a child; then it hangs
+_LONGEST = 600  # seconds of a child; then it hangs
 _VOLATILE = ("_provenance.json", ".html", "training.csv", "checkpoint.npz", "model.json")
 """Ends of names of files that hold times of the run: they are whole, but never the same."""
 _OPTIONAL = (".png", ".html")

@@ -225,7 +225,7 @@ def _read_spec(folder: Path) -> tuple[ModelSpec, str]:
 
 def _write_spec(path: Path, spec: ModelSpec, checksum: str) -> None:
     content = {"format": FORMAT, **spec.to_dict(), "weights_sha256": checksum}
-    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8", newline="\n")
 
 
 def _refuse_absurd(network: NetworkConfig, path: Path) -> None:
