@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ..detection.detector import Detector
 from ..errors import ModelError, StarpolyError, StarpolyWarning
 from ..io.console import progress_bar
-from ..io.files.atomic import atomic_path
+from ..io.files.atomic import atomic_path, make_own_folder
 from .data import Pair
 from .pseudo_labels import PseudoLabels, pseudo_labels
 from .unlabelled import UnlabelledImage
@@ -108,7 +108,7 @@ def label_images(
     score, background : float
         See :func:`~starpoly.training.pseudo_labels.pseudo_labels`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_own_folder(folder)
     made_by = json.dumps({"teacher": model.fingerprint(), "score": score, "background": background})
     rows = []
     for index, image in enumerate(progress_bar(images, desc="labelling", unit="image", leave=False)):

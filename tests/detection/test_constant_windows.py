@@ -20,6 +20,8 @@ from starpoly.tiling import Box
 
 from support.painted import Bright, BrightModel, Painted
 
+pytestmark = pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
+
 THRESHOLDS = Thresholds(0.5, 0.4)
 
 
@@ -92,7 +94,6 @@ class Counting(Bright):
         return super().__call__(batch)
 
 
-@pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
 @pytest.mark.parametrize("value", [0, 7, 255])
 def test_a_slide_of_one_intensity_asks_the_network_once(value, monkeypatch):
     monkeypatch.setattr("starpoly.detection.pipeline._BESIDE_READERS", 0)  # else two threads may meet the first window

@@ -152,7 +152,7 @@ def until(event) -> None:
         time.sleep(0.002)
 
 
-def test_results_are_written_before_the_last_tile_is_looked_at(large, tmp_path):
+def test_results_are_written_before_the_last_tile_is_looked_at(large, tmp_path, every_window):
     pytest.importorskip("zarr")
     sizes, n_tiles = {}, segment_slide(Watched(), large, SlideOutputs(), tile_size=40).n_tiles
 
