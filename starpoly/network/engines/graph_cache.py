@@ -26,8 +26,8 @@ _log = logging.getLogger(__name__)
 #: maximum number of files; the oldest are removed
 _MOST = 16
 _ENDING = ".graph"
-#: whatever the umask is, a file that others may write is not used
-_MODE = 0o644
+#: whatever the umask is: a file that others may write is not used
+_OTHERS = 0o022
 #: fields of the model description that affect the graph
 _DECISIVE = ("network", "max_distance", "refine_outlines", "stardist")
 
@@ -87,7 +87,7 @@ def keep(key: str, network: FrozenNetwork) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path, sync=False) as temporary:
             temporary.write_bytes(network.to_bytes(key))
-            temporary.chmod(_MODE)
+            temporary.chmod(temporary.stat().st_mode & ~_OTHERS)
         kept = sorted(path.parent.glob(f"*{_ENDING}"), key=lambda file: file.stat().st_mtime)
         for old in kept[:-_MOST]:
             old.unlink(missing_ok=True)

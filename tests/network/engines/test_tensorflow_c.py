@@ -201,7 +201,7 @@ def test_a_damaged_network_is_made_anew(folder, cache, damage):
 def test_a_network_that_somebody_else_may_have_written_is_made_anew(folder, cache, damage, tmp_path):
     expected = Predictor.load(folder, "float32")
     (path,) = cache.glob("*.graph")
-    assert path.stat().st_mode & 0o777 == 0o644
+    assert not path.stat().st_mode & 0o022
     if damage in ("link", "pipe"):
         path.rename(tmp_path / "elsewhere")
         path.symlink_to(tmp_path / "elsewhere") if damage == "link" else os.mkfifo(path)
