@@ -189,7 +189,7 @@ def plan_efficientnet_unet(config: NetworkConfig) -> NetworkPlan:
     """What the config implies, see :class:`starpoly.network.architectures.plan.NetworkPlan`."""
     per_filter = 1 if _biased(config) else 4
     n_weights, spacing, before, extent = (9 * 3 + per_filter) * _STEM, 2, _STEM, 2
-    widths = []
+    widths: list[int] = []
     for block in BLOCKS:
         if block.stride == 2:
             widths.append(before if widths else _STEM + before)
