@@ -5,6 +5,7 @@
     python benchmarks/load.py objects [--n 2000000]     objects in a slide: labels, GeoJSON, table and Parquet agree
     python benchmarks/load.py processes [--n 4]         processes that start at once on a cold cache (with a shipped model)
     python benchmarks/load.py clock [--n 5]             runs while the clock jumps by years: the same bytes
+    python benchmarks/load.py constant [--n 20000]      an image of zeros of so many pixels a side: windows and seconds
 
 A network that takes whatever is bright for a cell stands in for a trained one, but for ``processes``. Prints JSON. Exit status
 1 where something is not as it should be. ``--folder`` names a place for the files (default: a temporary one).
@@ -34,6 +35,8 @@ MOST_PER_IMAGE = 6_000
 """Bytes that a run may keep of each image: its names, its row in the summary, its numbers in the report."""
 MOST_GROWTH_MB = 30
 """Growth that is no leak: heaps are never quite the same."""
+_AT_ONCE = 4
+"""Windows that threads may look at before one is known to be empty."""
 _WARM = 0.1
 """Share of the work after which everything is loaded and compiled."""
 
@@ -47,9 +50,10 @@ def bright_model() -> Any:
     class Bright:
         grid, stride, halo, max_distance = (1, 1), (4, 4), (6, 6), 10.0
         n_rays, n_classes, ray_context, has_foreground, tile_size = 8, 0, (), False, 1024
-        precision, engine = "float32", "tensorflow"
+        precision, engine, n_windows = "float32", "tensorflow", 0
 
         def __call__(self, batch: np.ndarray) -> DenseOutput:
+            self.n_windows += 1
             distances = np.full((*batch.shape[:3], self.n_rays), 2.5, np.float32)
             return DenseOutput(probability=batch.max(axis=-1), distances=distances)
 
@@ -62,12 +66,12 @@ def bright_model() -> Any:
 
 
 @contextmanager
-def bright_command(folder: Path) -> Iterator[Callable[..., int]]:
+def bright_command(folder: Path, model: Any = None) -> Iterator[Callable[..., int]]:
     """The command line, with that network in place of every model."""
     from starpoly.cli.main import main
     from starpoly.model import StarPoly2D
 
-    load, model = StarPoly2D.from_pretrained, bright_model()
+    load, model = StarPoly2D.from_pretrained, model or bright_model()
     (folder / "model").mkdir(exist_ok=True)
     described = {"format": 1, **model.spec.to_dict(), "weights_sha256": ""}
     (folder / "model" / "model.json").write_text(json.dumps(described))
@@ -231,12 +235,32 @@ def clock(folder: Path, n: int) -> dict[str, Any]:
     return {"runs": n, "statuses": statuses, "different": len(seen), "good": not any(statuses) and len(seen) == 1}
 
 
+def constant(folder: Path, n: int) -> dict[str, Any]:
+    """A slide of zeros: the network is asked once or twice, and the labels are zeros."""
+    from starpoly.io.readers.images import open_source
+
+    np.lib.format.open_memmap(folder / "a.npy", "w+", np.uint8, (n, n)).flush()
+    model = bright_model()
+    with bright_command(folder, model) as command:
+        start = time.perf_counter()
+        status = command(
+            "predict", folder / "a.npy", "-o", folder / "out", "--model", folder / "model", "--scale", 1, "--quiet"
+        )
+        seconds = time.perf_counter() - start
+    with open_source(folder / "out" / "a_label.tiff") as labels:
+        corner = labels[-9:, -9:]
+        shape = labels.shape[:2]
+    good = status == 0 and shape == (n, n) and not corner.any() and model._predictor.n_windows <= _AT_ONCE
+    return {"side": n, "windows": model._predictor.n_windows, "seconds": seconds, "good": good}
+
+
 TRIALS: dict[str, tuple[Callable[[Path, int], dict[str, Any]], int]] = {
     "images": (images, 100_000),
     "predictions": (predictions, 1_000),
     "objects": (objects, 2_000_000),
     "processes": (processes, 4),
     "clock": (clock, 5),
+    "constant": (constant, 20_000),
 }
 
 

@@ -16,7 +16,9 @@ import load
 pytestmark = pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
 
 
-@pytest.mark.parametrize(("trial", "n"), [("images", 7), ("predictions", 11), ("objects", 70_000), ("clock", 3)])
+@pytest.mark.parametrize(
+    ("trial", "n"), [("images", 7), ("predictions", 11), ("objects", 70_000), ("clock", 3), ("constant", 2600)]
+)
 def test_trials(trial, n, capsys, tmp_path):
     status = load.main([trial, "--n", str(n), "--folder", str(tmp_path)])
     found = json.loads(capsys.readouterr().out)
