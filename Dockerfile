@@ -16,7 +16,7 @@ ENV PATH=/opt/starpoly/bin:$PATH \
 
 # What starpoly needs changes seldom: layers of its own, made anew only when a pinned version changes.
 # The base image comes without bytecode of the standard library, and nobody could write it later.
-COPY docker/requirements.txt docker/requirements-cuda.txt /opt/requirements/
+COPY docker/requirements.txt docker/requirements-cuda.txt docker/requirements-sbom.txt /opt/requirements/
 RUN python3 -m compileall -q -x '(site|dist)-packages|/tests?/' \
         "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
     && python3 -m venv /opt/starpoly \
@@ -36,6 +36,13 @@ RUN pip install --no-cache-dir --no-deps --no-build-isolation --no-index /opt/so
     && install -D /opt/source/predict.sh /workspace/predict.sh \
     && install -d -m 0777 /workspace/outputs /workspace/inputs \
     && rm -r /opt/source
+
+# the bill of materials of what is installed, made in an environment that does not stay
+RUN python3 -m venv /opt/sbom \
+    && /opt/sbom/bin/python -m pip install --no-cache-dir --no-deps -r /opt/requirements/requirements-sbom.txt \
+    && /opt/sbom/bin/cyclonedx-py environment --output-reproducible --output-format JSON \
+        --output-file /opt/starpoly/sbom.cdx.json /opt/starpoly \
+    && rm -r /opt/sbom
 
 WORKDIR /workspace
 

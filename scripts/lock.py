@@ -1,9 +1,10 @@
-"""Pin what the container is made of: docker/requirements.txt, and docker/requirements-cuda.txt for the GPU.
+"""Pin what the container is made of: docker/requirements.txt, docker/requirements-cuda.txt for the GPU, and
+docker/requirements-sbom.txt, what writes its bill of materials.
 
     python3.11 scripts/lock.py
 
 Asks pip what it would install today for setup.cfg and ``tensorflow[and-cuda]``, and installs nothing. Run it on Linux with
-the Python version that the Dockerfile names. Then look at the difference, replay the Dockerfile, and commit both files.
+the Python version that the Dockerfile names. Then look at the difference, replay the Dockerfile, and commit the files.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docker"
 #: what TensorFlow's extra adds on top of TensorFlow
 CUDA = "nvidia-"
+#: what writes the bill of materials
+SBOM = "cyclonedx-bom"
 
 
-def resolve() -> dict[str, str]:
-    """Version by name of everything that pip would install into an empty environment."""
+def resolve(*wanted: str) -> dict[str, str]:
+    """Version by name of everything that pip would install into an empty environment for these."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-"]
-    done = subprocess.run([*command, "tensorflow[and-cuda]", str(ROOT)], stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run([*command, *wanted], stdout=subprocess.PIPE, text=True, check=True)
     found = [package["metadata"] for package in json.loads(done.stdout)["install"]]
     return {
         package["name"].lower().replace("_", "-"): package["version"]
@@ -44,13 +47,14 @@ def write(path: Path, versions: dict[str, str], what: str) -> None:
 
 
 def main() -> None:
-    """Write both files."""
-    versions = resolve()
+    """Write the files."""
+    versions = resolve("tensorflow[and-cuda]", str(ROOT))
     FOLDER.mkdir(exist_ok=True)
     cuda = {name: version for name, version in versions.items() if name.startswith(CUDA)}
     common = {name: version for name, version in versions.items() if name not in cuda}
     write(FOLDER / "requirements.txt", common, "what starpoly needs, and what that needs")
     write(FOLDER / "requirements-cuda.txt", cuda, "what TensorFlow needs for a GPU")
+    write(FOLDER / "requirements-sbom.txt", resolve(SBOM), "what writes the bill of materials of the container")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import difflib
 import itertools
+import math
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,10 +16,29 @@ from .errors import ConfigError
 
 #: The architecture of networks that come from StarDist 2D.
 STARDIST = "stardist_unet"
+#: Activations of layers, as Keras names them.
+ACTIVATIONS = (
+    "relu",
+    "elu",
+    "selu",
+    "gelu",
+    "softplus",
+    "tanh",
+    "sigmoid",
+    "swish",
+    "silu",
+    "leaky_relu",
+    "mish",
+    "linear",
+)
 #: Largest growth of labels in pixels: every region is drawn with a margin as wide.
 LARGEST_GROWTH = 1024
 #: Test-time augmentation: what can be asked for, and how many looks at an image that is.
 TTA = {"none": 1, "flips": 4, "all": 8}
+
+
+_LARGEST = 2**1000
+"""Largest whole number that is taken for a float: larger ones have none."""
 
 
 class Config:
@@ -73,12 +93,16 @@ def _coerce(value: Any, expected: Any, where: str) -> Any:
             raise ConfigError(f"{where}: expected {len(arguments)} values, got {value!r}")
         return tuple(_coerce(item, kind, where) for item, kind in zip(value, arguments, strict=True))
     if origin is dict:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{where}: expected a table of settings, got {value!r}")
         return dict(value)
     if arguments and type(None) in arguments:
         if value is None:
             return None
         return _coerce(value, next(kind for kind in arguments if kind is not type(None)), where)
     if expected is float and isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) > _LARGEST:
+            raise ConfigError(f"{where}: expected a number, got one that is too large")
         return float(value)
     kind = origin or expected
     if kind is typing.Any:
@@ -86,6 +110,11 @@ def _coerce(value: Any, expected: Any, where: str) -> Any:
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise ConfigError(f"{where}: expected {getattr(kind, '__name__', kind)}, got {value!r}")
     return value
+
+
+def check_activation(name: str) -> None:
+    """Refuse an unknown activation with a ConfigError."""
+    _require(name in ACTIVATIONS, f"activation: expected one of {', '.join(ACTIVATIONS)}, got {name!r}")
 
 
 def _require(condition: bool, message: str) -> None:
@@ -194,7 +223,10 @@ class NetworkConfig(Config):
             self.distance_activation in ("linear", "softplus"),
             f"distance_activation: expected 'linear' or 'softplus', got {self.distance_activation!r}",
         )
-        _require(self.distance_scale > 0, f"distance_scale: expected a positive number, got {self.distance_scale}")
+        check_activation(self.activation)
+        _require(
+            0 < self.distance_scale < math.inf, f"distance_scale: expected a positive number, got {self.distance_scale}"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dict of JSON types; the parts that only some networks have are left out where they are empty."""
@@ -264,7 +296,7 @@ class SizeRange(Config):
     largest: float = 1e6
 
     def __post_init__(self) -> None:
-        known = not self.target or self.smallest <= self.target <= self.largest
+        known = not self.target or self.smallest <= self.target <= self.largest < math.inf
         _require(
             self.smallest >= 0 and known,
             f"sizes: expected 0 <= smallest <= target <= largest, got {self.smallest}, {self.target} and {self.largest}",
@@ -357,7 +389,11 @@ class ModelSpec(Config):
     training: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _require(self.max_distance > 0, f"max_distance: expected a positive number, got {self.max_distance}")
+        _require(0 < self.max_distance < math.inf, f"max_distance: expected a positive number, got {self.max_distance}")
+        _require(
+            all(0 <= diameter < math.inf for diameter in self.object_diameter),
+            f"object_diameter: expected numbers of pixels, got {self.object_diameter}",
+        )
         _require_fractions(self.ray_context)
         rising = all(a[0] <= b[0] and a[1] <= b[1] for a, b in itertools.pairwise(self.calibration))
         chances = all(0 <= chance <= 1 for _, chance in self.calibration)

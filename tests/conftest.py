@@ -26,6 +26,12 @@ def cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture
+def every_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks are asked about every window, also where it is constant: for tests that count them."""
+    monkeypatch.setattr("starpoly.detection.constant_windows.is_constant", lambda pixels: False)
+
+
+@pytest.fixture
 def rng() -> np.random.Generator:
     """Random numbers, the same in every run."""
     return np.random.default_rng(20)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import math
 import re
@@ -16,6 +17,9 @@ from ..errors import StarpolyError, StarpolyWarning
 from ..io.console import say
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+#: What the loader, Python and C++ say when there is no memory.
+_NO_MEMORY = ("Cannot allocate memory", "failed to map segment", "can't start new thread", "bad_alloc", "bad alloc")
 
 #: Stack of (current file, its warnings); the last entry is active.
 _subjects: list[tuple[str, list[str]]] = []
@@ -35,9 +39,19 @@ def describe(error: BaseException) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, StarpolyError):
         return text
-    if isinstance(error, MemoryError):
-        return "out of memory; use a smaller --tile-size or --memory, or crop the image"
+    if is_out_of_memory(error):
+        return "out of memory; use a smaller --tile-size or --memory, crop the image, or free memory"
     return f"unexpected {type(error).__name__}: {text}; run with -v for the traceback"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ended, which libraries tell in many ways: while they are loaded, or as they start a thread."""
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+        return True
+    if isinstance(error, ImportError | OSError | RuntimeError) and any(sign in str(error) for sign in _NO_MEMORY):
+        return True
+    cause = error.__cause__ or error.__context__
+    return isinstance(error, ImportError | SystemError) and cause is not None and is_out_of_memory(cause)
 
 
 @contextmanager

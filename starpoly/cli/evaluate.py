@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DataError
-from ..io.console import say
+from ..io.console import printable_lines, say
 
 if TYPE_CHECKING:
     from ..evaluation.report import Report
@@ -53,21 +53,25 @@ def run(args: argparse.Namespace) -> int:
     from ..evaluation.files import pair_label_files, read_samples
     from ..evaluation.report import check_output, evaluate
     from ..evaluation.text import format_report
+    from ..io.files.named import check_named, named_output
 
     thresholds = parse_thresholds(args.iou or _DEFAULT_IOU[args.protocol])
     if args.output is not None:
-        check_output(args.output)
+        check_named(check_output(args.output))
     if args.plot is not None:
         _check_plot(args.plot)
+        check_named(args.plot)
     report = evaluate(read_samples(pair_label_files(args.true, args.pred)), thresholds, args.protocol)
     for name, status in report.problems().items():
         if status.startswith("error"):
             say(f"{name}: {status}")
-    sys.stdout.write(format_report(report, per_image=args.per_image))
+    sys.stdout.write(printable_lines(format_report(report, per_image=args.per_image)))
     if args.output is not None:
-        report.save(args.output)
+        with named_output(args.output) as path:
+            report.save(path)
     if args.plot is not None:
-        _save_plot(args.plot, report)
+        with named_output(args.plot) as path:
+            _save_plot(path, report)
     return int(report.failed)
 
 

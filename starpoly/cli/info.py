@@ -10,6 +10,7 @@ import sys
 from importlib import metadata
 from typing import Any
 
+from ..io.console import printable_lines
 from .common import say
 
 HELP = "show what image files hold and which model they get; without files versions, backend and devices"
@@ -63,7 +64,7 @@ def _describe_files(args: argparse.Namespace) -> int:
         if "error" in row:
             say(f"starpoly: error: {row['error']}")
         elif not args.json:
-            sys.stdout.write("\n".join(describe_lines(row)) + "\n")
+            sys.stdout.write(printable_lines("\n".join(describe_lines(row))) + "\n")
     if args.json:
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
     n_failed = sum("error" in row for row in rows)

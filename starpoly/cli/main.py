@@ -90,6 +90,7 @@ def _set_up_output(verbose: bool) -> None:
         logging.basicConfig(level=logging.INFO)
     else:
         logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # repeats starpoly's own errors on bad files
+        logging.getLogger("matplotlib").setLevel(logging.ERROR)  # tells of its caches
 
 
 if __name__ == "__main__":

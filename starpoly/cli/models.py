@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StarpolyError
+from ..io.console import printable
 
 if TYPE_CHECKING:
     from ..config import ModelSpec
@@ -57,7 +58,7 @@ def _list(args: argparse.Namespace) -> int:
     for row in rows:
         mark = "*" if row["default"] else " "
         channels = {None: "?", 1: "grey", 3: "RGB"}.get(row["channels"], f"{row['channels']} channels")
-        sys.stdout.write(f"{mark} {row['name']}  ({channels})  {row['description']}".rstrip() + "\n")
+        sys.stdout.write(printable(f"{mark} {row['name']}  ({channels})  {row['description']}".rstrip()) + "\n")
     sys.stdout.write(
         "* tried on each image, unless --model names one\n" if rows else "no models ship with this installation\n"
     )
@@ -75,8 +76,8 @@ def _info(args: argparse.Namespace) -> int:
         return 0
     facts = _facts(spec)
     width = max(map(len, facts))
-    sys.stdout.write(f"{spec.name}  ({folder})\n")
-    sys.stdout.writelines(f"  {name:{width}}  {value}\n" for name, value in facts.items() if value)
+    sys.stdout.write(printable(f"{spec.name}  ({folder})") + "\n")
+    sys.stdout.writelines(printable(f"  {name:{width}}  {value}") + "\n" for name, value in facts.items() if value)
     return 0
 
 

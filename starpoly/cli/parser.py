@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import Any, NoReturn
 
-from ..io.console import write
+from ..io.console import printable_lines, write
 
 _CHOICE = re.compile(r"^(.*)invalid choice: '(.*)' \(choose from (.*)\)$", re.DOTALL)
 #: Least likeness of two names, from 0 to 1.
@@ -37,7 +37,7 @@ class Parser(argparse.ArgumentParser):
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         """Exit; the message goes to stderr, if there is one."""
         if message:
-            write(message)
+            write(printable_lines(message))
         raise SystemExit(status)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # type: ignore[override]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import re
 import sys
 import time
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import TTA
 from ..errors import ConfigError, ImageError, StarpolyError
-from ..io.console import progress_bar
+from ..io.console import printable, progress_bar
 from ..io.writers.registry import FORMATS
 from ..labels.measures.registry import DEFAULT, SELECTABLE, select_measures
 from ..network.engines.registry import ENGINES
@@ -493,12 +492,15 @@ def _planes(text: str) -> Any:
 
 
 def _pixel_size(text: str) -> tuple[float, float]:
+    from ..io.frame import PIXEL_SIZES
+
     try:
         sizes = [float(part) for part in text.split(",")]
     except ValueError:
         sizes = []
-    if len(sizes) not in (1, 2) or not all(0 < size < math.inf for size in sizes):
-        raise argparse.ArgumentTypeError(f"expected micrometres as UM or Y,X, got {text!r}")
+    least, most = PIXEL_SIZES
+    if len(sizes) not in (1, 2) or not all(least <= size <= most for size in sizes):
+        raise argparse.ArgumentTypeError(f"expected micrometres from {least:g} to {most:g} as UM or Y,X, got {text!r}")
     return sizes[0], sizes[-1]
 
 
@@ -536,15 +538,31 @@ def _plan(jobs: list[Job], summary: Summary, args: argparse.Namespace) -> None:
         summary.rows.append(image_row(job, "exists" if left_out else "planned"))
         if args.json != "-":  # stdout carries the JSON summary
             files = ", ".join(map(str, job.outputs.paths.values()))
-            sys.stdout.write(f"{job.image}: exists, left out\n" if left_out else f"{job.image} -> {files}\n")
+            line = f"{job.image}: exists, left out" if left_out else f"{job.image} -> {files}"
+            sys.stdout.write(f"{printable(line)}\n")
     if args.table_all is not None and args.json != "-":
-        sys.stdout.write(f"the objects of all images -> {args.table_all}\n")
-    _write_summary(summary.to_dict(planned=True), args.json)
+        sys.stdout.write(f"the objects of all images -> {printable(str(args.table_all))}\n")
+    _plan_summary(summary.to_dict(planned=True), args.json)
+
+
+def _plan_summary(summary: dict[str, Any], target: str | None) -> None:
+    """Print the summary of a plan, or where that of a run goes: a plan writes no file."""
+    from ..io.files.named import is_stream
+
+    if target is None or target == "-" or is_stream(target):
+        _write_summary(summary, target)
+    else:
+        sys.stdout.write(f"a summary of the run -> {printable(target)}\n")
 
 
 def _check_summary(target: str | None) -> None:
-    if target not in (None, "-") and (Path(str(target)).is_dir() or not Path(str(target)).absolute().parent.is_dir()):
+    from ..io.files.named import check_named
+
+    if target is None or target == "-":
+        return
+    if Path(target).is_dir() or not Path(target).absolute().parent.is_dir():
         raise ImageError(f"--json: expected a file in an existing folder, got {target}; for stdout put --json last")
+    check_named(target)
 
 
 def _write_summary(summary: dict[str, Any], target: str | None) -> None:
@@ -555,10 +573,11 @@ def _write_summary(summary: dict[str, Any], target: str | None) -> None:
         sys.stdout.write(text)
         return
     from ..io.files.atomic import atomic_path
+    from ..io.files.named import named_output
 
     try:
-        with atomic_path(target) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        with named_output(target) as path, atomic_path(path) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise ImageError(
             f"{target}: cannot be written ({error.strerror or error}); name another file with --json"

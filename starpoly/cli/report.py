@@ -37,14 +37,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the page. Return 1 if an image has no readable results, else 0."""
+    from ..io.files.named import named_output
     from ..report.batch import specs_for, write_report
     from ..report.entries import find_entries
     from ..report.page import FILE_NAME
 
     quiet = getattr(args, "quiet", False)
-    entries = find_entries(args.output, args.images)
     page = args.page or args.output / FILE_NAME
-    examined = write_report(page, entries, specs_for(entries, args.model), progress=not quiet)
+    with named_output(page) as target:
+        entries = find_entries(args.output, args.images)
+        examined = write_report(target, entries, specs_for(entries, args.model), progress=not quiet)
     if not quiet:
         say_written(page, examined)
     return int(any(one.facts.problem for one in examined))

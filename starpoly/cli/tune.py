@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from .common import say
 
 if TYPE_CHECKING:
     from ..training.tuning import Tuning
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     pairs = find_pairs(args.images, args.masks)
     tuning = tune_model(args.model, pairs, args.output, progress=not args.quiet)
     if not args.quiet:
-        print(_summary(tuning), file=sys.stderr)
+        say(_summary(tuning))
     return 0
 
 

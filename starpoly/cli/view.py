@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show the image in napari or write the picture. Return 0."""
+    from ..io.files.named import named_output
     from ..plot import viewer
 
     if args.output is None and (reason := viewer.why_not_napari()) is None:
@@ -36,7 +37,8 @@ def run(args: argparse.Namespace) -> int:
     if args.output is None:
         say(f"starpoly: {reason}; writing a picture instead")
     path = args.output or _beside(args.labels)
-    viewer.write_picture(path, args.image, args.labels)
+    with named_output(path) as target:
+        viewer.write_picture(target, args.image, args.labels)
     say(f"{path}: written")
     return 0
 

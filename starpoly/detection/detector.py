@@ -398,16 +398,16 @@ class Detector:
             ready,
             self._network(options),
             self.spec,
-            self._given_scale(options),
+            self._given_scale(options, shape),
             partial(self.foreground_mask, shape, options),
         )
 
-    def _given_scale(self, options: DetectionOptions) -> float | None:
+    def _given_scale(self, options: DetectionOptions, shape: tuple[int, int]) -> float | None:
         """The scale, unless it has to be found."""
         if options.scale is not None:
             return check_scale(options.scale)
         if options.diameter is not None:
-            return scale_for(check_diameter(options.diameter), self.spec.sizes)
+            return scale_for(check_diameter(options.diameter, shape), self.spec.sizes)
         return None if self.spec.sizes.target else 1.0
 
     def plan(self, shape: tuple[int, int], tile_size: int | None = None) -> TilePlan:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import OutputError, StarpolyError
-from ..io.files.atomic import atomic_path, beside, remove
+from ..io.files.atomic import atomic_path, beside, make_own_folder, remove
 from ..io.files.lock import locked
 from ..polygons import StarPolygons
 from ..tiling import Box
@@ -104,6 +104,7 @@ class TileJournal:
         content = self._pack(index, result)
         try:
             # no fsync: the hash reveals an incomplete file on reading
+            remove_unless_file(self._path(index))
             with atomic_path(self._path(index), sync=False) as path:
                 path.write_bytes(content + self._hash(content))
         except OSError as error:
@@ -111,7 +112,7 @@ class TileJournal:
 
     def remove(self) -> None:
         """Delete the journal; the run is finished."""
-        _delete(self.folder)
+        delete_run(self.folder)
 
     def _path(self, index: int) -> Path:
         return self.folder / f"tile_{index:07d}"
@@ -180,10 +181,10 @@ def begin_run(folder: Path, text: str, left_over: tuple[str, ...]) -> None:
     Raises
     ------
     StarpolyError
-        If the folder holds another run, or cannot be written.
+        If the folder holds another run, is a link, or cannot be written.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_own_folder(folder)
         _begin(folder, text, left_over)
     except OSError as error:
         raise _not_written(folder, error) from error
@@ -203,8 +204,15 @@ def _begin(folder: Path, text: str, left_over: tuple[str, ...]) -> None:
                 f"{folder}: holds the unfinished run of another {', '.join(changed[:_SHORT])}; "
                 "repeat that run's command to finish it, or delete the folder to start anew"
             )
+    remove_unless_file(folder / _RUN_FILE)
     with atomic_path(folder / _RUN_FILE) as path:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def remove_unless_file(path: Path) -> None:
+    """Make room for a file of a run; a link is removed, what it leads to stays."""
+    if path.is_symlink() or not path.is_file():
+        remove(path)
 
 
 @contextmanager
@@ -245,16 +253,16 @@ def locked_run(folder: Path) -> Iterator[None]:
 
 
 def is_unfinished(folder: Path) -> bool:
-    """Whether the folder holds the journal of an unfinished run."""
+    """Whether the folder holds the journal of an unfinished run. A link to a folder does not."""
     try:
-        return (folder / _RUN_FILE).exists()
+        return (folder / _RUN_FILE).exists() and not folder.is_symlink()
     except OSError:  # a name that is too long for the disk
         return False
 
 
 def held_journal(journal: Path) -> Path:
     """Folder for the state of an image held in memory, whose tiles differ from those of a streamed one."""
-    return journal.with_name(f"{journal.name.removesuffix('.progress')}.held")  # no longer: names have a limit
+    return journal.with_name(f"{journal.name.removesuffix('.progress')}.held")
 
 
 def stack_journal(journal: Path) -> Path:
@@ -266,10 +274,13 @@ def discard(folder: Path) -> None:
     """Delete the journal in a folder, if there is one."""
     if is_unfinished(folder):
         with suppress(BlockingIOError), locked(beside(folder, "lock")):  # another process works on it: it is not ours
-            _delete(folder)
+            delete_run(folder)
 
 
-def _delete(folder: Path) -> None:
+def delete_run(folder: Path) -> None:
+    """Delete the folder of a finished run."""
+    if folder.is_symlink():  # what it leads to is not ours
+        return
     (folder / _RUN_FILE).unlink(missing_ok=True)  # first, so that nobody takes the rest for a run
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -17,6 +17,12 @@ UNUSUAL_SIZE = 3.0
 SCALES = (1 / 16, 8.0)
 """Smallest and largest scale of an image."""
 
+SMALLEST_DIAMETER = 0.1
+"""Smallest diameter of objects, in pixels."""
+
+LARGEST_OBJECT = 4
+"""Largest diameter of objects, in sides of the image: of a larger one nothing but its inside would show."""
+
 
 _LARGEST_ESTIMATED = 4.0
 """Largest scale that is chosen. Further enlargement adds no information."""
@@ -65,8 +71,12 @@ def check_scale(scale: float) -> float:
     return float(scale)
 
 
-def check_diameter(diameter: float) -> float:
-    """Check a diameter in pixels; ConfigError unless it is positive and finite."""
-    if not 0 < diameter < math.inf:
-        raise ConfigError(f"diameter: expected a positive number of pixels, got {diameter:g}")
+def check_diameter(diameter: float, shape: tuple[int, ...] = ()) -> float:
+    """Check a diameter in pixels; ConfigError unless it is positive and an object of it may show in an image of ``shape``."""
+    most = LARGEST_OBJECT * max(shape[:2], default=math.inf)
+    if not SMALLEST_DIAMETER <= diameter <= most or diameter == math.inf:
+        at_most = f" to {most:g}" if most < math.inf else ""
+        raise ConfigError(
+            f"diameter: expected a positive number of pixels, {SMALLEST_DIAMETER:g}{at_most} for this image, got {diameter:g}"
+        )
     return float(diameter)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from ..config import Thresholds
 from ..geometry import outline_refinement, ray_context
+from ..images.axes import with_channels
 from ..images.normalization import Normalizer
 from ..network.dense_output import DenseOutput, Network
 from ..polygons import StarPolygons
 from ..suppression.streaming import StreamingNMS
 from ..tiling import Box, Tile, core_on_grid
 from ..timing import Stopwatch
+from .constant_windows import ConstantWindows
 from .out_of_memory import SplitOnOutOfMemory
 from .tile_result import TileResult
 
@@ -50,12 +52,15 @@ class TileOptions:
         Include the foreground of the core in the result: the pixels with a higher probability.
     suppress : bool
         Suppress within the tile where its own candidates suffice. Else all candidates stay pending.
+    constants : ConstantWindows
+        In which constant windows nothing is found.
     """
 
     thresholds: Thresholds
     region: Region | None = None
     foreground: float | None = None
     suppress: bool = False
+    constants: ConstantWindows = field(default_factory=ConstantWindows, compare=False, repr=False)
 
 
 def process_tile(
@@ -80,8 +85,16 @@ def process_tile(
         In pixels of the whole image.
     """
     clock, shape = Stopwatch(), (int(source.shape[0]), int(source.shape[1]))
-    answer = _answer(tile, source, network, normalizer, clock)
+    with clock.timing("reading"):
+        pixels = read_pixels(source, tile.read)
+        constant = options.constants.key_of(pixels)
+    if options.constants.is_empty(constant):
+        return nothing_in(tile, network.network, options)
+    with clock.timing("reading"):
+        window = normalizer(pixels)
+    answer = _answer(window, network, clock)
     with clock.timing("geometry"):
+        options.constants.note(constant, answer, options.thresholds.prob, options.foreground)
         candidates = collect_candidates(answer, tile, network.network, options.thresholds.prob, shape)
         foreground = foreground_of(answer, tile, network.network.grid, options.foreground)
         del answer
@@ -97,20 +110,28 @@ def process_tile(
 
 def answer_tile(tile: Tile, source: Any, network: SplitOnOutOfMemory, normalizer: Normalizer) -> DenseOutput:
     """The network's output for the window of a tile; parameters as for :func:`process_tile`."""
-    return _answer(tile, source, network, normalizer, Stopwatch())
+    return _answer(read_window(source, tile.read, normalizer), network, Stopwatch())
 
 
-def _answer(
-    tile: Tile, source: Any, network: SplitOnOutOfMemory, normalizer: Normalizer, clock: Stopwatch
-) -> DenseOutput:
-    with clock.timing("reading"):
-        window = read_window(source, tile.read, normalizer)
+def nothing_in(tile: Tile, network: Network, options: TileOptions) -> TileResult:
+    """The result for a tile without candidates and foreground."""
+    nothing = StarPolygons.empty(network.n_rays, network.n_classes)
+    foreground = None if options.foreground is None else np.zeros(tile.core.shape, np.bool_)
+    return TileResult(nothing, nothing, 0, foreground)
+
+
+def _answer(window: NDArray[np.float32], network: SplitOnOutOfMemory, clock: Stopwatch) -> DenseOutput:
     with network.turn, clock.timing("network"):  # waiting for the lock is not network time
         return network(window)
 
 
 def read_window(image: Any, window: Box, normalizer: Normalizer) -> NDArray[np.float32]:
     """A normalised window of an image (Y, X, C), padded by reflection beyond the far edges."""
+    return normalizer(read_pixels(image, window))
+
+
+def read_pixels(image: Any, window: Box) -> NDArray:
+    """The same, not normalised: that maps pixel by pixel, so its order with padding does not matter."""
     inside = window.clip(image.shape[:2])
     # the reflected pixels may lie before the start of the window
     beyond = [want - have for want, have in zip(window.shape, inside.shape, strict=True)]
@@ -118,7 +139,7 @@ def read_window(image: Any, window: Box, normalizer: Normalizer) -> NDArray[np.f
         max(0, min(a, b - over - 1))
         for a, b, over in zip((inside.y0, inside.x0), (inside.y1, inside.x1), beyond, strict=True)
     ]
-    crop = normalizer(np.asarray(image[start[0] : inside.y1, start[1] : inside.x1]))
+    crop = with_channels(np.asarray(image[start[0] : inside.y1, start[1] : inside.x1]))
     if any(beyond):
         crop = np.pad(crop, [(0, beyond[0]), (0, beyond[1]), (0, 0)], mode="reflect")
     return crop[inside.y0 - start[0] :, inside.x0 - start[1] :]

@@ -124,7 +124,7 @@ class Report:
         text = self.to_csv() if path.suffix.lower() == ".csv" else self.to_json()
         try:
             with atomic_path(path) as temporary:
-                temporary.write_text(text, encoding="utf-8")
+                temporary.write_text(text, encoding="utf-8", newline="\n")
         except OSError as error:
             raise DataError(f"{path}: cannot write the table ({error.strerror}); choose another place") from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from typing import TYPE_CHECKING, Any, TextIO
@@ -42,8 +43,23 @@ def flush() -> None:
             sys.stderr.flush()
 
 
+def printable(text: str) -> str:
+    """Escape what a terminal would obey or hide: control characters, changes of reading direction, undecodable bytes."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode("ascii") for char in text
+    )
+
+
+def printable_lines(text: str) -> str:
+    """:func:`printable`, for text of several lines."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def say(message: str) -> None:
-    """Write one line to stderr, above a progress bar if one is shown."""
+    """Write a message to stderr, above a progress bar if one is shown; names in it cannot command the terminal."""
+    message = printable_lines(message)
     module = sys.modules.get("tqdm")  # no tqdm, no bar
     if module is None or not is_terminal(sys.stderr):
         write(f"{message}\n")
@@ -67,6 +83,29 @@ def progress_bar(steps: Iterable[Any] | None = None, *, shown: bool = True, **se
     from tqdm import tqdm
 
     return tqdm(steps, disable=not (shown and is_terminal(sys.stderr)), **settings)
+
+
+_silence = threading.Lock()
+
+
+@contextmanager
+def silent_libraries() -> Iterator[None]:
+    """Drop what C libraries write to stderr in the block, past Python; short, since other threads' lines are lost, too."""
+    with _silence, ExitStack() as stack:
+        try:
+            # without a stderr at the start, another file may have got its descriptor
+            stderr = None if sys.__stderr__ is None else os.dup(2)
+        except OSError:  # stderr is closed
+            stderr = None
+        if stderr is not None:
+            stack.callback(os.close, stderr)
+            stack.callback(os.dup2, stderr, 2)
+            stack.callback(flush)
+            flush()
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 2)
+            os.close(nowhere)
+        yield
 
 
 @contextmanager

@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 if TYPE_CHECKING:
     from .readers.source import Source
 
+PIXEL_SIZES = (1e-6, 1e6)
+"""Range of pixel sizes in micrometres that are believed: a picometre to a metre."""
 _DECIMALS = 3
 """Of coordinates in pixels of the full resolution."""
 

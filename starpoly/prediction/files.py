@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -188,12 +189,23 @@ def mask_of(job: Job, mask: Path) -> Path:
         If the folder has no mask of that name, or several.
     """
     from ..io.files.naming import key
-    from ..io.files.pairing import image_files
 
     if not mask.is_dir() or is_zarr(mask):
         return mask
     name = key(job.image)
-    found = [path for path in image_files(mask) if key(path) == name]
+    found = _images_by_key(mask, mask.stat().st_mtime_ns).get(name, ())
     if len(found) != 1:
         raise ImageError(f"{mask}: expected one mask called {name} or {name}_mask, got {len(found)}")
     return found[0]
+
+
+@lru_cache(maxsize=1)
+def _images_by_key(folder: Path, changed: int) -> dict[str, list[Path]]:
+    """The images of a folder by pairing key; listed once, not for every image of a run, unless it has ``changed``."""
+    from ..io.files.naming import key
+    from ..io.files.pairing import image_files
+
+    named: dict[str, list[Path]] = {}
+    for path in image_files(folder):
+        named.setdefault(key(path), []).append(path)
+    return named

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import ConfigError
+from ..io.files.atomic import check_free, make_folder
+from ..io.files.zarr_folder import check_replaceable_zarr
 from ..io.writers.registry import ENDINGS, FORMATS, Format
 
 
@@ -57,6 +59,18 @@ class SlideOutputs:
     def outlined(self) -> bool:
         """Whether a file holds outlines."""
         return not self.paths.keys().isdisjoint(("geojson", "rois"))
+
+    def prepare(self) -> None:
+        """Make the folders, and refuse names of something else than a result, before any work is done.
+
+        Raises
+        ------
+        OutputError
+            If a folder cannot be made, or a folder, a link, a pipe or a device has a file's name.
+        """
+        for name, path in self.paths.items():
+            make_folder(path.parent)
+            (check_replaceable_zarr if name == "zarr" else check_free)(path)
 
     def formats(self) -> list[tuple[Format, Path]]:
         """Requested formats and files except the labels, in writing order."""

@@ -15,7 +15,6 @@ from ..detection.journal import open_journal
 from ..detection.look import Look
 from ..detection.pipeline import Detection
 from ..images.normalization import as_normalizer
-from ..io.files.atomic import make_folder
 from ..io.files.identity import identify
 from ..io.frame import Frame
 from ..io.readers.channels import match_channels
@@ -83,8 +82,7 @@ class ImageRun:
                 self._region = self._part.region(self.image if self.place is None else None, self.source)
         self._input = input_channels(self.model, self.source, self._part)
         self._foreground = self.model.foreground_mask(self.source.shape[:2], self._options)
-        for path in self.outputs.paths.values():
-            make_folder(path.parent)
+        self.outputs.prepare()
 
     @cached_property
     def _marks(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import unicodedata
 import warnings
@@ -12,6 +13,7 @@ from typing import Any
 
 from ..detection.journal import held_journal, is_unfinished, stack_journal
 from ..errors import ImageError, OutputError, StarpolyWarning
+from ..io.files.atomic import beside
 from ..io.files.find import FoundImage
 from ..io.files.naming import challenge_names, result_names
 from ..io.writers.registry import ENDINGS
@@ -48,8 +50,8 @@ class Job:
 
     @property
     def journal(self) -> Path:
-        """Folder for the state of an unfinished run."""
-        return self.labels.with_name(f".{self.labels.name}.progress")
+        """Folder for the state of an unfinished run, with a hidden name."""
+        return beside(self.labels, "progress")
 
     @property
     def is_unfinished(self) -> bool:
@@ -59,7 +61,10 @@ class Job:
     @property
     def is_done(self) -> bool:
         """Whether all files exist and no unfinished run is about to replace them."""
-        return all(path.exists() for path in self.outputs.paths.values()) and not self.is_unfinished
+        try:
+            return all(path.exists() for path in self.outputs.paths.values()) and not self.is_unfinished
+        except OSError:  # a name that is too long for the disk: writing will say so
+            return False
 
 
 def plan_jobs(
@@ -93,11 +98,13 @@ def plan_jobs(
     ImageError
         If a sub-folder of the output folder links outside.
     """
-    images = list(images)
-    for image in images:
-        _check_inside(output / image.subfolder, output)
-    plans = [_Plan(image, output / image.subfolder, {"labels", *wanted}, _RULES[rule]) for image in images]
-    _tell_apart(plans, first_keeps=rule == "challenge")
+    images, comparable = list(images), _Comparable()
+    folders = {subfolder: output / subfolder for subfolder in {image.subfolder for image in images}}
+    for folder in folders.values():
+        _check_inside(folder, output)
+    kinds = {"labels", *wanted}
+    plans = [_Plan(image, folders[image.subfolder], kinds, _RULES[rule], comparable) for image in images]
+    _tell_apart(plans, comparable, first_keeps=rule == "challenge")
     for plan in plans:
         if plan.level:
             message = (
@@ -116,19 +123,28 @@ class _Plan:
     """One image on the way to its name: the ``level``-th of those that it may have."""
 
     def __init__(
-        self, image: FoundImage, folder: Path, kinds: set[str], names_of: Callable[[Path], Iterator[str]]
+        self,
+        image: FoundImage,
+        folder: Path,
+        kinds: set[str],
+        names_of: Callable[[Path], Iterator[str]],
+        comparable: _Comparable,
     ) -> None:
         self.image, self.level = image, 0
-        self._folder, self._kinds, self._names = folder, kinds, list(names_of(image.path))
+        self._folder, self._kinds, self._comparable = folder, kinds, comparable
+        self._more = names_of(image.path)
+        self._names = [next(self._more)]
         self._name()
 
     @property
     def is_last(self) -> bool:
         """Whether no name is left but numbered ones."""
+        self._names += self._more
         return self.level >= len(self._names) - 1
 
     def next(self) -> None:
         """Take the next name."""
+        self._names += self._more
         self.level += 1
         self._name()
 
@@ -137,12 +153,13 @@ class _Plan:
         paths = {kind: self._folder / f"{name}{end}" for kind, end in ENDINGS.items() if kind in self._kinds}
         place = {} if self.image.place is None else asdict(self.image.place)
         self.job = Job(self.image.path, SlideOutputs(**paths), place)
-        self.files = frozenset(map(_comparable, paths.values()))
+        self.files = frozenset(map(self._comparable.of, paths.values()))
 
 
-def _tell_apart(plans: list[_Plan], *, first_keeps: bool) -> None:
+def _tell_apart(plans: list[_Plan], comparable: _Comparable, *, first_keeps: bool) -> None:
     """Give longer names until no two images share a file and none replaces an input."""
-    sources = {_comparable(plan.image.path) for plan in plans}
+    sources = {comparable.of(plan.image.path) for plan in plans}
+    sources |= {comparable.of(plan.image.path.resolve()) for plan in plans if os.path.islink(plan.image.path)}
     while clashing := _clashing(plans, sources, first_keeps=first_keeps):
         for plan in clashing:
             plan.next()
@@ -194,6 +211,15 @@ def make_folder(folder: Path) -> None:
         raise OutputError(f"{folder}: expected a folder or a free name, got: {error.strerror or error}") from error
 
 
-def _comparable(path: Path) -> str:
-    """Normalised path; equal for paths that some file systems identify (case, Unicode form)."""
-    return unicodedata.normalize("NFC", str(path.resolve())).casefold()
+class _Comparable:
+    """Normalised paths; equal for those that some file systems identify (case, Unicode form). Resolves a folder once."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, str] = {}
+
+    def of(self, path: Path) -> str:
+        """The path with the links of its folder resolved."""
+        folder, name = os.path.split(path)
+        if folder not in self._folders:
+            self._folders[folder] = str(Path(folder).resolve())
+        return unicodedata.normalize("NFC", os.path.join(self._folders[folder], name)).casefold()

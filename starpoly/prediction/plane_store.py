@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..detection.journal import begin_run
+from ..detection.journal import begin_run, delete_run, remove_unless_file
 from ..errors import ImageError
 from ..io.files.atomic import atomic_path, not_written
 from ..io.readers.images import open_source
@@ -148,6 +147,7 @@ class PlaneStore:
         text = json.dumps(content).encode()
         path = self._path(number, ".json")
         try:
+            remove_unless_file(path)
             with atomic_path(path, sync=False) as temporary:
                 temporary.write_bytes(text + b"\n" + self._hash(number, text))
         except OSError as error:
@@ -189,8 +189,7 @@ class PlaneStore:
 
     def remove(self) -> None:
         """Delete the folder; the run is finished."""
-        (self.folder / "run.json").unlink(missing_ok=True)  # first, so that nobody takes the rest for a run
-        shutil.rmtree(self.folder, ignore_errors=True)
+        delete_run(self.folder)
 
     def _path(self, number: int, ending: str) -> Path:
         return self.folder / f"plane_{number:07d}{ending}"

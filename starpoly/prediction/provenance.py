@@ -138,7 +138,7 @@ def write_provenance(path: Path, record: Mapping[str, Any]) -> None:
         If the file cannot be written.
     """
     with new_file(path) as temporary:
-        temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8", newline="\n")
 
 
 def _versions() -> dict[str, str]:

@@ -25,12 +25,15 @@ def check_table_of_run(path: Path, jobs: Iterable[Job]) -> None:
     ConfigError
     """
     check_run_table(path)
-    taken = path.resolve()
     for job in jobs:
-        if taken in (job.image.resolve(), *(output.resolve() for output in job.outputs.paths.values())):
+        if any(other.name == path.name and other.resolve() == path.resolve() for other in _files_of(job)):
             raise ConfigError(
                 f"{path}: expected a name of its own for the table of all images, got that of another file"
             )
+
+
+def _files_of(job: Job) -> tuple[Path, ...]:
+    return job.image, *job.outputs.paths.values()
 
 
 def write_table_of_run(path: Path, jobs: Sequence[Job], rows: Iterable[Mapping[str, Any]]) -> list[str]:

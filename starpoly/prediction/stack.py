@@ -21,7 +21,6 @@ from tqdm import tqdm
 
 from ..detection.journal import locked_run, stack_journal
 from ..errors import StarpolyWarning
-from ..io.files.atomic import make_folder
 from ..io.readers.source import Source
 from ..io.writers.registry import FORMATS
 from ..labels.linking import StackIds
@@ -74,6 +73,7 @@ class StackRun:
     def run(self, journal: Path | None) -> SlideResult:
         """Segment all planes that are not finished, and write the results."""
         analysis = self.request.analysis
+        self.outputs.prepare()
         with self._open_store(journal) as store:
             notes = [self._plane(store, number) for number in self._counted()]
             counts = [note.result.n_objects for note in notes]
@@ -101,10 +101,7 @@ class StackRun:
 
     def _beside(self) -> Path | None:
         """Where results are written, so that their parts lie on the same disk."""
-        for path in self.outputs.paths.values():
-            make_folder(path.parent)
-            return path.parent
-        return None
+        return next((path.parent for path in self.outputs.paths.values()), None)
 
     def _plane(self, store: PlaneStore, number: int) -> PlaneNote:
         """The note of a plane; segments it if it is not finished."""
@@ -135,8 +132,6 @@ class StackRun:
         if last is not None and len(self.outputs.paths) > 1:
             # remove results of an earlier run: they must not pass for new ones
             last.unlink(missing_ok=True)
-        for path in self.outputs.paths.values():
-            make_folder(path.parent)
         for format_, path in self.outputs.formats():
             format_.write(path, results)
         if self.outputs.overlay is not None:

@@ -65,7 +65,7 @@ def find_entries(output: Path, images: Path | None = None) -> list[Entry]:
     """
     if not output.is_dir():
         raise DataError(f"{output}: expected a folder of results, got none; name the one that was given to predict -o")
-    listed: dict[Path, list[Path]] = {}
+    listed: dict[Path, _ImagesByName] = {}
     entries = [_entry(path, output, images, listed) for path in sorted(_label_files(output))]
     if not entries:
         raise DataError(f"{output}: expected label images (*{_LABELS}), got none; run `starpoly predict` first")
@@ -113,7 +113,7 @@ def _label_files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _entry(labels: Path, output: Path, images: Path | None, listed: dict[Path, list[Path]]) -> Entry:
+def _entry(labels: Path, output: Path, images: Path | None, listed: dict[Path, _ImagesByName]) -> Entry:
     stem = labels.name.removesuffix(_LABELS)
 
     def beside(ending: str) -> Path | None:
@@ -126,21 +126,29 @@ def _entry(labels: Path, output: Path, images: Path | None, listed: dict[Path, l
     if images is not None:
         folder = images / subfolder
         if folder not in listed:  # list each folder once
-            listed[folder] = image_files(folder) if folder.is_dir() else []
-        image = _image_of(stem, listed[folder])
+            listed[folder] = _ImagesByName(image_files(folder) if folder.is_dir() else [])
+        image = listed[folder].find(stem)
     return Entry(
         str(subfolder / stem), labels, image, beside("_overlay.png"), beside("_table.csv"),
         **{name: value for name, value in record.items() if name != "image"},
     )  # fmt: skip
 
 
-def _image_of(stem: str, files: list[Path]) -> Path | None:
-    """Find the image of a result by the names that `starpoly predict` gives, the challenge's last."""
-    for name in (lambda path: path.name, stem_of, key, lambda path: path.name.split(".")[0]):
-        found = [path for path in files if name(path) == stem]
-        if found:
-            return found[0] if len(found) == 1 else None
-    return None
+class _ImagesByName:
+    """The images of a folder by the names that `starpoly predict` gives their results, the challenge's last."""
+
+    def __init__(self, files: list[Path]) -> None:
+        self._by_name: list[dict[str, list[Path]]] = []
+        for name_of in (lambda path: path.name, stem_of, key, lambda path: path.name.split(".")[0]):
+            named: dict[str, list[Path]] = {}
+            for path in files:
+                named.setdefault(name_of(path), []).append(path)
+            self._by_name.append(named)
+
+    def find(self, stem: str) -> Path | None:
+        """The image of a result; None if there is none, or several."""
+        found = next((named[stem] for named in self._by_name if stem in named), [])
+        return found[0] if len(found) == 1 else None
 
 
 def _read_record(path: Path | None) -> dict[str, Any]:
@@ -150,6 +158,9 @@ def _read_record(path: Path | None) -> dict[str, Any]:
             return {}
         record = json.loads(path.read_text(encoding="utf-8"))
         part, roi = record["input"], record["input"].get("roi")
+        threshold = float(record["settings"]["prob_threshold"])
+        if not 0 <= threshold <= 1:
+            return {}
         image = Path(part["file"]) if part.get("file") else None
         return {
             "image": image if image is not None and (image.is_file() or is_zarr(image)) else None,
@@ -157,7 +168,7 @@ def _read_record(path: Path | None) -> dict[str, Any]:
             "scene": int(part.get("planes", {}).get("scene", 0)),
             "roi": None if roi is None else Box(*(int(side) for side in roi)),
             "model": str(record["model"]["name"]),
-            "threshold": float(record["settings"]["prob_threshold"]),
+            "threshold": threshold,
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return {}

@@ -20,6 +20,9 @@ from .objects import Objects, read_objects
 from .plane_reading import open_planes
 from .thumbnails import draw_thumbnail, shrink, small_image
 
+#: Thumbnails of a page take a few kilobytes each.
+MOST_THUMBNAILS = 1000
+
 
 @dataclass(frozen=True)
 class Examined:
@@ -57,6 +60,9 @@ def examine(entry: Entry, spec: ModelSpec | None = None) -> Examined:
         return _examine(entry, entry.labels, spec)
     except StarpolyError as error:
         return Examined(entry, Facts(problem=" ".join(str(error).split())))
+    except Exception as error:  # any error of one image must not cost the page
+        problem = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+        return Examined(entry, Facts(problem=problem))
 
 
 def _examine(entry: Entry, path: Path, spec: ModelSpec | None) -> Examined:
@@ -70,13 +76,19 @@ def _examine(entry: Entry, path: Path, spec: ModelSpec | None) -> Examined:
         n_objects=n,
         # subsampling can miss all objects of a low-contrast image: any object counts as contrast
         constant=n == 0 and image is not None and is_constant(image),
-        diameter=float(np.nanmedian(objects.diameters)) if n else None,
+        diameter=median_of(objects.diameters),
         known_diameter=_known_diameter(spec),
         border=objects.n_border / n if n else None,
         warned=bool(entry.warnings),
     )
     overlay = None if image is not None or entry.overlay is None else _small_overlay(entry.overlay)
     return Examined(entry, facts, shape, objects, draw_thumbnail(small, image, overlay))
+
+
+def median_of(values: NDArray | None) -> float | None:
+    """The median of what is known; None if nothing is."""
+    known = values if values is None else values[np.isfinite(values)]
+    return None if known is None or not len(known) else float(np.median(known))
 
 
 def _known_diameter(spec: ModelSpec | None) -> float | None:
@@ -123,11 +135,20 @@ def examine_all(
 ) -> list[Examined]:
     """Examine a batch. Flagged images come first, by worst flag, then by name.
 
+    Thumbnails are kept of :data:`MOST_THUMBNAILS` images with flags and as many without, so that a page of any number of
+    images opens.
+
     ``specs`` holds the candidate models of the entries, by name.
     """
-    examined = []
+    examined: list[Examined] = []
+    left = {True: MOST_THUMBNAILS, False: MOST_THUMBNAILS}  # of flagged images, and of others
     for entry in entries:
-        examined.append(examine(entry, spec_of(entry, specs)))
+        one = examine(entry, spec_of(entry, specs))
+        if left[is_flagged := bool(one.flags)] > 0:
+            left[is_flagged] -= 1
+        else:
+            one = replace(one, thumbnail=b"")
+        examined.append(one)
         after_each()
     examined = judge_scores(examined, specs)
     return sorted(examined, key=lambda one: (_rank(one.flags), os.fsencode(one.entry.name)))

@@ -42,14 +42,7 @@ def write_html(path: Path, title: str, body: str, style: str, script: str, data:
         **parts, **hashes, title=title, body=_asset(body).strip(), data=_as_data(data)
     )
     with new_file(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-
-
-def printable(text: str) -> str:
-    """Escape invisible characters: control characters, changes of reading direction, undecodable bytes."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode("ascii") for char in text
-    )
+        temporary.write_text(page, encoding="utf-8", newline="\n")
 
 
 def link_to(path: Path, folder: Path) -> str | None:

@@ -16,6 +16,8 @@ from ..io.readers.source import Source
 from ..tiling import cut_along
 
 _AT_ONCE = 1 << 22  # pixels read at a time
+_LARGEST = 1e9
+"""Numbers above are none that starpoly writes: neither diameters in pixels or micrometres, nor scores."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ def _read_columns(table: Path) -> dict[str, NDArray[np.float64]]:
     if "diameter" not in wanted:
         raise DataError(f"{table}: expected a table with a column 'diameter', got {', '.join(header)}")
     array = np.array(values, np.float64).reshape(-1, len(wanted))
+    if not (np.isnan(array) | ((array >= 0) & (array <= _LARGEST))).all():
+        raise DataError(f"{table}: expected diameters and scores of objects, got negative or absurd numbers")
     return dict(zip(wanted, array.T, strict=True))
 
 

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from .._version import __version__
 from ..config import ModelSpec
+from ..io.console import printable
 from ..plot import figure_png, plot_score_histogram, plot_sizes
-from .examine import Examined, spec_of
+from .examine import Examined, median_of, spec_of
 from .flags import MEANINGS
-from .html import data_uri, link_to, printable, write_html
+from .html import data_uri, link_to, write_html
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -123,6 +124,5 @@ def _figures(examined: Sequence[Examined], spec: ModelSpec | None, unit: str) ->
 
 
 def _median(values: NDArray | None) -> float | None:
-    if values is None or not np.isfinite(values).any():
-        return None
-    return round(float(np.nanmedian(values)), 4)
+    median = median_of(values)
+    return None if median is None else round(median, 4)

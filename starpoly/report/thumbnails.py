@@ -46,7 +46,7 @@ def small_image(entry: Entry, shape: tuple[int, int], lengths: tuple[int, ...] =
                 return None
             with planes.open_middle(entry.level, entry.roi) as source:
                 return shrink(source) if source.shape[:2] == shape else None
-    except StarpolyError:
+    except (StarpolyError, OSError, ValueError, IndexError):
         return None  # the thumbnail shows the labels alone
 
 

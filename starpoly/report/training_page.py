@@ -11,10 +11,11 @@ from typing import Any
 from .._version import __version__
 from ..config import ModelSpec
 from ..errors import ImageError, StarpolyError
+from ..io.console import printable
 from ..io.readers.images import read_image
 from ..network.storage.folder import load_spec
 from ..plot import figure_png, plot_losses
-from .html import data_uri, printable, write_html
+from .html import data_uri, write_html
 
 #: Names in a model folder: the page, the picture folder and the log.
 FILE_NAME = "training.html"

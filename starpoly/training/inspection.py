@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..detection.detector import Detector
 from ..errors import StarpolyError, StarpolyWarning
-from ..io.files.atomic import new_file
+from ..io.files.atomic import make_own_folder, new_file
 from ..network.storage.folder import load_spec
 from ..plot import draw_matches, outlines_on_image
 from ..report.training_page import PICTURES, write_training_page
@@ -76,7 +76,7 @@ class Inspection:
         picture = _beside(columns)
         png = _png(picture)
         path = self._path()
-        path.parent.mkdir(exist_ok=True)
+        make_own_folder(path.parent)
         with new_file(path) as temporary:
             temporary.write_bytes(png)
         TensorBoardLog(self._folder, PICTURES).add_picture(

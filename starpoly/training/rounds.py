@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ..detection.detector import Detector
 from ..errors import ModelError, StarpolyError, StarpolyWarning
 from ..io.console import progress_bar
-from ..io.files.atomic import atomic_path
+from ..io.files.atomic import atomic_path, make_own_folder
 from .data import Pair
 from .pseudo_labels import PseudoLabels, pseudo_labels
 from .unlabelled import UnlabelledImage
@@ -108,14 +108,14 @@ def label_images(
     score, background : float
         See :func:`~starpoly.training.pseudo_labels.pseudo_labels`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_own_folder(folder)
     made_by = json.dumps({"teacher": model.fingerprint(), "score": score, "background": background})
     rows = []
     for index, image in enumerate(progress_bar(images, desc="labelling", unit="image", leave=False)):
         path = folder / f"{index:06d}.npz"
         rows.append(_left_behind(path, image.name, made_by) or _label(path, model, image, made_by, score, background))
     with atomic_path(folder / TABLE) as path:
-        path.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8", newline="\n")
     return read_round(folder)
 
 

@@ -13,6 +13,7 @@ import pytest
 import tifffile
 
 from starpoly.cli.main import main
+from starpoly.io.files.atomic import beside
 from starpoly.io.writers import label_tiff, ome_zarr
 from starpoly.model import StarPoly2D
 from starpoly.prediction import opening
@@ -103,8 +104,8 @@ def test_full_disk(slide, tmp_path, capsys, n_pages):
 @pytest.mark.parametrize(
     ("limit", "more", "names"),
     [
-        (100, (), [".slide_label.tiff.progress"]),
-        (1000, (), [".slide_label.tiff.progress"]),
+        (100, (), [beside(Path("slide_label.tiff"), "progress").name]),
+        (1000, (), [beside(Path("slide_label.tiff"), "progress").name]),
         (3000, (), ["slide_label.tiff"]),
         (3000, ("--overlay",), ["slide_overlay.png"]),
         # both are too large, and written at the same time

@@ -108,6 +108,14 @@ def test_other_warnings_are_for_verbose_runs(capsys):
 def test_errors_become_one_line():
     assert describe(ImageError("a\nb")) == "a b"
     assert "smaller --tile-size" in describe(MemoryError())
+    for error in (
+        ImportError("libcublas.so: failed to map segment from shared object"),
+        OSError(12, "Cannot allocate memory"),
+        RuntimeError("can't start new thread"),
+        RuntimeError("std::bad_alloc"),
+    ):
+        assert describe(error).startswith("out of memory; use a smaller --tile-size")
+    assert describe(ImportError("No module named x")).startswith("unexpected ImportError")
     assert describe(KeyError("x")) == "unexpected KeyError: 'x'; run with -v for the traceback"
 
 

@@ -304,12 +304,12 @@ def test_colour_names_the_flag(capsys):
     assert "a model for RGB" not in said
 
 
-def test_fields_of_a_plate_have_their_place_in_the_summary():
+def test_fields_of_a_plate_have_their_place_in_the_summary(capsys):
     from support.plates import write_imagexpress
 
     write_imagexpress(Path("plate"), sites=1)
-    assert main(["predict", "plate", "-o", "out", "--channels", "DAPI", "--dry-run", "--json", "s.json"]) == 0
-    rows = json.loads(Path("s.json").read_text())["images"]
+    assert main(["predict", "plate", "-o", "out", "--channels", "DAPI", "--dry-run", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["images"]
     assert [(row["plate"], row["well"], row["field"]) for row in rows] == [
         ("Plate7", "A01", "1"),
         ("Plate7", "B02", "1"),
@@ -334,10 +334,15 @@ def test_skip_existing(capsys):
 
 def test_dry_run_writes_nothing(capsys):
     paint("in/a.png")
-    assert main(["predict", "in", "-o", "out", "--overlay", "--dry-run"]) == 0
-    assert not Path("out").exists()
-    expected = f"{Path('in/a.png')} -> {Path('out/a_label.tiff')}, {Path('out/a_overlay.png')}\n"
-    assert capsys.readouterr().out == expected
+    more = ["--json", "s.json", "--table-all", "all.csv", "--report"]
+    before = sorted(Path().rglob("*"))
+    assert main(["predict", "in", "-o", "out", "--overlay", "--dry-run", *more]) == 0
+    assert sorted(Path().rglob("*")) == before
+    first, *rest = capsys.readouterr().out.splitlines()
+    files = (Path("out") / f"a_{name}" for name in ("label.tiff", "overlay.png", "table.csv"))
+    assert first.startswith(f"{Path('in/a.png')} -> ")
+    assert set(first.partition(" -> ")[2].split(", ")) == set(map(str, files))
+    assert rest == ["the objects of all images -> all.csv", "a summary of the run -> s.json"]
     assert not PaintedModel.loaded
 
 
@@ -407,10 +412,12 @@ def test_memory_makes_windows_smaller_and_refuses_what_is_too_large(capsys):
         (["results/a_label.tiff", "results/b_label.tiff"], "label, mask or overlay images only"),
         (["a.png", "--json", "empty"], "--json: expected a file in an existing folder"),
         (["a.png", "--json", "missing/s.json"], "--json: expected a file in an existing folder"),
+        (["a.png", "--json", "link.json"], "link.json: expected a file or a free name, got a link"),
     ],
 )
 def test_where_nothing_can_be_done_one_line_says_why(capsys, arguments, message):
     paint("a.png")
+    Path("link.json").symlink_to("a.png")
     paint("outer/inner/a.png")
     paint("results/a_label.tiff")
     paint("results/b_label.tiff")
@@ -558,3 +565,51 @@ def test_same_run_same_bytes():
     shutil.rmtree("out")
     main(["predict", "in", "-o", "out", "--overlay", "--table"])
     assert first == {name: Path("out", name).read_bytes() for name in written()}
+
+
+def test_a_link_in_place_of_a_result_is_neither_followed_nor_replaced(capsys):
+    paint("a.png")
+    Path("precious").write_text("keep")
+    Path("out").mkdir()
+    Path("out/a_label.tiff").symlink_to("../precious")
+    assert main(["predict", "a.png", "-o", "out"]) == 1
+    assert "out/a_label.tiff: expected a file or a free name, got a link" in capsys.readouterr().err
+    assert Path("precious").read_text() == "keep"
+    assert Path("out/a_label.tiff").is_symlink()
+
+
+def test_a_folder_in_place_of_a_result_costs_no_work(capsys):
+    paint("a.png")
+    Path("out/a_table.csv").mkdir(parents=True)
+    assert main(["predict", "a.png", "-o", "out", "--table"]) == 1
+    assert "out/a_table.csv: expected a file or a free name, got a folder" in capsys.readouterr().err
+    assert not PaintedModel.calls
+    assert not Path("out/a_label.tiff").exists()
+
+
+@pytest.mark.parametrize("more", [[], ["--skip-existing"]])
+def test_the_longest_name_of_a_disk_costs_that_file_alone(capsys, more):
+    paint("in/a.png")
+    paint(f"in/{'x' * 251}.png")
+    assert main(["predict", "in", "-o", "out", *more]) == 1
+    assert "File name too long" in capsys.readouterr().err
+    assert written() == ["a_label.tiff"]
+
+
+def test_control_characters_of_a_name_stay_in_it(capsys):
+    paint("in/a\x1b[2J\u202ec.png")
+    assert main(["predict", "in", "-o", "out", "--dry-run"]) == 0
+    assert main(["predict", "in", "-o", "out"]) == 0
+    Path("in/a\x1b[2J\u202ec.png").write_text("nonsense")
+    assert main(["predict", "in", "-o", "out"]) == 1
+    said = capsys.readouterr()
+    assert "a\\x1b[2J\\u202ec.png" in said.out
+    assert "a\\x1b[2J\\u202ec.png" in said.err
+    assert not set("\x1b\u202e") & set(said.out + said.err)
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "1e-300", "1e300", "nan", "inf", "1,1e-9", "x"])
+def test_an_absurd_pixel_size_is_refused(capsys, size):
+    with pytest.raises(SystemExit):
+        main(["predict", "a.png", "-o", "out", f"--pixel-size={size}"])
+    assert "expected micrometres from 1e-06 to 1e+06" in capsys.readouterr().err

@@ -15,6 +15,7 @@ import pytest
 import tifffile
 
 from starpoly.cli.main import main
+from starpoly.io.files.atomic import beside
 from starpoly.model import StarPoly2D
 from starpoly.prediction import opening
 
@@ -130,7 +131,7 @@ def test_killed_at_random_moments_ends_with_the_same_bytes(slide, tmp_path):
     code = SLOW.format(paths=[str(ROOT), str(ROOT / "tests")], argv=arguments(slide, parts, "--quiet"))
     env = {**os.environ, "PYTHONWARNINGS": "ignore"}
     rng, finished = random.Random(1), None
-    progress = parts / ".slide_label.tiff.progress"
+    progress = beside(parts / "slide_label.tiff", "progress")
     for _ in range(12):
         process = subprocess.Popen([sys.executable, "-c", code], env=env, stderr=subprocess.PIPE)
         before = len(list(progress.glob("tile_*"))) if progress.exists() else 0

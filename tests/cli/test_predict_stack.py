@@ -12,6 +12,7 @@ import tifffile
 
 from starpoly.cli.main import main
 from starpoly.io import open_stack, read_labels
+from starpoly.io.files.atomic import beside
 from starpoly.model import StarPoly2D
 from starpoly.network import quiet
 from starpoly.network.storage.folder import FORMAT
@@ -189,7 +190,7 @@ def test_a_stack_that_is_stopped_says_how_to_go_on(folder, capsys, monkeypatch):
     monkeypatch.setattr(type(BrightModel()._predictor), "__call__", stops)
     assert predict("a.tif")[0] == 130
     assert "repeat the command to continue" in capsys.readouterr().err
-    assert [path.name for path in Path("out").iterdir()] == [".a_label.tiff.planes"]
+    assert [path.name for path in Path("out").iterdir()] == [beside(Path("a_label.tiff"), "planes").name]
     assert predict("a.tif", "--skip-existing")[0] == 0
     assert len(calls) == 2 + 2
     assert [path.name for path in Path("out").iterdir()] == ["a_label.tiff"]

@@ -17,6 +17,7 @@ import tifffile
 from starpoly.cli import info
 from starpoly.cli.main import main
 from starpoly.cli.stopping import Terminated, stoppable
+from starpoly.io.files.atomic import beside
 
 from support.painted import disks, paint
 
@@ -46,7 +47,7 @@ def delayed(owner, name):
         return call(*args, **settings)
     setattr(owner, name, wait)
 
-delayed(*{"network": (painted.Painted, "__call__"), "reading": (tile_work, "read_window"), "writing": (StreamingLabels, "region"),
+delayed(*{"network": (painted.Painted, "__call__"), "reading": (tile_work, "read_pixels"), "writing": (StreamingLabels, "region"),
           "geometry": (tile_work, "suppress_within")}[slow])
 StarPoly2D.from_pretrained = staticmethod(lambda folder, **settings: painted.PaintedModel())
 quiet.quiet_import = lambda: None  # a painted network needs no TensorFlow
@@ -102,7 +103,7 @@ class Run:
 
     @property
     def n_tiles(self) -> int:
-        return len(list(self.out.glob(".slide_label.tiff.progress/tile_*")))
+        return len(list(beside(self.out / "slide_label.tiff", "progress").glob("tile_*")))
 
     def results(self) -> dict[str, bytes]:
         return {str(path.relative_to(self.out)): path.read_bytes() for path in self.out.rglob("*") if path.is_file()}

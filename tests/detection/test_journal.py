@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from starpoly.config import Thresholds
-from starpoly.detection.journal import TileJournal, held_journal, is_unfinished, open_journal
+from starpoly.detection.journal import TileJournal, delete_run, discard, held_journal, is_unfinished, open_journal
 from starpoly.detection.pipeline import detect, plan_for
 from starpoly.detection.tile_result import TileResult
 from starpoly.errors import StarpolyError
@@ -193,6 +193,26 @@ def test_what_is_no_file_of_ours_counts_as_not_finished(tmp_path, kind):
     else:
         path.touch()
     assert journal.load(3) is None
+    journal.store(3, result_of(0.25))
+    assert journal.load(3).kept.probabilities.max() == 0.25
+    if kind == "link":
+        assert (tmp_path / "elsewhere").stat().st_size > 0
+        assert not path.is_symlink()
+
+
+@pytest.mark.parametrize("name", ["run", "run.held"])
+def test_a_link_in_place_of_the_folder_is_refused_and_what_it_leads_to_stays(tmp_path, name):
+    precious = tmp_path / "precious"
+    journal_of(precious)
+    (precious / "tile_0000001").write_text("keep")
+    before = sorted(precious.iterdir())
+    (tmp_path / name).symlink_to(precious)
+    with pytest.raises(StarpolyError, match="got a link"):
+        journal_of(tmp_path / name)
+    assert not is_unfinished(tmp_path / name)
+    discard(tmp_path / name)
+    delete_run(tmp_path / name)
+    assert sorted(precious.iterdir()) == before
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"null", b"\xff\xfe", b"[" * 100_000])

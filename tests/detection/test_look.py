@@ -70,6 +70,9 @@ def test_wanted_scale_and_diameter_are_taken_and_checked():
         model.detect(image, scale=30)
     with pytest.raises(ConfigError, match="positive number of pixels"):
         model.detect(image, diameter=-1)
+    for absurd in (1e-9, 1e6, 1e300, float("inf")):
+        with pytest.raises(ConfigError, match=r"positive number of pixels, 0\.1 to 320 for this image"):
+            model.detect(image, diameter=absurd)
     with pytest.raises(ConfigError, match="choose one"):
         model.detect(image, scale=1, diameter=20)
     with pytest.raises(ConfigError, match="give the scale"):

@@ -160,7 +160,7 @@ def test_region_leaves_out_the_candidates_beyond(tile_size):
     assert same(found.polygons, expected)
 
 
-def test_tiles_outside_the_region_are_not_read():
+def test_tiles_outside_the_region_are_not_read(every_window):
     network = Painted()
     image = paint(disks((90, 80), seed=8))
     found = detect(image, network, identity(), Thresholds(0.3, 0.4), tile_size=24, region=Left(20))

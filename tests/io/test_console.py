@@ -79,3 +79,16 @@ def test_closed_descriptors_are_not_given_to_files(tmp_path):
     )
     subprocess.run(["sh", "-c", f'exec "{sys.executable}" -c "$0" >&- 2>&-', code], check=True, timeout=60)
     assert (tmp_path / "b").read_text() == "True\n"
+
+
+def test_libraries_are_silent_and_python_is_not(capfd):
+    for _ in range(2):
+        with console.silent_libraries():
+            os.write(2, b"libpng warning")
+        console.say("said")
+    assert capfd.readouterr().err == "said\nsaid\n"
+
+
+def test_names_cannot_command_the_terminal(capsys):
+    console.say("a\x1b[2J\r\u202eb \u00e4 \u65e5\nline")
+    assert capsys.readouterr().err == "a\\x1b[2J\\r\\u202eb \u00e4 \u65e5\nline\n"

@@ -17,6 +17,7 @@ from PIL import Image
 from starpoly.cli.main import main
 from starpoly.config import MaskGrowth, ModelSpec, NetworkConfig, SizeRange, Thresholds
 from starpoly.detection.journal import is_unfinished
+from starpoly.io.files.atomic import beside
 from starpoly.io.readers.images import read_image
 from starpoly.io.readers.labels import read_labels
 from starpoly.io.writers import label_tiff
@@ -263,7 +264,7 @@ def test_an_image_begun_as_a_slide_may_be_finished_in_memory(monkeypatch, folder
     monkeypatch.setattr(Cells, "__call__", lambda self, batch: 1 / 0)
     stopped = predict(monkeypatch, folder / "run", path, "1", [])
     assert stopped["status"] == 1
-    assert is_unfinished(Path("out/.image_label.tiff.progress"))
+    assert is_unfinished(beside(Path("out/image_label.tiff"), "progress"))
     monkeypatch.setattr(Cells, "__call__", call)
     hold(monkeypatch, True)
     again = ["predict", str(path), "-o", "out", "--model", "../1", "--json", "s.json", "--skip-existing"]

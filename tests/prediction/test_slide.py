@@ -12,6 +12,7 @@ from starpoly.config import ModelSpec, NetworkConfig, NormalizationConfig
 from starpoly.detection.journal import held_journal
 from starpoly.detection.options import DetectionOptions
 from starpoly.errors import ImageError, StarpolyError
+from starpoly.io.files.atomic import beside
 from starpoly.io.readers.images import open_source
 from starpoly.model import StarPoly2D
 from starpoly.prediction import opening
@@ -173,11 +174,11 @@ def test_a_run_with_another_normalizer_is_another_run(slide, tmp_path):
         segment_slide(PaintedModel(), slide[0], outputs(tmp_path), journal=journal)
 
 
-def test_a_large_image_in_memory_continues_from_its_finished_tiles(slide, tmp_path, monkeypatch):
+def test_a_large_image_in_memory_continues_from_its_finished_tiles(slide, tmp_path, monkeypatch, every_window):
     path, expected = slide[0], slide[2]
     monkeypatch.setattr(opening, "LARGEST_HELD", 32_000_000)
     monkeypatch.setattr(slide_module, "JOURNAL_FROM", 0)
-    journal = tmp_path / ".l.progress"
+    journal = beside(tmp_path / "l", "progress")
 
     class Stopping(Painted):
         def __call__(self, batch):

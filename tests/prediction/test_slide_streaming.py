@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from starpoly.errors import OutputError
+from starpoly.io.files.atomic import beside
 from starpoly.io.writers import label_tiff, ome_zarr
 from starpoly.labels import streaming
 from starpoly.prediction import opening
@@ -151,16 +152,16 @@ def until(event) -> None:
         time.sleep(0.002)
 
 
-def test_results_are_written_before_the_last_tile_is_looked_at(large, tmp_path):
+def test_results_are_written_before_the_last_tile_is_looked_at(large, tmp_path, every_window):
     pytest.importorskip("zarr")
     sizes, n_tiles = {}, segment_slide(Watched(), large, SlideOutputs(), tile_size=40).n_tiles
 
     def before(number):
         if number == n_tiles - 1:
             # of 13 754 bytes, 52 chunks in their folders, and 33 210 bytes
-            until(lambda: (tmp_path / ".l.tiff.part").stat().st_size > 4_000)
-            until(lambda: len(list((tmp_path / ".l.zarr.part" / "0" / "c").rglob("*"))) > 20)
-            until(lambda: (tmp_path / ".o.geojson.part").stat().st_size > 15_000)
+            until(lambda: beside(tmp_path / "l.tiff", "part").stat().st_size > 4_000)
+            until(lambda: len(list((beside(tmp_path / "l.zarr", "part") / "0" / "c").rglob("*"))) > 20)
+            until(lambda: beside(tmp_path / "o.geojson", "part").stat().st_size > 15_000)
             sizes.update(
                 {path.name: path.exists() for path in map(Path, [tmp_path / "l.tiff", tmp_path / "o.geojson"])}
             )

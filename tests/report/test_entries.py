@@ -12,6 +12,7 @@ from starpoly.errors import DataError
 from starpoly.io.readers.images import open_source
 from starpoly.io.writers.label_tiff import write_labels
 from starpoly.io.writers.overlay import write_overlay
+from starpoly.report.batch import write_report
 from starpoly.report.entries import Entry, find_entries
 from starpoly.report.examine import examine
 from starpoly.report.objects import read_objects
@@ -111,6 +112,69 @@ def test_foreign_tables_and_labels_are_the_images_problem(tmp_path, text):
     assert "a_table.csv: expected a table" in examine(entry).facts.problem
     (tmp_path / "a_label.tiff").write_bytes(b"II*\x00no")
     assert examine(entry).flags == ["failed"]
+
+
+TABLES = {
+    "infinite": "label,diameter,score\n1,inf,0.5\n",
+    "negative": "label,diameter\n1,-3\n",
+    "absurd": "label,diameter\n1,1e300\n",
+    "text": "label,diameter\n1,many\n",
+    "quotes": 'label,diameter\n"1,2\n',
+    "nul": "label,diameter\n1,\0\n",
+    "no diameters": "label,diameter,score\n1,,\n2,,\n",
+}
+FOREIGN = {
+    "deep": "[" * 100_000,
+    "scene": {"input": {"planes": {"scene": 1e999}}},
+    "roi": {"input": {"roi": [0, 0, 1e999, 1]}},
+    "negative roi": {"input": {"roi": [-9, -9, -5, -5]}},
+    "level": {"input": {"level": 10**30}},
+    "negative level": {"input": {"level": -5}},
+    "nul": {"input": {"file": "a\0b"}},
+    "long": {"input": {"file": "x" * 5000}},
+    "folder": {"input": {"file": "/"}},
+    "threshold": {"settings": {"prob_threshold": float("nan")}},
+    "model": {"model": {"name": {"\x1b": []}}},
+    "list": [1],
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_one_bad_table_costs_no_page(tmp_path, kind):
+    put(tmp_path, "a")
+    put(tmp_path, "b")
+    (tmp_path / "a_table.csv").write_text(TABLES[kind])
+    (tmp_path / "b_table.csv").write_text("label,diameter,score\n1,9,0.5\n")
+    examined = write_report(tmp_path / "report.html", find_entries(tmp_path), {}, progress=False)
+    problems = {one.entry.name: one.facts.problem for one in examined}
+    assert problems["b"] == ""
+    assert "a_table.csv: expected" in problems["a"] or kind == "no diameters"
+    assert (tmp_path / "report.html").read_text().rstrip().endswith("</html>")
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_one_bad_provenance_costs_no_page(tmp_path, kind):
+    put(tmp_path, "a")
+    plain = {
+        "input": {"file": str(tmp_path / "a_label.tiff")},
+        "model": {"name": "m"},
+        "settings": {"prob_threshold": 0.5},
+    }
+    foreign = FOREIGN[kind]
+    text = foreign if isinstance(foreign, str) else json.dumps(
+        {name: value | foreign.get(name, {}) for name, value in plain.items()} if isinstance(foreign, dict) else foreign
+    )  # fmt: skip
+    (tmp_path / "a_provenance.json").write_text(text)
+    (one,) = write_report(tmp_path / "report.html", find_entries(tmp_path), {}, progress=False)
+    assert one.facts.problem == ""
+    assert one.thumbnail
+
+
+def test_an_error_that_nobody_thought_of_is_the_images_problem(tmp_path, monkeypatch):
+    put(tmp_path, "a")
+    monkeypatch.setattr("starpoly.report.examine.shrink", lambda source: 1 / 0)
+    (one,) = write_report(tmp_path / "report.html", find_entries(tmp_path), {}, progress=False)
+    assert "unexpected ZeroDivisionError" in one.facts.problem
 
 
 def test_image_of_another_size_is_not_shown(tmp_path):

@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 
 from starpoly.config import ModelSpec, NetworkConfig, Thresholds
+from starpoly.io.console import printable
 from starpoly.io.readers.images import read_image
 from starpoly.io.writers.label_tiff import write_labels
 from starpoly.io.writers.table import write_table
 from starpoly.labels.measurements import measure
 from starpoly.report.entries import Entry
 from starpoly.report.examine import examine_all
-from starpoly.report.html import link_to, printable
+from starpoly.report.html import link_to
 from starpoly.report.page import write_page
 
 from support.examples import with_discs
@@ -210,3 +211,15 @@ def test_models_are_told_apart_where_there_are_several(tmp_path):
     assert page["several_models"]
     assert {row["name"]: row["model"] for row in page["rows"]} == {"a": "one", "b": "two"}
     assert not write(tmp_path, entries[:1]).page["several_models"]
+
+
+def test_a_page_of_many_images_has_thumbnails_of_some(tmp_path, monkeypatch):
+    monkeypatch.setattr("starpoly.report.examine.MOST_THUMBNAILS", 2)
+    discs = with_discs((60, 60), (12, 12, 5), (12, 40, 5), (40, 12, 5), (40, 40, 5))
+    entries = [make_entry(tmp_path, f"{n} good", discs, [0.9] * 4) for n in range(3)]
+    entries += [make_entry(tmp_path, f"{n} empty", np.zeros((60, 60), int)) for n in range(3)]
+    rows = write(tmp_path, entries).page["rows"]
+    assert len(rows) == 6
+    assert [bool(row["thumbnail"]) for row in sorted(rows, key=lambda row: row["name"])] == [True, True] * 2 + [
+        False
+    ] * 2

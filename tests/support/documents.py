@@ -22,6 +22,7 @@ NOT_RUN = {
     "sh scripts/docker.sh": "needs a Docker engine",
     "python scripts/replay_dockerfile.py": "builds a root file system; tests/repository/test_container.py",
     "python3.11 scripts/lock.py": "asks the package index; tests/repository/test_container.py",
+    "python scripts/dependency_ranges.py": "installs packages; tests/repository/test_supply.py",
     "python benchmarks": "measures for minutes; benchmarks/README.md",
     "sh run-tests.sh": "is what runs this",
     "sh predict.sh": "makes an environment of its own; tests/repository/test_scripts.py and notebooks/5_challenge",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
+import stat
+import unicodedata
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,7 +16,11 @@ from pathlib import Path
 from ...errors import OutputError
 from .lock import locked
 
-_LONGEST_NAME = 200  # bytes; file systems allow 255, and a suffix is added
+_HASH_BYTES = 8  # of hidden names: short enough beside any name, and no two of a folder are alike
+_KINDS = {
+    stat.S_IFDIR: "a folder", stat.S_IFLNK: "a link", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
+}  # fmt: skip
 
 
 @contextmanager
@@ -28,13 +35,49 @@ def atomic_path(path: str | Path, *, sync: bool = True) -> Iterator[Path]:
     path : str or Path
     sync : bool
         Flush to disk before renaming. Contents then survive a power loss, and a full disk raises its error.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, or ``path`` is something else than a file: a link is neither followed nor replaced.
     """
     path = Path(path)
+    check_replaceable(path)
     with reserved(path) as temporary:
         yield temporary
         if sync:
             flush(temporary)
+        check_replaceable(path)
         os.replace(temporary, path)
+
+
+def check_replaceable(path: Path) -> None:
+    """Refuse a name of something that is no regular file, such as a link, a folder, a pipe or a device.
+
+    Raises
+    ------
+    FileExistsError
+    """
+    try:
+        kind = stat.S_IFMT(os.lstat(path).st_mode)
+    except (OSError, ValueError):  # nothing is there, or writing will tell
+        return
+    if kind != stat.S_IFREG:
+        expected = f"expected a file or a free name, got {_KINDS.get(kind, 'something else')}"
+        raise FileExistsError(errno.EEXIST, expected, str(path))
+
+
+def check_free(path: Path) -> None:
+    """:func:`check_replaceable`, before any work is done for the file.
+
+    Raises
+    ------
+    OutputError
+    """
+    try:
+        check_replaceable(path)
+    except FileExistsError as error:
+        raise OutputError(f"{path}: {error.strerror}; remove it or choose another name") from error
 
 
 @contextmanager
@@ -66,7 +109,7 @@ def not_written(path: Path, error: OSError) -> OutputError:
 
 @contextmanager
 def reserved(path: Path) -> Iterator[Path]:
-    """Reserve the hidden name ``.NAME.part`` beside ``path`` for the block; remove the file before and after."""
+    """Reserve a hidden name beside ``path`` for the block; remove the file before and after."""
     with ExitStack() as stack:
         try:
             alone = stack.enter_context(locked(beside(path, "lock")))
@@ -81,11 +124,26 @@ def reserved(path: Path) -> Iterator[Path]:
 
 
 def beside(path: Path, ending: str) -> Path:
-    """A hidden name beside ``path``."""
-    name = path.name
-    if len(os.fsencode(name)) > _LONGEST_NAME:
-        name = hashlib.sha256(os.fsencode(name)).hexdigest()
-    return path.with_name(f".{name}.{ending}")
+    """A hidden name beside ``path``: a short hash of its name, which no disk finds too long, and ``ending``.
+
+    Names that differ in capital letters or in the form of accents alone share it, as they share a file on some disks.
+    """
+    name = unicodedata.normalize("NFC", path.name).casefold()
+    code = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=_HASH_BYTES).hexdigest()
+    return path.with_name(f".{code}.{ending}")
+
+
+def make_own_folder(path: Path) -> None:
+    """Create a folder inside one of ours, perhaps with parents; it must not be a link to elsewhere.
+
+    Raises
+    ------
+    OSError
+        If it cannot be created, or something else has its name.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    if path.is_symlink():
+        raise FileExistsError(errno.EEXIST, "expected a folder of ours, got a link; remove it", str(path))
 
 
 def flush(path: Path) -> None:

@@ -79,20 +79,20 @@ def find_images(
     """
     named = [str(given) for given in inputs]
     search = _Search(recursive, frozenset(Path(folder).resolve() for folder in exclude))
-    images: dict[tuple[Path, str], FoundImage] = {}
+    images: dict[tuple[str, str], FoundImage] = {}
     problems: list[tuple[str, str]] = []
     passed_over: list[Path] = []
     empty: list[str] = []
     for given in named:
-        path = Path(given)
-        if len(named) > 1 and is_result(path) and os.path.isfile(given):
+        path, is_file = Path(given), os.path.isfile(given)
+        if is_file and len(named) > 1 and is_result(path):
             passed_over.append(path)
             continue
-        found = search.find(path, given)
+        found = _Found([FoundImage(path)]) if is_file else search.find(path, given)
         if not found.images and not found.problems:
             empty.append(given)
             found.problems.append(search.no_images(path, found))
-        for image in (one for each in found.images for one in search.fields_of(each, found.problems)):
+        for image in (one for each in found.images for one in search.fields_of(each, found)):
             images.setdefault((search.resolve(os.path.dirname(image.path)), image.path.name), image)
         problems += [(given, message) for message in found.problems]
     ignored = group_ignored(search.ignored)
@@ -102,10 +102,11 @@ def find_images(
 
 @dataclass
 class _Found:
-    """Images and problems of one input."""
+    """Images and problems of one input; ``zarrs`` are those images that are folders."""
 
     images: list[FoundImage] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    zarrs: set[Path] = field(default_factory=set)
     n_files: int = 0
     has_subfolders: bool = False
 
@@ -114,8 +115,8 @@ class _Search:
     """Searches inputs. Each folder is resolved once."""
 
     def __init__(self, recursive: bool, excluded: frozenset[Path]) -> None:
-        self._recursive, self._excluded = recursive, excluded
-        self._resolved: dict[str, Path] = {}
+        self._recursive, self._excluded = recursive, frozenset(map(str, excluded))
+        self._resolved: dict[str, str] = {}
         self._ignored: dict[Path, None] = {}
         self._plates: set[Path] = set()
         self._first_planes: dict[Path, set[Path]] = {}
@@ -125,17 +126,19 @@ class _Search:
         """Ignored files, each once."""
         return self._ignored
 
-    def resolve(self, folder: str | Path) -> Path:
+    def resolve(self, folder: str | Path) -> str:
         """Resolve the links of a folder's path."""
         name = str(folder)
         if name not in self._resolved:
-            self._resolved[name] = Path(name).resolve()
+            self._resolved[name] = str(Path(name).resolve())
         return self._resolved[name]
 
-    def fields_of(self, image: FoundImage, problems: list[str]) -> Iterator[FoundImage]:
+    def fields_of(self, image: FoundImage, found: _Found) -> Iterator[FoundImage]:
         """The fields of a plate; any other image as it is, with its place where it lies on a plate."""
-        if not is_plate(image.path):
-            yield replace(image, place=place_of(image.path))
+        is_folder, problems = image.path in found.zarrs, found.problems
+        if not is_plate(image.path, is_folder):
+            place = place_of(image.path, is_folder)
+            yield image if place is None else replace(image, place=place)
             return
         self._plates.add(image.path.resolve())
         n_fields = 0
@@ -161,12 +164,10 @@ class _Search:
         return image.path.resolve() in self._first_planes[description]
 
     def find(self, path: Path, given: str) -> _Found:
-        """Images under one input, and its problems."""
-        if os.path.isfile(given):
-            return _Found([FoundImage(path)])
-        if path.is_dir():
-            return _Found([FoundImage(path)]) if is_zarr(path) else self._find_in_folder(path)
-        if path.exists():
+        """Images under one input that is no file, and its problems."""
+        if os.path.isdir(given):
+            return _Found([FoundImage(path)], zarrs={path}) if is_zarr(path) else self._find_in_folder(path)
+        if os.path.exists(given):
             return _Found(problems=[f"{given}: expected a file, folder or pattern, got neither file nor folder"])
         if _WILDCARD.search(given):
             return self._find_matches(given)
@@ -182,12 +183,16 @@ class _Search:
     def _find_in_folder(self, folder: Path) -> _Found:
         found = _Found()
         entries = sorted(self._walk(folder, (), found))
-        paths = (folder.joinpath(*parts) for parts in entries)
-        found.images = [FoundImage(path, path.parent.relative_to(folder)) for path in self._images_among(paths)]
+        within = {parts[:-1]: PurePath(*parts[:-1]) for parts, _ in entries}
+        paths = {folder.joinpath(*parts): (parts, is_folder) for parts, is_folder in entries}
+        found.zarrs = {path for path, (_, is_folder) in paths.items() if is_folder}
+        found.images = [
+            FoundImage(path, within[paths[path][0][:-1]]) for path in self._images_among(paths, found.zarrs)
+        ]
         return found
 
-    def _walk(self, folder: Path, parts: tuple[str, ...], found: _Found) -> Iterator[tuple[str, ...]]:
-        """Files and zarr folders under a folder, as parts of their paths."""
+    def _walk(self, folder: Path, parts: tuple[str, ...], found: _Found) -> Iterator[tuple[tuple[str, ...], bool]]:
+        """Files and zarr folders under a folder: the parts of their paths, and whether it is a folder."""
         try:
             with os.scandir(folder) as listing:
                 entries = list(listing)
@@ -196,13 +201,10 @@ class _Search:
             return
         for entry in entries:
             inside = (*parts, entry.name)
-            if (
-                entry.is_file()
-                or _leads_nowhere(entry)
-                or (entry.is_dir() and (has_image_suffix(Path(entry.name)) or is_zarr(Path(entry.path))))
-            ):
+            is_file = entry.is_file() or _leads_nowhere(entry)
+            if is_file or (entry.is_dir() and (has_image_suffix(Path(entry.name)) or is_zarr(Path(entry.path)))):
                 found.n_files += 1
-                yield inside
+                yield inside, not is_file
             elif self._may_enter(entry, folder):
                 found.has_subfolders = True
                 if self._recursive:
@@ -213,7 +215,7 @@ class _Search:
             return False
         if entry.name.lower().endswith(".oif.files"):  # the planes of an OIF
             return False
-        return not self._excluded or self.resolve(folder) / entry.name not in self._excluded
+        return not self._excluded or os.path.join(self.resolve(folder), entry.name) not in self._excluded
 
     def _find_matches(self, pattern: str) -> _Found:
         base, rest = _split_pattern(pattern)
@@ -221,7 +223,7 @@ class _Search:
         matches = _matches(base, rest) or _matches(base, rest.replace("[", "[[]"))
         folders = {path for path in matches if path.is_dir()}
         zarrs = {path for path in folders if is_zarr(path)}
-        below = {folder for folder in self._excluded if self.resolve(base) in folder.parents}
+        below = {folder for folder in self._excluded if Path(self.resolve(base)) in Path(folder).parents}
         left_out: dict[Path, bool] = {base: False}
 
         def is_left_out(folder: Path) -> bool:
@@ -233,21 +235,22 @@ class _Search:
 
         no_images = folders - zarrs
         files = [path for path in sorted(matches) if path not in no_images and not is_left_out(path.parent)]
-        paths = self._images_among(files)
+        paths = self._images_among(files, zarrs)
         if not paths:
             got = f"none among {len(files)} matches" if files else "no match; check the pattern"
             return _Found(problems=[f"{pattern}: expected a pattern of image files, got {got}"])
         return _Found(
-            [FoundImage(path, path.parent.relative_to(base) if self._recursive else PurePath()) for path in paths]
+            [FoundImage(path, path.parent.relative_to(base) if self._recursive else PurePath()) for path in paths],
+            zarrs=zarrs,
         )
 
-    def _images_among(self, paths: Iterable[Path]) -> list[Path]:
-        """Select the images; record other files, except hidden ones and starpoly's results."""
+    def _images_among(self, paths: Iterable[Path], folders: set[Path]) -> list[Path]:
+        """Select the images among files and ``folders``; record other files, except hidden ones and starpoly's results."""
         images = []
         for path in paths:
             if is_hidden(path) or is_ours(path):
                 continue
-            is_folder = path.is_dir()
+            is_folder = path in folders
             if is_folder and is_zarr(path) and holds_labels(path):
                 continue
             if path.suffix.lower() == SUFFIX and not is_folder:

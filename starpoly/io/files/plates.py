@@ -33,11 +33,15 @@ class PlateField:
     field: str
 
 
-def is_plate(path: Path) -> bool:
-    """Whether a path is a plate or a well of an OME-Zarr, or an ImageXpress description of a plate."""
+def is_plate(path: Path, is_folder: bool | None = None) -> bool:
+    """Whether a path is a plate or a well of an OME-Zarr, or an ImageXpress description of a plate.
+
+    ``is_folder`` is whether there is a folder, where that is known.
+    """
     if path.suffix.lower() == imagexpress.SUFFIX:
         return path.is_file()
-    return path.is_dir() and is_zarr(path) and not {"plate", "well"}.isdisjoint(read_attributes(path))
+    is_folder = path.is_dir() if is_folder is None else is_folder
+    return is_folder and is_zarr(path) and not {"plate", "well"}.isdisjoint(read_attributes(path))
 
 
 def fields_of(path: Path) -> Iterator[tuple[Path, PlateField, PurePath]]:
@@ -60,11 +64,15 @@ def fields_of(path: Path) -> Iterator[tuple[Path, PlateField, PurePath]]:
         yield from _fields_of_well(folder, path.name, well, read_attributes(folder).get("well"))
 
 
-def place_of(path: Path) -> PlateField | None:
-    """Where on a plate an image lies that is given by itself; None where it lies on none."""
+def place_of(path: Path, is_folder: bool | None = None) -> PlateField | None:
+    """Where on a plate an image lies that is given by itself; None where it lies on none.
+
+    ``is_folder`` is whether there is a folder, where that is known.
+    """
     if imagexpress.is_field(path):
         return _place_of_plane(path)
-    top = _plate_above(path.parent) if path.is_dir() else None
+    is_folder = path.is_dir() if is_folder is None else is_folder
+    top = _plate_above(path.parent) if is_folder else None
     return None if top is None else PlateField(_name(top.name), _well_name("/".join(path.parts[-3:-1])), path.name)
 
 

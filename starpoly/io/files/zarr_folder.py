@@ -18,7 +18,7 @@ def new_zarr_folder(path: str | Path) -> Iterator[Path]:
     """A hidden folder beside ``path``, renamed to it when the block succeeds.
 
     An existing zarr is replaced; anything else is never touched. A folder cannot be replaced in one step, so the old
-    one briefly becomes ``.NAME.old``. If the process is killed then, the next writer restores it.
+    one briefly gets a hidden name. If the process is killed then, the next writer restores it.
 
     Raises
     ------
@@ -30,12 +30,12 @@ def new_zarr_folder(path: str | Path) -> Iterator[Path]:
         with reserved(path) as temporary:
             old = temporary.with_suffix(".old")
             _settle(path, old, temporary)
-            _check_replaceable(path)
+            check_replaceable_zarr(path)
             try:
                 temporary.mkdir()
                 yield temporary
                 flush(temporary)
-                _check_replaceable(path)
+                check_replaceable_zarr(path)
                 if path.is_dir():
                     os.replace(path, old)
                 os.replace(temporary, path)
@@ -57,7 +57,13 @@ def _settle(path: Path, old: Path, temporary: Path) -> None:
     remove(temporary)
 
 
-def _check_replaceable(path: Path) -> None:
+def check_replaceable_zarr(path: Path) -> None:
+    """Refuse a name of something that is no zarr.
+
+    Raises
+    ------
+    OutputError
+    """
     if path.is_symlink() or (path.exists() and not any((path / name).is_file() for name in _GROUP_FILES)):
         raise OutputError(
             f"{path}: expected a new name or a zarr to replace, got something else there; choose another name"

@@ -8,6 +8,8 @@ from contextlib import suppress
 from typing import Any
 from xml.etree import ElementTree
 
+from ..frame import PIXEL_SIZES
+
 PixelSize = tuple[float, float]
 """Micrometres (y, x)."""
 
@@ -33,7 +35,13 @@ def in_micrometres(y: object, x: object, unit: object, unit_x: object = None) ->
     ``unit_x`` is the unit of ``x`` where it has one of its own.
     """
     sizes = length_in_micrometres(y, unit), length_in_micrometres(x, unit if unit_x is None else unit_x)
-    return None if sizes[0] is None or sizes[1] is None else (sizes[0], sizes[1])
+    if (
+        sizes[0] is None
+        or sizes[1] is None
+        or not all(PIXEL_SIZES[0] <= size <= PIXEL_SIZES[1] for size in sizes if size)
+    ):
+        return None
+    return sizes[0], sizes[1]
 
 
 def length_in_micrometres(length: object, unit: object) -> float | None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ...errors import ImageError
 from ...images.channels import apply_palette, cmyk_to_rgb
+from ..console import silent_libraries
 from .array import DecodedSource
 from .header import Header
 from .registry import first_bytes
@@ -106,7 +107,8 @@ def _decode_deep_png(path: Path, *, raw: bool) -> NDArray:
 
     width, height, *_ = _png_header(path) or (0, 0)
     _check_size(width, height, 8 * width * height, path)
-    image = imagecodecs.png_decode(path.read_bytes())
+    with silent_libraries():  # libpng writes warnings to the screen
+        image = imagecodecs.png_decode(path.read_bytes())
     return image if raw else _without_alpha(image)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""The last four are the full-width forms, which some spreadsheets take for the same."""
 _DECIMALS, _DIGITS = 4, 6
 _FOUR_DECIMALS_FROM = 10.0
 """Four decimals are six digits or more."""

@@ -139,7 +139,7 @@ def _create(zarr: Any, folder: Path, stack: LabelStack, level: int, step: int) -
 def _write_group(folder: Path, ome: dict[str, Any]) -> None:
     attributes = {"ome": {"version": _VERSION, **ome}}
     text = json.dumps({"zarr_format": 3, "node_type": "group", "attributes": attributes}, indent=2)
-    (folder / "zarr.json").write_text(text + "\n", encoding="utf-8")
+    (folder / "zarr.json").write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def _image(name: str, stack: LabelStack, source: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...errors import ImageError
 from ...tiling import Box, cut
-from ..frame import Frame
+from ..frame import PIXEL_SIZES, Frame
 
 
 class RegionLabels(Protocol):
@@ -104,8 +104,11 @@ def check_pixel_size(pixel_size: tuple[float, float] | None, path: str | Path) -
     """
     if pixel_size is None:
         return None
-    if len(pixel_size) != 2 or not all(0 < size < float("inf") for size in pixel_size):
-        raise ImageError(f"{path}: expected positive pixel sizes (y, x) in micrometres, got {pixel_size}")
+    least, most = PIXEL_SIZES
+    if len(pixel_size) != 2 or not all(least <= size <= most for size in pixel_size):
+        raise ImageError(
+            f"{path}: expected positive pixel sizes (y, x) in micrometres, from {least:g} to {most:g}, got {pixel_size}"
+        )
     return float(pixel_size[0]), float(pixel_size[1])
 
 

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from ...errors import ConfigError, DataError
-from ..files.atomic import new_file
+from ..files.atomic import check_free, new_file
 from .cells import column_cells, plain_text, text_cell
 
 SUFFIXES = (".csv", ".parquet")
@@ -102,12 +102,13 @@ def check_run_table(path: Path) -> None:
     Raises
     ------
     ConfigError
-        If it does not end in .csv or .parquet, is something else than a file, or pyarrow is not installed.
+        If it does not end in .csv or .parquet, or pyarrow is not installed.
+    OutputError
+        If it is something else than a file.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise ConfigError(f"{path}: expected a name that ends in {' or '.join(SUFFIXES)}")
-    if path.exists() and not path.is_file():
-        raise ConfigError(f"{path}: expected a file or a free name, got something else; choose another")
+    check_free(path)
     if path.suffix.lower() == ".parquet":
         _pyarrow()
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...config import Config, NetworkConfig
 from ...errors import ConfigError, ModelError
+from .plan import NetworkPlan
 
 if TYPE_CHECKING:
     import keras
@@ -25,6 +26,8 @@ class Architecture:
     config : type of Config
         Argument of ``build`` and ``bytes_per_pixel``: :class:`~starpoly.NetworkConfig`, or the architecture's own
         class, read from ``NetworkConfig.settings``.
+    plan : callable
+        What a config implies before anything is built, as a :class:`~starpoly.network.architectures.plan.NetworkPlan`.
     build : callable
         Builds a Keras model with fresh weights from a config. Output names are those of :mod:`starpoly.network.heads`.
     bytes_per_pixel : callable
@@ -39,6 +42,7 @@ class Architecture:
     """
 
     config: type[Config]
+    plan: Callable[[Any], NetworkPlan]
     build: Callable[[Any], keras.Model]
     bytes_per_pixel: Callable[[Any, str], float]
     auto_bfloat16: bool = True

@@ -19,6 +19,7 @@ from ...model_zoo import pretrained_encoder
 from ..heads.head import Features
 from ..heads.registry import heads_of
 from .architecture import Architecture, unet_bytes_per_pixel
+from .plan import NetworkPlan, convolution_weights, head_weights, with_bias
 from .unet import convolution
 
 if TYPE_CHECKING:
@@ -184,6 +185,33 @@ def start_from_imagenet(model: keras.Model) -> None:
         raise ModelError(f"{path}: cannot be read as HDF5 weights ({error})") from error
 
 
+def plan_efficientnet_unet(config: NetworkConfig) -> NetworkPlan:
+    """What the config implies, see :class:`starpoly.network.architectures.plan.NetworkPlan`."""
+    per_filter = 1 if _biased(config) else 4
+    n_weights, spacing, before, extent = (9 * 3 + per_filter) * _STEM, 2, _STEM, 2
+    widths: list[int] = []
+    for block in BLOCKS:
+        if block.stride == 2:
+            widths.append(before if widths else _STEM + before)
+        wide = block.expansion * before
+        n_weights += (before + per_filter) * wide if block.expansion > 1 else 0
+        n_weights += (block.kernel**2 + per_filter) * wide + (wide + per_filter) * block.filters
+        extent += (block.kernel - 1) * spacing
+        spacing, before = spacing * block.stride, block.filters
+    reach = config.kernel_size - 1
+    n_weights += convolution_weights(config, before, _filters(config, _DEPTH))
+    extent += reach * spacing
+    before = _filters(config, _DEPTH)
+    for level in reversed(range(_DEPTH)):
+        filters = _filters(config, level)
+        n_weights += with_bias(before, filters) + convolution_weights(config, filters + widths.pop(), filters)
+        n_weights += (config.convolutions_per_level - 1) * convolution_weights(config, filters, filters)
+        extent += config.convolutions_per_level * reach * 2 ** (level + 1)
+        before = filters
+    extent += 2 * reach * bool(config.head_filters)
+    return NetworkPlan(n_weights + head_weights(config, before), (16, 16), config.grid, (extent, extent))
+
+
 def bytes_per_pixel(config: NetworkConfig, precision: str) -> float:
     """Memory per pixel of a window, in bytes: the widest tensor has 96 channels at stride 2."""
     width = max(BLOCKS[1].expansion * BLOCKS[0].filters, config.base_filters * 3) / 4
@@ -194,6 +222,7 @@ def bytes_per_pixel(config: NetworkConfig, precision: str) -> float:
 
 EFFICIENTNET_UNET = Architecture(
     config=NetworkConfig,
+    plan=plan_efficientnet_unet,
     build=build_efficientnet_unet,
     bytes_per_pixel=bytes_per_pixel,
     without_normalization=lambda config: config.replace(normalization="none"),

@@ -11,14 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...config import Config
+from ...config import Config, check_activation
 from ...errors import ConfigError
 from .architecture import Architecture, unet_bytes_per_pixel
+from .plan import NetworkPlan, with_bias
 
 if TYPE_CHECKING:
     import keras
-
-_ACTIVATIONS = ("relu", "elu", "selu", "gelu", "softplus", "tanh", "sigmoid", "swish", "silu", "leaky_relu", "linear")
 
 
 @dataclass(frozen=True)
@@ -62,8 +61,7 @@ class StarDistNetwork(Config):
             if not all(value in allowed for value in getattr(self, name)):
                 raise ConfigError(f"{name}: got {list(getattr(self, name))}, which StarDist's U-Net does not have")
         for activation in (self.activation, self.last_activation):
-            if activation not in _ACTIVATIONS:
-                raise ConfigError(f"activation: expected one of {', '.join(_ACTIVATIONS)}, got {activation!r}")
+            check_activation(activation)
         if self.filters(self.depth) > 8192:
             raise ConfigError(f"depth and filters: expected at most 8192 channels, got {self.filters(self.depth)}")
 
@@ -169,6 +167,43 @@ def _features(x: keras.KerasTensor, name: str, network: StarDistNetwork) -> kera
     )(x)
 
 
+def plan_stardist_unet(network: StarDistNetwork) -> NetworkPlan:
+    """What the config implies, see :class:`starpoly.network.architectures.plan.NetworkPlan`."""
+    n_weights, before, count = 0, network.n_channels, network.convolutions_per_level
+    kernel, base = network.kernel_size, network.base_filters
+    for _ in _grid_poolings(network.grid):
+        n_weights += with_bias(before, base, kernel) + (count - 1) * with_bias(base, base, kernel)
+        before = base
+
+    def convolved(before: int, widths: list[int]) -> int:
+        pairs = zip([before, *widths], widths, strict=False)
+        return sum(with_bias(*pair, kernel, batch_norm=network.batch_norm) for pair in pairs)
+
+    for level in range(network.depth):
+        n_weights += convolved(before, [network.filters(level)] * count)
+        before = network.filters(level)
+    n_weights += convolved(
+        before, [network.filters(network.depth)] * (count - 1) + [network.filters(network.depth - 1)]
+    )
+    before = network.filters(network.depth - 1)
+    for level in reversed(range(network.depth)):
+        widths = [network.filters(level)] * (count - 1) + [network.filters(level - 1)]
+        n_weights += convolved(before + network.filters(level), widths)
+        before = widths[-1]
+    shared = network.features or before
+    features = with_bias(before, network.features, kernel) if network.features else 0
+    n_weights += features + with_bias(shared, 1 + network.n_rays)
+    if network.n_classes:
+        n_weights += features + with_bias(shared, network.n_classes + 1)
+    # of an even kernel, the radius is rounded up
+    extents = [
+        radius // (side // 2) * (side - 1) if side > 1 else 0
+        for radius, side in zip(visible_radius(network), kernel, strict=True)
+    ]
+    stride = tuple(step * pool**network.depth for step, pool in zip(network.grid, network.pool, strict=True))
+    return NetworkPlan(n_weights, (stride[0], stride[1]), network.grid, (extents[0], extents[1]))
+
+
 def visible_radius(network: StarDistNetwork) -> tuple[int, int]:
     """Receptive field radius in pixels (y, x), summed over the convolutions.
 
@@ -198,6 +233,7 @@ def bytes_per_pixel(network: StarDistNetwork, precision: str) -> float:
 
 STARDIST_UNET = Architecture(
     config=StarDistNetwork,
+    plan=plan_stardist_unet,
     build=build_stardist_unet,
     bytes_per_pixel=bytes_per_pixel,
     auto_bfloat16=False,  # keep StarDist's float32 results

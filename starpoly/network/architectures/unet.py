@@ -16,6 +16,7 @@ from ...config import NetworkConfig
 from ..heads.head import Features
 from ..heads.registry import heads_of
 from .architecture import Architecture, unet_bytes_per_pixel
+from .plan import NetworkPlan, convolution_weights, head_weights, with_bias
 
 if TYPE_CHECKING:
     import keras
@@ -115,6 +116,48 @@ def convolution(
     return layers.Activation(config.activation, name=f"{name}_activation")(x) if activate else x
 
 
+def plan_unet(config: NetworkConfig) -> NetworkPlan:
+    """What the config implies, see :class:`starpoly.network.architectures.plan.NetworkPlan`."""
+    stem, extent = _plan_stem(config)
+    decoded = _filters(config, 0)
+    n_weights, before = stem, config.base_filters if stem else config.n_channels
+    for level in range(config.depth + 1):
+        n_weights += _level_weights(config, before, _filters(config, level))
+        before = _filters(config, level)
+    for level in reversed(range(config.depth)):
+        n_weights += _level_weights(config, before + _filters(config, level), _filters(config, level))
+        before = _filters(config, level)
+    passes = sum(2 * 2**level for level in range(config.depth)) + 2**config.depth
+    reach = (config.kernel_size - 1) * (config.convolutions_per_level * passes + bool(config.head_filters))
+    return NetworkPlan(
+        n_weights + head_weights(config, decoded),
+        (config.grid[0] * 2**config.depth, config.grid[1] * 2**config.depth),
+        config.grid,
+        (extent[0] + reach * config.grid[0], extent[1] + reach * config.grid[1]),
+    )
+
+
+def _plan_stem(config: NetworkConfig) -> tuple[int, tuple[int, int]]:
+    """Weights and extent of the way to the grid."""
+    if config.stem == "patch":
+        kernel = [2 * step if step > 1 else config.kernel_size for step in config.grid]
+        return with_bias(config.n_channels, config.base_filters, (kernel[0], kernel[1])), (kernel[0] - 1, kernel[1] - 1)
+    n_weights, extent, step, before = 0, [0, 0], [1, 1], config.n_channels
+    while tuple(step) != config.grid:
+        n_weights += _level_weights(config, before, config.base_filters)
+        before = config.base_filters
+        for axis in (0, 1):
+            extent[axis] += config.convolutions_per_level * (config.kernel_size - 1) * step[axis]
+            step[axis] *= 2 if step[axis] < config.grid[axis] else 1
+    return n_weights, (extent[0], extent[1])
+
+
+def _level_weights(config: NetworkConfig, before: int, filters: int) -> int:
+    shortcut = with_bias(before, filters) if config.residual and before != filters else 0
+    more = (config.convolutions_per_level - 1) * convolution_weights(config, filters, filters)
+    return convolution_weights(config, before, filters) + more + shortcut
+
+
 def bytes_per_pixel(config: NetworkConfig, precision: str) -> float:
     """Memory per pixel of a window, in bytes."""
     area = config.grid[0] * config.grid[1]
@@ -128,6 +171,7 @@ def bytes_per_pixel(config: NetworkConfig, precision: str) -> float:
 
 UNET = Architecture(
     config=NetworkConfig,
+    plan=plan_unet,
     build=build_unet,
     bytes_per_pixel=bytes_per_pixel,
     without_normalization=lambda config: config.replace(normalization="none"),

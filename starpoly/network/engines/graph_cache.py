@@ -1,7 +1,8 @@
 """Cache of frozen networks, in the user's cache folder.
 
 A file's name is a hash of everything the graph depends on: model description, weights, precision and the code of
-:mod:`starpoly.network`. Unusable files are replaced. Without a writable folder, starpoly runs without the cache.
+:mod:`starpoly.network`. Files that are damaged, that somebody else may have written or that do not fit the model are
+replaced. Without a writable folder, starpoly runs without the cache.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ _log = logging.getLogger(__name__)
 #: maximum number of files; the oldest are removed
 _MOST = 16
 _ENDING = ".graph"
+#: whatever the umask is: a file that others may write is not used
+_OTHERS = 0o022
 #: fields of the model description that affect the graph
 _DECISIVE = ("network", "max_distance", "refine_outlines", "stardist")
 
@@ -69,7 +72,7 @@ def find(key: str) -> FrozenNetwork | None:
     """Read a network from the cache; None if it is missing or damaged."""
     path = _path(key)
     try:
-        return FrozenNetwork.read(path)
+        return FrozenNetwork.read(path, key)
     except FileNotFoundError:
         return None
     except (ModelError, OSError) as error:
@@ -83,7 +86,8 @@ def keep(key: str, network: FrozenNetwork) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path, sync=False) as temporary:
-            temporary.write_bytes(network.to_bytes())
+            temporary.write_bytes(network.to_bytes(key))
+            temporary.chmod(temporary.stat().st_mode & ~_OTHERS)
         kept = sorted(path.parent.glob(f"*{_ENDING}"), key=lambda file: file.stat().st_mtime)
         for old in kept[:-_MOST]:
             old.unlink(missing_ok=True)

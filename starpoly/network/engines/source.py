@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ...config import ModelSpec
 from ...errors import ModelError
 from ..architectures.registry import ARCHITECTURES
+from ..heads.registry import heads_of
 from ..precision import choose_precision
 from ..quiet import quiet_import
 from ..storage.folder import find_weights, load_model
@@ -79,8 +80,17 @@ class NetworkSource:
         return choose_precision(wanted, foreign=not known, fast=fast)
 
     def find_frozen(self, precision: str, form: str = "tensorflow") -> FrozenNetwork | None:
-        """The frozen graph from the cache, or None."""
-        return None if self.weights is None else graph_cache.find(self._key(precision, form))
+        """The frozen graph from the cache; None if there is none that fits the model."""
+        found = None if self.weights is None else graph_cache.find(self._key(precision, form))
+        return found if found is not None and self._fits(found) else None
+
+    def _fits(self, found: FrozenNetwork) -> bool:
+        """Whether a graph has the outputs and the geometry of the described network."""
+        network = self.spec.network
+        architecture = ARCHITECTURES[network.architecture]
+        wanted = {head.name for head in heads_of(network)}
+        plan = architecture.plan(architecture.config_of(network))
+        return wanted == found.graph.output_names.keys() and plan.fits(found.geometry)
 
     def keep_frozen(
         self, graph: FrozenGraph, geometry: NetworkGeometry, precision: str, form: str = "tensorflow"

@@ -48,6 +48,12 @@ class Foreground(Head):
             self.channels(network), 1, padding="same", activation="sigmoid", name=self.name, dtype="float32"
         )(x)
 
+    def n_weights(self, decoded: int, shared: int, network: NetworkConfig) -> int:
+        from ..architectures.plan import convolution_weights
+
+        features = convolution_weights(network, decoded, network.foreground_filters)
+        return features + super().n_weights(decoded, network.foreground_filters, network)
+
     def fill_target(self, patch: LabelPatch, out: NDArray[np.float32]) -> None:
         foreground_cells(patch.labels, patch.grid, BOUNDARY_PIXELS, NEAR_BOUNDARY, out)
 

@@ -56,6 +56,10 @@ class Head(ABC):
     def loss(self, network: NetworkConfig, training: TrainingConfig) -> Loss:
         """The loss of a batch."""
 
+    def n_weights(self, decoded: int, shared: int, network: NetworkConfig) -> int:
+        """Number of weights of the head's layers, on feature maps of so many channels; here of a 1 x 1 convolution."""
+        return (shared + 1) * self.channels(network)
+
     def target_channels(self, network: NetworkConfig) -> int:
         """Number of target channels: values and weights."""
         return self.channels(network) + 1

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from ...config import ModelSpec, NetworkConfig
 from ...errors import ConfigError, ModelError
+from ...io.files.atomic import atomic_path
 from ..architectures.registry import ARCHITECTURES, build_network
-from .safe_files import read_json, replacing, sha256_of
+from .safe_files import read_json, sha256_of
 from .stardist import STARDIST_FILE, find_stardist_weights, load_stardist, read_stardist_spec
-from .weights import load_weights, write_weights
+from .weights import check_number, load_weights, write_weights
 
 if TYPE_CHECKING:
     import keras
@@ -51,7 +52,7 @@ def save_model(folder: str | Path, spec: ModelSpec, model: keras.Model, *, half_
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # complete both temporary files before renaming either
-        with replacing(folder / SPEC_FILE) as spec_path, replacing(folder / WEIGHTS_FILE) as weights_path:
+        with atomic_path(folder / SPEC_FILE) as spec_path, atomic_path(folder / WEIGHTS_FILE) as weights_path:
             write_weights(weights_path, model, half_precision)
             _write_spec(spec_path, spec, sha256_of(weights_path))
     except OSError as error:
@@ -73,7 +74,7 @@ def save_spec(folder: str | Path, spec: ModelSpec) -> None:
     folder = Path(folder)
     checksum = _read_spec(folder)[1]
     try:
-        with replacing(folder / SPEC_FILE) as path:
+        with atomic_path(folder / SPEC_FILE) as path:
             _write_spec(path, spec, checksum)
     except OSError as error:
         raise ModelError(f"{folder}: cannot write the model ({error}); choose a folder that can be written") from error
@@ -103,7 +104,7 @@ def copy_model(source: str | Path, target: str | Path, spec: ModelSpec) -> None:
     _, weights = find_weights(source)
     try:
         target.mkdir(parents=True, exist_ok=True)
-        with replacing(target / SPEC_FILE) as spec_path, replacing(target / WEIGHTS_FILE) as weights_path:
+        with atomic_path(target / SPEC_FILE) as spec_path, atomic_path(target / WEIGHTS_FILE) as weights_path:
             shutil.copyfile(weights, weights_path)
             _write_spec(spec_path, spec, sha256_of(weights_path))
     except OSError as error:
@@ -134,6 +135,8 @@ def load_model(folder: str | Path) -> tuple[ModelSpec, keras.Model]:
     if _is_stardist(folder):
         return load_stardist(folder)
     spec, weights = find_weights(folder)
+    architecture = ARCHITECTURES[spec.network.architecture]
+    check_number(weights, architecture.plan(architecture.config_of(spec.network)).n_weights)
     model = build_network(spec.network)
     load_weights(weights, model)
     return spec, model
@@ -214,13 +217,15 @@ def _read_spec(folder: Path) -> tuple[ModelSpec, str]:
         ARCHITECTURES[spec.network.architecture].config_of(spec.network)
     except (ConfigError, ModelError) as error:
         raise ModelError(f"{path}: {error}") from error
+    except RecursionError as error:
+        raise ModelError(f"{path}: expected settings, got tables within tables; copy the folder anew") from error
     _refuse_absurd(spec.network, path)
     return spec, str(checksum)
 
 
 def _write_spec(path: Path, spec: ModelSpec, checksum: str) -> None:
     content = {"format": FORMAT, **spec.to_dict(), "weights_sha256": checksum}
-    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8", newline="\n")
 
 
 def _refuse_absurd(network: NetworkConfig, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Read untrusted files and write files atomically.
+"""Read untrusted files.
 
 Sizes, types and shapes are checked before reading. Nothing in a file is executed; links are not followed.
 """
@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +76,32 @@ def read_floats(group: h5py.Group, name: str, shape: tuple[int, ...], path: Path
     return value
 
 
+def number_stored(group: h5py.Group, name: str, path: Path) -> int:
+    """How many numbers a dataset holds, on disk and not by its header alone; what it holds is not read."""
+    import h5py
+
+    dataset = follow_hard_links(group, name, path)
+    if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind != "f":
+        raise ModelError(f"{path}: weight {name!r} is not an array of floats")
+    if dataset.id.get_storage_size() != dataset.size * dataset.dtype.itemsize:
+        raise ModelError(f"{path}: weight {name!r} is stored elsewhere or packed; such files are not read")
+    return int(dataset.size)
+
+
+def require_number(path: Path, found: int, n_weights: int) -> None:
+    """Refuse a file of more or fewer weights than a network needs.
+
+    Raises
+    ------
+    ModelError
+    """
+    if found != n_weights:
+        raise ModelError(
+            f"{path}: expected {n_weights} numbers, which the described network needs, got {found}; "
+            "it belongs to another network"
+        )
+
+
 def follow_hard_links(group: h5py.Group, name: str, path: Path) -> h5py.Group | h5py.Dataset:
     """Object ``name`` (parts joined by "/") of ``group``; soft and external links are refused."""
     import h5py
@@ -92,14 +115,3 @@ def follow_hard_links(group: h5py.Group, name: str, path: Path) -> h5py.Group | 
             raise ModelError(f"{path}: {name!r} is a link to elsewhere; such files are not read")
         found = found[part]
     return found
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside ``path``; renamed to it on success, removed otherwise."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -21,8 +21,8 @@ import numpy as np
 from ...config import STARDIST, ModelSpec, NetworkConfig, NormalizationConfig, Thresholds
 from ...errors import ConfigError, ModelError
 from ..architectures.registry import build_network
-from ..architectures.stardist_unet import StarDistNetwork, visible_radius
-from .safe_files import follow_hard_links, read_floats, read_json
+from ..architectures.stardist_unet import StarDistNetwork, plan_stardist_unet, visible_radius
+from .safe_files import follow_hard_links, number_stored, read_floats, read_json, require_number
 
 if TYPE_CHECKING:
     import h5py
@@ -78,8 +78,10 @@ def load_stardist(folder: str | Path) -> tuple[ModelSpec, keras.Model]:
     folder = Path(folder)
     spec = read_stardist_spec(folder)
     weights = find_stardist_weights(folder)
+    network = StarDistNetwork.from_dict(spec.network.settings)
+    _check_number(weights, plan_stardist_unet(network).n_weights)
     model = build_network(spec.network)
-    _load_legacy_weights(weights, model, StarDistNetwork.from_dict(spec.network.settings).prefix)
+    _load_legacy_weights(weights, model, network.prefix)
     return spec, model
 
 
@@ -161,14 +163,7 @@ def _load_legacy_weights(path: Path, model: keras.Model, prefix: str) -> None:
     layers = {layer.name: layer for layer in model.layers if layer.weights}
     try:
         with h5py.File(path, "r") as file:
-            root = file if "layer_names" in file.attrs or "layer_names0" in file.attrs else file.get("model_weights")
-            if not isinstance(root, h5py.Group):
-                raise ModelError(f"{path}: no weights as StarDist writes them (Keras's legacy HDF5 layout)")
-            stored = {}
-            for name in _names(root, "layer_names", path):
-                group = follow_hard_links(root, name, path)
-                if weight_names := _names(group, "weight_names", path):
-                    stored[name] = (group, weight_names)
+            stored = _stored(file, path)
             matched = _match(path, list(stored), list(layers), prefix)
             values = [
                 (variable, value)
@@ -179,6 +174,35 @@ def _load_legacy_weights(path: Path, model: keras.Model, prefix: str) -> None:
         raise ModelError(f"{path}: cannot be read as HDF5 weights ({error})") from error
     for variable, value in values:
         variable.assign(value)
+
+
+def _check_number(path: Path, n_weights: int) -> None:
+    """Check that a file holds as many weights as the network needs, before that is built."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            found = sum(
+                number_stored(group, name, path) for group, names in _stored(file, path).values() for name in names
+            )
+    except (OSError, RuntimeError, KeyError, TypeError) as error:
+        raise ModelError(f"{path}: cannot be read as HDF5 weights ({error})") from error
+    require_number(path, found, n_weights)
+
+
+def _stored(file: h5py.File, path: Path) -> dict[str, tuple[h5py.Group, list[str]]]:
+    """The group and the names of the weights of each layer that has some."""
+    import h5py
+
+    root = file if "layer_names" in file.attrs or "layer_names0" in file.attrs else file.get("model_weights")
+    if not isinstance(root, h5py.Group):
+        raise ModelError(f"{path}: no weights as StarDist writes them (Keras's legacy HDF5 layout)")
+    stored = {}
+    for name in _names(root, "layer_names", path):
+        group = follow_hard_links(root, name, path)
+        if weight_names := _names(group, "weight_names", path):
+            stored[name] = (group, weight_names)
+    return stored
 
 
 def _names(group: h5py.Group, attribute: str, path: Path) -> list[str]:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import ModelError
-from .safe_files import read_floats, replacing
+from ...io.files.atomic import atomic_path
+from .safe_files import number_stored, read_floats, require_number
 
 if TYPE_CHECKING:
+    import h5py
     import keras
 
 WEIGHTS_FORMAT = 1
@@ -35,7 +37,7 @@ def save_weights(path: str | Path, model: keras.Model, half: bool = False) -> No
     """
     path = Path(path)
     try:
-        with replacing(path) as temporary:
+        with atomic_path(path) as temporary:
             write_weights(temporary, model, half)
     except OSError as error:
         raise ModelError(f"{path}: cannot write the weights ({error})") from error
@@ -57,15 +59,33 @@ def load_weights(path: str | Path, model: keras.Model) -> None:
     variables = _variables(model)
     try:
         with h5py.File(path, "r") as file:
-            version = file.attrs.get("format")
-            if np.ndim(version) or version != WEIGHTS_FORMAT:
-                raise ModelError(f"{path}: expected starpoly weights of format {WEIGHTS_FORMAT}, got {version!r}")
+            _check_format(path, file)
             _check_names(path, set(file), set(variables))
             values = {name: read_floats(file, name, tuple(variables[name].shape), path) for name in variables}
     except (OSError, RuntimeError, KeyError) as error:
         raise ModelError(f"{path}: cannot be read as HDF5 weights ({error})") from error
     for name, variable in variables.items():
         variable.assign(values[name])
+
+
+def check_number(path: str | Path, n_weights: int) -> None:
+    """Check that a file holds as many weights as a network needs, before the network is built.
+
+    Raises
+    ------
+    ModelError
+        If it holds more or fewer, or no weights of starpoly.
+    """
+    import h5py
+
+    path = Path(path)
+    try:
+        with h5py.File(path, "r") as file:
+            _check_format(path, file)
+            found = sum(number_stored(file, name, path) for name in file)
+    except (OSError, RuntimeError, KeyError) as error:
+        raise ModelError(f"{path}: cannot be read as HDF5 weights ({error})") from error
+    require_number(path, found, n_weights)
 
 
 def _variables(model: keras.Model) -> dict[str, Any]:
@@ -91,6 +111,12 @@ def write_weights(path: Path, model: keras.Model, half: bool) -> None:
             if half and value.ndim > 1 and np.abs(value).max(initial=0) < np.finfo(np.float16).max:
                 value = value.astype(np.float16)
             file.create_dataset(name, data=value)
+
+
+def _check_format(path: Path, file: h5py.File) -> None:
+    version = file.attrs.get("format")
+    if np.ndim(version) or version != WEIGHTS_FORMAT:
+        raise ModelError(f"{path}: expected starpoly weights of format {WEIGHTS_FORMAT}, got {version!r}")
 
 
 def _check_names(path: Path, have: set[str], need: set[str]) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from starpoly.errors import OutputError
-from starpoly.io.files.atomic import atomic_path, make_folder, new_file
+from starpoly.io.files.atomic import atomic_path, beside, make_folder, make_own_folder, new_file
 from starpoly.io.files.lock import locked
 from starpoly.io.files.zarr_folder import new_zarr_folder
 
@@ -35,7 +37,7 @@ def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path):
 
 @pytest.mark.parametrize("left", ["file", "folder", "link"])
 def test_what_a_killed_process_left_is_removed(tmp_path, left):
-    part = tmp_path / ".a.txt.part"
+    part = beside(tmp_path / "a.txt", "part")
     (tmp_path / "precious").write_text("keep")
     if left == "file":
         part.write_text("half")
@@ -44,7 +46,7 @@ def test_what_a_killed_process_left_is_removed(tmp_path, left):
         (part / "half").touch()
     else:
         part.symlink_to(tmp_path / "precious")
-    (tmp_path / ".a.txt.lock").touch()
+    beside(tmp_path / "a.txt", "lock").touch()
     write(tmp_path / "a.txt", "new")
     assert names(tmp_path) == ["a.txt", "precious"]
     assert (tmp_path / "precious").read_text() == "keep"
@@ -94,11 +96,12 @@ def test_a_lock_is_one_holders_at_a_time_and_ends_with_it(tmp_path):
 
 
 def test_where_there_are_no_locks_files_are_written_all_the_same(tmp_path):
-    (tmp_path / ".a.txt.lock").mkdir()
-    with locked(tmp_path / ".a.txt.lock") as held:
+    lock = beside(tmp_path / "a.txt", "lock")
+    lock.mkdir()
+    with locked(lock) as held:
         assert not held
     write(tmp_path / "a.txt", "new")
-    assert names(tmp_path) == [".a.txt.lock", "a.txt"]
+    assert names(tmp_path) == [lock.name, "a.txt"]
 
 
 def zarr(folder, text):
@@ -108,12 +111,13 @@ def zarr(folder, text):
 
 @pytest.mark.parametrize("new", ["none", "whole", "half"])
 def test_a_folder_whose_replacement_was_killed(tmp_path, new):
-    path, old = tmp_path / "a.zarr", tmp_path / ".a.zarr.old"
+    path = tmp_path / "a.zarr"
+    old = beside(path, "old")
     zarr(old, "old")
     if new == "whole":
         zarr(path, "new")  # killed before the old one was removed
     elif new == "half":
-        (tmp_path / ".a.zarr.part").mkdir()
+        beside(path, "part").mkdir()
     with suppress(RuntimeError), new_zarr_folder(path) as temporary:
         assert list(temporary.iterdir()) == []
         raise RuntimeError
@@ -125,3 +129,48 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path):
     (tmp_path / "a").touch()
     with pytest.raises(OutputError, match=r"a/b: cannot be written"):
         make_folder(tmp_path / "a" / "b")
+
+
+SPECIAL = {
+    "a link": lambda path: path.symlink_to(path.parent / "precious"),
+    "a folder": lambda path: path.mkdir(),
+    "a pipe": os.mkfifo,
+    "a device": lambda path: os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 3)),
+}
+
+
+@pytest.mark.parametrize("kind", SPECIAL)
+@pytest.mark.parametrize("when", ["before", "while it is written"])
+def test_what_is_no_file_is_neither_replaced_nor_followed(tmp_path, kind, when):
+    path = tmp_path / "a.txt"
+    (tmp_path / "precious").write_text("keep")
+
+    def plant():
+        try:
+            SPECIAL[kind](path)
+        except PermissionError:
+            pytest.skip("device nodes cannot be made")
+
+    if when == "before":
+        plant()
+    with pytest.raises(OutputError, match=rf"expected a file or a free name, got {kind}"), new_file(path) as temporary:
+        (temporary.write_text("new"), plant())
+    assert not path.is_file() or path.is_symlink()
+    assert (tmp_path / "precious").read_text() == "keep"
+    assert names(tmp_path) == ["a.txt", "precious"]
+
+
+def test_hidden_names_are_short_and_those_of_one_file_alike():
+    longest = beside(Path("x" * 255), "progress")
+    assert len(longest.name) < 32
+    assert longest != beside(Path("x" * 254), "progress")
+    assert beside(Path("A\u00e9.tif"), "part") == beside(Path("ae\u0301.TIF"), "part")
+    assert beside(Path(os.fsdecode(b"\xff")), "part").name.isascii()
+
+
+def test_a_folder_of_ours_is_no_link(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "own").symlink_to(tmp_path / "elsewhere")
+    make_own_folder(tmp_path / "new" / "own")
+    with pytest.raises(FileExistsError, match="got a link"):
+        make_own_folder(tmp_path / "own")

@@ -18,9 +18,9 @@ def test_numbers_have_the_digits_that_matter(value, cell):
     assert (found, type(found)) == (cell, type(cell))
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@a", "\t=1", "a=1", "'a", "", "nucleus, ä"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@a", "\t=1", "\n=1", "\uff1d1", "a=1", "'a", "", "nucleus, ä"])
 def test_no_text_is_a_formula_and_all_are_read_back(text):
-    assert not text_cell(text).startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert not text_cell(text).startswith(("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d"))
     assert plain_text(text_cell(text)) == text
 
 

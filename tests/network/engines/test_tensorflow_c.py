@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -171,26 +172,51 @@ def test_damaged_weights_are_refused_whatever_the_cache_holds(folder):
         Predictor.load(folder, "float32")
 
 
-@pytest.mark.parametrize("damage", ["cut", "changed", "empty", "header", "version", "operations", "tensor", "geometry"])
-def test_a_kept_network_that_cannot_be_used_is_made_anew(folder, cache, damage):
+DAMAGES = {
+    "damaged": ["cut", "changed", "empty", "header", "radius", "another key"],
+    "with a new checksum": ["version", "operations", "tensor", "radius", "text", "stride", "grid", "outputs"],
+    "of somebody else": ["others may write", "the group may write", "another user", "link", "pipe"],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES["damaged"])
+def test_a_damaged_network_is_made_anew(folder, cache, damage):
     expected = Predictor.load(folder, "float32")
     (path,) = cache.glob("*.graph")
-    line, _, graph = path.read_bytes().partition(b"\n")
-    header = json.loads(line)
-    if damage == "cut":
-        graph = graph[:-9]
-    elif damage == "changed":
-        graph = graph[:-9] + bytes(9)
-    elif damage == "version":
-        header["tensorflow"] = "1.15.0"
-    elif damage == "tensor":
-        header["input_name"] = "elsewhere:0"
-    elif damage == "geometry":
-        header["geometry"]["radius"] = [10**9, "x"]
-    elif damage == "operations":
-        graph = graph_that_writes(header)
-    content = {"empty": b"", "header": b"[" * 10**5}.get(damage, json.dumps(header).encode() + b"\n" + graph)
-    path.write_bytes(content)
+    content = path.read_bytes()
+    changed = {
+        "cut": content[:-9],
+        "changed": content[:-9] + bytes(9),
+        "empty": b"",
+        "header": b"[" * 10**5,
+        "radius": content.replace(b'"radius": [', b'"radius": [1'),
+        "another key": graph_cache.find(path.stem).to_bytes("0" * 64),
+    }[damage]
+    assert changed != content
+    path.write_bytes(changed)
+    check_made_anew(folder, expected)
+
+
+@pytest.mark.parametrize("damage", DAMAGES["of somebody else"])
+def test_a_network_that_somebody_else_may_have_written_is_made_anew(folder, cache, damage, tmp_path):
+    expected = Predictor.load(folder, "float32")
+    (path,) = cache.glob("*.graph")
+    assert not path.stat().st_mode & 0o022
+    if damage in ("link", "pipe"):
+        path.rename(tmp_path / "elsewhere")
+        path.symlink_to(tmp_path / "elsewhere") if damage == "link" else os.mkfifo(path)
+        assert find_frozen(folder) is None
+        return  # what is no file is not replaced, either
+    if damage == "another user":
+        if os.geteuid():
+            pytest.skip("files cannot be given away")
+        os.chown(path, 12345, -1)
+    else:
+        path.chmod(0o646 if damage == "others may write" else 0o664)
+    check_made_anew(folder, expected)
+
+
+def check_made_anew(folder, expected):
     assert find_frozen(folder) is None
     again = Predictor.load(folder, "float32")
     batch = np.ones((1, 16, 16, 1), np.float32)
@@ -198,10 +224,36 @@ def test_a_kept_network_that_cannot_be_used_is_made_anew(folder, cache, damage):
     assert is_frozen(Predictor.load(folder, "float32"))
 
 
-def graph_that_writes(header: dict) -> bytes:
-    """A graph with the right tensors that would write a file, and the header's checksum made right for it."""
-    import hashlib
+@pytest.mark.parametrize("damage", DAMAGES["with a new checksum"])
+def test_a_network_that_does_not_fit_is_made_anew(folder, cache, damage):
+    expected = Predictor.load(folder, "float32")
+    (path,) = cache.glob("*.graph")
+    _, line, graph = path.read_bytes().split(b"\n", 2)
+    header = json.loads(line)
+    geometry = header["geometry"]
+    if damage == "version":
+        header["tensorflow"] = "1.15.0"
+    elif damage == "tensor":
+        header["input_name"] = "elsewhere:0"
+    elif damage == "radius":
+        geometry["radius"] = [0, 0]
+    elif damage == "text":
+        geometry["radius"] = [10**9, "x"]
+    elif damage in ("stride", "grid"):
+        geometry[damage] = [2 * side for side in geometry[damage]]
+    elif damage == "outputs":
+        del header["output_names"]["distances"]
+    elif damage == "operations":
+        graph = graph_that_writes(header)
+    line = json.dumps(header).encode() + b"\n"
+    path.write_bytes(
+        hashlib.sha256(f"{path.stem}\n".encode() + line + graph).hexdigest().encode() + b"\n" + line + graph
+    )
+    check_made_anew(folder, expected)
 
+
+def graph_that_writes(header: dict) -> bytes:
+    """A graph with the right tensors that would write a file."""
     import tensorflow as tf
 
     with tf.Graph().as_default() as graph:
@@ -209,9 +261,7 @@ def graph_that_writes(header: dict) -> bytes:
         with tf.control_dependencies([tf.io.write_file("evil.txt", "evil")]):
             for tensor in header["output_names"].values():
                 tf.identity(batch, name=tensor.partition(":")[0])
-    content = graph.as_graph_def().SerializeToString()
-    header["sha256"] = hashlib.sha256(content).hexdigest()
-    return content
+    return graph.as_graph_def().SerializeToString()
 
 
 def test_ways_around_it(folder, monkeypatch):

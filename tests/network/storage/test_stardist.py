@@ -201,9 +201,9 @@ def refused(folder, match):
         ({"unet_n_filter_base": 10**9}, "base_filters"),
         ({"unet_expansion": 16, "unet_n_depth": 8}, "channels"),
         ({"n_rays": "many"}, "n_rays"),
-        ({"unet_n_filter_base": 4}, "shape"),
-        ({"unet_n_depth": 2}, "layers with weights"),
-        ({"unet_batch_norm": True}, "layers with weights"),
+        ({"unet_n_filter_base": 4}, "numbers"),
+        ({"unet_n_depth": 2}, "numbers"),
+        ({"unet_batch_norm": True}, "numbers"),
     ],
 )
 def test_other_networks(folder, changes, match):
