@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ImageError, StarpolyWarning, TooLargeError
+from ..io.files.identity import InputWatch
 from ..io.readers.registry import is_zarr
 from ..labels.linking import check_link
 from ..timing import Stopwatch
@@ -117,11 +118,12 @@ def _segment(
     hold: bool,
 ) -> tuple[str, SlideResult]:
     with clock.timing("opening"):
+        watch = InputWatch(job.image)
         planes = choose_planes(job.image, request.part)
     with planes:
         check_link(request.analysis.link, planes.axes, job.image)
         if not planes.is_whole_file:
-            return _segment_planes(job, planes, models, request, progress=progress, hold=hold)
+            return _segment_planes(job, planes, models, request, progress=progress, hold=hold, watch=watch)
     with clock.timing("opening"):
         source = open_image(job.image, request.part, request.options.memory, hold=hold)
     with source:
@@ -134,12 +136,20 @@ def _segment(
             request,
             journal=job.journal,
             progress=progress and not (several and isinstance(source, HeldSource)),
+            watch=watch,
         )
     return name, result
 
 
 def _segment_planes(
-    job: Job, planes: ChosenPlanes, models: Models, request: PredictionRequest, *, progress: bool, hold: bool
+    job: Job,
+    planes: ChosenPlanes,
+    models: Models,
+    request: PredictionRequest,
+    *,
+    progress: bool,
+    hold: bool,
+    watch: InputWatch,
 ) -> tuple[str, SlideResult]:
     """Segment a stack; the plane in the middle chooses the model."""
     with planes.open(planes.middle) as source:
@@ -153,6 +163,7 @@ def _segment_planes(
         journal=job.journal,
         progress=progress,
         hold=hold,
+        watch=watch,
     )
     return name, result
 

@@ -22,6 +22,7 @@ from tqdm import tqdm
 from ..detection.journal import locked_run, stack_journal
 from ..errors import StarpolyWarning
 from ..io.files.atomic import make_folder
+from ..io.files.identity import InputWatch
 from ..io.readers.source import Source
 from ..io.writers.registry import FORMATS
 from ..labels.linking import StackIds
@@ -59,6 +60,8 @@ class StackRun:
     request : PredictionRequest
     class_names : sequence of str
     progress : bool
+    watch : InputWatch, optional
+        Made before the file was opened; results get no names if it has changed since.
     """
 
     planes: ChosenPlanes
@@ -70,12 +73,15 @@ class StackRun:
     request: PredictionRequest
     class_names: tuple[str, ...] = ()
     progress: bool = False
+    watch: InputWatch | None = None
 
     def run(self, journal: Path | None) -> SlideResult:
         """Segment all planes that are not finished, and write the results."""
         analysis = self.request.analysis
         with self._open_store(journal) as store:
             notes = [self._plane(store, number) for number in self._counted()]
+            if self.watch is not None:
+                self.watch.check()
             counts = [note.result.n_objects for note in notes]
             ids = number_objects(store, self.planes, counts, analysis.link, analysis.link_iou)
             results = StackResults(store, self.planes, ids, self.class_names, self.request)
