@@ -39,7 +39,7 @@ def mutate(seed: Seed, others: Sequence[Seed], rng: np.random.Generator) -> tupl
         What is put in place of a file: ``fifo``, ``folder``, ``link`` (out of the folder) or ``loop`` (to itself).
     """
     files, specials = dict(seed.files), {}
-    for _ in range(int(rng.integers(1, 6))):
+    for _ in range(min(6, int(rng.geometric(0.55)))):
         names = sorted(files)
         if not names:
             break

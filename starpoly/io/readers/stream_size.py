@@ -157,6 +157,8 @@ def _size_of_codestream(data: bytes) -> Size:
     def take(n: int) -> int:
         nonlocal used
         used += n
+        if used > 8 * len(data):
+            raise IndexError
         return bits >> (used - n) & ((1 << n) - 1)
 
     small = take(1)
