@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -82,3 +84,27 @@ class RescalingReceiver:
     def _row(self, row: float) -> float:
         # same rounding as centres: the bound holds for all later polygons
         return float(np.float32((row + 0.5) * (1 / self._scale) - 0.5))
+
+
+class CheckedAtTheEnd:
+    """Passes polygons on, the last of them after a check, so that nothing is complete before it.
+
+    Parameters
+    ----------
+    receiver : PolygonReceiver
+    check : callable
+        Raises if the polygons are not to be kept.
+    """
+
+    def __init__(self, receiver: PolygonReceiver, check: Callable[[], None]) -> None:
+        self._receiver, self._check = receiver, check
+
+    def add(self, polygons: StarPolygons, centres: float, points: float) -> None:
+        """Add polygons; check before the last ones."""
+        if math.isinf(centres):
+            self._check()
+        self._receiver.add(polygons, centres, points)
+
+    def polygons(self) -> StarPolygons:
+        """All polygons in the order of ids."""
+        return self._receiver.polygons()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ImageError, StarpolyWarning, TooLargeError
+from ..io.files.identity import InputWatch
 from ..io.readers.registry import is_zarr
 from ..labels.linking import check_link
 from ..timing import Stopwatch
@@ -120,11 +121,12 @@ def _segment(
     hold: bool,
 ) -> tuple[str, SlideResult]:
     with clock.timing("opening"):
+        watch = InputWatch(job.image)
         planes = choose_planes(job.image, request.part)
     with planes:
         check_link(request.analysis.link, planes.axes, job.image)
         if not planes.is_whole_file:
-            return _segment_planes(job, planes, models, request, progress=progress, hold=hold)
+            return _segment_planes(job, planes, models, request, progress=progress, hold=hold, watch=watch)
     with clock.timing("opening"):
         source = open_image(job.image, request.part, request.options.memory, hold=hold)
     with source:
@@ -138,12 +140,20 @@ def _segment(
             journal=job.journal,
             progress=progress and not (several and isinstance(source, HeldSource)),
             look=choice.look,
+            watch=watch,
         )
     return choice.name, result
 
 
 def _segment_planes(
-    job: Job, planes: ChosenPlanes, models: Models, request: PredictionRequest, *, progress: bool, hold: bool
+    job: Job,
+    planes: ChosenPlanes,
+    models: Models,
+    request: PredictionRequest,
+    *,
+    progress: bool,
+    hold: bool,
+    watch: InputWatch,
 ) -> tuple[str, SlideResult]:
     """Segment a stack; the plane in the middle chooses model and channels."""
     with planes.open(planes.middle) as source:
@@ -157,6 +167,7 @@ def _segment_planes(
         journal=job.journal,
         progress=progress,
         hold=hold,
+        watch=watch,
     )
     return choice.name, result
 

@@ -14,8 +14,9 @@ from ..detection.detector import Detector
 from ..detection.journal import open_journal
 from ..detection.look import Look
 from ..detection.pipeline import Detection
+from ..detection.receivers import CheckedAtTheEnd
 from ..images.normalization import as_normalizer
-from ..io.files.identity import identify
+from ..io.files.identity import InputWatch, identify
 from ..io.frame import Frame
 from ..io.readers.channels import match_channels
 from ..io.readers.source import Source
@@ -58,6 +59,8 @@ class ImageRun:
         Where the image lies in a stack.
     look : Look, optional
         How model, channels and scale were chosen.
+    watch : InputWatch, optional
+        Made before the image was opened; results get no names if it has changed since.
     """
 
     model: Detector
@@ -68,6 +71,7 @@ class ImageRun:
     progress: bool = False
     place: Place | None = None
     look: Look | None = None
+    watch: InputWatch | None = None
 
     def __post_init__(self) -> None:
         self.request.analysis.check(self.outputs)
@@ -109,6 +113,7 @@ class ImageRun:
         spec = self.model.spec
         drawn = WholeLabels(found.polygons, source.shape[:2], self._foreground, spec.class_names)
         results = self._results(drawn, stack)
+        self._check_input()
         with self._clock.timing("writing"):
             if self.outputs.labels is not None and len(self.outputs.paths) > 1:
                 # remove results of an earlier run: they must not pass for new ones
@@ -116,6 +121,7 @@ class ImageRun:
             for format_, path in self.outputs.formats():
                 format_.write(path, results)
             self._write_companions(found, drawn, drawn.count())
+            self._check_input()
             if self.outputs.labels is not None:
                 FORMATS["labels"].write(self.outputs.labels, results)
         return self._result(found, drawn.count())
@@ -134,14 +140,19 @@ class ImageRun:
                     writers.start(partial(retry_larger, partial(format_.write, path, results)))
                 if self.outputs.labels is not None:
                     writers.start_last(partial(_write_labels, FORMATS["labels"], self.outputs.labels, results))
-                found = self._detect(self._input, journal=state, receiver=labels)
+                found = self._detect(self._input, journal=state, receiver=CheckedAtTheEnd(labels, self._check_input))
                 with self._clock.timing("writing"):
                     writers.wait(shown=self.progress)
                     self._write_companions(found, labels.whole, labels.count())
+                    self._check_input()
                     writers.finish()
             if state is not None:
                 state.remove()
         return self._result(found, labels.count())
+
+    def _check_input(self) -> None:
+        if self.watch is not None:
+            self.watch.check()
 
     def _results(self, drawn: WholeLabels | StreamingLabels, stack: ExitStack) -> ImageResults:
         """What is written; all channels are open until the stack is left."""

@@ -17,7 +17,7 @@ from ..detection.journal import discard, held_journal, stack_journal
 from ..detection.look import Look
 from ..detection.options import DetectionOptions
 from ..errors import StarpolyWarning
-from ..io.files.identity import identify
+from ..io.files.identity import InputWatch, identify
 from ..io.readers.source import Source
 from ..labels.linking import check_link
 from .formats import SlideOutputs
@@ -104,14 +104,17 @@ def segment_slide(
         If the journal belongs to another run.
     """
     request = PredictionRequest.by_name(options, part, settings)
+    watch = InputWatch(image)
     check_memory(image, request.options.memory)
     hold = journal is None
     with choose_planes(image, request.part) as planes:
         check_link(request.analysis.link, planes.axes, image if isinstance(image, str | Path) else "array")
         if not planes.is_whole_file:
-            return segment_planes(model, image, planes, outputs, request, journal=journal, progress=progress, hold=hold)
+            return segment_planes(
+                model, image, planes, outputs, request, journal=journal, progress=progress, hold=hold, watch=watch
+            )
     with open_image(image, request.part, request.options.memory, hold=hold) as source:
-        return segment_source(model, image, source, outputs, request, journal=journal, progress=progress)
+        return segment_source(model, image, source, outputs, request, journal=journal, progress=progress, watch=watch)
 
 
 def segment_planes(
@@ -124,6 +127,7 @@ def segment_planes(
     journal: Path | None = None,
     progress: bool = False,
     hold: bool = True,
+    watch: InputWatch | None = None,
 ) -> SlideResult:
     """Segment the chosen planes of an open image, one after the other, and write the results of the stack.
 
@@ -135,6 +139,8 @@ def segment_planes(
     request : PredictionRequest
     hold : bool
         Read small planes into memory.
+    watch : InputWatch, optional
+        Made before the image was opened; results get no names if it has changed since.
     model, outputs, journal, progress
         As for :func:`segment_slide`.
     """
@@ -155,7 +161,9 @@ def segment_planes(
                 identify(image, source),
                 partial(planes.open, 0, all_channels=True),
             )
-            return segment(source, outputs, place, journal)
+            return segment_source(
+                model, image, source, outputs, request, journal=journal, progress=progress, place=place, watch=watch
+            )
     of_file = isinstance(image, str | Path)
     with planes.open(planes.middle) as source:
         marks = identify(image, source) if of_file else {"shape": list(source.shape), "dtype": str(source.dtype)}
@@ -170,6 +178,7 @@ def segment_planes(
         request=request,
         class_names=tuple(model.spec.class_names),
         progress=progress,
+        watch=watch,
     )
     result = run.run(journal)
     if journal is not None:
@@ -189,6 +198,7 @@ def segment_source(
     progress: bool = False,
     place: Place | None = None,
     look: Look | None = None,
+    watch: InputWatch | None = None,
 ) -> SlideResult:
     """Segment an open image and write the results.
 
@@ -203,10 +213,12 @@ def segment_source(
         Where the image lies in a stack.
     look : Look, optional
         How model, channels and scale were chosen. Default: the model looks for the scale.
+    watch : InputWatch, optional
+        Made before the image was opened; results get no names if it has changed since.
     model, outputs, journal, progress
         As for :func:`segment_slide`.
     """
-    run = ImageRun(model, image, source, outputs, request, progress, place, look)
+    run = ImageRun(model, image, source, outputs, request, progress, place, look, watch)
     if isinstance(source, HeldSource):
         large = source.shape[0] * source.shape[1] >= JOURNAL_FROM
         result = run.held(source, held_journal(journal) if journal is not None and large else None)

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from ..detection.journal import locked_run, stack_journal
 from ..errors import StarpolyWarning
+from ..io.files.identity import InputWatch
 from ..io.readers.source import Source
 from ..io.writers.registry import FORMATS
 from ..labels.linking import StackIds
@@ -58,6 +59,8 @@ class StackRun:
     request : PredictionRequest
     class_names : sequence of str
     progress : bool
+    watch : InputWatch, optional
+        Made before the file was opened; results get no names if it has changed since.
     """
 
     planes: ChosenPlanes
@@ -69,6 +72,7 @@ class StackRun:
     request: PredictionRequest
     class_names: tuple[str, ...] = ()
     progress: bool = False
+    watch: InputWatch | None = None
 
     def run(self, journal: Path | None) -> SlideResult:
         """Segment all planes that are not finished, and write the results."""
@@ -76,6 +80,8 @@ class StackRun:
         self.outputs.prepare()
         with self._open_store(journal) as store:
             notes = [self._plane(store, number) for number in self._counted()]
+            if self.watch is not None:
+                self.watch.check()
             counts = [note.result.n_objects for note in notes]
             ids = number_objects(store, self.planes, counts, analysis.link, analysis.link_iou)
             results = StackResults(store, self.planes, ids, self.class_names, self.request)

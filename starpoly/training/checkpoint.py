@@ -37,7 +37,7 @@ def read_state(folder: Path) -> dict[str, Any] | None:
     try:
         with np.load(path, allow_pickle=False) as file:
             return json.loads(str(file["state"]))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, KeyError, ValueError, RecursionError, zipfile.BadZipFile) as error:
         raise ModelError(
             f"{path}: expected a checkpoint of a training, got an unreadable file ({error}); delete it to start anew"
         ) from error

@@ -187,7 +187,7 @@ def _read_classes(path: Path) -> dict[int, int]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             return {int(row["label"]): int(row["class"]) for row in csv.DictReader(file)}
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    except (OSError, KeyError, ValueError, TypeError, csv.Error) as error:
         raise DataError(
             f"{path}: expected a CSV table with the columns label and class (integers), got {error!r}"
         ) from error

@@ -69,7 +69,7 @@ def read_toml(path: Path) -> dict[str, dict[str, Any]]:
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: expected a TOML file of settings, got: {error}") from error
     if unknown := sorted(set(tables) - set(TABLES)):
         raise ConfigError(f"{path}: unknown table {unknown[0]!r}; expected some of {', '.join(TABLES)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import ImageError
 from ...tiling import Box
 from ..readers.source import Source
 
@@ -41,18 +43,62 @@ def identify(image: Any, source: Source) -> dict[str, Any]:
     marks: dict[str, Any] = {"shape": list(source.shape), "dtype": str(source.dtype)}
     if not isinstance(image, str | Path):
         return marks | {"content": _hash(_pixels(source))}
-    path = Path(image).resolve()
+    return marks | _identify_file(Path(image).resolve())
+
+
+def _identify_file(path: Path) -> dict[str, Any]:
     if path.is_dir():
-        return marks | {"name": path.name, "content": _hash(_listing(path))}
+        return {"name": path.name, "content": _hash(_listing(path))}
     status = path.stat()
     parts = path.with_suffix("")  # the folder of a MIRAX slide
-    content = [*_samples(path, status.st_size), *(_listing(parts) if parts != path and parts.is_dir() else ())]
-    return marks | {
+    has_parts = path.suffix.lower() == ".mrxs" and parts.is_dir()
+    content = [*_samples(path, status.st_size), *(_listing(parts) if has_parts else ())]
+    return {
         "name": path.name,
         "size": status.st_size,
         "date": _date(status.st_mtime_ns),
         "content": _hash(content),
     }
+
+
+class InputWatch:
+    """Tells whether an image is still the one that it was when it was opened.
+
+    Parameters
+    ----------
+    image : path, Source or array-like
+        As given, before anything of it is read. Only files and folders are watched.
+    """
+
+    def __init__(self, image: Any) -> None:
+        self._path = Path(image).resolve() if isinstance(image, str | Path) else None
+        self._marks = self._look()
+
+    def check(self) -> None:
+        """Look at the image again, before results get their names.
+
+        Raises
+        ------
+        ImageError
+            If its content differs from what it was.
+        """
+        if self._path is not None and self._marks != (now := self._look()):
+            got = "nothing there" if now is None else "another content now"
+            raise ImageError(
+                f"{self._path}: expected the image not to change while it is read, got {got}; no result is kept, "
+                "predict it again once it is written completely"
+            )
+
+    def _look(self) -> dict[str, Any] | None:
+        if self._path is None or not (self._path.is_file() or self._path.is_dir()):
+            return None
+        try:
+            marks = _identify_file(self._path)
+        except OSError:
+            return None
+        if marks.get("size", _WHOLE + 1) <= _WHOLE:
+            marks.pop("date")  # the content is known as a whole
+        return marks
 
 
 def _date(nanoseconds: int) -> str:
@@ -84,7 +130,7 @@ def _listing(folder: Path) -> Iterator[bytes]:
             path = Path(place, name)
             status = path.stat()
             yield repr((path.relative_to(folder).as_posix(), status.st_size, status.st_mtime_ns)).encode()
-            if name.endswith(_METADATA):
+            if name.endswith(_METADATA) and stat.S_ISREG(status.st_mode):
                 yield path.read_bytes()
 
 

@@ -117,6 +117,6 @@ def holds_labels(folder: Path) -> bool:
             attributes = attributes["attributes"] if name == "zarr.json" else attributes
             if "image-label" in attributes.get("ome", attributes):
                 return True
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue
     return False

@@ -60,7 +60,12 @@ class BlockCache:
 
     def _keep(self, key: Hashable, block: NDArray) -> None:
         self._blocks[key] = block
-        self.n_bytes += block.nbytes
+        self.n_bytes += _held_bytes(block)
         while self.n_bytes > self.max_bytes:
             _, oldest = self._blocks.popitem(last=False)
-            self.n_bytes -= oldest.nbytes
+            self.n_bytes -= _held_bytes(oldest)
+
+
+def _held_bytes(block: NDArray) -> int:
+    """Bytes in memory: one value, repeated, takes none to speak of."""
+    return block.nbytes if any(block.strides) else block.itemsize

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +15,7 @@ from numpy.typing import NDArray
 from ...errors import ImageError, StarpolyWarning
 from ...tiling import Box
 from .block_cache import BlockCache
+from .time_limit import within_time
 from .untrusted import decoding
 
 CACHE_BYTES = 32 << 20
@@ -23,6 +27,21 @@ EXPENSIVE_BYTES = 256 << 20
 MAX_BLOCK_BYTES = 16 << 30
 """Largest accepted block in bytes. Only damaged headers claim more."""
 
+SPARE_BYTES = 64 << 20
+"""Bytes of a block that may be decoded whatever is asked for and however small the file is."""
+
+LARGEST_RATIO = 20
+"""Bytes decoded per byte stored beyond which a block larger than that must be asked for as a whole."""
+
+
+class Packed(NamedTuple):
+    """What decoding a block takes."""
+
+    stored: int
+    """Bytes in the file."""
+    decoded: int
+    """Bytes in memory."""
+
 
 @dataclass
 class BlockGrid:
@@ -30,7 +49,8 @@ class BlockGrid:
 
     Channel ``c`` is sample ``c % samples`` of plane ``c // samples``. ``decode(plane, row, column)`` gives the pixels
     (y, x, samples) of one block; at the far ends they may be more or only those inside the image. ``kind`` is what
-    the format calls a block.
+    the format calls a block. ``packed(plane, row, column)`` says what a block takes, for formats that pack; a block of
+    much from little is refused unless as much is asked for.
     """
 
     name: str
@@ -40,6 +60,7 @@ class BlockGrid:
     samples: int
     decode: Callable[[int, int, int], NDArray]
     kind: str = "tile"
+    packed: Callable[[int, int, int], Packed] | None = None
     read_warning: str | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,6 +85,8 @@ class BlockGrid:
 
     def read(self, box: Box, channels: Sequence[int]) -> NDArray:
         """The pixels of a box, (y, x, len(channels)), as stored."""
+        if self._is_all_of_one_block(box, channels):
+            return self._decode(0, 0, 0)
         pixels = np.empty((*box.shape, len(channels)), self.dtype)
         planes: dict[int, list[int]] = {}
         for position, channel in enumerate(channels):
@@ -73,6 +96,7 @@ class BlockGrid:
             here = _shifted(common, row * self.block[0], column * self.block[1]).slices
             for plane, positions in planes.items():
                 samples = [channels[position] % self.samples for position in positions]
+                self._check_packed(plane, row, column, pixels.nbytes)
                 part = self._decoded(plane, row, column)[here]
                 if len(positions) == len(channels) and samples == list(range(self.samples)):
                     pixels[there] = part
@@ -92,6 +116,24 @@ class BlockGrid:
                 y, x = row * height, column * width
                 yield row, column, Box(max(y, box.y0), max(x, box.x0), min(y + height, box.y1), min(x + width, box.x1))
 
+    def _is_all_of_one_block(self, box: Box, channels: Sequence[int]) -> bool:
+        """Whether a large image that is one block is wanted whole: a copy of it would cost as much again."""
+        whole = (0, 0, *self.shape[:2]) == (box.y0, box.x0, box.y1, box.x1) and self.block == self.shape[:2]
+        is_large = math.prod(self.shape) * self.dtype.itemsize > CACHE_BYTES
+        return is_large and whole and self.samples == self.shape[2] and list(channels) == list(range(self.samples))
+
+    def _check_packed(self, plane: int, row: int, column: int, wanted: int) -> None:
+        """Refuse to decode much more than is wanted from a small part of a file."""
+        if self.packed is None:
+            return
+        stored, decoded = self.packed(plane, row, column)
+        most = max(wanted, LARGEST_RATIO * stored) + SPARE_BYTES
+        if decoded > most:
+            raise ImageError(
+                f"{self.name}: expected a {self.kind} of at most {most} bytes in memory, got one of {decoded} from {stored} "
+                f"in the file at row {row}, column {column}; save it in smaller {self.kind}s"
+            )
+
     def _decoded(self, plane: int, row: int, column: int) -> NDArray:
         return self._cache.get((plane, row, column), lambda: self._decode(plane, row, column))
 
@@ -101,7 +143,8 @@ class BlockGrid:
         inside = Box(y, x, y + self.block[0], x + self.block[1]).clip(self.shape[:2])
         what = f"a whole {self.kind} at row {row}, column {column} (pixel {y}, {x})"
         with decoding(self.name, what):
-            pixels = self.decode(plane, row, column)[: inside.shape[0], : inside.shape[1]]
+            pixels = within_time(partial(self.decode, plane, row, column), self.name, what)
+            pixels = pixels[: inside.shape[0], : inside.shape[1]]
         if pixels.shape != (*inside.shape, self.samples):
             raise ImageError(
                 f"{self.name}: expected {what} of {(*inside.shape, self.samples)}, got {pixels.shape}; export it again"

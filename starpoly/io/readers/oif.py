@@ -18,6 +18,7 @@ from .file_stack import FileStack, Pixels, import_library, positive_step, size_f
 from .pixel_size import MICROMETRES
 from .source import check_dtype
 from .stack import check_scene
+from .tiff_file import guard_decoder, open_tiff_within
 from .untrusted import decoding
 
 _SECONDS = {"s": 1.0, "ms": 1e-3}
@@ -90,12 +91,11 @@ class OifStack(FileStack):
 
     def decode(self, name: str) -> NDArray:
         """The pixels of a file within, (Y, X)."""
-        import tifffile
-
-        with self._lock, self._file.open_file(name) as file, tifffile.TiffFile(file, _multifile=False) as tiff:
+        with self._lock, self._file.open_file(name) as file, open_tiff_within(file, name) as tiff:
             page = tiff.pages.first
             if page.shape != self._shape[:2] or len(tiff.pages) != 1:
                 raise ImageError(f"expected a plane of {self._shape[:2]} pixels in {name}, got {page.shape}")
+            guard_decoder(page)
             return page.asarray()
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from ...images.channels import apply_palette, cmyk_to_rgb
 from ..console import silent_libraries
 from .array import DecodedSource
 from .header import Header
+from .large_raster import LARGEST_COPIED, decode_large, without_alpha
 from .registry import first_bytes
 from .source import Source
 from .untrusted import check_claim
@@ -105,17 +106,21 @@ def _is_deep_png(path: Path) -> bool:
 def _decode_deep_png(path: Path, *, raw: bool) -> NDArray:
     import imagecodecs
 
-    width, height, *_ = _png_header(path) or (0, 0)
-    _check_size(width, height, 8 * width * height, path)
+    width, height, *_, color = _png_header(path) or (0, 0, 0)
+    _check_size(width, height, 2 * _PNG_SAMPLES.get(color, 4) * width * height, path)
     with silent_libraries():  # libpng writes warnings to the screen
         image = imagecodecs.png_decode(path.read_bytes())
-    return image if raw else _without_alpha(image)
+    return image if raw else without_alpha(image)
 
 
 def _decode_with_pillow(path: Path, *, raw: bool) -> NDArray:
     with _opened(path) as picture:
         width, height = picture.size
-        _check_size(width, height, width * height * len(picture.getbands()), path)
+        n_bands = 3 if picture.mode == "P" and not raw else len(picture.getbands())
+        n_bytes = width * height * n_bands * (2 if picture.mode.startswith("I") else 1)
+        _check_size(width, height, n_bytes, path)
+        if n_bytes > LARGEST_COPIED:
+            return decode_large(picture, path, raw=raw)
         if picture.mode == "P":
             return _decode_palette(picture, raw=raw)
         image = np.array(picture)
@@ -123,7 +128,7 @@ def _decode_with_pillow(path: Path, *, raw: bool) -> NDArray:
             return image
         if picture.mode == "CMYK":
             return cmyk_to_rgb(image)
-        return _without_alpha(image)
+        return without_alpha(image)
 
 
 def _opened(path: Path) -> ImageFile:
@@ -143,10 +148,6 @@ def _decode_palette(picture, *, raw: bool) -> NDArray:  # type: ignore[no-untype
     if raw:
         return indices
     return apply_palette(indices, np.array(picture.getpalette("RGB"), np.uint8).reshape(-1, 3))
-
-
-def _without_alpha(image: NDArray) -> NDArray:
-    return image[..., :-1] if image.ndim == 3 and image.shape[2] in (2, 4) else image
 
 
 def _check_size(width: int, height: int, n_bytes: int, path: Path) -> None:

@@ -14,6 +14,7 @@ The table is light: it loads the module of a kind, and the libraries behind it, 
 
 from __future__ import annotations
 
+import stat
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +25,8 @@ from typing import TYPE_CHECKING
 
 from ...errors import ImageError, StarpolyWarning
 from .header import Header
-from .untrusted import decoding
+from .time_limit import within_time
+from .untrusted import check_claim, decoding
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 N_FIRST_BYTES = 16
 """Bytes at the start of a file that tell its kind."""
+
+_TO_OPEN = "to be opened"
 
 _ZARR_MARKS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 
@@ -74,6 +78,9 @@ class Reader:
         ImageError
             For a stack.
         """
+        return within_time(lambda: self._open(path, level, as_channels), path, _TO_OPEN)
+
+    def _open(self, path: Path, level: int, as_channels: bool) -> Source:
         from .single_plane import open_as_channels, open_only_plane
 
         if as_channels and self.has_stacks:
@@ -90,43 +97,51 @@ class Reader:
 
     def read(self, path: Path, *, raw: bool = False) -> NDArray:
         """The whole image; ``raw`` for the stored numbers without conversion of colours, as labels are read."""
-        read_whole = getattr(self._module(), "read_whole", None)
         with decoding(path):
-            if read_whole is not None:
-                return read_whole(path, raw=raw)
-            with self.open(path) as source:
-                return source[:, :]
+            return within_time(lambda: self._read(path, raw), path)
+
+    def _read(self, path: Path, raw: bool) -> NDArray:
+        read_whole = getattr(self._module(), "read_whole", None)
+        if read_whole is not None:
+            return read_whole(path, raw=raw)
+        with self.open(path) as source:
+            check_claim(source.nbytes, path)
+            return source[:, :]
 
     def header(self, path: Path) -> Header:
         """What the header says; the pixels need not be whole."""
-        read_header = getattr(self._module(), "read_header", None)
         with decoding(path, "an image file with a header"):
-            if read_header is not None:
-                return read_header(path)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", StarpolyWarning)  # said when it is read
-                with self.stack(path) as stack, stack.open_plane((0,) * len(stack.lengths)) as source:
-                    return Header(
-                        source.shape[:2],
-                        source.nbytes,
-                        by_region=True,
-                        pixel_size=source.pixel_size,
-                        bounds=source.bounds,
-                        position=source.position,
-                        channel_names=source.channel_names,
-                    )
+            return within_time(lambda: self._header(path), path, "a header")
+
+    def _header(self, path: Path) -> Header:
+        read_header = getattr(self._module(), "read_header", None)
+        if read_header is not None:
+            return read_header(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", StarpolyWarning)  # said when it is read
+            with self.stack(path) as stack, stack.open_plane((0,) * len(stack.lengths)) as source:
+                return Header(
+                    source.shape[:2],
+                    source.nbytes,
+                    by_region=True,
+                    pixel_size=source.pixel_size,
+                    bounds=source.bounds,
+                    position=source.position,
+                    channel_names=source.channel_names,
+                )
 
     def stack(self, path: Path, scene: int = 0) -> Stack:
         """Open the planes of a scene; a kind without stacks has one."""
         from .single_plane import SinglePlane
 
-        return getattr(self._module(), "open_stack", SinglePlane)(path, scene)
+        open_stack = getattr(self._module(), "open_stack", SinglePlane)
+        return within_time(lambda: open_stack(path, scene), path, _TO_OPEN)
 
     def scene_names(self, path: Path) -> tuple[str, ...]:
         """Names of the scenes of a file; none if there is one."""
         names = getattr(self._module(), "scene_names", None)
         with decoding(path):
-            return () if names is None else names(path)
+            return () if names is None else within_time(lambda: names(path), path, "a list of scenes")
 
     def _module(self) -> ModuleType:
         return import_module(f".{self.name}", __package__)
@@ -211,6 +226,8 @@ def find_reader(path: Path) -> Reader:
 def first_bytes(path: Path) -> bytes:
     """The bytes at the start of a file; a clear error where there are none."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for, a device may have no end
+            raise ImageError(f"{path}: expected an image file, got a pipe or device; save it as a file")
         with open(path, "rb") as file:
             start = file.read(N_FIRST_BYTES)
     except FileNotFoundError as error:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from .pixel_size import PixelSize, pixel_size_of_tiff, scaled
 from .source import FileSource, Source, check_level
 from .stack import Stack
 from .tiff_colours import to_intensities
+from .tiff_file import guard_decoder, open_tiff
 from .tiff_pixels import NotByRegionError, TiffBytes, check_extent, pixels_of
 from .untrusted import check_claim, decoding
 
@@ -74,18 +76,31 @@ def read_whole(path: Path, *, raw: bool = False) -> NDArray:
         For a stack along z or time, a file shorter than it says, or a colour space that is not converted. Decoders
         raise other errors on corrupt data.
     """
-    import tifffile
-
-    # an OME-TIFF may name other files; an image from outside must not choose what is read
-    with tifffile.TiffFile(path, _multifile=False) as tiff:
+    with open_tiff(path) as tiff:
         series = tiff.series[0] if raw else first_series(tiff, path)
         check_single_plane(series.shape, series.axes, path, pages=True)
         check_extent(series, path)
         check_claim(series.nbytes, path)
-        stored = series.asarray(maxworkers=n_threads())
+        stored = _decode_whole(series, tiff)
         arrangement = arrange_axes(stored.shape, series.axes, path)
         image = arrangement(stored)
         return image if raw else to_intensities(image, arrangement.names, series.keyframe, path)
+
+
+def _decode_whole(series: Any, tiff: Any) -> NDArray:
+    """All pixels of a series, whose tiles are held against their streams."""
+    pages = [page for page in series.pages if page is not None]
+    for page in pages:
+        guard_decoder(page)
+    first = series.keyframe
+    if len(series.pages) == len(first.dataoffsets) == 1 and not first.is_contiguous:  # without a copy of all
+        tiff.filehandle.seek(first.dataoffsets[0])
+        data = tiff.filehandle.read(first.databytecounts[0])
+        options = {"jpegtables": first.jpegtables, "jpegheader": first.jpegheader}
+        decoded = guard_decoder(first)(data, 0, **options)[0] if data else None
+        if decoded is not None and decoded.size == prod(series.shape):
+            return decoded.reshape(series.shape)
+    return series.asarray(maxworkers=n_threads())
 
 
 def read_header(path: Path) -> Header:
@@ -96,9 +111,7 @@ def read_header(path: Path) -> Header:
     ImageError
         If the size is none. tifffile raises other errors where not even the first page's tags can be read.
     """
-    import tifffile
-
-    with tifffile.TiffFile(path, _multifile=False) as tiff:
+    with open_tiff(path) as tiff:
         shape, n_bytes, n_channels = _size(tiff, path)
         pixel_size, names = _pixel_size(tiff), names_in_tiff(tiff, n_channels)
     if not (len(shape) == 2 and min(shape) > 0):
@@ -149,11 +162,8 @@ class TiffSource(FileSource):
     """
 
     def __init__(self, path: Path, level: int = 0) -> None:
-        import tifffile
-
         with ExitStack() as stack, decoding(path, "a TIFF file"):
-            # an OME-TIFF may name other files; an image from outside must not choose what is read
-            tiff = stack.enter_context(tifffile.TiffFile(path, _multifile=False))
+            tiff = stack.enter_context(open_tiff(path))
             first = first_series(tiff, path)
             if first.transform is not None:
                 raise NotByRegionError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from ...errors import ImageError
 from .axes import Arrangement
-from .blocks import BlockGrid
+from .blocks import SPARE_BYTES, BlockGrid, Packed
 from .mapped import MappedPlanes
-from .untrusted import check_claim
+from .tiff_file import guard_decoder
 
 _JPEG = (6, 7, 34892, 33007)
 """Compressions whose tables stand apart from the tiles."""
@@ -86,11 +86,18 @@ def pixels_of(
     if whole and page.is_final and not page.is_tiled and planes * samples == 1:
         plain = Arrangement((0, 1), "YX", 2)
         return MappedPlanes(path, [other.dataoffsets[0] for other in pages], (height, width), stored, plain)
-    if page.compression != 1:
-        check_claim(min(block[0], height) * min(block[1], width) * samples * dtype.itemsize, path)
     decode = _SegmentDecoder(pages, block, file)
     kind = "tile" if page.is_tiled else "strip"
-    return BlockGrid(str(path), (height, width, len(pages) * planes * samples), dtype, block, samples, decode, kind)
+    shape = (height, width, len(pages) * planes * samples)
+    return BlockGrid(str(path), shape, dtype, block, samples, decode, kind, _packed(decode, path))
+
+
+def _packed(decode: _SegmentDecoder, path: Path) -> Callable[[int, int, int], Packed] | None:
+    """What a segment takes, where it is large; the whole file is what it is unpacked from."""
+    if decode.n_bytes <= SPARE_BYTES:
+        return None
+    size = path.stat().st_size
+    return lambda plane, row, column: Packed(size, decode.n_bytes if decode.is_there(plane, row, column) else 0)
 
 
 class _SegmentDecoder:
@@ -102,6 +109,7 @@ class _SegmentDecoder:
         self._planes, _, height, width, self._samples = key.shaped
         self._n_rows, self._n_columns = -(-height // block[0]), -(-width // block[1])
         self._block, self._key = (min(block[0], height), min(block[1], width)), key
+        self.n_bytes = block[0] * block[1] * self._samples * np.dtype(key.dtype).itemsize
         # read now: afterwards nothing but tiles is read, under the lock
         self._options = [
             {"jpegtables": page.jpegtables, "jpegheader": page.keyframe.jpegheader}
@@ -110,17 +118,28 @@ class _SegmentDecoder:
             for page in pages
         ]
         # tifffile makes a page's decoder when it is first asked for, which is not thread-safe
-        self._decoders = [None if page is None else page.keyframe.decode for page in pages]
+        self._decoders = [None if page is None else guard_decoder(page) for page in pages]
         self._places = [None if page is None else (page.dataoffsets, page.databytecounts) for page in pages]
 
     def __call__(self, plane: int, row: int, column: int) -> NDArray:
-        index = ((plane % self._planes) * self._n_rows + row) * self._n_columns + column
-        number = plane // self._planes
+        number, index = self._locate(plane, row, column)
         place, decode = self._places[number], self._decoders[number]
         if place is None or decode is None or place[1][index] == 0:
-            return np.full((*self._block, self._samples), self._key.nodata, self._key.dtype)
+            value = np.asarray(self._key.nodata).astype(self._key.dtype)
+            return np.broadcast_to(value, (*self._block, self._samples))
         data = self._file.read(place[0][index], place[1][index])
         decoded, _, shape = decode(data, index, **self._options[number])
         if decoded is None or shape[0] != 1:
             raise ImageError("no pixels")
         return decoded[0]
+
+    def is_there(self, plane: int, row: int, column: int) -> bool:
+        """Whether the file holds the segment."""
+        number, index = self._locate(plane, row, column)
+        place = self._places[number]
+        return place is not None and place[1][index] != 0
+
+    def _locate(self, plane: int, row: int, column: int) -> tuple[int, int]:
+        """Number of the page and index of the segment in it."""
+        index = ((plane % self._planes) * self._n_rows + row) * self._n_columns + column
+        return plane // self._planes, index

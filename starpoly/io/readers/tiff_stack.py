@@ -22,6 +22,7 @@ from .plane_steps import steps_of_tiff
 from .source import FileSource, Source, check_level
 from .stack import Stack, check_scene, reopen_plane
 from .tiff import TiffPixels, check_complete, first_series, rows_and_columns, storage
+from .tiff_file import open_tiff
 from .tiff_pixels import NotByRegionError, TiffBytes, check_extent
 from .untrusted import decoding
 
@@ -31,9 +32,7 @@ _BESIDE_A_SLIDE = re.compile(r"(label|macro|thumbnail|overview)( image)?", re.IG
 
 def scene_names(path: Path) -> tuple[str, ...]:
     """See :func:`starpoly.io.readers.tiff.scene_names`."""
-    import tifffile
-
-    with decoding(path, "a TIFF file"), tifffile.TiffFile(path, _multifile=False) as tiff:
+    with decoding(path, "a TIFF file"), open_tiff(path) as tiff:
         return tuple(name for _, name in _scenes(tiff))
 
 
@@ -53,13 +52,10 @@ class TiffStack(Stack):
     """
 
     def __init__(self, path: Path, scene: int = 0) -> None:
-        import tifffile
-
         self.name = str(path)
         self._path, self._scene = path.absolute(), scene
         with ExitStack() as opened, decoding(path, "a TIFF file"):
-            # an OME-TIFF may name other files; an image from outside must not choose what is read
-            tiff = opened.enter_context(tifffile.TiffFile(path, _multifile=False))
+            tiff = opened.enter_context(open_tiff(path))
             scenes = _scenes(tiff)
             check_scene(path, scene, [name for _, name in scenes])
             number = scenes[scene][0] if scenes else 0

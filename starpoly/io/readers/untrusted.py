@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,8 +23,10 @@ def decoding(name: object, what: str = "a whole image file") -> Iterator[None]:
     """
     try:
         yield
-    except ImageError:
-        raise
+    except ImageError as error:
+        if not str(error) or str(error).startswith(str(name)):
+            raise
+        raise type(error)(f"{name}: {error}") from error
     except MemoryError as error:
         message = f"{name}: expected an image that fits into memory, got one too large; crop it or free memory"
         raise TooLargeError(message) from error
@@ -34,10 +37,23 @@ def decoding(name: object, what: str = "a whole image file") -> Iterator[None]:
         ) from error
 
 
+_BELIEVED_BYTES = 1 << 28
+"""Pixels of an empty image of 16 000 x 16 000 that a file of any size may hold."""
+
+
 def check_claim(n_bytes: int, path: Path) -> None:
-    """Refuse a header that claims far more pixels than the file can hold (deflate packs at most 1:1032)."""
-    size = path.stat().st_size
-    if n_bytes > 1 << 30 and n_bytes > 1100 * size:
+    """Refuse a header that claims far more pixels than the file or folder can hold (deflate packs at most 1:1032)."""
+    if n_bytes <= _BELIEVED_BYTES:
+        return
+    size = _size_of(path)
+    if n_bytes > 1100 * size:
         raise ImageError(
             f"{path}: expected at most {1100 * size} bytes of pixels in a file of {size}, got a header for {n_bytes}"
         )
+
+
+def _size_of(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    if not path.is_dir():
+        return path.stat().st_size
+    return sum(os.lstat(os.path.join(place, name)).st_size for place, _, names in os.walk(path) for name in names)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,6 +21,8 @@ from .plane_steps import in_seconds
 from .source import FileSource, Source, check_dtype, check_level
 from .stack import Stack, check_scene, reopen_plane
 from .untrusted import decoding
+from .zarr_chunks import ChunkDecoder, check_chunks
+from .zarr_codecs import bound_decoding
 
 _BLOCK_LENGTH = 512
 """Smaller chunks are read several at a time, up to about this many pixels a side: each read has its overhead."""
@@ -162,9 +163,10 @@ def _arrange(stack: ZarrStack, array: Any, index: tuple[int, ...] | None, path: 
 
 def _open_node(path: Path) -> Any:
     import zarr
-    import zarr.storage
 
-    return zarr.open(store=zarr.storage.LocalStore(path, read_only=True), mode="r")
+    from .zarr_store import GuardedStore
+
+    return zarr.open(store=GuardedStore(path), mode="r")
 
 
 def _open_multiscale(path: Path) -> _Multiscale:
@@ -172,7 +174,7 @@ def _open_multiscale(path: Path) -> _Multiscale:
 
     node = _open_node(path)
     if isinstance(node, zarr.Array):
-        return _Multiscale([node], _axes_of_array(node), [None], [None])
+        return _Multiscale([bound_decoding(node)], _axes_of_array(node), [None], [None])
     return _read_multiscale(node, path)
 
 
@@ -204,24 +206,12 @@ def _grid(array: Any, arrangement: Arrangement, path: Path) -> BlockGrid:
     y, x, samples = arrangement.lengths(array.chunks)
     block = (_several(y, height), _several(x, width))
     samples = min(samples, n_channels)
-    position, cut = dict(arrangement.position), replace(arrangement, position=())
-
-    def decode(plane: int, row: int, column: int) -> NDArray:
-        stops = (
-            slice(row * block[0], (row + 1) * block[0]),
-            slice(column * block[1], (column + 1) * block[1]),
-            slice(plane * samples, (plane + 1) * samples),
-        )
-        index: list[Any] = [slice(at, at + 1) for at in map(position.get, range(array.ndim), [0] * array.ndim)]
-        for axis, stop in zip(arrangement.order, stops, strict=False):
-            index[axis] = stop
-        pixels = cut(np.asarray(array[tuple(index)]))
-        pixels = pixels if pixels.ndim == 3 else pixels[..., None]
-        missing = samples - pixels.shape[2]  # the last plane may hold fewer
-        return np.pad(pixels, ((0, 0), (0, 0), (0, missing))) if missing else pixels
-
+    check_chunks((height, width, n_channels), (y, x, samples), path)
+    decode = ChunkDecoder(array, arrangement, block, samples)
     dtype = check_dtype(path, np.dtype(array.dtype))
-    return BlockGrid(str(path), (height, width, n_channels), dtype, block, samples, decode, kind="chunk")
+    shape = (height, width, n_channels)
+    packed = decode.packed if decode.is_large else None
+    return BlockGrid(str(path), shape, dtype, block, samples, decode, kind="chunk", packed=packed)
 
 
 def _several(chunk: int, length: int) -> int:
@@ -264,7 +254,7 @@ def _read_multiscale(group: Any, path: Path) -> _Multiscale:
         array = group.get(inner)
         if not isinstance(array, zarr.Array):
             raise ImageError(f"{path}: expected an array at {inner!r}, as the metadata say, got none; copy it again")
-        arrays.append(array)
+        arrays.append(bound_decoding(array))
         sizes.append(_pixel_size(axes, dataset, described))
         positions.append(None if sizes[-1] is None else _position(axes, dataset, described))
     names = "".join(_letter(axis.get("name")) for axis in axes)
