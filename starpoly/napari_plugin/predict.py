@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from ..detection.detector import Detector
 from ..errors import ImageError
+from ..images.channels import the_nuclei
 from ..labels.measurements import measure
-from ..model_zoo import available_models, find_model
+from ..model_zoo import available_models, find_model, fluorescence_model
 from ..prediction.model_choice import suitable_model
 from .helper import start
 from .layers import pixels_of, placement_of
@@ -29,6 +30,7 @@ def find_objects(
     model: str | Path | None = None,
     *,
     rgb: bool = False,
+    name: str = "",
     prob_threshold: float | None = None,
     nms_threshold: float | None = None,
 ) -> tuple[NDArray[np.int32], dict[str, NDArray]]:
@@ -38,9 +40,12 @@ def find_objects(
     ----------
     image : (..., Y, X) or, with ``rgb``, (..., Y, X, C) array
     model : str or Path, optional
-        Name or folder. Default: a shipped model, chosen by the first plane.
+        Name or folder. Default: a shipped model, chosen by the first plane; that of nuclei in fluorescence if ``name`` is
+        that of a stain of nuclei.
     rgb : bool
         Whether the last axis is colour.
+    name : str
+        Of the layer: napari calls the layer of a channel by the channel's name.
     prob_threshold, nms_threshold : float, optional
         Override the model's thresholds.
 
@@ -60,7 +65,7 @@ def find_objects(
     if image.ndim < n_axes:
         raise ImageError(f"expected an image with at least {n_axes} axes, got shape {image.shape}")
     planes = image.reshape(-1, *image.shape[image.ndim - n_axes :])
-    ready = _load(find_model(suitable_model(planes[0]) if model is None else model))
+    ready = _load(find_model(model or _suitable(planes[0], "" if rgb else name)))
     labels = np.zeros(planes.shape[:3], np.int32)
     tables: list[dict[str, NDArray]] = []
     first = 0
@@ -77,6 +82,11 @@ def find_objects(
     columns["index"] = columns["label"]
     shape: tuple[int, ...] = image.shape[:-1] if rgb else image.shape
     return labels.reshape(shape), columns
+
+
+def _suitable(plane: NDArray, name: str) -> str:
+    """The model for a plane of a channel of this name."""
+    return suitable_model(plane) if the_nuclei((name,)) is None else fluorescence_model()
 
 
 @lru_cache(maxsize=1)
@@ -129,6 +139,7 @@ def make_widget() -> Container:
             chosen,
             done=lambda result: show(result, layer),
             rgb=layer.rgb,
+            name=layer.name,
             **thresholds,
         )
 

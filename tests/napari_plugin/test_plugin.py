@@ -85,6 +85,17 @@ def test_without_a_model_the_look_of_the_first_plane_chooses(monkeypatch):
     assert loaded == ["nuclei-fluo", "cells-generalist"]
 
 
+@pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
+@pytest.mark.parametrize(("name", "model"), [("Hoechst 33342", "nuclei-fluo"), ("phase", "cells-generalist")])
+def test_a_layer_called_by_a_stain_of_nuclei_gets_their_model(monkeypatch, name, model):
+    loaded = []
+    monkeypatch.setattr(predict, "_load", lambda folder: loaded.append(folder.name) or BrightModel())
+    image = 255 - spots(*((y, x) for y in (4, 14, 24) for x in (5, 15, 25, 35)))
+    find_objects(image, name=name)
+    find_objects(np.repeat(image[..., None], 3, axis=2), rgb=True, name=name)  # colour is not of one channel
+    assert loaded == [model, "cells-generalist"]
+
+
 def test_labels_lie_in_the_world_as_their_image_does():
     layers = pytest.importorskip("napari.layers")
     components = pytest.importorskip("napari.components")

@@ -6,8 +6,8 @@ A new kind is one module of this package and one line in :data:`READERS`. The mo
 - ``open_stack(path, scene) -> Stack``, where it may hold several, and ``scene_names(path) -> tuple of str``, empty for a single
   scene, where it may hold several of these, too,
 
-and, where there is a better way than through these, ``open_image``, ``read_whole(path, *, raw) -> array`` and
-``read_header(path) -> Header``.
+and, where there is a better way than through these, ``open_image``, ``read_whole(path, *, raw) -> array``,
+``read_header(path) -> Header`` and ``title_of(path) -> str``.
 
 The table is light: it loads the module of a kind, and the libraries behind it, when a file of that kind is read.
 """
@@ -114,7 +114,13 @@ class Reader:
                         bounds=source.bounds,
                         position=source.position,
                         channel_names=source.channel_names,
+                        single_axes=source.single_axes,
                     )
+
+    def title_of(self, path: Path) -> str:
+        """What messages call a file of this kind: the title, or what its module says of files of several kinds."""
+        title_of = getattr(self._module(), "title_of", None)
+        return self.title if title_of is None else title_of(path)
 
     def stack(self, path: Path, scene: int = 0) -> Stack:
         """Open the planes of a scene; a kind without stacks has one."""
