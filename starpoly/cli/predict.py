@@ -46,6 +46,9 @@ _NAMES = (
     "challenge, its name up to the first dot, as predict.sh asks for (default: image)"
 )
 
+#: Progress of a run: what is left and what was found, rather than images per second.
+_BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} images, {elapsed} passed, {remaining} left{postfix}"
+
 #: Formats selectable with ``--format``.
 _FORMATS = {name: of for name, of in FORMATS.items() if of.help}
 
@@ -326,11 +329,15 @@ def _predict_all(jobs: list[Job], models: Models, args: argparse.Namespace, cloc
         load_kernels_beside(clock)
     quiet = getattr(args, "quiet", False)
     several = len(todo) > 1
-    for job in progress_bar(todo, shown=several and not quiet, desc="images", unit="image"):
-        start = time.perf_counter()
-        with about(job.image) as messages:
-            row = _predict_one(models, job, args, clock, several=several)
-        summary.rows.append(row | {"seconds": round(time.perf_counter() - start, 3), "warnings": messages})
+    shown = several and not quiet
+    with progress_bar(total=len(todo), shown=shown, desc="images", unit="image", bar_format=_BAR) as bar:
+        for job in todo:
+            start = time.perf_counter()
+            with about(job.image) as messages:
+                row = _predict_one(models, job, args, clock, several=several)
+            summary.rows.append(row | {"seconds": round(time.perf_counter() - start, 3), "warnings": messages})
+            bar.set_postfix_str(summary.so_far, refresh=False)
+            bar.update()
 
 
 def _is_left_out(job: Job, args: argparse.Namespace) -> bool:

@@ -7,6 +7,7 @@ Rows of failed inputs add ``error``.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,11 @@ def image_row(job: Job, status: str) -> dict[str, Any]:
 def error_row(given: object, message: str, status: str = "error") -> dict[str, Any]:
     """Row of an input without results. Status: ``error``; with ``--tolerant`` also ``empty`` or ``unreadable``."""
     return {"input": str(given), "status": status, "error": message}
+
+
+def is_flagged(row: Mapping[str, Any]) -> bool:
+    """Whether a person should look at a segmented image first: there was a warning, or nothing was found."""
+    return row["status"] == "done" and bool(row.get("warnings") or not row.get("objects"))
 
 
 @dataclass
@@ -67,10 +73,20 @@ class Summary:
         summary = {"starpoly": __version__, "model": self.model, "output": self.output, "images": self.rows}
         return summary if planned else summary | {"throughput": self.throughput.to_dict()}
 
+    @property
+    def so_far(self) -> str:
+        """What was found until now, for a progress bar."""
+        parts = [f"{sum(row.get('objects', 0) for row in self.rows)} objects"]
+        flagged, failed = sum(map(is_flagged, self.rows)), sum(row["status"] == "error" for row in self.rows)
+        parts += [f"{flagged} to look at"] if flagged else []
+        return ", ".join([*parts, f"{failed} failed"] if failed else parts)
+
     def lines(self) -> list[str]:
         """Closing lines for the user."""
         counts = Counter(row["status"] for row in self.rows)
         objects = sum(row.get("objects", 0) for row in self.rows)
         parts = [f"{counts['done']} images segmented, {objects} objects"]
         parts += [f"{counts[status]} {said}" for status, said in _SAID.items() if counts[status]]
+        flagged = sum(map(is_flagged, self.rows))
+        parts += [f"{flagged} to look at (a warning, or no objects)"] if flagged else []
         return [*([str(self.throughput)] if counts["done"] else []), ", ".join(parts)]
