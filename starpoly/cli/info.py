@@ -13,6 +13,7 @@ from typing import Any
 from .common import say
 
 HELP = "show what image files hold and which model they get; without files versions, backend and devices"
+EXAMPLE = "starpoly info experiment.nd2"
 
 _PACKAGES = (
     "starpoly",

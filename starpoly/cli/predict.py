@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ..timing import Stopwatch
 
 HELP = "detect the objects in images and write label images"
+EXAMPLE = "starpoly predict images/ -o results/ --overlay --table"
 
 _TOLERANT = (
     "for containers: a damaged image gets labels without objects if its header tells its size; files that are no images and "
@@ -58,7 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "input", nargs="+", metavar="INPUT", help="image files, folders, or patterns such as 'data/*.tif'"
     )
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder for NAME_label.tiff")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="OUT",
+        help="folder for NAME_label.tiff (default: that of the images, where there is one)",
+    )
     parser.add_argument("--recursive", action="store_true", help="search sub-folders, and make the same ones in OUT")
     parser.add_argument("--skip-existing", action="store_true", help="skip images whose results are in OUT already")
     parser.add_argument("--tolerant", action="store_true", help=_TOLERANT)
@@ -280,9 +287,11 @@ def run(args: argparse.Namespace) -> int:
     check_engine(args.engine, args.precision)
     for name in args.format:
         FORMATS[name].check_installed()
-    found = find_images(args.input, recursive=args.recursive, exclude=[args.output])
+    found = find_images(args.input, recursive=args.recursive, exclude=[] if args.output is None else [args.output])
     if not found.images and not (args.tolerant and {given for given, _ in found.problems} == set(found.empty)):
         raise ImageError(_nothing_found(found))
+    if args.output is None:
+        args.output = _folder_of(args.input, found, quiet=getattr(args, "quiet", False))
     for path in found.passed_over:
         say(f"starpoly: {path}: looks like a result and is passed over; give it alone to segment it")
     flags = {name: getattr(args, name) for name in ("overlay", "table", "provenance", "report")}
@@ -314,6 +323,23 @@ def run(args: argparse.Namespace) -> int:
     if args.report and not _write_report(summary, models, args):
         return 1
     return int(summary.has_errors)
+
+
+def _folder_of(inputs: list[str], found: FoundImages, *, quiet: bool) -> Path:
+    """Where results go without ``--output``: beside the images, if these lie in one folder or below it."""
+    if len(inputs) == 1 and Path(inputs[0]).is_dir() and found.images and found.images[0].path != Path(inputs[0]):
+        folders = {Path(inputs[0])}
+    else:
+        folders = {image.path.parent for image in found.images}
+    if any(image.place for image in found.images) or len(folders) != 1:
+        raise ConfigError(
+            "output: expected images of one folder to write results beside, got none, several or a plate; "
+            "name a folder for results, as in -o results"
+        )
+    (folder,) = folders
+    if not quiet:
+        say(f"starpoly: results go beside the images, to {folder}; -o FOLDER for another place")
+    return folder
 
 
 def _predict_all(jobs: list[Job], models: Models, args: argparse.Namespace, clock: Stopwatch, summary: Summary) -> None:

@@ -87,6 +87,10 @@ class Summary:
         objects = sum(row.get("objects", 0) for row in self.rows)
         parts = [f"{counts['done']} images segmented, {objects} objects"]
         parts += [f"{counts[status]} {said}" for status, said in _SAID.items() if counts[status]]
-        flagged = sum(map(is_flagged, self.rows))
-        parts += [f"{flagged} to look at (a warning, or no objects)"] if flagged else []
-        return [*([str(self.throughput)] if counts["done"] else []), ", ".join(parts)]
+        speed = [str(self.throughput)] if counts["done"] else []
+        return [*self._flagged(), *speed, ", ".join(parts)]
+
+    def _flagged(self, most: int = 3) -> list[str]:
+        names = [row["input"] for row in self.rows if is_flagged(row)]
+        more = f" and {len(names) - most} more" if len(names) > most else ""
+        return [f"{len(names)} to look at (a warning, or no objects): {', '.join(names[:most])}{more}"] if names else []

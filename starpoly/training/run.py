@@ -27,6 +27,7 @@ def run_training(
     normalization: NormalizationConfig | None = None,
     init: str | Path | None = None,
     resume: bool = False,
+    minutes: float | None = None,
     inspect_every: int = 10,
     after_epoch: Callable[[int], None] | None = None,
 ) -> ModelSpec:
@@ -47,6 +48,8 @@ def run_training(
         Name or folder of a model to start from.
     resume : bool
         Continue from the checkpoint in ``folder``.
+    minutes : float, optional
+        Time for the training, which decides the number of epochs.
     inspect_every : int
         Epochs between pictures of validation images with detected objects, in ``folder/validation``. At the end,
         ``folder/training.html`` shows them. 0 disables both.
@@ -94,6 +97,7 @@ def run_training(
             normalization=normalization,
             init=start,
             resume=resume,
+            minutes=minutes,
             after_epoch=after_each,
         )
         with optional_step(f"{folder}: the choice of thresholds"):
