@@ -290,6 +290,7 @@ def run(args: argparse.Namespace) -> int:
     found = find_images(args.input, recursive=args.recursive, exclude=[] if args.output is None else [args.output])
     if not found.images and not (args.tolerant and {given for given, _ in found.problems} == set(found.empty)):
         raise ImageError(_nothing_found(found))
+    _say_missing_packages(found)
     if args.output is None:
         args.output = _folder_of(args.input, found, quiet=getattr(args, "quiet", False))
     for path in found.passed_over:
@@ -323,6 +324,22 @@ def run(args: argparse.Namespace) -> int:
     if args.report and not _write_report(summary, models, args):
         return 1
     return int(summary.has_errors)
+
+
+def _say_missing_packages(found: FoundImages) -> None:
+    """Say which packages some files need, before any is segmented; refuse a run in which all do."""
+    from ..io.readers.registry import missing_readers
+
+    missing = missing_readers(image.path for image in found.images)
+    told = [
+        f"{n} {reader.title} {'file needs' if n == 1 else 'files need'} the package {reader.package}, which is not installed; "
+        f"pip install 'starpoly[{reader.extra}]'"
+        for reader, n in missing.items()
+    ]
+    if told and sum(missing.values()) == len(found.images):
+        raise ImageError("; ".join(told))
+    for line in told:
+        say(f"starpoly: warning: {line}")
 
 
 def _folder_of(inputs: list[str], found: FoundImages, *, quiet: bool) -> Path:

@@ -65,10 +65,12 @@ def run_training(
     Raises
     ------
     DataError, ModelError, ConfigError
-        As for ``fit``.
+        As for ``fit``; a ModelError also in the fork of a process that has opened a network.
     """
+    from ..network.engines.forked import check_process
     from ..network.quiet import quiet_import
 
+    check_process()
     quiet_import()
     from ..network.keras_settings import own_settings
     from .fit import fit

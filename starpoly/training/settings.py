@@ -82,7 +82,7 @@ def read_toml(path: Path) -> dict[str, dict[str, Any]]:
         If it is no TOML file, or has an unknown table.
     """
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: expected a TOML file of settings, got: {error}") from error
     if unknown := sorted(set(tables) - set(TABLES)):

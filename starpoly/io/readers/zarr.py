@@ -345,7 +345,10 @@ def _first_multiscale(group: Any, path: Path) -> dict[str, Any]:
 def _axis_list(described: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Axes as dictionaries; before 0.4 they were mere names."""
     axes = described.get("axes")
-    return [axis if isinstance(axis, dict) else {"name": axis} for axis in axes] if isinstance(axes, list) else []
+    described_axes = (
+        [axis if isinstance(axis, dict) else {"name": axis} for axis in axes] if isinstance(axes, list) else []
+    )
+    return [{**axis, "name": str(axis.get("name", "")).lower()} for axis in described_axes]
 
 
 def _scale(axes: list[dict[str, Any]], dataset: Mapping[str, Any], described: Mapping[str, Any]) -> list[Any] | None:
