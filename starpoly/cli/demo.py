@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HELP = "segment a few real images of nuclei and cells (no download)"
+EXAMPLE = "starpoly demo -o outputs/"
 
 #: Images of DSB2018 (BBBC038, CC0 1.0) that ship with starpoly; NOTICE names them.
 IMAGES = Path(__file__).parents[1] / "demo_images"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..evaluation.report import Report
 
 HELP = "score predicted label images against true ones"
+EXAMPLE = "starpoly evaluate results/ masks/ --per-image"
 
 _DEFAULT_IOU = {"stardist": "0.5:0.95:0.05", "neurips": "0.5"}
 

@@ -14,6 +14,7 @@ from ..io.console import printable_lines
 from .common import say
 
 HELP = "show what image files hold and which model they get; without files versions, backend and devices"
+EXAMPLE = "starpoly info experiment.nd2"
 
 _PACKAGES = (
     "starpoly",

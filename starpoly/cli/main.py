@@ -15,7 +15,19 @@ from .common import log_as_lines, say, say_error, warnings_as_lines
 from .parser import Parser
 from .stopping import Terminated, exit_status, stoppable
 
-COMMANDS = ("predict", "train", "tune", "evaluate", "report", "view", "models", "info", "demo")
+COMMANDS = (
+    "predict",
+    "train",
+    "advise",
+    "tune",
+    "evaluate",
+    "report",
+    "view",
+    "models",
+    "info",
+    "demo",
+    "completion",
+)
 
 OK, SOME_FAILED, FAILED = 0, 1, 2
 
@@ -67,7 +79,8 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in COMMANDS:
         module = import_module(f".{name}", __package__)
-        command = commands.add_parser(name, help=module.HELP, description=f"{module.HELP[0].upper()}{module.HELP[1:]}.")
+        about = {"description": f"{module.HELP[0].upper()}{module.HELP[1:]}.", "epilog": f"example: {module.EXAMPLE}"}
+        command = commands.add_parser(name, help=module.HELP, **about)
         module.add_arguments(command)
         # flags are valid before and after the command; unset after it, they keep the value from before
         _add_common_arguments(command, default=argparse.SUPPRESS)

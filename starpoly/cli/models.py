@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..config import ModelSpec
 
 HELP = "list models, or describe one"
+EXAMPLE = "starpoly models info nuclei-fluo"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ..timing import Stopwatch
 
 HELP = "detect the objects in images and write label images"
+EXAMPLE = "starpoly predict images/ -o results/ --overlay --table"
 
 _TOLERANT = (
     "for containers: a damaged image gets labels without objects if its header tells its size; files that are no images and "
@@ -45,6 +46,9 @@ _NAMES = (
     "challenge, its name up to the first dot, as predict.sh asks for (default: image)"
 )
 
+#: Progress of a run: what is left and what was found, rather than images per second.
+_BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} images, {elapsed} passed, {remaining} left{postfix}"
+
 #: Formats selectable with ``--format``.
 _FORMATS = {name: of for name, of in FORMATS.items() if of.help}
 
@@ -54,7 +58,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "input", nargs="+", metavar="INPUT", help="image files, folders, or patterns such as 'data/*.tif'"
     )
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder for NAME_label.tiff")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="OUT",
+        help="folder for NAME_label.tiff (default: that of the images, where there is one)",
+    )
     parser.add_argument("--recursive", action="store_true", help="search sub-folders, and make the same ones in OUT")
     parser.add_argument("--skip-existing", action="store_true", help="skip images whose results are in OUT already")
     parser.add_argument("--tolerant", action="store_true", help=_TOLERANT)
@@ -276,9 +286,12 @@ def run(args: argparse.Namespace) -> int:
     check_engine(args.engine, args.precision)
     for name in args.format:
         FORMATS[name].check_installed()
-    found = find_images(args.input, recursive=args.recursive, exclude=[args.output])
+    found = find_images(args.input, recursive=args.recursive, exclude=[] if args.output is None else [args.output])
     if not found.images and not (args.tolerant and {given for given, _ in found.problems} == set(found.empty)):
         raise ImageError(_nothing_found(found))
+    _say_missing_packages(found)
+    if args.output is None:
+        args.output = _folder_of(args.input, found, quiet=getattr(args, "quiet", False))
     for path in found.passed_over:
         say(f"starpoly: {path}: looks like a result and is passed over; give it alone to segment it")
     flags = {name: getattr(args, name) for name in ("overlay", "table", "provenance", "report")}
@@ -312,6 +325,39 @@ def run(args: argparse.Namespace) -> int:
     return int(summary.has_errors)
 
 
+def _say_missing_packages(found: FoundImages) -> None:
+    """Say which packages some files need, before any is segmented; refuse a run in which all do."""
+    from ..io.readers.registry import missing_readers
+
+    missing = missing_readers(image.path for image in found.images)
+    told = [
+        f"{n} {reader.title} {'file needs' if n == 1 else 'files need'} the package {reader.package}, which is not installed; "
+        f"pip install 'starpoly[{reader.extra}]'"
+        for reader, n in missing.items()
+    ]
+    if told and sum(missing.values()) == len(found.images):
+        raise ImageError("; ".join(told))
+    for line in told:
+        say(f"starpoly: warning: {line}")
+
+
+def _folder_of(inputs: list[str], found: FoundImages, *, quiet: bool) -> Path:
+    """Where results go without ``--output``: beside the images, if these lie in one folder or below it."""
+    if len(inputs) == 1 and Path(inputs[0]).is_dir() and found.images and found.images[0].path != Path(inputs[0]):
+        folders = {Path(inputs[0])}
+    else:
+        folders = {image.path.parent for image in found.images}
+    if any(image.place for image in found.images) or len(folders) != 1:
+        raise ConfigError(
+            "output: expected images of one folder to write results beside, got none, several or a plate; "
+            "name a folder for results, as in -o results"
+        )
+    (folder,) = folders
+    if not quiet:
+        say(f"starpoly: results go beside the images, to {folder}; -o FOLDER for another place")
+    return folder
+
+
 def _predict_all(jobs: list[Job], models: Models, args: argparse.Namespace, clock: Stopwatch, summary: Summary) -> None:
     """Run the jobs in order; each adds a row to the summary."""
     left_out = [_is_left_out(job, args) for job in jobs]
@@ -325,11 +371,15 @@ def _predict_all(jobs: list[Job], models: Models, args: argparse.Namespace, cloc
         load_kernels_beside(clock)
     quiet = getattr(args, "quiet", False)
     several = len(todo) > 1
-    for job in progress_bar(todo, shown=several and not quiet, desc="images", unit="image"):
-        start = time.perf_counter()
-        with about(job.image) as messages:
-            row = _predict_one(models, job, args, clock, several=several)
-        summary.rows.append(row | {"seconds": round(time.perf_counter() - start, 3), "warnings": messages})
+    shown = several and not quiet
+    with progress_bar(total=len(todo), shown=shown, desc="images", unit="image", bar_format=_BAR) as bar:
+        for job in todo:
+            start = time.perf_counter()
+            with about(job.image) as messages:
+                row = _predict_one(models, job, args, clock, several=several)
+            summary.rows.append(row | {"seconds": round(time.perf_counter() - start, 3), "warnings": messages})
+            bar.set_postfix_str(summary.so_far, refresh=False)
+            bar.update()
 
 
 def _is_left_out(job: Job, args: argparse.Namespace) -> bool:

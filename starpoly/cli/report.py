@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ..report.examine import Examined
 
 HELP = "write one HTML page about the results in a folder"
+EXAMPLE = "starpoly report results/ --images images/"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
-from .common import integer, number, say, whole_number
+from .common import integer, number, positive_float, say, whole_number
 
 if TYPE_CHECKING:
     from ..training.inputs import TrainingFolders, TrainingInputs
     from ..training.settings import TrainingSettings
 
 HELP = "train a model on images and masks"
+EXAMPLE = "starpoly train --images train/images --masks train/masks -o my-model --init nuclei-fluo --minutes 60"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,11 +71,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--class-names", nargs="+", default=[], metavar="NAME", help="names of the classes 1, 2, ...; sets their number"
     )
     run = parser.add_argument_group("training")
-    run.add_argument("--epochs", type=integer, metavar="N", help="number of epochs")
+    length = run.add_mutually_exclusive_group()
+    length.add_argument("--epochs", type=integer, metavar="N", help="number of epochs (default: 80; with --init 20)")
+    length.add_argument(
+        "--minutes",
+        type=positive_float,
+        metavar="M",
+        help="train for about M minutes: a few steps are timed, then the number of epochs is chosen",
+    )
     run.add_argument("--steps", type=integer, metavar="N", help="optimiser steps per epoch")
     run.add_argument("--batch-size", type=integer, metavar="N", help="patches per step")
     run.add_argument("--patch-size", type=integer, metavar="N", help="side of a patch in pixels")
-    run.add_argument("--learning-rate", type=number, metavar="R", help="highest learning rate")
+    run.add_argument(
+        "--learning-rate", type=number, metavar="R", help="highest learning rate (default: 1e-3; with --init 3e-4)"
+    )
     run.add_argument("--precision", choices=("float32", "bfloat16"), help="arithmetic of the network in training")
     run.add_argument(
         "--rendered",
@@ -91,27 +101,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="epochs between two pictures of validation images with the objects found; 0 for none (default: %(default)s)",
     )
     run.add_argument(
-        "--resume", action="store_true", help="continue from the checkpoint in MODELDIR; the result is the same"
+        "--resume",
+        action="store_true",
+        help="continue from the checkpoint in MODELDIR with its settings; the result is the same",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Read settings and data, train, and print the result."""
+    from ..training.resuming import describe_saved
     from ..training.run import run_training
 
     settings = _settings(args)
     data = _data(args, settings.training.seed)
     _say(args, _counts(data))
-    spec = run_training(
-        args.output,
-        data,
-        network=settings.network,
-        training=settings.training,
-        normalization=settings.normalization,
-        init=args.init,
-        resume=args.resume,
-        inspect_every=args.inspect_every,
-    )
+    try:
+        spec = run_training(
+            args.output,
+            data,
+            network=settings.network,
+            training=settings.training,
+            normalization=settings.normalization,
+            init=args.init,
+            resume=args.resume,
+            minutes=args.minutes,
+            inspect_every=args.inspect_every,
+        )
+    except KeyboardInterrupt:
+        say(f"starpoly: {describe_saved(args.output)}")
+        raise
     thresholds = spec.thresholds
     _say(
         args,
@@ -135,13 +153,20 @@ def _settings(args: argparse.Namespace) -> TrainingSettings:
         "seed": args.seed,
     }
     given = {name: value for name, value in named.items() if value is not None}
-    settings = read_settings(args.config, training=given, init=args.init)
+    resumed = _settings_to_resume(args.output) if args.resume else None
+    settings = read_settings(args.config, training=given, init=args.init, resumed=resumed)
     no_classes = settings.network is not None and not settings.network.n_classes and not args.class_names
     if args.init is None and args.classes is not None and no_classes:
         raise ConfigError(
             "--classes: expected --class-names NAME NAME ... (or n_classes in --config) with it, got neither"
         )
     return settings
+
+
+def _settings_to_resume(folder: Path) -> dict[str, Any]:
+    from ..training.resuming import settings_to_resume
+
+    return settings_to_resume(folder)
 
 
 def _data(args: argparse.Namespace, seed: int) -> TrainingInputs:

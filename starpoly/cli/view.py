@@ -8,6 +8,7 @@ from pathlib import Path
 from .common import say
 
 HELP = "show an image with its labels in napari, or write a picture"
+EXAMPLE = "starpoly view cells.tif results/cells_label.tiff"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError, StarpolyWarning
 from .axes import with_channels
+from .exact_floats import exact_float
 from .normalization import fit_normalizer
 from .percentiles import read_in_blocks
 
@@ -39,15 +40,24 @@ def apply_palette(indices: NDArray, colors: NDArray) -> NDArray[np.uint8]:
 
     Returns
     -------
-    (Y, X) or (Y, X, 3) uint8
+    (Y, X) or (Y, X, 3) uint8, or uint16 where the palette tells more than 256 levels apart
     """
-    if colors.dtype == np.uint16:
-        colors = colors >> 8 if colors.max(initial=0) > 255 else colors  # some writers store 8 bits
-    table = np.zeros((max(len(colors), int(indices.max(initial=0)) + 1), 3), np.uint8)
+    colors = _eight_bits(colors)
+    table = np.zeros((max(len(colors), int(indices.max(initial=0)) + 1), 3), colors.dtype)
     table[: len(colors)] = colors
     if (table == table[:, :1]).all():
         table = table[:, 0]
     return table[indices]
+
+
+def _eight_bits(colors: NDArray) -> NDArray:
+    """Colours of 16 bits as 8, unless that would make different ones equal."""
+    if colors.dtype != np.uint16:
+        return colors
+    if colors.max(initial=0) <= 255:  # some writers store 8 bits
+        return colors.astype(np.uint8)
+    high = (colors >> 8).astype(np.uint8)
+    return high if len(np.unique(high)) == len(np.unique(colors)) else colors
 
 
 def cmyk_to_rgb(image: NDArray) -> NDArray:
@@ -59,14 +69,17 @@ def cmyk_to_rgb(image: NDArray) -> NDArray:
     return ((light[..., :3] * light[..., 3:] + full // 2) // full).astype(image.dtype)
 
 
-def luminance(image: NDArray) -> NDArray[np.float32]:
-    """Luminance ``(Y, X, 1)`` of red, green and blue ``(Y, X, 3)``; that of a crop is the crop of that, bit for bit."""
+def luminance(image: NDArray) -> NDArray[np.floating]:
+    """Luminance ``(Y, X, 1)`` of red, green and blue ``(Y, X, 3)``; that of a crop is the crop of that, bit for bit.
+
+    float32, or float64 for wide numbers (:func:`exact_float`).
+    """
     # not rounded: in fluorescence saved as colour, luminance would lose most grey levels
-    dtype = np.result_type(image, np.float32)
+    dtype = exact_float(image.dtype)
     grey = np.zeros(image.shape[:2], dtype)
     for channel, weight in enumerate(LUMINANCE):  # one by one: the image is not held as floats
         grey += np.multiply(image[..., channel], dtype.type(weight), dtype=dtype)
-    return grey.astype(np.float32, copy=False)[..., None]
+    return grey[..., None]
 
 
 def merge_channels(image: NDArray) -> NDArray[np.float32]:
@@ -198,7 +211,7 @@ def as_channels(image: NDArray, n_channels: int) -> NDArray:
     Returns
     -------
     (Y, X, n_channels) array
-        Of the same dtype, but float32 for luminance.
+        Of the same dtype, but float32 for luminance; float64 for that of wide numbers.
 
     Raises
     ------

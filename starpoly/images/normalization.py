@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..config import NormalizationConfig
 from ..errors import ImageError, StarpolyWarning
 from .axes import check_image, with_channels
+from .exact_floats import exact_float
 from .percentiles import ChannelSummary, summarize
 
 MIN_GREY_LEVELS = 4.0
@@ -87,9 +88,7 @@ class Normalizer:
         crop = with_channels(np.asarray(crop))
         if crop.shape[2] != self.n_channels:
             raise ImageError(f"normalizer: expected {self.n_channels} channels, got {crop.shape[2]}")
-        # float32 holds 16-bit integers exactly; wider ones with a large offset would lose their contrast
-        wide = crop.dtype.itemsize > 2 and crop.dtype != np.float32
-        dtype: Any = np.float64 if wide else np.float32
+        dtype = exact_float(crop.dtype)
         low, high, fill = (np.asarray(values, dtype) for values in (self.low, self.high, self.fill))
         if crop.dtype.kind == "f":
             crop = np.where(np.isfinite(crop), crop, fill)

@@ -69,19 +69,23 @@ def say(message: str) -> None:
 
 
 def progress_bar(steps: Iterable[Any] | None = None, *, shown: bool = True, **settings: Any) -> tqdm:
-    """A tqdm bar, or the same without a picture where stderr is no terminal.
+    """A tqdm bar; where stderr is no terminal, the same as a line a minute.
 
     Parameters
     ----------
     steps : iterable, optional
         What to go through.
     shown : bool
-        Whether a bar is wanted.
+        Whether progress is wanted.
     **settings
         Of tqdm.
     """
     from tqdm import tqdm
 
+    if shown and not is_terminal(sys.stderr) and is_usable(sys.stderr):
+        from .progress_lines import ProgressLines
+
+        return ProgressLines(steps, **settings)
     return tqdm(steps, disable=not (shown and is_terminal(sys.stderr)), **settings)
 
 
@@ -106,6 +110,20 @@ def silent_libraries() -> Iterator[None]:
             os.dup2(nowhere, 2)
             os.close(nowhere)
         yield
+
+
+def duration(seconds: float) -> str:
+    """A time for people: ``45 s``, ``12 min``, ``3 h 5 min``.
+
+    Examples
+    --------
+    >>> duration(44.6), duration(100), duration(11000)
+    ('45 s', '2 min', '3 h 3 min')
+    """
+    if seconds < 59.5:
+        return f"{max(1, round(seconds))} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return (f"{hours} h {minutes} min" if minutes else f"{hours} h") if hours else f"{minutes} min"
 
 
 @contextmanager

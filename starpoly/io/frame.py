@@ -36,12 +36,15 @@ class Frame:
     position : (float, float), optional
         Where the file says that the centre of the image's first pixel lies, in micrometres (y, x). Default: level 0
         begins at (0, 0).
+    single_axes : tuple of (str, float or None)
+        As those of a :class:`~starpoly.io.Source`.
     """
 
     step: tuple[float, float] = (1.0, 1.0)
     offset: tuple[float, float] = (0.0, 0.0)
     bounds: tuple[int, int] = (0, 0)
     position: tuple[float, float] | None = None
+    single_axes: tuple[tuple[str, float | None], ...] = ()
 
     @classmethod
     def of(cls, source: Source) -> Frame:
@@ -52,7 +55,8 @@ class Frame:
         if position is not None:
             size = source.pixel_size or (1.0, 1.0)
             position = position[0] + source.offset[0] * size[0], position[1] + source.offset[1] * size[1]
-        return cls((y, x), (source.offset[0] * y, source.offset[1] * x), source.bounds, position)
+        offset = source.offset[0] * y, source.offset[1] * x
+        return cls((y, x), offset, source.bounds, position, source.single_axes)
 
     @property
     def is_whole(self) -> bool:

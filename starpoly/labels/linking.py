@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ConfigError, ImageError
+from ..errors import ConfigError, ImageError, StarpolyWarning
 from ..io.writers.label_tiff import label_dtype
 from ..io.writers.pyramid import RegionLabels
 from ..tiling import cut_along
@@ -114,7 +115,7 @@ class StackIds:
 
 
 def check_link(link: str | None, axes: str, name: object) -> None:
-    """Refuse an unknown axis, and one along which there are no planes while there are along another.
+    """Refuse an unknown axis, and one along which there are no planes while there are along another; warn of one plane.
 
     Parameters
     ----------
@@ -127,6 +128,11 @@ def check_link(link: str | None, axes: str, name: object) -> None:
     Raises
     ------
     ConfigError, ImageError
+
+    Warns
+    -----
+    StarpolyWarning
+        If there is one plane.
     """
     if link is not None and link not in LINKS:
         raise ConfigError(f"link: expected one of {', '.join(LINKS)}, got {link!r}")
@@ -135,6 +141,9 @@ def check_link(link: str | None, axes: str, name: object) -> None:
             f"{name}: expected planes along {link} to link, got planes along {', '.join(axes.lower())}; "
             f"use link {axes[-1].lower()}"
         )
+    if link is not None and not axes:
+        message = f"{name}: expected planes along {link} to link, got one plane; there is nothing to link"
+        warnings.warn(message, StarpolyWarning, stacklevel=3)
 
 
 def _greedy(first: list[int], second: list[int]) -> Iterator[tuple[int, int]]:

@@ -14,6 +14,7 @@ from ..errors import ImageError
 from ..labels.measurements import measure
 from ..model_zoo import available_models, find_model
 from ..prediction.choice import choose_model
+from ..prediction.models import Choice
 from .helper import start
 from .layers import pixels_of, placement_of
 
@@ -60,12 +61,14 @@ def find_objects(
     if image.ndim < n_axes:
         raise ImageError(f"expected an image with at least {n_axes} axes, got shape {image.shape}")
     planes = image.reshape(-1, *image.shape[image.ndim - n_axes :])
-    ready = choose_model(planes[0]).model if model is None else _load(find_model(model))
+    choice = choose_model(planes[0]) if model is None else Choice(str(model), _load(find_model(model)))
+    ready, channels = choice.model, choice.channels
     labels = np.zeros(planes.shape[:3], np.int32)
     tables: list[dict[str, NDArray]] = []
     first = 0
     for plane, out in zip(planes, labels, strict=True):
-        found, details = ready.predict_instances(plane, prob_threshold=prob_threshold, nms_threshold=nms_threshold)
+        seen = plane if channels is None else plane[..., list(channels)]
+        found, details = ready.predict_instances(seen, prob_threshold=prob_threshold, nms_threshold=nms_threshold)
         table = {
             name: np.asarray(column)
             for name, column in measure(found, details["polygons"], ready.spec.class_names).items()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..images.exact_floats import exact_float
 from ..io.readers.source import Source
 from ..tiling import Box, cut_along
 
@@ -31,7 +32,7 @@ class CoarseView:
 
     Attributes
     ----------
-    low, high : (h, w, C) float32
+    low, high : (h, w, C) float32, or float64 of wide numbers
         Darkest and brightest intensity of each cell.
     over : (float, float, float, float)
         Extent of the cells: ``y0, x0, y1, x1`` in pixels of the image.
@@ -99,7 +100,7 @@ def _reduce(source: Source, factor: tuple[float, float]) -> CoarseView:
         _Grid.over(length, start, max(1, round(_SMOOTH / size)), max(_CELL / size, max(shape) / _VIEW_SIDE))
         for length, start, size in zip(shape, origin, factor, strict=True)
     ]
-    low = np.empty((grids[0].n, grids[1].n, source.shape[2]), np.float32)
+    low = np.empty((grids[0].n, grids[1].n, source.shape[2]), exact_float(source.dtype))
     high = np.empty_like(low)
     cell = (grids[0].cell, grids[1].cell)
     unit = tuple(math.lcm(a, b) for a, b in zip(source.block, cell, strict=True))
@@ -165,9 +166,9 @@ class _Part:
     place: slice
 
 
-def _means(pixels: NDArray, rows: _Part, columns: _Part) -> NDArray[np.float32]:
+def _means(pixels: NDArray, rows: _Part, columns: _Part) -> NDArray[np.floating]:
     """Averages over small squares; non-finite pixels count as 0."""
-    values = pixels.astype(np.float32)
+    values = pixels.astype(exact_float(pixels.dtype))
     if pixels.dtype.kind == "f":
         values[~np.isfinite(values)] = 0
     values = np.add.reduceat(np.add.reduceat(values, rows.means, axis=0), columns.means, axis=1)

@@ -73,7 +73,7 @@ def _facts(reader: Reader, path: Path, stack: Stack, source: Source) -> dict[str
     )
     return {
         "file": str(path),
-        "format": reader.title,
+        "format": reader.title_of(path),
         "axes": "".join(lengths),
         "lengths": list(lengths.values()),
         "unnamed": stack.unnamed,
@@ -121,7 +121,7 @@ def describe_lines(found: dict[str, Any]) -> list[str]:
     """The description for people, one fact per line."""
     facts = {
         "format": found["format"],
-        "plate": " ".join(f"{key} {found[key]}" for key in ("plate", "well", "field") if key in found),
+        "plate": f"{found['plate']}, well {found['well']}, field {found['field']}" if "plate" in found else "",
         "axes": f"{found['axes']}, {' x '.join(map(str, found['lengths']))}{_UNNAMED if found['unnamed'] else ''}",
         "scenes": f"{len(found['scenes'])}: {_shortened(found['scenes'])}" if found["scenes"] else "",
         "channels": list_channels(_n_channels(found), found["channels"]),

@@ -78,9 +78,10 @@ def open_image(image: Any, part: ImagePart, memory: int | None = None, *, hold: 
         # decoding the whole file is faster than region by region
         array = ArraySource(read_image(image), image, channel_names=header.channel_names)
         source: Source = SourceView(array, None, None, size or header.pixel_size)
-        source.bounds, source.position = header.bounds, header.position
+        source.bounds, source.position, source.single_axes = header.bounds, header.position, header.single_axes
     else:
         source = open_source(image, level=part.level, channels=part.channels, roi=part.roi, pixel_size=size)
+    source.single_axes = part.kept(source.single_axes)
     return _held_if_small(source, memory) if hold else source
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, ImageError
 from ..tiling import Box
+from .plane_selection import is_number
 
 if TYPE_CHECKING:
     from ..io.readers.source import Source
@@ -91,6 +92,11 @@ class ImagePart:
     def fits_any_image(self) -> bool:
         """Whether the part is valid for every image: no level, channels, region or mask."""
         return not (self.level or self.channels or self.roi is not None or self.mask is not None)
+
+    def kept(self, axes: Sequence[tuple[str, float | None]]) -> tuple[tuple[str, float | None], ...]:
+        """Those of the axes of length 1 that results keep: a single number removes an axis, and so does a projection over z."""
+        removed = {"T": is_number(self.t), "Z": is_number(self.z) or self.project is not None}
+        return tuple(of for of in axes if not removed[of[0]])
 
     def region(self, image: Any, source: Source) -> RegionMask | None:
         """The region to analyse, from mask or tissue; None for everywhere.

@@ -57,7 +57,7 @@ def pick(selection: Any, length: int, what: str, name: str) -> tuple[list[int], 
         return list(range(length)), True
     if isinstance(selection, (slice, range)):
         selection = (selection,)
-    if not hasattr(selection, "__len__") or getattr(selection, "shape", None) == ():
+    if is_number(selection):
         return [_position(selection, length, what, name)], False
     found: set[int] = set()
     for part in selection:
@@ -70,6 +70,15 @@ def pick(selection: Any, length: int, what: str, name: str) -> tuple[list[int], 
     if not found:
         raise ImageError(f"{name}: expected some {what} from 0 to {length - 1}, got none of them")
     return sorted(found), True
+
+
+def is_number(selection: Any) -> bool:
+    """Whether a selection is a single number, which removes its axis."""
+    if isinstance(selection, str):
+        selection = parse_selection(selection)
+    if selection is None or isinstance(selection, (slice, range)):
+        return False
+    return not hasattr(selection, "__len__") or getattr(selection, "shape", None) == ()
 
 
 def _position(number: Any, length: int, what: str, name: str) -> int:

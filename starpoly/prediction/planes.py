@@ -47,9 +47,9 @@ class ChosenPlanes:
     def __init__(self, stack: Stack, part: ImagePart, scenes: int = 1) -> None:
         self._stack, self._part, self._scenes = stack, part, scenes
         selections, self._positions, kept = {"T": part.t, "Z": part.z}, {}, ""
-        lengths = dict(zip(stack.axes, stack.lengths, strict=True))
+        lengths = dict(zip(stack.axes, stack.lengths_at(part.level), strict=True))
         for axis in "TZ":
-            found, stays = pick(selections[axis], lengths.get(axis, 1), f"planes {axis.lower()}", stack.name)
+            found, stays = _pick(selections[axis], axis, lengths, stack.name)
             if axis in lengths:
                 self._positions[axis] = found
                 kept += axis if stays and not (axis == "Z" and part.project) else ""
@@ -132,6 +132,7 @@ class ChosenPlanes:
 
     def _view(self, source: Source, channels: Sequence[int | str] | None) -> Source:
         part = self._part
+        source.single_axes = part.kept(source.single_axes)
         if part.roi is None and channels is None and part.pixel_size is None:
             return source
         try:
@@ -141,7 +142,8 @@ class ChosenPlanes:
             raise
 
     def _step(self, axis: str) -> float | None:
-        step, stride = (self._stack.t_step if axis == "T" else self._stack.z_step), _stride(self._positions[axis])
+        z_step, t_step = self._stack.steps_at(self._part.level)
+        step, stride = (t_step if axis == "T" else z_step), _stride(self._positions[axis])
         return None if step is None or stride is None else step * stride
 
 
@@ -211,6 +213,22 @@ def _means_channels(stack: Stack, part: ImagePart) -> bool:
         warnings.warn(message, StarpolyWarning, stacklevel=5)
         return True
     return part.channels is not None
+
+
+def _pick(selection: Any, axis: str, lengths: dict[str, int], name: str) -> tuple[list[int], bool]:
+    """The planes chosen along an axis, see :func:`pick`; the message of an axis that is not there names those that are."""
+    if axis in lengths:
+        return pick(selection, lengths[axis], f"planes {axis.lower()}", name)
+    try:
+        return pick(selection, 1, f"planes {axis.lower()}", name)
+    except ImageError as error:
+        letter = axis.lower()
+        there = " x ".join(f"{other} {length}" for other, length in lengths.items()) or "one plane, axes YX"
+        use = " or ".join(f"--{other.lower()}" for other in lengths)
+        remedy = f"choose planes with {use}" if use else f"leave --{letter} out"
+        raise ImageError(
+            f"{name}: expected an axis {letter} to choose planes {letter} from, got {there}; {remedy}"
+        ) from error
 
 
 def _stride(positions: list[int]) -> int | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..io.files.atomic import make_folder
+from ..io.text_tables import valid_text
 from ..io.writers.run_table import ImageTable, check_run_table, write_run_table
 from ..labels.measures.columns import LEADING_COLUMNS
 from ..labels.measures.registry import find_column
@@ -56,7 +57,7 @@ def write_table_of_run(path: Path, jobs: Sequence[Job], rows: Iterable[Mapping[s
     finished = {row["table"] for row in rows if row["status"] in _WITH_TABLE and "table" in row}
     has_rows = [str(job.outputs.paths["table"]) in finished for job in jobs]
     tables = [
-        ImageTable(job.outputs.paths["table"], {"image": str(job.image), **job.leading})
+        ImageTable(job.outputs.paths["table"], {"image": valid_text(str(job.image)), **_valid(job.leading)})
         for job, done in zip(jobs, has_rows, strict=True)
         if done
     ]
@@ -64,3 +65,7 @@ def write_table_of_run(path: Path, jobs: Sequence[Job], rows: Iterable[Mapping[s
     problems = write_run_table(path, tables, find_column, [column.name for column in LEADING_COLUMNS])
     missing = [str(job.image) for job, done in zip(jobs, has_rows, strict=True) if not done]
     return [*(f"{image}: has no objects in {path}, as it was not segmented" for image in missing), *problems]
+
+
+def _valid(place: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: valid_text(value) if isinstance(value, str) else value for name, value in place.items()}

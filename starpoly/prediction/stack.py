@@ -17,10 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from ..detection.journal import locked_run, stack_journal
 from ..errors import StarpolyWarning
+from ..io.console import progress_bar
 from ..io.files.identity import InputWatch
 from ..io.readers.source import Source
 from ..io.writers.registry import FORMATS
@@ -91,8 +90,8 @@ class StackRun:
         return _sum(self.planes, ids, [note.result for note in notes])
 
     def _counted(self) -> Iterator[int]:
-        hidden = None if self.progress else True
-        yield from tqdm(range(len(self.planes)), "planes", unit="plane", leave=False, disable=hidden)
+        numbers = range(len(self.planes))
+        yield from progress_bar(numbers, shown=self.progress, desc="planes", unit="plane", leave=False)
 
     @contextmanager
     def _open_store(self, journal: Path | None) -> Iterator[PlaneStore]:

@@ -35,6 +35,11 @@ def error_row(given: object, message: str, status: str = "error") -> dict[str, A
     return {"input": str(given), "status": status, "error": message}
 
 
+def is_flagged(row: Mapping[str, Any]) -> bool:
+    """Whether a person should look at a segmented image first: there was a warning, or nothing was found."""
+    return row["status"] == "done" and bool(row.get("warnings") or not row.get("objects"))
+
+
 @dataclass
 class Summary:
     """Summary of a run or of a dry run.
@@ -68,13 +73,27 @@ class Summary:
         summary = {"starpoly": __version__, "model": self.model, "output": self.output, "images": self.rows}
         return summary if planned else summary | {"throughput": self.throughput.to_dict()}
 
+    @property
+    def so_far(self) -> str:
+        """What was found until now, for a progress bar."""
+        parts = [f"{sum(row.get('objects', 0) for row in self.rows)} objects"]
+        flagged, failed = sum(map(is_flagged, self.rows)), sum(row["status"] == "error" for row in self.rows)
+        parts += [f"{flagged} to look at"] if flagged else []
+        return ", ".join([*parts, f"{failed} failed"] if failed else parts)
+
     def lines(self) -> list[str]:
         """Closing lines for the user."""
         counts = Counter(row["status"] for row in self.rows)
         objects = sum(row.get("objects", 0) for row in self.rows)
         parts = [f"{counts['done']} images segmented, {objects} objects"]
         parts += [f"{counts[status]} {said}" for status, said in _SAID.items() if counts[status]]
-        return [*([str(self.throughput)] if counts["done"] else []), *chosen_lines(self.rows), ", ".join(parts)]
+        speed = [str(self.throughput)] if counts["done"] else []
+        return [*self._flagged(), *speed, *chosen_lines(self.rows), ", ".join(parts)]
+
+    def _flagged(self, most: int = 3) -> list[str]:
+        names = [row["input"] for row in self.rows if is_flagged(row)]
+        more = f" and {len(names) - most} more" if len(names) > most else ""
+        return [f"{len(names)} to look at (a warning, or no objects): {', '.join(names[:most])}{more}"] if names else []
 
 
 def chosen_lines(rows: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -19,7 +19,7 @@ def is_to_blame(error: BaseException) -> bool:
 
 
 def tolerate(job: Job, error: ImageError) -> dict[str, Any]:
-    """Write empty labels for an unreadable image of known size, with a warning.
+    """Write empty labels, and cells where they are asked for, for an unreadable image of known size, with a warning.
 
     Parameters
     ----------
@@ -49,11 +49,14 @@ def tolerate(job: Job, error: ImageError) -> dict[str, Any]:
             raise
         _log.warning("%s; nothing is written for it", message)
         return {"status": "unreadable", "error": message}
-    write_blank(job.labels, header.shape)
+    written = {kind: path for kind, path in job.outputs.paths.items() if kind in ("labels", "cells")}
+    for path in sorted(written.values(), key=job.labels.__eq__):  # the labels last, as always
+        write_blank(path, header.shape)
     for journal in (job.journal, held_journal(job.journal), stack_journal(job.journal)):
         discard(journal)
     _log.warning("%s; its labels are written without objects", message)
-    return {"status": "blank", "error": message, "labels": str(job.labels), "shape": list(header.shape), "objects": 0}
+    files = {kind: str(path) for kind, path in written.items()}
+    return {"status": "blank", "error": message, **files, "shape": list(header.shape), "objects": 0}
 
 
 def write_blank(path: Path, shape: tuple[int, int]) -> None:

@@ -63,7 +63,7 @@ def read_objects(labels: Source, table: Path | None, others: Iterable[Source] = 
 
 def _read_columns(table: Path) -> dict[str, NDArray[np.float64]]:
     try:
-        with table.open(newline="", encoding="utf-8") as file:
+        with table.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.reader(file)
             header = next(rows)
             wanted = {name: header.index(name) for name in ("diameter", "diameter_um", "score") if name in header}

@@ -3,48 +3,34 @@
 from __future__ import annotations
 
 import json
-import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from .._version import __version__
 from ..errors import ModelError
 from ..io.files.atomic import atomic_path
+from .resuming import FILE_NAME
 
-FILE_NAME = "checkpoint.npz"
+
+def made_with() -> dict[str, str]:
+    """Versions that a checkpoint notes."""
+    return {"starpoly": __version__, "backend": keras.backend.backend(), "keras": keras.__version__}
 
 
-def save_checkpoint(folder: Path, model: keras.Model, state: dict[str, Any]) -> None:
-    """Write the model's and its optimiser's variables and a JSON-able ``state``."""
+def save_checkpoint(folder: Path, model: keras.Model, state: dict[str, Any], sums: Sequence[np.ndarray] = ()) -> None:
+    """Write the model's and its optimiser's variables, a JSON-able ``state`` and sums of losses."""
     arrays: dict[str, Any] = {f"variable_{i}": np.asarray(value) for i, value in enumerate(_variables(model))}
+    arrays |= {f"sum_{i}": value for i, value in enumerate(sums)}
     with atomic_path(folder / FILE_NAME) as path, path.open("wb") as file:
         np.savez(file, state=np.array(json.dumps(state)), **arrays)
 
 
-def read_state(folder: Path) -> dict[str, Any] | None:
-    """Read the state of a checkpoint; None if there is no file.
-
-    Raises
-    ------
-    ModelError
-        If the file is not a checkpoint.
-    """
-    path = folder / FILE_NAME
-    if not path.exists():
-        return None
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return json.loads(str(file["state"]))
-    except (OSError, EOFError, KeyError, ValueError, RecursionError, zipfile.BadZipFile) as error:
-        raise ModelError(
-            f"{path}: expected a checkpoint of a training, got an unreadable file ({error}); delete it to start anew"
-        ) from error
-
-
-def restore_checkpoint(folder: Path, model: keras.Model) -> None:
-    """Set the model's and its optimiser's variables from the checkpoint.
+def restore_checkpoint(folder: Path, model: keras.Model) -> list[np.ndarray]:
+    """Set the model's and its optimiser's variables from the checkpoint; return the sums of losses.
 
     Raises
     ------
@@ -53,13 +39,18 @@ def restore_checkpoint(folder: Path, model: keras.Model) -> None:
     """
     variables = _variables(model)
     with np.load(folder / FILE_NAME, allow_pickle=False) as file:
-        arrays = [file[f"variable_{i}"] for i in range(len(file.files) - 1)]
+        arrays, sums = (_numbered(file, name) for name in ("variable_", "sum_"))
     if [a.shape for a in arrays] != [tuple(v.shape) for v in variables]:
         raise ModelError(
             f"{folder / FILE_NAME}: expected the variables of this network, got those of another; delete it to start anew"
         )
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)
+    return sums
+
+
+def _numbered(file: Any, name: str) -> list[np.ndarray]:
+    return [file[f"{name}{i}"] for i in range(sum(entry.startswith(name) for entry in file.files))]
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import threading
 import warnings
 from collections import OrderedDict
@@ -27,6 +26,7 @@ from ..io.files.pairing import pair_files
 from ..io.readers.images import read_image
 from ..io.readers.label_doubts import doubt_labels
 from ..io.readers.labels import read_labels
+from ..io.text_tables import read_rows
 
 #: Warnings are caught for the whole process, so one thread at a time may do it.
 _first_reading = threading.RLock()
@@ -185,9 +185,8 @@ def array_pairs(
 
 def _read_classes(path: Path) -> dict[int, int]:
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return {int(row["label"]): int(row["class"]) for row in csv.DictReader(file)}
-    except (OSError, KeyError, ValueError, TypeError, csv.Error) as error:
+        return {int(row["label"]): int(row["class"]) for row in read_rows(path)}
+    except (OSError, KeyError, ValueError, TypeError) as error:
         raise DataError(
             f"{path}: expected a CSV table with the columns label and class (integers), got {error!r}"
         ) from error

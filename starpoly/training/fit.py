@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from ..config import ModelSpec, NetworkConfig, NormalizationConfig, TrainingConfig
 from ..errors import ModelError
@@ -15,18 +17,22 @@ from ..network.architectures.registry import ARCHITECTURES, build_network
 from ..network.heads.registry import heads_of
 from ..network.storage.folder import load_model
 from ..network.transfer import transfer_weights
-from .checkpoint import read_state, restore_checkpoint
+from .checkpoint import made_with, restore_checkpoint
 from .data import TrainingData
 from .description import describe
 from .groups import group_factors
 from .inputs import TrainingInputs
 from .loop import Loop, Progress
-from .patches import MixedSampler, PatchSampler, Sampler, validation_batches
+from .patches import MixedSampler, PatchSampler, Sampler, stream, validation_batches
 from .rendering.sampler import with_rendered
-from .resuming import changed_settings, settings_of
+from .resuming import changed_settings, changed_since, describe_changes, describe_progress, read_state, settings_of
 from .self_training import SelfTraining
+from .time_budget import MEASURED, fit_length, time_steps
 
 log = logging.getLogger(__name__)
+
+#: Settings that ``minutes`` decide.
+_LENGTH = ("epochs", "steps_per_epoch", "validate_every")
 
 
 def fit(
@@ -38,6 +44,7 @@ def fit(
     normalization: NormalizationConfig | None = None,
     init: str | Path | None = None,
     resume: bool = False,
+    minutes: float | None = None,
     after_epoch: Callable[[int], None] | None = None,
 ) -> ModelSpec:
     """Train a network and save the best one, by validation loss, as a model folder.
@@ -55,6 +62,8 @@ def fit(
         Model folder with initial weights. Matching layers are copied, see :mod:`starpoly.network.transfer`.
     resume : bool
         Continue from the checkpoint in ``folder``. Without a checkpoint, start anew.
+    minutes : float, optional
+        Time for the training, which decides the number of epochs. A resumed training keeps its number.
     after_epoch : callable, optional
         Called with the number of finished epochs after each checkpoint.
 
@@ -71,7 +80,10 @@ def fit(
     DataError
         If the data cannot be used.
     """
+    started = time.monotonic()
     state = _read_checkpoint(folder, resume)
+    if minutes is not None and state is not None:
+        training = training.replace(**{name: state["settings"]["training"][name] for name in _LENGTH})
     initial, weights = _initial(init, network)
     if initial is not None:
         network, normalization = network or initial.network, initial.normalization
@@ -87,19 +99,30 @@ def fit(
         for pairs in (data.training, data.validation)
     )
     summary = labelled.summarize()
+    factors = group_factors(labelled.groups, training.group_balance)
+
+    def prepare(training: TrainingConfig) -> tuple[ModelSpec, PatchSampler | MixedSampler]:
+        spec = describe(
+            folder.name, data, summary, network=network, training=training, normalization=normalization, start=initial
+        )
+        patches = PatchSampler(labelled, summary.pixels, spec.network, training, factors)
+        return spec, with_rendered(patches, labelled, spec, training)
+
+    spec, sampler = prepare(training)
+    if minutes is not None and state is None:
+        log.info("%d steps are timed, to see how many fit in %g minutes", MEASURED, minutes)
+        batches = stream(sampler, 0, MEASURED + 1, training.workers)
+        seconds = time_steps(_compile(spec, training, weights), batches)
+        # the network is prepared once more, so the time until now counts twice
+        training = fit_length(training, 60 * minutes - 2 * (time.monotonic() - started), seconds)
+        log.info("%d epochs of %d steps, %.2g s a step", training.epochs, training.steps_per_epoch, seconds)
+        spec, sampler = prepare(training)
     settings = settings_of(network, training, data)
-    spec = describe(
-        folder.name, data, summary, network=network, training=training, normalization=normalization, start=initial
-    )
     _refuse_others(folder, state, settings, training)
     model = _compile(spec, training, weights)
-    progress = _restore(folder, model, state)
-    factors = group_factors(labelled.groups, training.group_balance)
-    sampler = with_rendered(
-        PatchSampler(labelled, summary.pixels, spec.network, training, factors), labelled, spec, training
-    )
+    progress, sums = _restore(folder, model, state, settings)
     patches = validation_batches(validation, spec.network, training)
-    loop = Loop(folder, model, spec, training, settings=settings, validation=patches, progress=progress)
+    loop = Loop(folder, model, spec, training, settings, patches, progress, sums)
     loop.run(_samplers(folder, data, sampler, loop), after_epoch)
     return load_model(folder)[0]
 
@@ -127,17 +150,26 @@ def _refuse_others(
     """Refuse a checkpoint with other settings."""
     if state is not None and (changed := changed_settings(state, settings, training)):
         raise ModelError(
-            f"{folder}: the checkpoint was made with other settings ({', '.join(changed)}); resume with the same, or choose another folder"
+            f"{folder}: the checkpoint was made with other settings: {describe_changes(state, settings, changed)}; "
+            "resume with the same, or choose another folder"
         )
 
 
-def _restore(folder: Path, model: keras.Model, state: dict[str, Any] | None) -> Progress:
-    """Restore progress and weights from the checkpoint."""
+def _restore(
+    folder: Path, model: keras.Model, state: dict[str, Any] | None, settings: dict[str, Any]
+) -> tuple[Progress, list[np.ndarray]]:
+    """Restore progress and weights from the checkpoint, and the sums of the losses of an epoch."""
     folder.mkdir(parents=True, exist_ok=True)
     if state is None:
-        return Progress()
-    restore_checkpoint(folder, model)
-    return Progress(**state["progress"])
+        return Progress(), []
+    sums = restore_checkpoint(folder, model)
+    progress = Progress(**state["progress"])
+    log.info("%s: continues after %s", folder, describe_progress(state))
+    if changes := changed_since(state, settings, made_with()):
+        progress.resumed = [*progress.resumed, {"epoch": progress.epoch, **changes}]
+        told = ", ".join(f"{name} {after}, was {before}" for name, (before, after) in changes.items())
+        log.warning("%s: continues with other versions or images: %s; the result may differ", folder, told)
+    return progress, sums
 
 
 def _samplers(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..io.files.naming import key
+from ..io.text_tables import read_rows
 from .data import Pair
 
 
@@ -30,11 +30,10 @@ def read_groups(path: Path) -> dict[str, str]:
         If the file is no such table, or assigns an image to two groups.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            table = csv.DictReader(file)
-            column = "group" if "group" in (table.fieldnames or ()) else "kind"
-            rows = [(key(row["name"].strip()), row[column].strip()) for row in table]
-    except (OSError, KeyError, ValueError, AttributeError, csv.Error) as error:
+        table = read_rows(path)
+        column = "group" if "group" in table[0] else "kind"
+        rows = [(key(row["name"]), row[column]) for row in table]
+    except (OSError, KeyError, ValueError, IndexError) as error:
         raise DataError(f"{path}: expected a CSV table with the columns name and group, got {error!r}") from error
     groups = dict(rows)
     if unclear := sorted({name for name, group in rows if groups[name] != group}):

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from ..config import MaskGrowth, Thresholds
 from ..detection.detector import Detector
 from ..evaluation.scored import match_scored_labels
+from ..io.console import progress_bar
 from ..labels.mask_growth import ForegroundMask
 from ..labels.whole import WholeLabels
 from ..tiling import Box
@@ -66,7 +66,7 @@ def tune_growth(
         return MaskGrowth()
     choices = [MaskGrowth(), *(MaskGrowth(distance, level) for level in LEVELS for distance in DISTANCES)]
     counts = np.zeros((len(choices), len(iou_threshs) + 2))
-    for pair in tqdm(pairs, desc="tuning masks", unit="image", leave=False, disable=None if progress else True):
+    for pair in progress_bar(pairs, shown=progress, desc="tuning masks", unit="image", leave=False):
         y_true = pair.read_labels()
         for row, labels in enumerate(_grown(model, pair.read_image(), thresholds)):
             counts[row] += _count(labels, y_true, iou_threshs)

@@ -4,36 +4,37 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-from tqdm import tqdm
 
 from ..config import ModelSpec, TrainingConfig
-from ..io.console import progress_bar
 from ..network.storage.folder import save_model
 from .average import averaged_weights
-from .checkpoint import save_checkpoint
+from .checkpoint import made_with, save_checkpoint
 from .history import TensorBoardLog, write_history
 from .patches import Batch, Sampler, stream
+from .progress_callbacks import StepProgress, TimedCheckpoints, loss_sums
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class Progress:
-    """Progress of a training, stored in the checkpoint."""
+    """Progress of a training, stored in the checkpoint: finished epochs, and steps of the one that is not."""
 
     epoch: int = 0
+    step: int = 0
     best_loss: float = float("inf")
     best_epoch: int = 0
     seconds: float = 0.0
     rounds: list[dict[str, Any]] = field(default_factory=list)
     history: list[dict[str, float]] = field(default_factory=list)
+    resumed: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Loop:
     validation : list of Batch
     progress : Progress
         Updated during training.
+    sums : list of array
+        Of the losses of an epoch that a checkpoint interrupts, see :func:`loss_sums`.
     """
 
     folder: Path
@@ -63,6 +66,7 @@ class Loop:
     settings: dict[str, Any]
     validation: list[Batch]
     progress: Progress
+    sums: list[np.ndarray] = field(default_factory=list)
 
     def run(self, next_sampler: Callable[[], Sampler], after_epoch: Callable[[int], None] | None = None) -> None:
         """Train the remaining epochs.
@@ -76,26 +80,39 @@ class Loop:
         """
         progress, per_epoch = self.progress, self.training.steps_per_epoch
         board = TensorBoardLog(self.folder)
-        total = self.training.epochs * per_epoch
-        with progress_bar(total=total, initial=progress.epoch * per_epoch, desc="training", unit="step") as bar:
+        total, done = self.training.epochs * per_epoch, progress.epoch * per_epoch + progress.step
+        shown = StepProgress(total, done)
+        clock = _Clock(progress.seconds)
+        timed = TimedCheckpoints(lambda step: self._save(step, clock.seconds, loss_sums(self.model)), per_epoch)
+        if done < total:
+            log.info("step %d of %d; the first one prepares the network and takes longer", done + 1, total)
+        try:
             while progress.epoch < self.training.epochs:
-                started = time.monotonic()
-                record = self._epoch(next_sampler(), _Bar(bar))
-                progress.seconds += time.monotonic() - started
-                record["seconds"] = progress.seconds
+                record = self._epoch(next_sampler(), shown, timed)
+                record["seconds"] = progress.seconds = clock.seconds
                 self._write_down(record, board)
                 if after_epoch is not None:
+                    clock.stop()
                     after_epoch(progress.epoch)
+                    clock.go_on()
+        finally:
+            shown.close()
 
-    def _epoch(self, sampler: Sampler, bar: keras.callbacks.Callback) -> dict[str, float]:
-        """Train one epoch; return its losses."""
+    def _epoch(self, sampler: Sampler, shown: StepProgress, timed: TimedCheckpoints) -> dict[str, float]:
+        """Train one epoch, or the rest of it; return its losses."""
         progress, per_epoch = self.progress, self.training.steps_per_epoch
         first = progress.epoch * per_epoch
-        batches = stream(sampler, first, first + per_epoch, self.training.workers)
+        batches = stream(sampler, first + progress.step, first + per_epoch, self.training.workers)
+        timed.begin_epoch(progress.step, self.sums if progress.step else ())
         row = self.model.fit(
-            batches, steps_per_epoch=per_epoch, epochs=1, shuffle=False, verbose=0, callbacks=[bar]
+            batches,
+            steps_per_epoch=per_epoch - progress.step,
+            epochs=1,
+            shuffle=False,
+            verbose=0,
+            callbacks=[timed, shown],
         ).history
-        progress.epoch += 1
+        progress.epoch, progress.step = progress.epoch + 1, 0
         record = {"epoch": float(progress.epoch), **{name: values[-1] for name, values in row.items()}}
         if progress.epoch % self.training.validate_every == 0 or progress.epoch == self.training.epochs:
             record |= self._validate()
@@ -115,14 +132,22 @@ class Loop:
         self.progress.history.append(record)
         write_history(self.folder, self.progress.history)
         board.add(record)
-        save_checkpoint(self.folder, self.model, {"settings": self.settings, "progress": vars(self.progress)})
+        self._save(0, self.progress.seconds)
         log.info("epoch %d: %s", self.progress.epoch, record)
+
+    def _save(self, step: int, seconds: float, sums: Sequence[np.ndarray] = ()) -> None:
+        """Write a checkpoint after so many steps of the epoch."""
+        progress = {**vars(self.progress), "step": step, "seconds": seconds}
+        state = {"settings": self.settings, "progress": progress, "made_with": made_with()}
+        save_checkpoint(self.folder, self.model, state, sums)
 
 
 def _with_provenance(spec: ModelSpec, progress: Progress) -> ModelSpec:
     provenance = {**spec.training, "best_epoch": progress.best_epoch, "validation_loss": progress.best_loss}
     if progress.rounds:
         provenance["unlabelled"] = progress.rounds
+    if progress.resumed:
+        provenance["resumed"] = progress.resumed
     return spec.replace(training=provenance)
 
 
@@ -134,16 +159,22 @@ def _losses(model: keras.Model, batches: list[Batch]) -> dict[str, float]:
     return {f"val_{name}": float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
-class _Bar(keras.callbacks.Callback):
-    """Shows steps and losses on a tqdm bar."""
+class _Clock:
+    """Seconds of training: those before, and those since, without what is stopped."""
 
-    def __init__(self, bar: tqdm) -> None:
-        super().__init__()
-        self._bar = bar
+    def __init__(self, before: float) -> None:
+        self._before = before
+        self.go_on()
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self._bar.update()
-        if not self._bar.disable and logs:
-            self._bar.set_postfix(
-                {name.removesuffix("_loss"): f"{value:.3f}" for name, value in logs.items()}, refresh=False
-            )
+    @property
+    def seconds(self) -> float:
+        """Until now."""
+        return self._before + time.monotonic() - self._since
+
+    def stop(self) -> None:
+        """Keep what has passed."""
+        self._before = self.seconds
+
+    def go_on(self) -> None:
+        """Count from now."""
+        self._since = time.monotonic()

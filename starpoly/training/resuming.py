@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import json
+import zipfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..config import AugmentConfig, NetworkConfig, TrainingConfig
+from ..errors import ModelError
 from .inputs import TrainingInputs
 from .unlabelled import labelling_epochs
+
+#: File of the checkpoint in a model folder.
+FILE_NAME = "checkpoint.npz"
 
 #: Names that settings had in earlier checkpoints, and have now.
 _NEW_NAMES = {"kinds": "groups", "kind_balance": "group_balance"}
@@ -15,6 +25,26 @@ _NEW_NAMES = {"kinds": "groups", "kind_balance": "group_balance"}
 #: Settings that earlier checkpoints may lack.
 _ADDED = ("rendered",)
 _ADDED_TO_AUGMENT = ("stain", "shuffle", "drop", "grey", "distract", "sharpen", "shot", "light", "jpeg")
+
+
+def read_state(folder: Path) -> dict[str, Any] | None:
+    """Read the state of a checkpoint; None if there is no file.
+
+    Raises
+    ------
+    ModelError
+        If the file is not a checkpoint.
+    """
+    path = folder / FILE_NAME
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return json.loads(str(file["state"]))
+    except (OSError, EOFError, KeyError, ValueError, RecursionError, zipfile.BadZipFile) as error:
+        raise ModelError(
+            f"{path}: expected a checkpoint of a training, got an unreadable file ({error}); delete it to start anew"
+        ) from error
 
 
 def settings_of(network: NetworkConfig, training: TrainingConfig, data: TrainingInputs) -> dict[str, Any]:
@@ -46,6 +76,89 @@ def changed_settings(state: dict[str, Any], settings: dict[str, Any], training: 
     ):
         names -= {"unlabelled"}
     return sorted(name for name in names if before.get(name) != settings.get(name))
+
+
+def describe_changes(state: dict[str, Any], settings: dict[str, Any], names: Sequence[str]) -> str:
+    """What differs from the settings of a checkpoint, for people: settings with both values, images by name.
+
+    Parameters
+    ----------
+    state : dict
+        Of the checkpoint.
+    settings : dict
+    names : sequence of str
+        As :func:`changed_settings` finds them.
+    """
+    before = _renamed(state["settings"])
+    return "; ".join(part for name in names for part in _differences(name, before.get(name), settings.get(name)))
+
+
+def _differences(name: str, before: Any, after: Any, most: int = 3) -> Iterator[str]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted({*before, *after}):
+            if before.get(key) != after.get(key):
+                yield from _differences(f"{name}.{key}", before.get(key), after.get(key))
+    elif (
+        isinstance(before or after, list)
+        and {type(before), type(after)} <= {list, type(None)}
+        and _named(before, after)
+    ):
+        for what, those in (("new", _beyond(after, before)), ("missing", _beyond(before, after))):
+            if those:
+                yield f"{name}: {len(those)} {what} ({', '.join(those[:most])}{', ...' if len(those) > most else ''})"
+        if sorted(before or ()) == sorted(after or ()):
+            yield f"{name}: in another order"
+    else:
+        yield f"{name} is {json.dumps(after)}, was {json.dumps(before)}"
+
+
+def _named(*lists: Any) -> bool:
+    return all(isinstance(entry, str) for entries in lists for entry in entries or ())
+
+
+def _beyond(these: Sequence[str] | None, those: Sequence[str] | None) -> list[str]:
+    return list((Counter(these or ()) - Counter(those or ())).elements())
+
+
+def changed_since(state: dict[str, Any], settings: dict[str, Any], made_with: dict[str, str]) -> dict[str, list[Any]]:
+    """What may change while a training is interrupted, and did: versions, and unlabelled images; before and after."""
+    earlier = state.get("made_with", made_with)
+    found = {name: [earlier.get(name), now] for name, now in made_with.items() if earlier.get(name) != now}
+    counts = [len(each.get("unlabelled", {}).get("images", ())) for each in (_renamed(state["settings"]), settings)]
+    if _renamed(state["settings"]).get("unlabelled") != settings.get("unlabelled"):
+        found["unlabelled images"] = counts
+    return found
+
+
+def describe_progress(state: dict[str, Any]) -> str:
+    """How far a checkpoint is, for people."""
+    progress, training = state["progress"], state["settings"]["training"]
+    told = f"epoch {progress['epoch']} of {training['epochs']}"
+    if progress.get("step"):
+        told += f" and {progress['step']} of {training['steps_per_epoch']} steps of the next"
+    return told
+
+
+def describe_saved(folder: Path) -> str:
+    """What a training that was stopped has left in a model folder, and how it goes on."""
+    state = read_state(folder)
+    if state is None:
+        return f"{folder}: stopped before the first checkpoint, nothing is saved; repeat the command to start anew"
+    best = state["progress"]["best_epoch"]
+    model = f"and the best model so far, of epoch {best}" if best else "and no model yet"
+    return (
+        f"{folder}: stopped; saved are the checkpoint after {describe_progress(state)}, {model}; "
+        "repeat the command with --resume to continue"
+    )
+
+
+def settings_to_resume(folder: Path) -> dict[str, dict[str, Any]]:
+    """Settings of the checkpoint in a model folder, as tables of a settings file; none where there is no checkpoint."""
+    state = read_state(folder)
+    if state is None:
+        return {}
+    found = _renamed(state["settings"])
+    return {"network": found["network"], "training": found["training"]}
 
 
 def _renamed(settings: dict[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ def run_training(
     normalization: NormalizationConfig | None = None,
     init: str | Path | None = None,
     resume: bool = False,
+    minutes: float | None = None,
     inspect_every: int = 10,
     after_epoch: Callable[[int], None] | None = None,
 ) -> ModelSpec:
@@ -48,6 +49,8 @@ def run_training(
         Name or folder of a model to start from.
     resume : bool
         Continue from the checkpoint in ``folder``.
+    minutes : float, optional
+        Time for the training, which decides the number of epochs.
     inspect_every : int
         Epochs between pictures of validation images with detected objects, in ``folder/validation``. At the end,
         ``folder/training.html`` shows them. 0 disables both.
@@ -63,10 +66,12 @@ def run_training(
     Raises
     ------
     DataError, ModelError, ConfigError
-        As for ``fit``.
+        As for ``fit``; a ModelError also in the fork of a process that has opened a network.
     """
+    from ..network.engines.forked import check_process
     from ..network.quiet import quiet_import
 
+    check_process()
     keep_freed_memory()
     quiet_import()
     from ..network.keras_settings import own_settings
@@ -96,6 +101,7 @@ def run_training(
             normalization=normalization,
             init=start,
             resume=resume,
+            minutes=minutes,
             after_epoch=after_each,
         )
         with optional_step(f"{folder}: the choice of thresholds"):

@@ -30,8 +30,16 @@ class TrainingSettings:
     normalization: NormalizationConfig
 
 
+#: Defaults of a training that starts from a model: shorter and gentler, for what the model knows is to be kept.
+PRESET_OF_INIT: Mapping[str, Any] = {"epochs": 20, "learning_rate": 3e-4}
+
+
 def read_settings(
-    file: Path | None = None, *, training: Mapping[str, Any] | None = None, init: str | Path | None = None
+    file: Path | None = None,
+    *,
+    training: Mapping[str, Any] | None = None,
+    init: str | Path | None = None,
+    resumed: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> TrainingSettings:
     """Read settings from a file and merge explicit values.
 
@@ -42,7 +50,9 @@ def read_settings(
     training : mapping, optional
         Settings that override the table ``[training]``.
     init : str or Path, optional
-        Initial model. The table ``[network]`` modifies its network.
+        Initial model. The table ``[network]`` modifies its network; :data:`PRESET_OF_INIT` are the defaults.
+    resumed : mapping of tables, optional
+        Those of a checkpoint, see :func:`~starpoly.training.resuming.settings_to_resume`: what is not stated stays.
 
     Raises
     ------
@@ -50,10 +60,14 @@ def read_settings(
         If the file cannot be read, or a table or setting is unknown, of the wrong type or out of range.
     """
     tables: dict[str, dict[str, Any]] = {name: {} for name in TABLES} | ({} if file is None else read_toml(file))
+    if resumed:
+        tables = {name: {**resumed.get(name, {}), **table} for name, table in tables.items()}
+    elif init is not None:
+        tables["training"] = {**PRESET_OF_INIT, **tables["training"]}
     tables["training"] = {**tables["training"], **(training or {})}
     network = NetworkConfig.from_dict(tables["network"], where="network")
     return TrainingSettings(
-        network if init is None else _changed_network(init, tables["network"]),
+        network if init is None or resumed else _changed_network(init, tables["network"]),
         TrainingConfig.from_dict(tables["training"], where="training"),
         NormalizationConfig.from_dict(tables["normalization"], where="normalization"),
     )
@@ -68,7 +82,7 @@ def read_toml(path: Path) -> dict[str, dict[str, Any]]:
         If it is no TOML file, or has an unknown table.
     """
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: expected a TOML file of settings, got: {error}") from error
     if unknown := sorted(set(tables) - set(TABLES)):

@@ -95,3 +95,21 @@ def test_fields_of_a_plate(capsys, tmp_path):
     found = facts(capsys, tmp_path / "p.zarr")
     assert [(row["plate"], row["well"], row["field"]) for row in found] == [("p", "C3", "0"), ("p", "C3", "1")]
     assert "chunks of 16 x 18 pixels" in found[0]["stored_as"]
+
+
+def test_a_plate_called_plate_is_named_once(capsys, tmp_path):
+    write_plate_zarr(tmp_path / "plate.zarr", wells=("C/3",), n_fields=1)
+    assert main(["info", str(tmp_path / "plate.zarr")]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("  plate"))
+    assert line.split(maxsplit=1) == ["plate", "plate, well C3, field 0"]
+
+
+@pytest.mark.parametrize(("names", "title"), [(None, "zarr"), (("y", "x"), "zarr")])
+def test_a_plain_zarr_is_no_ome_zarr(capsys, tmp_path, names, title):
+    import zarr
+
+    zarr.create_array(str(tmp_path / "a.zarr"), shape=(40, 50), dtype="uint8", dimension_names=names)[...] = 7
+    (found,) = facts(capsys, tmp_path / "a.zarr")
+    assert found["format"] == title
+    write_plate_zarr(tmp_path / "p.zarr", wells=("C/3",), n_fields=1)
+    assert [row["format"] for row in facts(capsys, tmp_path / "p.zarr")] == ["OME-Zarr"]

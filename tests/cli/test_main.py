@@ -26,7 +26,10 @@ def test_every_command_has_help(capsys, command):
     with pytest.raises(SystemExit) as stopped:
         main([command, "--help"])
     assert stopped.value.code == 0
-    assert f"usage: starpoly {command}" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"usage: starpoly {command}" in told
+    assert "\nexample: " in told
+    assert "starpoly " in told.rpartition("example: ")[2]
 
 
 def test_version(capsys):

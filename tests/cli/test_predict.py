@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 import os
 import shutil
 import sys
 import types
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,7 @@ from starpoly.detection.options import DetectionOptions
 from starpoly.detection.pipeline import Detection
 from starpoly.errors import ModelError, StarpolyWarning
 from starpoly.images.normalization import fit_normalizer
+from starpoly.io.readers import registry as readers
 from starpoly.io.readers.images import read_image
 from starpoly.io.readers.labels import read_labels
 from starpoly.network import quiet
@@ -122,6 +125,44 @@ def test_a_folder_becomes_labels(capsys):
     assert labels.dtype == np.uint16
     assert np.unique(labels).tolist() == [0, 1, 2]
     assert "2 images segmented, 3 objects" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", [["in/one.png"], ["in"], ["in/*.png"], ["in/one.png", "in/two.png"]])
+def test_without_a_folder_results_go_beside_the_images(capsys, given):
+    paint("in/one.png", 1)
+    paint("in/two.png", 2)
+    assert main(["predict", *given]) == 0
+    names = ["one", "two"] if given != ["in/one.png"] else ["one"]
+    assert sorted(path.name for path in Path("in").glob("*_label.tiff")) == [f"{name}_label.tiff" for name in names]
+    assert "results go beside the images, to in; -o FOLDER for another place" in capsys.readouterr().err
+    assert main(["predict", *given, "--skip-existing", "--json", "s.json"]) == 0
+    assert {row["status"] for row in json.loads(Path("s.json").read_text())["images"]} == {"exists"}
+
+
+def test_sub_folders_have_their_results_beside_their_images():
+    paint("in/a.png", 1)
+    paint("in/sub/b.png", 1)
+    assert main(["predict", "in", "--recursive"]) == 0
+    assert Path("in/sub/b_label.tiff").exists()
+    assert Path("in/a_label.tiff").exists()
+
+
+def test_images_of_several_folders_need_a_folder_for_results(capsys):
+    paint("in/a.png", 1)
+    paint("other/b.png", 1)
+    assert main(["predict", "in/a.png", "other/b.png"]) == 2
+    assert "name a folder for results, as in -o results" in capsys.readouterr().err
+
+
+def test_what_to_look_at_is_named(capsys):
+    for n in range(5):
+        paint(f"in/empty{n}.png", 0)
+    paint("in/good.png", 2)
+    assert main(["predict", "in", "-o", "out"]) == 0
+    *_, flagged, _, last = capsys.readouterr().err.splitlines()
+    names = ", ".join(str(Path("in", f"empty{n}.png")) for n in range(3))
+    assert flagged == f"out: 5 to look at (a warning, or no objects): {names} and 2 more"
+    assert last == "out: 6 images segmented, 2 objects"
 
 
 def test_overlay_and_table(capsys):
@@ -613,3 +654,32 @@ def test_an_absurd_pixel_size_is_refused(capsys, size):
     with pytest.raises(SystemExit):
         main(["predict", "a.png", "-o", "out", f"--pixel-size={size}"])
     assert "expected micrometres from 1e-06 to 1e+06" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of bytes")
+def test_names_that_are_no_text(capsys):
+    name = os.fsdecode(b"Z\xfcrich.png")
+    paint(f"in/{name}", 2)
+    formats = "geojson,zarr" + (",rois" if importlib.util.find_spec("roifile") else "")
+    flags = ["--overlay", "--provenance", "--report", "--format", formats, "--table-all", "all.csv", "--json", "s.json"]
+    assert main(["predict", "in", "-o", "out", *flags]) == 0
+    stem = name.removesuffix(".png")
+    for end in ("_label.tiff", ".geojson", ".ome.zarr", "_overlay.png", "_table.csv", "_provenance.json"):
+        assert Path("out", f"{stem}{end}").exists(), end
+    assert "Z\\udcfcrich.png" in Path("all.csv").read_text(encoding="utf-8")
+    assert json.loads(Path("s.json").read_text())["images"][0]["input"] == os.path.join("in", name)
+
+
+def test_packages_of_formats_are_checked_before_anything_is_segmented(capsys, monkeypatch):
+    nd2 = next(reader for reader in readers.READERS if reader.name == "nd2")
+    without = [replace(nd2, package="no_such_package") if reader is nd2 else reader for reader in readers.READERS]
+    monkeypatch.setattr(readers, "READERS", tuple(without))
+    paint("in/a.png", 1)
+    Path("in/b.nd2").write_bytes(b"\xda\xce\xbe\x0a" + bytes(99))
+    assert main(["predict", "in/b.nd2", "-o", "out"]) == 2
+    message = "1 ND2 file needs the package no_such_package, which is not installed; pip install 'starpoly[nd2]'"
+    assert message in capsys.readouterr().err
+    assert not PaintedModel.loaded
+    assert main(["predict", "in", "-o", "out"]) == 1
+    assert f"warning: {message}" in capsys.readouterr().err
+    assert written() == ["a_label.tiff"]

@@ -154,7 +154,8 @@ def test_planes_projections_and_links(folder, capsys):
     ("arguments", "message"),
     [
         (["--z", "9"], "expected planes z from 0 to 2, got 9"),
-        (["--t", "1"], "expected planes t from 0 to 0, got 1"),
+        (["--t", "1"], "expected an axis t to choose planes t from, got Z 3; choose planes with --z"),
+        (["--t", "5:"], "got Z 3; choose planes with --z"),
         (["--link", "t"], "got planes along z; use link z"),
         (["--scene", "1"], "expected scenes from 0 to 0, got 1"),
     ],
@@ -163,6 +164,13 @@ def test_what_a_stack_has_not_is_said(folder, capsys, arguments, message):
     tifffile.imwrite("a.tif", planes(3), imagej=True, metadata={"axes": "ZYX"})
     assert main(["predict", "a.tif", "-o", "out", "--model", "1", *arguments]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_a_plane_of_one_image_is_said(folder, capsys):
+    tifffile.imwrite("a.tif", planes(1)[0])
+    assert main(["predict", "a.tif", "-o", "out", "--model", "1", "--z", "2"]) == 1
+    assert "got one plane, axes YX; leave --z out" in capsys.readouterr().err
+    assert main(["predict", "a.tif", "-o", "out", "--model", "1", "--z", "0"]) == 0
 
 
 def test_a_selection_that_is_none(folder, capsys):

@@ -92,3 +92,53 @@ def test_libraries_are_silent_and_python_is_not(capfd):
 def test_names_cannot_command_the_terminal(capsys):
     console.say("a\x1b[2J\r\u202eb \u00e4 \u65e5\nline")
     assert capsys.readouterr().err == "a\\x1b[2J\\r\\u202eb \u00e4 \u65e5\nline\n"
+
+
+@pytest.fixture
+def minutes(monkeypatch):
+    """A clock that a test sets, and stderr that is no terminal."""
+    from starpoly.io.progress_lines import ProgressLines
+
+    class Clock:
+        now = 1000.0
+
+        def __call__(self):
+            return self.now
+
+    clock = Clock()
+    monkeypatch.setattr(ProgressLines, "_time", clock, raising=False)
+    init = ProgressLines.__init__
+
+    def with_clock(self, *args, **settings):
+        monkeypatch.setattr("tqdm.std.time", clock)
+        init(self, *args, **settings)
+
+    monkeypatch.setattr(ProgressLines, "__init__", with_clock)
+    return clock
+
+
+def test_without_a_terminal_a_line_a_minute(capsys, minutes):
+    with console.progress_bar(total=96, desc="images", unit="image") as bar:
+        for _ in range(12):
+            minutes.now += 25
+            bar.set_postfix_str("4321 objects, 2 to look at", refresh=False)
+            bar.update()
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "starpoly: images: 3 of 96, about 39 min left; 4321 objects, 2 to look at"
+    assert [line.split()[2] for line in lines] == ["3", "6", "9", "12"]
+
+
+def test_short_work_says_nothing(capsys, minutes):
+    assert list(console.progress_bar(range(40), desc="images")) == list(range(40))
+    with console.progress_bar(total=2.0, desc="3 tiles", unit="MP") as bar:
+        bar.update(0.5)
+        minutes.now += 61
+        bar.update(0.25)
+    assert capsys.readouterr().err == "starpoly: 3 tiles: 0.8 of 2 MP, about 2 min left\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "1 s"), (59, "59 s"), (61, "1 min"), (7200, "2 h"), (5400, "1 h 30 min")]
+)
+def test_times_for_people(seconds, text):
+    assert console.duration(seconds) == text

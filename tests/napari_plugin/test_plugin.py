@@ -18,6 +18,7 @@ from starpoly.napari_plugin.helper import run
 from starpoly.napari_plugin.layers import placement_of
 from starpoly.napari_plugin.predict import find_objects
 from starpoly.napari_plugin.train import split_planes, train_model
+from starpoly.prediction.models import Choice
 
 from support.examples import with_discs
 from support.painted import BrightModel
@@ -76,13 +77,20 @@ def test_one_plane_and_colour(bright, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
-def test_without_a_model_the_look_of_the_first_plane_chooses(monkeypatch):
-    loaded = []
-    monkeypatch.setattr(predict, "_load", lambda folder: loaded.append(folder.name) or BrightModel())
-    image = spots(*((y, x) for y in (4, 14, 24) for x in (5, 15, 25, 35)))
-    find_objects(image)
-    find_objects(255 - image)
-    assert loaded == ["nuclei-fluo", "cells-generalist"]
+def test_without_a_model_a_look_at_the_first_plane_chooses_model_and_channels(monkeypatch):
+    looked = []
+
+    def choose(image):
+        looked.append(image)
+        return Choice("painted", BrightModel(), (2,) if image.ndim == 3 else None)
+
+    monkeypatch.setattr(predict, "choose_model", choose)
+    image = spots((10, 10), (20, 30))
+    stack = np.stack([image, spots((5, 5))])
+    assert find_objects(stack)[0].max() == 3
+    colour = np.stack([spots((5, 5)), spots((15, 15)), image], axis=2)
+    assert find_objects(colour, rgb=True)[0].max() == 2
+    assert [one.shape for one in looked] == [image.shape, colour.shape]
 
 
 def test_labels_lie_in_the_world_as_their_image_does():

@@ -229,7 +229,102 @@ def test_links_need_their_axis(tmp_path):
         segment_slide(BrightModel(), micrographs("ZYX"), outputs(tmp_path, labels="l.tiff"), axes="ZYX", link="t")
     with pytest.raises(ConfigError, match="expected one of z, t"):
         segment_slide(BrightModel(), micrographs("ZYX"), outputs(tmp_path, labels="l.tiff"), axes="ZYX", link="x")
-    segment_slide(BrightModel(), grey(), outputs(tmp_path, labels="l.tiff"), link="z")  # one plane has nothing to link
+
+
+@pytest.mark.parametrize("part", [{"z": "1"}, {"project": "max"}])
+def test_a_link_of_one_plane_is_said(tmp_path, part):
+    with pytest.warns(
+        StarpolyWarning, match="expected planes along z to link, got one plane; there is nothing to link"
+    ):
+        segment_slide(
+            BrightModel(), micrographs("ZYX"), outputs(tmp_path, labels="l.tiff"), axes="ZYX", link="z", **part
+        )
+    with pytest.warns(StarpolyWarning, match="nothing to link"):
+        segment_slide(BrightModel(), grey(), outputs(tmp_path, labels="l.tiff"), link="t")
+
+
+def write_zarr(path: Path, levels: list[np.ndarray], axes: str, scales: list[list[float]]) -> Path:
+    """An OME-Zarr 0.5 with micrometres and seconds."""
+    import zarr
+
+    kinds = {"T": ("time", "second"), "C": ("channel", None)}
+    described = []
+    for axis in axes:
+        kind, unit = kinds.get(axis, ("space", "micrometer"))
+        described.append({"name": axis.lower(), "type": kind} | ({} if unit is None else {"unit": unit}))
+    group = zarr.open_group(str(path), mode="w")
+    datasets = []
+    for number, (pixels, scale) in enumerate(zip(levels, scales, strict=True)):
+        chunks = (*(1 for _ in pixels.shape[:-2]), *pixels.shape[-2:])
+        group.create_array(str(number), shape=pixels.shape, chunks=chunks, dtype=pixels.dtype)[...] = pixels
+        datasets.append({"path": str(number), "coordinateTransformations": [{"type": "scale", "scale": scale}]})
+    group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": described, "datasets": datasets}]}
+    return path
+
+
+@pytest.mark.parametrize(
+    ("axes", "lengths", "part", "found"),
+    [
+        ("TCZYX", (1, 1, 1), {}, ("t", "z")),
+        ("TZYX", (1, 3), {}, ("t", "z")),
+        ("TCZYX", (2, 1, 1), {}, ("t", "z")),
+        ("ZYX", (1,), {}, ("z",)),
+        ("TZYX", (1, 3), {"z": 2}, ("t",)),
+        ("TZYX", (1, 1), {"t": "0"}, ("z",)),
+        ("TZYX", (1, 3), {"project": "max"}, ("t",)),
+        ("TZYX", (1, 1), {"project": "max"}, ("t",)),
+    ],
+)
+def test_axes_of_length_one_stay_in_ome_zarr(tmp_path, way, axes, lengths, part, found):
+    import zarr
+
+    pixels = np.stack([grey(seed) for seed in range(int(np.prod(lengths)))]).reshape(*lengths, *grey().shape)
+    steps = {"T": 30.0, "C": 1.0, "Z": 2.0, "Y": 0.5, "X": 0.5}
+    path = write_zarr(tmp_path / "a.zarr", [pixels], axes, [[steps[axis] for axis in axes]])
+    names = {"labels": "l.tiff", "zarr": "l.ome.zarr", "cells": "c.tiff"}
+    segment_slide(BrightModel(), path, outputs(tmp_path, **names), expand="2px", **part)
+    for folder in (tmp_path / "l.ome.zarr", tmp_path / "l.ome.zarr/labels/cells"):
+        group = zarr.open_group(str(folder), mode="r")
+        (multiscale,) = group.attrs["ome"]["multiscales"]
+        assert tuple(axis["name"] for axis in multiscale["axes"]) == (*found, "y", "x")
+        (scale, *_) = multiscale["datasets"][0]["coordinateTransformations"]
+        assert scale["scale"] == [steps[axis.upper()] for axis in (*found, "y", "x")]
+        assert group["0"].metadata.dimension_names == (*found, "y", "x")
+    labels = tifffile.imread(tmp_path / "l.tiff")
+    np.testing.assert_array_equal(np.squeeze(zarr.open_group(str(tmp_path / "l.ome.zarr"), mode="r")["0"][...]), labels)
+
+
+def test_levels_that_are_reduced_along_z_and_t(tmp_path):
+    fine = np.stack([grey(seed) for seed in range(8)]).reshape(2, 4, *grey().shape)
+    coarse = fine[:1, ::2]
+    scales = [[10.0, 2.0, 0.5, 0.5], [20.0, 4.0, 0.5, 0.5]]
+    path = write_zarr(tmp_path / "a.zarr", [fine, coarse], "TZYX", scales)
+    with open_stack(path) as stack:
+        assert (stack.lengths, stack.lengths_at(1), stack.steps_at(1)) == ((2, 4), (1, 2), (4.0, 20.0))
+        np.testing.assert_array_equal(stack.open_plane((1, 3))[:, :, 0], fine[1, 3])
+        np.testing.assert_array_equal(stack.open_plane((0, 1), level=1)[:, :, 0], fine[0, 2])
+        with pytest.raises(ImageError, match=r"expected a plane within T 1 x Z 2, got \(1, 0\)"):
+            stack.open_plane((1, 0), level=1)
+    segment_slide(BrightModel(), path, outputs(tmp_path, labels="l.tiff"), level=1)
+    with tifffile.TiffFile(tmp_path / "l.tiff") as labels:
+        assert labels.series[0].shape[-3:] == (2, *grey().shape)
+        assert 'PhysicalSizeZ="4.0"' in labels.ome_metadata
+    segment_slide(BrightModel(), path, outputs(tmp_path, labels="l.tiff"), z=3, t="0:")
+    assert tifffile.imread(tmp_path / "l.tiff").shape == (2, *grey().shape)
+
+
+@pytest.mark.parametrize("limit", [0, 10**9])
+def test_resolution_and_physical_size_of_a_stack_are_one_number(tmp_path, monkeypatch, limit):
+    monkeypatch.setattr(label_tiff, "LARGEST_PLAIN", limit)
+    segment_slide(
+        BrightModel(), micrographs("ZYX"), outputs(tmp_path, labels="l.tiff"), axes="ZYX", pixel_size=(0.5, 0.25)
+    )
+    with tifffile.TiffFile(tmp_path / "l.tiff") as tiff:
+        assert 'PhysicalSizeX="0.25"' in tiff.ome_metadata
+        x, y = (np.divide(*tiff.pages[0].tags[name].value) for name in ("XResolution", "YResolution"))
+        assert (y, x) == pytest.approx((2.0, 4.0))
+        assert tiff.pages[0].tags["ResolutionUnit"].value == 1  # pixels per unit, as ImageJ writes
+    assert open_stack(tmp_path / "l.tiff").pixel_size == (0.5, 0.25)
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,16 @@ def test_blank_labels(monkeypatch, tmp_path, shape):
         assert (labels.shape, labels.dtype, labels.max()) == (shape, np.uint16, 0)
 
 
+def test_blank_cells_where_nuclei_expand(capsys):
+    cut(picture("a.png"))
+    picture("b.png")
+    assert run("--tolerant", "--expand", "3px") == (0, {"a.png": "blank", "b.png": "done"})
+    assert written() == [f"{name}_label{end}.tiff" for name in "ab" for end in ("", "_cells")]
+    (blank, _) = json.loads(Path("s.json").read_text())["images"]
+    cells = tifffile.imread(blank["cells"])
+    assert (cells.shape, cells.dtype, cells.max()) == ((40, 50), np.uint16, 0)
+
+
 def test_channels_beyond_those_of_the_model_are_merged(capsys):
     picture("a.tif", channels=(4,), photometric="minisblack", planarconfig="contig")
     assert run("--tolerant") == (0, {"a.tif": "done"})

@@ -10,10 +10,13 @@ import pytest
 from starpoly.config import AugmentConfig, NetworkConfig, SizeRange, TrainingConfig
 from starpoly.errors import ModelError
 from starpoly.network.storage.folder import load_model
+from starpoly.training import fit as fit_module
 from starpoly.training import loop as loop_module
+from starpoly.training import progress_callbacks
 from starpoly.training.data import array_pairs
 from starpoly.training.fit import fit
 from starpoly.training.inputs import TrainingInputs
+from starpoly.training.resuming import describe_progress, describe_saved, read_state
 
 NETWORK = NetworkConfig(n_rays=8, depth=1, base_filters=4, head_filters=8)
 TRAINING = TrainingConfig(
@@ -81,6 +84,45 @@ def test_killed_and_resumed_ends_the_same(whole, tmp_path, monkeypatch):
     for a, b in zip(straight.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     assert spec.training["validation_loss"] == whole[1].training["validation_loss"]
+
+
+def test_stopped_within_an_epoch_ends_the_same(whole, tmp_path, monkeypatch):
+    folder, count = tmp_path / "whole", []
+    monkeypatch.setattr(progress_callbacks, "FIRST_CHECKPOINT", 0.0)
+    monkeypatch.setattr(progress_callbacks, "NEXT_CHECKPOINT", 0.0)
+    monkeypatch.setattr(progress_callbacks, "_SHARE", 1e9)
+    save = loop_module.save_checkpoint
+
+    def die_after_some(*args, **kwargs):
+        save(*args, **kwargs)
+        count.append(1)
+        if len(count) == 6:  # after two steps of the second epoch
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop_module, "save_checkpoint", die_after_some)
+    with pytest.raises(KeyboardInterrupt):
+        run(folder)
+    assert describe_progress(read_state(folder)) == "epoch 1 of 3 and 2 of 4 steps of the next"
+    assert "best model so far, of epoch 1; repeat the command with --resume" in describe_saved(folder)
+    monkeypatch.undo()
+    run(folder, resume=True)
+    for a, b in zip(load_model(whole[0])[1].get_weights(), load_model(folder)[1].get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    straight, resumed = (read_state(each)["progress"]["history"] for each in (whole[0], folder))
+    assert [row["loss"] for row in straight] == [row["loss"] for row in resumed]
+
+
+def test_what_a_stopped_training_says(tmp_path):
+    assert "nothing is saved" in describe_saved(tmp_path)
+
+
+def test_minutes_decide_the_number_of_epochs(tmp_path, monkeypatch):
+    monkeypatch.setattr(fit_module, "time_steps", lambda model, batches: len(list(batches)) / 11 * 100.0)
+    monkeypatch.setattr(fit_module.time, "monotonic", lambda: 0.0)
+    spec = run(tmp_path / "m", minutes=10)
+    settings = spec.training["settings"]
+    assert (settings["epochs"], settings["steps_per_epoch"], settings["validate_every"]) == (4, 1, 1)
+    assert run(tmp_path / "m", resume=True, minutes=99).training["settings"] == settings
 
 
 def test_checkpoint_is_not_overwritten_unasked(whole):

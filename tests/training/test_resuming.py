@@ -9,7 +9,7 @@ import pytest
 from starpoly.config import NetworkConfig, TrainingConfig
 from starpoly.training.data import Pair
 from starpoly.training.inputs import TrainingInputs
-from starpoly.training.resuming import changed_settings, settings_of
+from starpoly.training.resuming import changed_settings, changed_since, describe_changes, settings_of
 
 TRAINING = TrainingConfig(group_balance=0.3)
 PROGRESS = {"epoch": 1, "rounds": []}
@@ -46,3 +46,33 @@ def test_what_changed_is_named(settings):
     assert changed_settings({"settings": other, "progress": PROGRESS}, settings, TRAINING) == [
         "groups", "images", "training",
     ]  # fmt: skip
+
+
+def test_what_changed_is_said_with_both_values(settings):
+    other = {**settings, "images": ["a", "b"], "network": {**settings["network"], "n_rays": 16, "grid": [4, 4]}}
+    state = {"settings": settings, "progress": PROGRESS}
+    changed = changed_settings(state, other, TRAINING)
+    assert changed == ["images", "network"]
+    assert describe_changes(state, other, changed) == (
+        "images: 1 new (b); network.grid is [4, 4], was [2, 2]; network.n_rays is 16, was 32"
+    )
+    state["settings"] = {**settings, "images": ["d", "c", "b", "a", "e"]}
+    assert describe_changes(state, settings, ["images"]) == "images: 4 missing (d, c, b, ...)"
+    nested = {
+        **settings,
+        "training": {**settings["training"], "augment": {**settings["training"]["augment"], "blur": 9}},
+    }
+    state["settings"] = settings
+    assert describe_changes(state, nested, ["training"]) == (
+        f"training.augment.blur is 9, was {settings['training']['augment']['blur']}"
+    )
+
+
+def test_versions_that_changed_meanwhile(settings):
+    now = {"starpoly": "2", "backend": "jax"}
+    state = {"settings": settings, "progress": PROGRESS, "made_with": {"starpoly": "1", "backend": "jax"}}
+    assert changed_since(state, settings, now) == {"starpoly": ["1", "2"]}
+    del state["made_with"]
+    assert changed_since(state, settings, now) == {}
+    more = {**settings, "unlabelled": {"images": ["x", "y"]}}
+    assert changed_since(state, more, now) == {"unlabelled images": [0, 2]}

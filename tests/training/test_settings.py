@@ -8,7 +8,7 @@ from starpoly.config import NetworkConfig, TrainingConfig
 from starpoly.errors import ConfigError
 from starpoly.model_zoo import find_model
 from starpoly.network.storage.folder import load_spec
-from starpoly.training.settings import read_settings
+from starpoly.training.settings import PRESET_OF_INIT, read_settings
 
 INIT = "nuclei-fluo-small"
 
@@ -46,3 +46,20 @@ def test_the_initial_model_keeps_its_network_but_for_what_the_file_changes(tmp_p
 def test_what_is_unknown_is_refused(tmp_path, text, message):
     with pytest.raises(ConfigError, match=message):
         read_settings(toml(tmp_path, text))
+
+
+def test_a_training_from_a_model_is_shorter_and_gentler_unless_told(tmp_path):
+    plain, tuned = read_settings().training, read_settings(init=INIT).training
+    assert tuned == plain.replace(**PRESET_OF_INIT)
+    assert tuned.epochs < plain.epochs
+    told = read_settings(
+        toml(tmp_path, "[training]\nepochs = 7\n"), training={"learning_rate": 0.5}, init=INIT
+    ).training
+    assert (told.epochs, told.learning_rate) == (7, 0.5)
+
+
+def test_what_is_resumed_keeps_what_is_not_stated(tmp_path):
+    resumed = {"training": {"epochs": 80, "learning_rate": 1e-3}, "network": {"n_rays": 16, "grid": [4, 4]}}
+    found = read_settings(training={"seed": 3}, init=INIT, resumed=resumed)
+    assert (found.training.epochs, found.training.seed) == (80, 3)
+    assert (found.network.n_rays, found.network.grid) == (16, (4, 4))

@@ -111,7 +111,7 @@ def holds_labels(folder: Path) -> bool:
     """Whether a zarr's metadata mark labels, as written by ``--format zarr``."""
     for name in ("zarr.json", ".zattrs"):
         try:
-            with open(folder / name, encoding="utf-8") as file:
+            with open(folder / name, encoding="utf-8-sig") as file:
                 text = file.read(_LARGEST_ATTRIBUTES)
             attributes = json.loads(text)
             attributes = attributes["attributes"] if name == "zarr.json" else attributes

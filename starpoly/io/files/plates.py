@@ -123,7 +123,7 @@ def read_attributes(folder: Path) -> Mapping[str, Any]:
     """Attributes of a zarr group as OME names them; none where there are none."""
     for name in ("zarr.json", ".zattrs"):
         try:
-            with open(folder / name, encoding="utf-8") as file:
+            with open(folder / name, encoding="utf-8-sig") as file:
                 attributes = json.loads(file.read(_LARGEST_ATTRIBUTES))
             attributes = attributes["attributes"] if name == "zarr.json" else attributes
             found = attributes.get("ome", attributes)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ImageError, ImageTypeError
+from ...images.exact_floats import exact_float
 from .untrusted import decoding
 
 LARGEST_HELD = 32_000_000
@@ -53,8 +54,7 @@ def without_mask(array: np.ma.MaskedArray) -> NDArray:
     data, mask = np.asarray(array.data), np.ma.getmaskarray(array)
     if not mask.any() or data.dtype.kind not in "buif":
         return data
-    exact = np.float32 if data.dtype.itemsize <= 2 else np.float64
-    values = data.astype(data.dtype if data.dtype.kind == "f" else exact)
+    values = data.astype(data.dtype if data.dtype.kind == "f" else exact_float(data.dtype))
     values[mask] = np.nan
     return values
 

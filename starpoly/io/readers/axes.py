@@ -168,7 +168,8 @@ def guess_axes(shape: tuple[int, ...]) -> str:
 
 
 def _fitting(shape: tuple[int, ...], axes: str) -> str:
-    """The letters, or guessed ones where metadata and data disagree."""
+    """The letters in capitals, or guessed ones where metadata and data disagree."""
+    axes = axes.upper()
     return axes if len(shape) == len(axes) else "Q" * (len(shape) - 2) + "YX"
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...errors import ImageError, StarpolyWarning
 from ...images.channels import list_channels, luminance, map_channels, the_nuclei, wrong_channels
+from ...images.exact_floats import exact_float
 from ...images.normalization import fit_normalizer
 from ...tiling import Box
 from .source import DerivedSource, Source
@@ -89,7 +90,7 @@ class _Luminance(DerivedSource):
     """RGB, perhaps with alpha, as luminance, region by region."""
 
     def __init__(self, source: Source) -> None:
-        super().__init__(source, (*source.shape[:2], 1), np.float32)
+        super().__init__(source, (*source.shape[:2], 1), exact_float(source.dtype))
 
     def made_by(self) -> tuple[Callable[..., Source], tuple[Any, ...]]:
         """See :meth:`Source.made_by`."""

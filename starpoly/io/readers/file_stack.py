@@ -16,7 +16,7 @@ from ...errors import ImageError
 from ...tiling import Box
 from .pixel_size import PixelSize, scaled
 from .source import Source, check_level
-from .stack import Stack, reopen_plane
+from .stack import Stack, check_index, reopen_plane
 from .untrusted import decoding
 
 
@@ -64,12 +64,8 @@ class FileStack(Stack):
 
     def open_plane(self, index: tuple[int, ...], level: int = 0) -> Source:
         """Open the plane at ``index``, a position along each of ``axes``, by region."""
-        if len(index) != len(self.lengths) or not all(0 <= i < n for i, n in zip(index, self.lengths, strict=True)):
-            raise ImageError(f"{self.name}: expected a plane within {self._extent()}, got {tuple(index)}")
+        check_index(self, tuple(index), level)
         return PlaneSource(self, tuple(index), level)
-
-    def _extent(self) -> str:
-        return " x ".join(f"{axis} {length}" for axis, length in zip(self.axes, self.lengths, strict=True)) or "1 plane"
 
 
 class PlaneSource(Source):

@@ -19,7 +19,7 @@ class Header:
         Whether regions can be read without decoding the whole image.
     pixel_size : (float, float) or None
         Micrometres per pixel (y, x), None where the file states none.
-    bounds, position
+    bounds, position, single_axes
         As those of a :class:`~starpoly.io.Source`.
     channel_names : tuple of str
         As the file states them; empty where it states none.
@@ -32,6 +32,7 @@ class Header:
     bounds: tuple[int, int] = (0, 0)
     position: tuple[float, float] | None = None
     channel_names: tuple[str, ...] = ()
+    single_axes: tuple[tuple[str, float | None], ...] = ()
 
     @property
     def n_pixels(self) -> int:

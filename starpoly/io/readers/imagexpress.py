@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import ImageError
+from ..text_tables import decode_text
 
 SUFFIX = ".htd"
 
@@ -142,8 +143,8 @@ def wave_names(description: Path) -> tuple[str, ...]:
 
 
 def _settings(description: Path) -> Iterator[tuple[str, str]]:
-    with open(description, encoding="utf-8", errors="replace") as file:
-        text = file.read(_LARGEST_HTD)
+    with open(description, "rb") as file:
+        text = decode_text(file.read(_LARGEST_HTD))
     for row in csv.reader(text.splitlines(), skipinitialspace=True):
         if len(row) > 1:
             yield row[0].strip().lower(), row[1].strip()

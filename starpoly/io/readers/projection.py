@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ...errors import ConfigError
+from ...images.exact_floats import exact_float
 from ...tiling import Box
 from .source import DerivedSource, Source
 
@@ -20,7 +21,7 @@ _MARGIN = FOCUS_RADIUS + 1
 class ProjectedSource(DerivedSource):
     """The projection of planes of one size along z.
 
-    ``max`` is the largest value of each pixel and channel, ``mean`` the mean, as float32; ``focus`` takes each pixel from
+    ``max`` is the largest value of each pixel and channel, ``mean`` the mean, as float32 (float64 of wide numbers); ``focus`` takes each pixel from
     the plane that is sharpest there: sharpness is the sum of squared differences to the next pixels along y and x, over
     all channels and a window of 15 x 15 pixels, and of equally sharp planes the first counts. No pixel depends on the
     region that is read. Memory: a few times the region.
@@ -41,7 +42,7 @@ class ProjectedSource(DerivedSource):
         if method not in METHODS:
             raise ConfigError(f"project: expected one of {', '.join(METHODS)}, got {method!r}")
         first = openers[0]()
-        super().__init__(first, dtype=np.float32 if method == "mean" else first.dtype)
+        super().__init__(first, dtype=exact_float(first.dtype) if method == "mean" else first.dtype)
         self._openers, self._project = tuple(openers), METHODS[method]
 
     def read(self, box: Box, channels: Sequence[int]) -> NDArray:

@@ -6,8 +6,8 @@ A new kind is one module of this package and one line in :data:`READERS`. The mo
 - ``open_stack(path, scene) -> Stack``, where it may hold several, and ``scene_names(path) -> tuple of str``, empty for a single
   scene, where it may hold several of these, too,
 
-and, where there is a better way than through these, ``open_image``, ``read_whole(path, *, raw) -> array`` and
-``read_header(path) -> Header``.
+and, where there is a better way than through these, ``open_image``, ``read_whole(path, *, raw) -> array``,
+``read_header(path) -> Header`` and ``title_of(path) -> str``.
 
 The table is light: it loads the module of a kind, and the libraries behind it, when a file of that kind is read.
 """
@@ -16,9 +16,11 @@ from __future__ import annotations
 
 import stat
 import warnings
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -56,12 +58,21 @@ class Reader:
         Of such files, in small letters; folders and patterns are searched for them.
     matches : callable
         Whether a path and the first bytes of the file (none for a folder) are of this kind.
+    package, extra : str
+        The package that it needs, and the extra that installs it; empty where starpoly brings it.
     """
 
     name: str
     title: str
     suffixes: tuple[str, ...]
     matches: Callable[[Path, bytes], bool]
+    package: str = ""
+    extra: str = ""
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether the package that it needs is there."""
+        return not self.package or find_spec(self.package) is not None
 
     def open(self, path: Path, level: int = 0, *, as_channels: bool = False) -> Source:
         """Open a level of the one image of a file to read it by region.
@@ -128,7 +139,13 @@ class Reader:
                     bounds=source.bounds,
                     position=source.position,
                     channel_names=source.channel_names,
+                    single_axes=source.single_axes,
                 )
+
+    def title_of(self, path: Path) -> str:
+        """What messages call a file of this kind: the title, or what its module says of files of several kinds."""
+        title_of = getattr(self._module(), "title_of", None)
+        return self.title if title_of is None else title_of(path)
 
     def stack(self, path: Path, scene: int = 0) -> Stack:
         """Open the planes of a scene; a kind without stacks has one."""
@@ -186,11 +203,13 @@ READERS: tuple[Reader, ...] = (
     Reader("npy", "NPY", (".npy",), starts_with(b"\x93NUMPY")),
     Reader("htd", "ImageXpress field", (), _is_imagexpress),  # before TIFF, of which its planes are
     Reader("tiff", "TIFF", _TIFF, starts_with(*_TIFF_STARTS)),
-    Reader("czi", "CZI", (".czi",), starts_with(b"ZISRAWFILE")),
-    Reader("nd2", "ND2", (".nd2",), starts_with(b"\xda\xce\xbe\x0a", b"\0\0\0\x0cjP  ")),
-    Reader("lif", "LIF or LOF", (".lif", ".lof"), _is_leica),
-    Reader("oif", "OIF or OIB", (".oif", ".oib"), ends_with(".oif", ".oib")),
-    Reader("openslide", "slide", _SLIDES, ends_with(*_SLIDES)),  # before raster: a .mrxs file is a JPEG
+    Reader("czi", "CZI", (".czi",), starts_with(b"ZISRAWFILE"), "pylibCZIrw", "czi"),
+    Reader("nd2", "ND2", (".nd2",), starts_with(b"\xda\xce\xbe\x0a", b"\0\0\0\x0cjP  "), "nd2", "nd2"),
+    Reader("lif", "LIF or LOF", (".lif", ".lof"), _is_leica, "liffile", "lif"),
+    Reader("oif", "OIF or OIB", (".oif", ".oib"), ends_with(".oif", ".oib"), "oiffile", "oif"),
+    Reader(
+        "openslide", "slide", _SLIDES, ends_with(*_SLIDES), "openslide", "wsi"
+    ),  # before raster: a .mrxs file is a JPEG
     Reader("raster", "PNG, JPEG or BMP", (".png", ".jpg", ".jpeg", ".bmp"), starts_with(*_RASTER_STARTS)),
 )
 """All kinds; the first that matches reads a file."""
@@ -200,6 +219,14 @@ SUFFIXES = frozenset(suffix for reader in READERS for suffix in reader.suffixes)
 
 TITLES = ", ".join(reader.title for reader in READERS)
 """All kinds, for messages."""
+
+
+def missing_readers(paths: Iterable[Path]) -> dict[Reader, int]:
+    """Kinds of files whose package is not installed, and how many of these files there are, by their suffix."""
+    found = Counter(path.suffix.lower() for path in paths)
+    missing = [reader for reader in READERS if not reader.is_installed]
+    counts = {reader: sum(found[suffix] for suffix in reader.suffixes) for reader in missing}
+    return {reader: n for reader, n in counts.items() if n}
 
 
 def has_image_suffix(path: Path) -> bool:

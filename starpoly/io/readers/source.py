@@ -50,6 +50,8 @@ class Source(ABC):
         One per channel, as the file states them; empty where it states none.
     stored_as : str
         How the pixels lie in the file, for people; empty where there is nothing to say.
+    single_axes : tuple of (str, float or None)
+        Axes T and Z of length 1 that an OME-Zarr has beside these, and the step along each, in seconds or micrometres.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Source(ABC):
         read_warning: str | None = None,
         channel_names: Sequence[str] = (),
         stored_as: str = "",
+        single_axes: Sequence[tuple[str, float | None]] = (),
     ) -> None:
         self.name = str(name)
         self.shape = check_shape(name, shape)
@@ -82,6 +85,7 @@ class Source(ABC):
         self.read_warning = read_warning
         self.channel_names = clean_names(channel_names, self.shape[2])
         self.stored_as = stored_as
+        self.single_axes = tuple(single_axes)
         self._closed = False
 
     @abstractmethod
@@ -165,6 +169,7 @@ _INHERITED = (
     "read_warning",
     "channel_names",
     "stored_as",
+    "single_axes",
 )
 
 

@@ -52,7 +52,15 @@ class Stack(ABC):
 
     @abstractmethod
     def open_plane(self, index: tuple[int, ...], level: int = 0) -> Source:
-        """Open the plane at ``index``, a position along each of ``axes``, by region."""
+        """Open the plane at ``index``, a position along each of ``axes`` at that level, by region."""
+
+    def lengths_at(self, level: int) -> tuple[int, ...]:
+        """Planes along each axis at a level of a pyramid; an OME-Zarr may be reduced along z and t, too."""
+        return self.lengths
+
+    def steps_at(self, level: int) -> tuple[float | None, float | None]:
+        """``z_step`` and ``t_step`` at a level."""
+        return self.z_step, self.t_step
 
     def open_as_channels(self, level: int = 0) -> Source:
         """Open the planes as channels of one image; for a stack that is ``unnamed`` along one axis.
@@ -73,6 +81,19 @@ class Stack(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def check_index(stack: Stack, index: tuple[int, ...], level: int = 0) -> None:
+    """Refuse the index of a plane that a level does not have.
+
+    Raises
+    ------
+    ImageError
+    """
+    lengths = stack.lengths_at(level)
+    if len(index) != len(lengths) or not all(0 <= at < n for at, n in zip(index, lengths, strict=True)):
+        extent = " x ".join(f"{axis} {n}" for axis, n in zip(stack.axes, lengths, strict=True)) or "1 plane"
+        raise ImageError(f"{stack.name}: expected a plane within {extent}, got {tuple(index)}")
 
 
 def check_scene(name: object, scene: int, names: Sequence[str]) -> int:

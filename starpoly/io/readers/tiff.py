@@ -77,7 +77,7 @@ def read_whole(path: Path, *, raw: bool = False) -> NDArray:
         raise other errors on corrupt data.
     """
     with open_tiff(path) as tiff:
-        series = tiff.series[0] if raw else first_series(tiff, path)
+        series = tiff.series[main_index(tiff)] if raw else first_series(tiff, path)
         check_single_plane(series.shape, series.axes, path, pages=True)
         check_extent(series, path)
         check_claim(series.nbytes, path)
@@ -124,7 +124,7 @@ def _size(tiff: Any, path: Path) -> tuple[tuple[int, int], int, int]:
     page = tiff.pages.first
     size, n_bytes = (int(page.imagelength), int(page.imagewidth)), int(page.nbytes)
     try:
-        series = tiff.series[0]
+        series = tiff.series[main_index(tiff)]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # said when it is read
             rows, columns, n_channels = arrange_axes(series.shape, series.axes, path).lengths(series.shape)
@@ -135,7 +135,7 @@ def _size(tiff: Any, path: Path) -> tuple[tuple[int, int], int, int]:
 
 def _pixel_size(tiff: Any) -> PixelSize | None:
     with suppress(Exception):  # tags that cannot be read state none
-        return pixel_size_of_tiff(tiff, tiff.series[0].keyframe)
+        return pixel_size_of_tiff(tiff, tiff.series[main_index(tiff)].keyframe)
     return None
 
 
@@ -247,12 +247,22 @@ class TiffPixels:
 
 def first_series(tiff: Any, path: Path) -> Any:
     """The image that is used, with a warning where there are more."""
-    first = tiff.series[0]
+    first = tiff.series[main_index(tiff)]
     check_complete(tiff, first, path)
-    if len(tiff.series) > 1 and first.kind not in _SLIDES:
-        message = f"{path}: expected one image, got {len(tiff.series)}; the first is used"
+    n_whole = max(1, sum(not _is_reduced(series) for series in tiff.series))
+    if n_whole > 1 and first.kind not in _SLIDES:
+        message = f"{path}: expected one image, got {n_whole}; the first is used"
         warnings.warn(message, StarpolyWarning, stacklevel=5)
     return first
+
+
+def main_index(tiff: Any) -> int:
+    """Which series is the image: the first that its file does not call a reduced version of another."""
+    return next((number for number, series in enumerate(tiff.series) if not _is_reduced(series)), 0)
+
+
+def _is_reduced(series: Any) -> bool:
+    return series.kind == "generic" and bool(series.keyframe.is_reduced)
 
 
 def storage(page: Any) -> str:
@@ -293,7 +303,7 @@ def _offset_after_last(tiff: Any) -> int:
 
 def rows_and_columns(series: Any) -> tuple[int, int]:
     """Height and width of the planes of a series."""
-    sizes = dict(zip(series.axes, series.shape, strict=False))
+    sizes = dict(zip(series.axes.upper(), series.shape, strict=False))
     return sizes.get("Y", 1), sizes.get("X", 1)
 
 

@@ -45,9 +45,14 @@ def to_intensities(image: NDArray, axes: str, page: Any, path: Path) -> NDArray:
         return cmyk_to_rgb(image)
     if axes == "YXS":
         image = _without_alpha(image, page)
-    if photometric == "MINISWHITE" and image.dtype.kind == "u":
-        image = ~image  # not bool: tifffile writes masks as min-is-white, and means them as they are
-    return image
+    return _inverted(image) if photometric == "MINISWHITE" else image
+
+
+def _inverted(image: NDArray) -> NDArray:
+    """The other way round; not bool: tifffile writes masks as min-is-white, and means them as they are."""
+    if image.dtype.kind == "f":
+        return -image
+    return image if image.dtype.kind == "b" else ~image
 
 
 def _without_alpha(image: NDArray, page: Any) -> NDArray:

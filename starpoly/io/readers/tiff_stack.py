@@ -21,7 +21,7 @@ from .pixel_size import pixel_size_of_tiff, scaled
 from .plane_steps import steps_of_tiff
 from .source import FileSource, Source, check_level
 from .stack import Stack, check_scene, reopen_plane
-from .tiff import TiffPixels, check_complete, first_series, rows_and_columns, storage
+from .tiff import TiffPixels, check_complete, first_series, main_index, rows_and_columns, storage
 from .tiff_file import open_tiff
 from .tiff_pixels import NotByRegionError, TiffBytes, check_extent
 from .untrusted import decoding
@@ -58,7 +58,7 @@ class TiffStack(Stack):
             tiff = opened.enter_context(open_tiff(path))
             scenes = _scenes(tiff)
             check_scene(path, scene, [name for _, name in scenes])
-            number = scenes[scene][0] if scenes else 0
+            number = scenes[scene][0] if scenes else main_index(tiff)
             self._series = tiff.series[number]
             check_complete(tiff, self._series, path)
             self._planes = plane_axes(self._series.shape, self._series.axes, path, pages=True)
@@ -159,9 +159,10 @@ def _pages_of(series: Any, planes: PlaneAxes, index: tuple[int, ...]) -> _PlaneS
     """Pages that hold a plane: leading axes count pages, the others lie in a page."""
     pages = list(series.pages)
     n_leading = next(n for n in range(len(series.shape) + 1) if prod(series.shape[:n]) == len(pages))
-    while series.axes[n_leading] not in "YX" and series.shape[n_leading] == 1:
+    axes = series.axes.upper()
+    while axes[n_leading] not in "YX" and series.shape[n_leading] == 1:
         n_leading += 1
-    if any(axis >= n_leading for axis in planes.axes) or not set("YX") <= set(series.axes[n_leading:]):
+    if any(axis >= n_leading for axis in planes.axes) or not set("YX") <= set(axes[n_leading:]):
         raise NotByRegionError
     numbers = np.arange(len(pages)).reshape(series.shape[:n_leading])
     at: list[Any] = [slice(None)] * n_leading
@@ -169,7 +170,7 @@ def _pages_of(series: Any, planes: PlaneAxes, index: tuple[int, ...]) -> _PlaneS
         at[axis] = slice(position, position + 1)
     chosen = numbers[tuple(at)]
     found = [pages[number] for number in chosen.ravel().tolist()]
-    return _PlaneSeries(found, (*chosen.shape, *series.shape[n_leading:]), series.axes, series.keyframe)
+    return _PlaneSeries(found, (*chosen.shape, *series.shape[n_leading:]), axes, series.keyframe)
 
 
 def _scenes(tiff: Any) -> list[tuple[int, str]]:
@@ -182,7 +183,7 @@ def _scenes(tiff: Any) -> list[tuple[int, str]]:
 
 
 def _n_channels(series: Any) -> int:
-    return prod(length for axis, length in zip(series.axes, series.shape, strict=False) if axis in "CS")
+    return prod(length for axis, length in zip(series.axes.upper(), series.shape, strict=False) if axis in "CS")
 
 
 def _not_by_plane(name: str) -> ImageError:

@@ -19,7 +19,7 @@ from .channel_names import names_in_omero
 from .pixel_size import MICROMETRES, PixelSize, in_micrometres, length_in_micrometres
 from .plane_steps import in_seconds
 from .source import FileSource, Source, check_dtype, check_level
-from .stack import Stack, check_scene, reopen_plane
+from .stack import Stack, check_index, check_scene, reopen_plane
 from .untrusted import decoding
 from .zarr_chunks import ChunkDecoder, check_chunks
 from .zarr_codecs import bound_decoding
@@ -35,7 +35,8 @@ class _LevelSource(FileSource):
         with decoding(path, "a zarr image"):
             lengths = [arrange.lengths(array.shape) for arrange, array in zip(arrangements, image.arrays, strict=True)]
             check_level(path, level, [length[:2] for length in lengths])
-            self._pixels = _grid(image.arrays[level], arrangements[level], path)
+            array = image.arrays[level]
+            self._pixels = _grid(array, arrangements[level], path)
         super().__init__(
             path,
             self._pixels.shape,
@@ -47,7 +48,8 @@ class _LevelSource(FileSource):
             block=self._pixels.block,
             read_warning=self._pixels.read_warning,
             channel_names=image.channel_names,
-            stored_as=_storage(image.arrays[level], arrangements[level]),
+            stored_as=_storage(array, arrangements[level]),
+            single_axes=image.single_axes(),
         )
 
     def read(self, box: Box, channels: Sequence[int]) -> NDArray:
@@ -103,12 +105,26 @@ class ZarrStack(Stack):
             self._image = _open_multiscale(path / names[scene] if names else path)
             self._planes = plane_axes(self._image.arrays[0].shape, self._image.axes, path)
         self.axes, self.lengths, self.unnamed = self._planes.names, self._planes.lengths, self._planes.unnamed
-        self.pixel_size, self.z_step, self.t_step = self._image.sizes[0], self._image.z_step, self._image.t_step
+        self.pixel_size, (self.z_step, self.t_step) = self._image.sizes[0], self._image.steps[0]
         self.channel_names = tuple(self._image.channel_names)
 
     def open_plane(self, index: tuple[int, ...], level: int = 0) -> Source:
         """See :meth:`Stack.open_plane`."""
         return _ZarrPlane(self, tuple(index), level)
+
+    def lengths_at(self, level: int) -> tuple[int, ...]:
+        """See :meth:`Stack.lengths_at`."""
+        return self._planes_of(self._image.arrays[self._checked(level)])
+
+    def steps_at(self, level: int) -> tuple[float | None, float | None]:
+        """See :meth:`Stack.steps_at`."""
+        return self._image.steps[self._checked(level)]
+
+    def _checked(self, level: int) -> int:
+        return check_level(self.name, level, [tuple(array.shape) for array in self._image.arrays])
+
+    def _planes_of(self, array: Any) -> tuple[int, ...]:
+        return tuple(int(array.shape[axis]) for axis in self._planes.axes)
 
     def open_as_channels(self, level: int = 0) -> Source:
         """See :meth:`Stack.open_as_channels`."""
@@ -116,6 +132,11 @@ class ZarrStack(Stack):
 
     def close(self) -> None:
         """Nothing stays open."""
+
+
+def title_of(path: Path) -> str:
+    """OME-Zarr where a group says that it is one, else zarr."""
+    return "OME-Zarr" if hasattr(_open_node(path), "group_keys") else "zarr"
 
 
 def open_stack(path: Path, scene: int = 0) -> Stack:
@@ -142,23 +163,21 @@ class _ZarrPlane(_LevelSource):
         path, image = Path(stack.name), stack._image
         self._opener = (ZarrStack, stack._path, stack._scene, index)
         with decoding(path, "a zarr image"):
-            arrangements = [_arrange(stack, array, index, path) for array in image.arrays]
+            if index is not None:
+                check_index(stack, index, level)
+            # the other levels tell their rows and columns; they may have fewer planes
+            at = [
+                index if number == level or index is None else (0,) * len(index) for number in range(len(image.arrays))
+            ]
+            arrangements = [
+                arrange_plane(array.shape, image.axes, stack._planes, own, path)
+                for array, own in zip(image.arrays, at, strict=True)
+            ]
         super().__init__(path, image, arrangements, level)
 
     def made_by(self) -> tuple[Callable[..., Source], tuple[Any, ...]]:
         """See :meth:`Source.made_by`."""
         return reopen_plane, (*self._opener, self.level, self.name)
-
-
-def _arrange(stack: ZarrStack, array: Any, index: tuple[int, ...] | None, path: Path) -> Arrangement:
-    axes, planes = stack._image.axes, stack._planes
-    lengths = tuple(int(array.shape[axis]) for axis in planes.axes)
-    if lengths != planes.lengths:
-        raise ImageError(
-            f"{path}: expected levels with the same planes along {planes.names}, got {planes.lengths} and {lengths}; "
-            "export it with levels that are reduced along y and x alone"
-        )
-    return arrange_plane(array.shape, axes, planes, index, path)
 
 
 def _open_node(path: Path) -> Any:
@@ -179,7 +198,7 @@ def _open_multiscale(path: Path) -> _Multiscale:
 
 
 class _Multiscale:
-    """Arrays of a pyramid, the letters of their axes, the pixel size of each, and the steps along z and time."""
+    """Arrays of a pyramid, the letters of their axes; the pixel size of each, and its steps along z and time."""
 
     def __init__(
         self,
@@ -188,11 +207,17 @@ class _Multiscale:
         sizes: Sequence[PixelSize | None],
         positions: Sequence[tuple[float, float] | None],
         channel_names: Sequence[str] = (),
-        z_step: float | None = None,
-        t_step: float | None = None,
+        steps: Sequence[tuple[float | None, float | None]] = ((None, None),),
     ) -> None:
         self.arrays, self.axes, self.sizes, self.positions = arrays, axes, sizes, positions
-        self.channel_names, self.z_step, self.t_step = channel_names, z_step, t_step
+        self.channel_names, self.steps = channel_names, steps
+
+    def single_axes(self) -> tuple[tuple[str, float | None], ...]:
+        """Axes T and Z of length 1, with the step along each."""
+        shape, (z_step, t_step) = self.arrays[0].shape, self.steps[0]
+        steps = {"T": t_step, "Z": z_step}
+        named = zip(self.axes, shape, strict=True) if len(self.axes) == len(shape) else ()
+        return tuple((axis, steps[axis]) for axis, length in named if axis in steps and length == 1)
 
 
 def _storage(array: Any, arrangement: Arrangement) -> str:
@@ -264,8 +289,13 @@ def _read_multiscale(group: Any, path: Path) -> _Multiscale:
         sizes,
         positions,
         names_in_omero(_ome_attributes(group)),
-        z_step=length_in_micrometres(*_step(axes, "z", datasets[0], described)),
-        t_step=in_seconds(*_step(axes, "t", datasets[0], described)),
+        [
+            (
+                length_in_micrometres(*_step(axes, "z", dataset, described)),
+                in_seconds(*_step(axes, "t", dataset, described)),
+            )
+            for dataset in datasets
+        ],
     )
 
 
@@ -305,7 +335,10 @@ def _first_multiscale(group: Any, path: Path) -> dict[str, Any]:
 def _axis_list(described: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Axes as dictionaries; before 0.4 they were mere names."""
     axes = described.get("axes")
-    return [axis if isinstance(axis, dict) else {"name": axis} for axis in axes] if isinstance(axes, list) else []
+    described_axes = (
+        [axis if isinstance(axis, dict) else {"name": axis} for axis in axes] if isinstance(axes, list) else []
+    )
+    return [{**axis, "name": str(axis.get("name", "")).lower()} for axis in described_axes]
 
 
 def _scale(axes: list[dict[str, Any]], dataset: Mapping[str, Any], described: Mapping[str, Any]) -> list[Any] | None:

@@ -21,6 +21,7 @@ from .pyramid import LabelStack, level_shape, pyramid_steps
 def write_label_stack(path: str | Path, stack: LabelStack, *, before_naming: Callable[[], None] | None = None) -> None:
     """Write the labels of a stack as a zlib-compressed OME-TIFF, a page for each plane.
 
+    The resolution is in pixels per micrometre, as of a plain label image; OME's metadata name the unit.
     Planes of up to 2 048 x 2 048 pixels are written whole. Larger ones become tiles of 512 x 512 pixels, with pyramid
     levels in SubIFDs as of a single image. Memory: a plane, or a few of its tiles. Equal labels give equal bytes.
 
@@ -64,11 +65,18 @@ def write_label_stack(path: str | Path, stack: LabelStack, *, before_naming: Cal
                 subfiletype=0 if first else 1,
                 metadata=_metadata(stack) if first else None,
                 **tiled,
-                **label_tiff._resolution(stack.pixel_size, step),
+                **_resolution(stack.pixel_size, step),
             )
         file.close()
         if before_naming is not None:
             before_naming()
+
+
+def _resolution(pixel_size: tuple[float, float] | None, step: int) -> dict[str, Any]:
+    """Pixels per micrometre, as in a plain label image: OME's metadata state the unit, ImageJ shows the same number."""
+    if pixel_size is None:
+        return {}
+    return {"resolution": tuple(1 / (size * step) for size in reversed(pixel_size)), "resolutionunit": "NONE"}
 
 
 def _pages(stack: LabelStack) -> Iterator[NDArray]:

@@ -73,6 +73,7 @@ def write_zarr_stack(path: str | Path, stack: LabelStack, cells: LabelStack | No
     ----------
     path : str or Path
     stack : LabelStack
+        Its frame names axes of length 1 that the labels get, too.
     cells : LabelStack, optional
         With the same planes.
     """
@@ -100,8 +101,27 @@ class _OnePlane:
         yield self._labels
 
 
+class _WithSingleAxes:
+    """A stack with axes of length 1, too: those that the image has."""
+
+    def __init__(self, stack: LabelStack) -> None:
+        self._stack = stack
+        self.shape, self.dtype, self.pixel_size, self.frame = stack.shape, stack.dtype, stack.pixel_size, stack.frame
+        own = zip(stack.axes, stack.lengths, stack.starts, stack.steps, strict=True)
+        missing = [(axis, step) for axis, step in stack.frame.single_axes if axis not in stack.axes]
+        times, slices = ([(axis, 1, 0.0, step) for axis, step in missing if axis == letter] for letter in "TZ")
+        axes = [*times, *own, *slices]  # time comes first in OME-Zarr
+        self.axes = "".join(axis for axis, *_ in axes)
+        self.lengths = tuple(length for _, length, _, _ in axes)
+        self.starts, self.steps = [start for _, _, start, _ in axes], [step for *_, step in axes]
+
+    def planes(self) -> Iterator[RegionLabels]:
+        return self._stack.planes()
+
+
 def _write(path: Path, stack: LabelStack, cells: LabelStack | None) -> None:
     zarr = _import_zarr(path)
+    stack, cells = _WithSingleAxes(stack), None if cells is None else _WithSingleAxes(cells)
     with new_zarr_folder(path) as temporary:
         _write_levels(zarr, temporary, stack)
         if cells is not None:

@@ -67,7 +67,7 @@ class ImageTable:
     @contextmanager
     def _rows(self) -> Iterator[tuple[list[str], Iterator[list[str]]]]:
         try:
-            with self.path.open(newline="", encoding="utf-8") as file:
+            with self.path.open(newline="", encoding="utf-8-sig") as file:
                 rows = csv.reader(file)
                 header = next(rows, [])
                 if not header or len(set(header)) != len(header):

@@ -11,8 +11,9 @@ import tifffile
 import zarr
 
 from starpoly.errors import ImageError, StarpolyWarning
-from starpoly.io import open_source, open_stack, scene_names
+from starpoly.io import open_source, open_stack, read_image, read_labels, scene_names
 from starpoly.io.readers.axes import plane_axes
+from starpoly.io.readers.images import read_header
 
 RNG = np.random.default_rng(5)
 LENGTHS = {"T": 3, "Z": 2, "C": 4, "Y": 40, "X": 52}
@@ -247,3 +248,45 @@ def test_a_file_that_ends_before_its_pages_do_is_no_smaller_image(tmp_path):
         open_stack(path)
     with pytest.raises(ImageError, match="truncated"):
         open_source(path)
+
+
+def test_a_reduced_first_page_is_not_the_image(tmp_path, recwarn):
+    stored = pixels("YX")
+    for name, first in (("a.tif", [stored[::4, ::4]]), ("b.tif", [stored[::4, ::4], stored[::2, ::2]])):
+        with tifffile.TiffWriter(tmp_path / name) as file:
+            for page in first:
+                file.write(page, subfiletype=1, photometric="minisblack", metadata=None)
+            file.write(stored, photometric="minisblack", metadata=None)
+        np.testing.assert_array_equal(np.squeeze(read_image(tmp_path / name)), stored)
+        np.testing.assert_array_equal(read_labels(tmp_path / name), stored)
+        assert read_header(tmp_path / name).shape == stored.shape
+        with open_source(tmp_path / name) as source, open_stack(tmp_path / name) as stack:
+            np.testing.assert_array_equal(source[:, :, 0], stored)
+            np.testing.assert_array_equal(stack.open_plane(())[:, :, 0], stored)
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("axes", ["zyx", "tzYX", "Zyx"])
+def test_axes_in_small_letters(tmp_path, axes):
+    stored = pixels(axes.upper())
+    tifffile.imwrite(tmp_path / "a.tif", stored, photometric="minisblack", metadata={"axes": axes})
+    with open_stack(tmp_path / "a.tif") as stack:
+        assert stack.axes + "YX" == axes.upper()
+        last = tuple(length - 1 for length in stack.lengths)
+        plane = stack.open_plane(last)
+        assert plane.levels == (stored.shape[-2:],)
+        np.testing.assert_array_equal(plane[:, :, 0], stored[last])
+
+
+def test_axes_of_a_zarr_in_capitals_have_their_scale(tmp_path):
+    import zarr
+
+    group = zarr.open_group(str(tmp_path / "a.zarr"), mode="w")
+    group.create_array("0", shape=(2, 30, 40), dtype="uint8", chunks=(1, 30, 40))
+    axes = [{"name": name, "type": "space", "unit": "micrometer"} for name in "ZYX"]
+    changes = [{"type": "scale", "scale": [2.0, 0.5, 0.25]}, {"type": "translation", "translation": [0, 3.0, 4.0]}]
+    datasets = [{"path": "0", "coordinateTransformations": changes}]
+    group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": datasets}]}
+    with open_stack(tmp_path / "a.zarr") as stack:
+        assert (stack.axes, stack.z_step, stack.pixel_size) == ("Z", 2.0, (0.5, 0.25))
+        assert stack.open_plane((1,)).position == (3.0, 4.0)

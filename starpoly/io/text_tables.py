@@ -1,0 +1,71 @@
+"""Text and tables as other programs and systems write them: byte order marks, encodings, separators."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+from pathlib import Path
+
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+"""Encodings by their mark, the longer marks before those that they begin with."""
+_SEPARATORS = ",;\t"
+
+
+def decode_text(content: bytes) -> str:
+    """Text of a file: by its byte order mark, else UTF-8, else as Windows writes western languages.
+
+    Examples
+    --------
+    >>> decode_text("name;ß".encode("utf-8-sig")), decode_text("Zürich".encode("cp1252"))
+    ('name;ß', 'Zürich')
+    """
+    for mark, encoding in _MARKS.items():
+        if content.startswith(mark):
+            return content.decode(encoding, errors="replace")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace")
+
+
+def valid_text(text: str) -> str:
+    """Text that UTF-8 can hold: bytes of a file's name that are no characters become escapes, such as ``\\udcfc``."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Rows of a table with a header; its separator is the comma, semicolon or tab that divides the header most.
+
+    Parameters
+    ----------
+    path : Path
+        A table that people wrote, such as an export of a spreadsheet.
+
+    Returns
+    -------
+    list of dict
+        Cells without spaces around them, by the header in small letters; missing cells are empty. Empty rows are left out.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    ValueError
+        If it is no table.
+    """
+    text = decode_text(path.read_bytes())
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    separator = max(_SEPARATORS, key=header.count)
+    try:
+        rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines(), delimiter=separator)]
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
+    names, *cells = [row for row in rows if any(row)] or [[]]
+    names = [name.casefold() for name in names]
+    return [dict(zip(names, [*row, *[""] * len(names)], strict=False)) for row in cells]

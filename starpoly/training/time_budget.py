@@ -1,0 +1,76 @@
+"""How long a training gets, from the minutes that there are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ..config import TrainingConfig
+from ..errors import ConfigError
+from .patches import Batch
+
+if TYPE_CHECKING:
+    import keras
+
+#: Steps that are timed after the first one, which traces the network.
+MEASURED = 10
+#: Share of the time for optimiser steps; validation, checkpoints and thresholds take the rest.
+_SHARE = 0.8
+#: Least number of epochs, so that the best of several is kept.
+_LEAST_EPOCHS = 4
+
+
+def fit_length(training: TrainingConfig, seconds: float, step_seconds: float) -> TrainingConfig:
+    """The same training with as many epochs as fit.
+
+    Parameters
+    ----------
+    training : TrainingConfig
+    seconds : float
+        That are left.
+    step_seconds : float
+        Of one optimiser step.
+
+    Returns
+    -------
+    TrainingConfig
+        With at least four epochs: shorter ones where there are fewer steps.
+
+    Raises
+    ------
+    ConfigError
+        If the time does not suffice for a step an epoch.
+
+    Examples
+    --------
+    >>> fit_length(TrainingConfig(), 3600, 0.5).epochs
+    57
+    """
+    steps = int(_SHARE * seconds / step_seconds)
+    if steps < _LEAST_EPOCHS:
+        raise ConfigError(
+            f"minutes: expected time for {_LEAST_EPOCHS} steps of {step_seconds:.2g} s, got {max(0.0, seconds):.0f} s; give more"
+        )
+    per_epoch = min(training.steps_per_epoch, steps // _LEAST_EPOCHS)
+    epochs = steps // per_epoch
+    every = max(1, min(training.validate_every, epochs // _LEAST_EPOCHS))
+    return training.replace(epochs=epochs, steps_per_epoch=per_epoch, validate_every=every)
+
+
+def time_steps(model: keras.Model, batches: Iterator[Batch]) -> float:
+    """Seconds of an optimiser step, without the first; the model's weights change.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Compiled.
+    batches : iterator of Batch
+        At least :data:`MEASURED` and one.
+    """
+    started = 0.0
+    for number, (images, targets) in enumerate(batches):
+        model.train_on_batch(images, targets)
+        if number == 0:
+            started = time.monotonic()
+    return max(1e-3, (time.monotonic() - started) / max(1, number))

@@ -1,0 +1,31 @@
+"""A training's length from the minutes that there are."""
+
+from __future__ import annotations
+
+import pytest
+
+from starpoly.config import TrainingConfig
+from starpoly.errors import ConfigError
+from starpoly.training.time_budget import fit_length
+
+
+@pytest.mark.parametrize(
+    ("seconds", "step", "epochs", "per_epoch", "every"),
+    [
+        (3600, 0.36, 80, 100, 4),
+        (600, 1.0, 4, 100, 1),
+        (60, 1.0, 4, 12, 1),
+        (5, 1.0, 4, 1, 1),
+        (36_000, 0.1, 2880, 100, 4),
+    ],
+)
+def test_as_many_epochs_as_fit(seconds, step, epochs, per_epoch, every):
+    found = fit_length(TrainingConfig(), seconds, step)
+    assert (found.epochs, found.steps_per_epoch, found.validate_every) == (epochs, per_epoch, every)
+    assert found.epochs * found.steps_per_epoch * step <= 0.8 * seconds
+    assert found.replace(epochs=80, steps_per_epoch=100, validate_every=4) == TrainingConfig()
+
+
+def test_too_little_time_is_said():
+    with pytest.raises(ConfigError, match=r"expected time for 4 steps of 30 s, got 60 s; give more"):
+        fit_length(TrainingConfig(), 60, 30.0)
