@@ -204,7 +204,7 @@ def mask_of(job: Job, mask: Path) -> Path:
     if not mask.is_dir() or is_zarr(mask):
         return mask
     name = key(job.image)
-    found = _images_by_key(mask, mask.stat().st_mtime_ns).get(name, ())
+    found = _images_by_key(mask, mask.stat().st_mtime_ns).get(name, [])
     if len(found) != 1:
         raise ImageError(f"{mask}: expected one mask called {name} or {name}_mask, got {len(found)}")
     return found[0]
