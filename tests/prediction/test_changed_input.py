@@ -52,7 +52,9 @@ def write_zarr(path):
 
 def flip_last_byte(path):
     """Change a byte in place; size and date stay as they are."""
-    file = path if path.is_file() else next(found for found in sorted(path.rglob("*")) if found.parent.name != path.name)
+    file = (
+        path if path.is_file() else next(found for found in sorted(path.rglob("*")) if found.parent.name != path.name)
+    )
     status = file.stat()
     data = bytearray(file.read_bytes())
     data[-1] ^= 255
@@ -67,9 +69,7 @@ def outputs(folder):
 
 
 @pytest.mark.parametrize("held", [True, False], ids=["held", "streamed"])
-@pytest.mark.parametrize(
-    ("name", "write"), [("a.tif", write_tiff), ("a.zarr", write_zarr), ("a.ome.tif", write_stack)]
-)
+@pytest.mark.parametrize(("name", "write"), [("a.tif", write_tiff), ("a.zarr", write_zarr), ("a.ome.tif", write_stack)])
 def test_results_of_a_changed_image_get_no_names(tmp_path, monkeypatch, held, name, write):
     if not held:
         monkeypatch.setattr(opening, "LARGEST_HELD", 0)
