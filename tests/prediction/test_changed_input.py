@@ -26,8 +26,11 @@ def overwriting(path, change):
     model = PaintedModel()
 
     class Overwriting(Painted):
+        has_changed = False
+
         def __call__(self, batch):
-            if path.exists():
+            if not self.has_changed:
+                self.has_changed = True
                 change(path)
             return super().__call__(batch)
 
