@@ -10,13 +10,9 @@ import numpy as np
 
 from .corpus import Files, Seed
 
-EXTREMES = (0, 1, 2, 7, 4095, 1 << 40, (1 << 63) - 1) + tuple(
-    (1 << bits) - less for bits in (7, 8, 15, 16, 20, 31, 32) for less in (0, 1)
-)
-_IN_TEXT = ("0", "-1", "1", "1e999", "NaN", "65535", "9" * 20, "0.0", "-0.5", "null", '"x"', "[]", "{}", "true") + (
-    "1e-300",
-    "[" * 2000,
-)
+_POWERS = [(1 << bits) - less for bits in (7, 8, 15, 16, 20, 31, 32) for less in (0, 1)]
+EXTREMES = (0, 1, 2, 7, 4095, 1 << 40, (1 << 63) - 1, *_POWERS)
+_IN_TEXT = ("0", "-1", "1", "1e999", "1e-300", "NaN", "9" * 20, "0.0", "-0.5", "null", '"x"', "[]", "{}", "[" * 2000)
 _TEXT_SUFFIXES = (".json", ".csv", ".toml", ".zattrs", ".zarray", ".zgroup", ".HTD", ".oif", ".xml")
 _TAGS = (256, 257, 258, 259, 262, 270, 277, 284, 317, 320, 322, 323, 330, 338, 339, 33628, 34412, 50838, 65420)
 _NUMBER = re.compile(rb"-?\d+(\.\d+)?")

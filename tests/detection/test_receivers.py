@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from starpoly.detection.receivers import PolygonList, RescalingReceiver
+from starpoly.detection.receivers import CheckedAtTheEnd, PolygonList, RescalingReceiver
 from starpoly.errors import ConfigError
 from starpoly.polygons import StarPolygons
 
@@ -57,3 +57,20 @@ def test_what_is_doubtful_is_left_out():
     assert collected.polygons().points.tolist() == [[3, 9]]
     with pytest.raises(ConfigError, match="calibrated"):
         RescalingReceiver(PolygonList(), least=0.5).add(stars((8, 8, 2)), 0, 0)
+
+
+def test_the_last_polygons_come_after_a_check():
+    said = []
+
+    class Told:
+        def add(self, polygons, centres, points):
+            said.append(centres)
+
+    def check():
+        said.append("checked")
+
+    receiver = CheckedAtTheEnd(Told(), check)
+    nothing = StarPolygons(np.empty((0, 2)), np.empty((0, 8)), np.empty(0))
+    receiver.add(nothing, 3.0, 1.0)
+    receiver.add(nothing, math.inf, math.inf)
+    assert said == [3.0, "checked", math.inf]

@@ -26,8 +26,11 @@ def overwriting(path, change):
     model = PaintedModel()
 
     class Overwriting(Painted):
+        has_changed = False
+
         def __call__(self, batch):
-            if path.exists():
+            if not self.has_changed:
+                self.has_changed = True
                 change(path)
             return super().__call__(batch)
 
@@ -51,10 +54,9 @@ def write_zarr(path):
 
 
 def flip_last_byte(path):
-    """Change a byte in place; size and date stay as they are."""
-    file = (
-        path if path.is_file() else next(found for found in sorted(path.rglob("*")) if found.parent.name != path.name)
-    )
+    """Change a byte in place; size and date of a file stay as they are."""
+    chunks = sorted(found for found in path.rglob("*") if found.is_file() and found.name != "zarr.json")
+    file = path if path.is_file() else chunks[0]
     status = file.stat()
     data = bytearray(file.read_bytes())
     data[-1] ^= 255

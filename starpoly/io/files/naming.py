@@ -7,7 +7,6 @@ One rule names an image everywhere: :func:`stem`, the file's name without its im
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import unicodedata
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from ..readers.registry import SUFFIXES, has_image_suffix
 from ..writers.registry import ENDINGS
+from .small_json import read_small_json
 
 _OME_BEFORE = (".tif", ".tiff", ".btf", ".tf8", ".zarr")
 _MASK = re.compile(r"(?<=.)_(cp_masks?|labels?|masks?)$", re.IGNORECASE)  # cp_masks: Cellpose
@@ -111,12 +111,10 @@ def holds_labels(folder: Path) -> bool:
     """Whether a zarr's metadata mark labels, as written by ``--format zarr``."""
     for name in ("zarr.json", ".zattrs"):
         try:
-            with open(folder / name, encoding="utf-8-sig") as file:
-                text = file.read(_LARGEST_ATTRIBUTES)
-            attributes = json.loads(text)
+            attributes = read_small_json(folder / name, _LARGEST_ATTRIBUTES)
             attributes = attributes["attributes"] if name == "zarr.json" else attributes
             if "image-label" in attributes.get("ome", attributes):
                 return True
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue
     return False

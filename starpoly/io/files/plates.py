@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
@@ -10,6 +9,7 @@ from typing import Any
 
 from ..readers import imagexpress
 from ..readers.registry import is_zarr
+from .small_json import read_small_json
 
 _LARGEST_ATTRIBUTES = 1 << 24  # bytes
 
@@ -123,11 +123,10 @@ def read_attributes(folder: Path) -> Mapping[str, Any]:
     """Attributes of a zarr group as OME names them; none where there are none."""
     for name in ("zarr.json", ".zattrs"):
         try:
-            with open(folder / name, encoding="utf-8-sig") as file:
-                attributes = json.loads(file.read(_LARGEST_ATTRIBUTES))
+            attributes = read_small_json(folder / name, _LARGEST_ATTRIBUTES)
             attributes = attributes["attributes"] if name == "zarr.json" else attributes
             found = attributes.get("ome", attributes)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue
         if isinstance(found, Mapping):
             return found

@@ -19,6 +19,7 @@ from .file_stack import (
     FileStack,
     Pixels,
     check_planes,
+    closing,
     import_library,
     names_of_several,
     positive_step,
@@ -145,8 +146,8 @@ class CziStack(FileStack):
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            if self._open:
+        with closing(self._lock) as alone:
+            if self._open and alone:
                 self._open = False
                 self._file.close()
 

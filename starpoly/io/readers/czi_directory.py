@@ -22,6 +22,9 @@ _LARGEST = 1 << 28
 """Pixels and planes along a dimension beyond which an extent is damaged."""
 
 _MOST_TILE_BYTES = 1 << 31
+_BELIEVED_TILE_BYTES, _LARGEST_RATIO = 1 << 25, 1100
+"""A larger tile is unpacked only from so much of the file."""
+
 _SAMPLE_BYTES = {0: 1, 1: 2, 2: 4, 3: 3, 4: 6, 8: 12, 9: 4, 10: 8, 11: 24, 12: 4, 13: 8}
 """Bytes of a pixel, by the number of its type."""
 
@@ -83,7 +86,7 @@ class _File:
 
     def _entry(self, place: int, *, tile: bool) -> int:
         """Check an entry and, if it is of the directory, the head of its tile; where the entry ends."""
-        schema, kind, position, _, _, _, _, n_dimensions = _ENTRY.unpack_from(self.data, place)
+        schema, kind, position, _, compression, _, _, n_dimensions = _ENTRY.unpack_from(self.data, place)
         if schema != b"DV" or not 0 < n_dimensions <= _MOST_DIMENSIONS:
             raise _damaged(self.path, "entries of tiles in the directory", f"{schema!r} with {n_dimensions} dimensions")
         place += _ENTRY.size
@@ -101,13 +104,15 @@ class _File:
         if not 0 < n_bytes <= _MOST_TILE_BYTES:
             raise _damaged(self.path, f"tiles of at most {_MOST_TILE_BYTES} bytes", f"{n_bytes}")
         if tile:
-            self._tile(position)
+            self._tile(position, n_bytes, is_packed=compression != 0)
         return place + n_dimensions * _DIMENSION.size
 
-    def _tile(self, position: int) -> None:
+    def _tile(self, position: int, decoded: int, *, is_packed: bool) -> None:
         if position < 0:
             raise _damaged(self.path, "tiles inside the file", f"byte {position}")
         start = self._segment(position, b"ZISRAWSUBBLOCK", 16)
         metadata, attachment, n_bytes = struct.unpack_from("<IIQ", self.data, start)
         end = self._entry(start + 16, tile=False)
         self._holds(max(start + 256, end), metadata + attachment + n_bytes, "a tile")
+        if decoded > _BELIEVED_TILE_BYTES and decoded > (_LARGEST_RATIO if is_packed else 1) * n_bytes:
+            raise _damaged(self.path, f"a tile of {decoded} bytes", f"{n_bytes} in the file")

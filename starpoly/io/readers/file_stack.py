@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from threading import Lock
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -103,6 +104,20 @@ class PlaneSource(Source):
         clear = getattr(self._pixels, "clear", None)
         if clear is not None:
             clear()
+
+
+_CLOSING_SECONDS = 60.0
+
+
+@contextmanager
+def closing(lock: Lock) -> Iterator[bool]:
+    """Whether a file may be closed: not while a decoder that was given up holds it, see :mod:`.time_limit`."""
+    held = lock.acquire(timeout=_CLOSING_SECONDS)
+    try:
+        yield held
+    finally:
+        if held:
+            lock.release()
 
 
 _PLANE_BYTES = 16

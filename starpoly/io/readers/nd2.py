@@ -19,6 +19,7 @@ from .file_stack import (
     FileStack,
     Pixels,
     check_planes,
+    closing,
     import_library,
     names_of_several,
     positive_step,
@@ -106,8 +107,12 @@ class Nd2Stack(FileStack):
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock, suppress(BufferError):  # a frame that is being read keeps the map for so long
-            self._file.close()
+        with (
+            closing(self._lock) as alone,
+            suppress(BufferError),
+        ):  # a frame that is being read keeps the map for so long
+            if alone:
+                self._file.close()
 
 
 class _MappedFrame:

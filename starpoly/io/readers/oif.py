@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ...errors import ImageError
 from .blocks import BlockGrid
 from .compound_file import check_compound_file, is_compound_file
-from .file_stack import FileStack, Pixels, import_library, positive_step, size_from
+from .file_stack import FileStack, Pixels, closing, import_library, positive_step, size_from
 from .pixel_size import MICROMETRES
 from .source import check_dtype
 from .stack import check_scene
@@ -100,8 +100,9 @@ class OifStack(FileStack):
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            self._file.close()
+        with closing(self._lock) as alone:
+            if alone:
+                self._file.close()
 
 
 class _PlaneDecoder:

@@ -5,6 +5,7 @@ tifffile follows chains as long as they go on; this module walks them before.
 
 from __future__ import annotations
 
+import stat
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ def check_chain(path: Path) -> None:
     ImageError
         If a chain of pages is a ring, or there are more than :data:`MOST_PAGES`.
     """
+    if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+        raise ImageError(f"{path}: expected a TIFF file, got a folder, pipe or device")
     with open(path, "rb") as file:
         check_chain_of(file, path.stat().st_size, path, ndpi=path.suffix.lower() == ".ndpi")
 

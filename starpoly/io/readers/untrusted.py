@@ -24,7 +24,7 @@ def decoding(name: object, what: str = "a whole image file") -> Iterator[None]:
     try:
         yield
     except ImageError as error:
-        if not str(error) or str(error).startswith(str(name)):
+        if not str(error) or Path(str(name)).name in str(error).partition(": ")[0]:
             raise
         raise type(error)(f"{name}: {error}") from error
     except MemoryError as error:

@@ -125,7 +125,7 @@ def bound_decoding(array: Any) -> Any:
     metadata, inner = array.metadata, array.async_array
     if metadata.zarr_format == 2:
         limit = math.prod(metadata.chunks) * _widest(metadata.filters or (), array.dtype.itemsize)
-        compressor = None if metadata.compressor is None else _Bounded(metadata.compressor, limit)
+        compressor: Any = None if metadata.compressor is None else _Bounded(metadata.compressor, limit)
         codecs: list[Any] = [V2Codec(filters=metadata.filters, compressor=compressor)]
     else:
         codecs = _bounded(metadata.codecs)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ def read_json(path: Path) -> dict[str, Any]:
         If the file is missing, too large, or not a JSON object.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for, a device may have no end
+            raise ModelError(f"{path}: expected a file, got a folder, pipe or device")
         if path.stat().st_size > _LARGEST_JSON:
             raise ModelError(f"{path}: expected a small JSON file, got {path.stat().st_size} bytes")
         content = json.loads(path.read_text(encoding="utf-8"))

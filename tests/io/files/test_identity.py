@@ -6,9 +6,11 @@ import os
 
 import numpy as np
 import pytest
+import zarr
 
+from starpoly.errors import ImageError
 from starpoly.io.files import identity
-from starpoly.io.files.identity import identify
+from starpoly.io.files.identity import InputWatch, identify
 from starpoly.io.readers.images import open_source
 
 
@@ -80,9 +82,67 @@ def test_one_chunk_of_a_zarr(tmp_path, image):
 
 
 def test_the_folder_of_a_slide_in_parts(tmp_path, image):
-    path = tmp_path / "a.npy"
-    np.save(path, image)
+    np.save(tmp_path / "a.npy", image)
+    path = (tmp_path / "a.npy").rename(tmp_path / "a.mrxs")
     (tmp_path / "a").mkdir()
     before = marks(path)
     (tmp_path / "a" / "Data0001.dat").write_bytes(b"pixels")
     assert changed(before, marks(path)) == {"content"}
+
+
+@pytest.fixture
+def watched(tmp_path, image):
+    """A zarr and a file with what watches each."""
+    np.save(tmp_path / "a.npy", image)
+    zarr.create_array(store=tmp_path / "a.zarr", shape=image.shape, chunks=(20, 25), dtype=image.dtype)[...] = image
+    return {path: InputWatch(path) for path in (tmp_path / "a.npy", tmp_path / "a.zarr")}
+
+
+def test_an_image_that_stays_is_not_refused(watched):
+    for path, watch in watched.items():
+        os.utime(path)
+        watch.check()
+
+
+def test_an_image_that_is_overwritten_is_refused(watched, image):
+    for path, watch in watched.items():
+        if path.is_dir():
+            zarr.open_array(path, mode="r+")[:3] = 7
+        else:
+            status = path.stat()
+            np.save(path, 255 - image)
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        with pytest.raises(ImageError, match=f"{path.name}: expected the image not to change .* another content now"):
+            watch.check()
+
+
+def test_a_large_image_is_told_by_its_date_too(tmp_path, image, monkeypatch):
+    monkeypatch.setattr(identity, "_WHOLE", 100)
+    np.save(tmp_path / "a.npy", image)
+    watch = InputWatch(tmp_path / "a.npy")
+    os.utime(tmp_path / "a.npy", ns=(1, 1))
+    with pytest.raises(ImageError, match="another content now"):
+        watch.check()
+
+
+def test_an_image_that_is_gone_is_said_to_be(tmp_path, image):
+    np.save(tmp_path / "a.npy", image)
+    watch = InputWatch(str(tmp_path / "a.npy"))
+    (tmp_path / "a.npy").unlink()
+    with pytest.raises(ImageError, match="nothing there"):
+        watch.check()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_arrays_pipes_and_missing_files_are_not_waited_for(tmp_path, image):
+    os.mkfifo(tmp_path / "pipe")
+    for given in (image, tmp_path / "pipe", tmp_path / "missing"):
+        InputWatch(given).check()
+
+
+def test_a_folder_beside_an_image_is_none_of_its_parts(tmp_path, image):
+    np.save(tmp_path / "a.npy", image)
+    before = marks(tmp_path / "a.npy")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/result.txt").write_text("1")
+    assert marks(tmp_path / "a.npy") == before
