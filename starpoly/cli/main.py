@@ -79,8 +79,8 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in COMMANDS:
         module = import_module(f".{name}", __package__)
-        about = {"description": f"{module.HELP[0].upper()}{module.HELP[1:]}.", "epilog": f"example: {module.EXAMPLE}"}
-        command = commands.add_parser(name, help=module.HELP, **about)
+        description, epilog = f"{module.HELP[0].upper()}{module.HELP[1:]}.", f"example: {module.EXAMPLE}"
+        command = commands.add_parser(name, help=module.HELP, description=description, epilog=epilog)
         module.add_arguments(command)
         # flags are valid before and after the command; unset after it, they keep the value from before
         _add_common_arguments(command, default=argparse.SUPPRESS)

@@ -69,17 +69,17 @@ def cmyk_to_rgb(image: NDArray) -> NDArray:
     return ((light[..., :3] * light[..., 3:] + full // 2) // full).astype(image.dtype)
 
 
-def luminance(image: NDArray) -> NDArray[np.floating]:
+def luminance(image: NDArray, *, exact: bool = False) -> NDArray[np.floating]:
     """Luminance ``(Y, X, 1)`` of red, green and blue ``(Y, X, 3)``; that of a crop is the crop of that, bit for bit.
 
-    float32, or float64 for wide numbers (:func:`exact_float`).
+    float32; with ``exact``, float64 of wide numbers.
     """
     # not rounded: in fluorescence saved as colour, luminance would lose most grey levels
     dtype = exact_float(image.dtype)
     grey = np.zeros(image.shape[:2], dtype)
     for channel, weight in enumerate(LUMINANCE):  # one by one: the image is not held as floats
         grey += np.multiply(image[..., channel], dtype.type(weight), dtype=dtype)
-    return grey[..., None]
+    return grey[..., None] if exact else grey.astype(np.float32, copy=False)[..., None]
 
 
 def merge_channels(image: NDArray) -> NDArray[np.float32]:
@@ -107,7 +107,7 @@ class ChannelMap:
         if self.channels != tuple(range(image.shape[2])):
             one = len(self.channels) == 1
             image = image[..., self.channels[0], None] if one else image[..., list(self.channels)]
-        return luminance(image) if self.to_luminance else image
+        return luminance(image, exact=True) if self.to_luminance else image
 
 
 def map_channels(image: Any, n_channels: int) -> ChannelMap | None:

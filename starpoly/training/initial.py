@@ -5,9 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..config import NetworkConfig
-from ..network.architectures.registry import build_network
-from ..network.storage.folder import load_model
-from ..network.transfer import transfer_weights
 
 
 def layers_afresh(init: Path, network: NetworkConfig) -> list[str]:
@@ -20,6 +17,10 @@ def layers_afresh(init: Path, network: NetworkConfig) -> list[str]:
     network : NetworkConfig
         That is to be trained.
     """
+    from ..network.architectures.registry import build_network
+    from ..network.storage.folder import load_model
+    from ..network.transfer import transfer_weights
+
     return transfer_weights(load_model(init)[1], build_network(network))
 
 

@@ -18,7 +18,7 @@ from .average import averaged_weights
 from .checkpoint import made_with, save_checkpoint
 from .history import TensorBoardLog, write_history
 from .patches import Batch, Sampler, stream
-from .progress_callbacks import StepProgress, TimedCheckpoints, loss_sums
+from .progress_callbacks import StepProgress, TimedCheckpoints
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Loop:
     progress : Progress
         Updated during training.
     sums : list of array
-        Of the losses of an epoch that a checkpoint interrupts, see :func:`loss_sums`.
+        Of the losses of an epoch that a checkpoint interrupts, see ``loss_sums``.
     """
 
     folder: Path
@@ -83,7 +83,7 @@ class Loop:
         total, done = self.training.epochs * per_epoch, progress.epoch * per_epoch + progress.step
         shown = StepProgress(total, done)
         clock = _Clock(progress.seconds)
-        timed = TimedCheckpoints(lambda step: self._save(step, clock.seconds, loss_sums(self.model)), per_epoch)
+        timed = TimedCheckpoints(lambda step, sums: self._save(step, clock.seconds, sums), per_epoch)
         if done < total:
             log.info("step %d of %d; the first one prepares the network and takes longer", done + 1, total)
         try:

@@ -70,11 +70,11 @@ class TimedCheckpoints(keras.callbacks.Callback):
     Parameters
     ----------
     save : callable
-        Writes a checkpoint, given the finished steps of the epoch.
+        Writes a checkpoint, given the finished steps of the epoch and :func:`loss_sums`.
     steps_per_epoch : int
     """
 
-    def __init__(self, save: Callable[[int], None], steps_per_epoch: int) -> None:
+    def __init__(self, save: Callable[[int, list[np.ndarray]], None], steps_per_epoch: int) -> None:
         super().__init__()
         self._save, self._per_epoch = save, steps_per_epoch
         self._step = 0
@@ -95,7 +95,7 @@ class TimedCheckpoints(keras.callbacks.Callback):
         started = time.monotonic()
         if started < self._due or self._step >= self._per_epoch:
             return
-        self._save(self._step)
+        self._save(self._step, loss_sums(self.model))  # asking for the model brings JAX's state into its variables
         now = time.monotonic()
         self._due = now + max(NEXT_CHECKPOINT, (now - started) / _SHARE)
 

@@ -162,7 +162,7 @@ def test_projections_and_luminance_of_wide_numbers():
     planes = [np.full((4, 5, 1), 2**31 + n, np.uint32) for n in (0, 1)]
     projected = ProjectedSource([lambda plane=plane: ArraySource(plane) for plane in planes], "mean")
     assert (projected.dtype, projected[0:1, 0:1].item()) == (np.float64, 2**31 + 0.5)
-    grey = luminance(np.full((2, 2, 3), 2**31 + 1, np.int64))
+    grey = luminance(np.full((2, 2, 3), 2**31 + 1, np.int64), exact=True)
     assert grey.dtype == np.float64
     np.testing.assert_allclose(grey, 2**31 + 1, atol=0.01)
     assert [exact_float(dtype) for dtype in ("bool", "f2", ">f4", "i4", "f8")] == [np.float32] * 3 + [np.float64] * 2

@@ -98,4 +98,4 @@ class _Luminance(DerivedSource):
 
     def read(self, box: Box, channels: Sequence[int]) -> NDArray:
         """See :meth:`Source.read`."""
-        return luminance(self._source.read(box, (0, 1, 2)))[..., list(channels)]
+        return luminance(self._source.read(box, (0, 1, 2)), exact=True)[..., list(channels)]
