@@ -11,7 +11,8 @@ from typing import Any
 
 from .._version import __version__
 from ..detection.detector import Detector
-from ..detection.journal import open_journal
+from ..detection.executors import Executor
+from ..detection.journal import discard, held_journal, open_journal, stack_journal
 from ..detection.pipeline import Detection
 from ..images.normalization import as_normalizer
 from ..io.files.atomic import make_folder
@@ -38,6 +39,9 @@ from .results import ImageResults
 from .slide_result import SlideResult
 from .writing import Writers, retry_larger
 
+#: Pixels from which on an image that is held in memory has a journal: below, one would take longer than the tiles.
+JOURNAL_FROM = 4_000_000
+
 
 @dataclass(eq=False)
 class ImageRun:
@@ -55,6 +59,8 @@ class ImageRun:
     progress : bool
     place : Place, optional
         Where the image lies in a stack.
+    executor : Executor, optional
+        Runs tiles. Default: threads.
     """
 
     model: Detector
@@ -64,6 +70,7 @@ class ImageRun:
     request: PredictionRequest
     progress: bool = False
     place: Place | None = None
+    executor: Executor | None = None
 
     def __post_init__(self) -> None:
         self.request.analysis.check(self.outputs)
@@ -164,6 +171,7 @@ class ImageRun:
             region=self._region,
             foreground=self._foreground,
             progress=self.progress,
+            executor=self.executor,
             **streams,
         )
 
@@ -219,6 +227,46 @@ class ImageRun:
     def _result(self, found: Detection, n_objects: int) -> SlideResult:
         seconds = found.seconds | self._clock.seconds
         return SlideResult(n_objects, self.source.shape, found.n_tiles, seconds, found.n_skipped, self._fraction)
+
+
+def segment_source(
+    model: Detector,
+    image: Any,
+    source: Source,
+    outputs: SlideOutputs,
+    request: PredictionRequest,
+    *,
+    journal: Path | None = None,
+    progress: bool = False,
+    place: Place | None = None,
+    executor: Executor | None = None,
+) -> SlideResult:
+    """Segment an open image and write the results.
+
+    Parameters
+    ----------
+    image : path, Source or array-like
+        The image as given. Provides name and identity.
+    source : Source
+        The opened ``request.part``, see :func:`~starpoly.prediction.opening.open_image`.
+    request : PredictionRequest
+    place : Place, optional
+        Where the image lies in a stack.
+    executor : Executor, optional
+        Runs tiles. Default: threads.
+    model, outputs, journal, progress
+        As for :func:`segment_slide`.
+    """
+    run = ImageRun(model, image, source, outputs, request, progress, place, executor)
+    if isinstance(source, HeldSource):
+        large = source.shape[0] * source.shape[1] >= JOURNAL_FROM
+        result = run.held(source, held_journal(journal) if journal is not None and large else None)
+    else:
+        result = run.streamed(journal)
+    if journal is not None:
+        for left in (journal, held_journal(journal), stack_journal(journal)):  # by a run with less memory, or more
+            discard(left)
+    return result
 
 
 def input_channels(model: Detector, source: Source, part: ImagePart) -> Source:

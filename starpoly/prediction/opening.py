@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ImageError, StarpolyWarning, TooLargeError
+from ..errors import ImageError, StarpolyError, StarpolyWarning, TooLargeError
 from ..images.axes import to_yxc
 from ..io.readers.array import ArraySource
 from ..io.readers.blocks import warn_of_cost
@@ -26,6 +26,10 @@ from .planes import ChosenPlanes
 LARGEST_HELD = 32_000_000
 #: Bytes per pixel for labels and their working copies, in addition to the image's pixels.
 _LABEL_BYTES = 12
+
+
+class NotHeldError(StarpolyError):
+    """An image, or a plane of a stack, is too large to be segmented as a whole."""
 
 
 class HeldSource(DerivedSource):

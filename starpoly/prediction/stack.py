@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,9 @@ class StackRun:
     request : PredictionRequest
     class_names : sequence of str
     progress : bool
+    spread : callable, optional
+        Segments planes elsewhere: takes files, store and number of planes, and yields their notes in order, None for a plane
+        to be segmented here.
     """
 
     planes: ChosenPlanes
@@ -70,12 +74,13 @@ class StackRun:
     request: PredictionRequest
     class_names: tuple[str, ...] = ()
     progress: bool = False
+    spread: Callable[[SlideOutputs, PlaneStore, int], Iterator[PlaneNote | None]] | None = None
 
     def run(self, journal: Path | None) -> SlideResult:
         """Segment all planes that are not finished, and write the results."""
         analysis = self.request.analysis
         with self._open_store(journal) as store:
-            notes = [self._plane(store, number) for number in self._counted()]
+            notes = list(self._notes(store))
             counts = [note.result.n_objects for note in notes]
             ids = number_objects(store, self.planes, counts, analysis.link, analysis.link_iou)
             results = StackResults(store, self.planes, ids, self.class_names, self.request)
@@ -83,6 +88,12 @@ class StackRun:
             store.remove()
         _warn([note.warnings for note in notes])
         return _sum(self.planes, ids, [note.result for note in notes])
+
+    def _notes(self, store: PlaneStore) -> Iterator[PlaneNote]:
+        n = len(self.planes)
+        elsewhere = repeat(None, n) if self.spread is None else self.spread(self.outputs, store, n)
+        for number, note in zip(self._counted(), elsewhere, strict=True):
+            yield self.plane(store, number) if note is None else note
 
     def _counted(self) -> Iterator[int]:
         hidden = None if self.progress else True
@@ -106,7 +117,7 @@ class StackRun:
             return path.parent
         return None
 
-    def _plane(self, store: PlaneStore, number: int) -> PlaneNote:
+    def plane(self, store: PlaneStore, number: int) -> PlaneNote:
         """The note of a plane; segments it if it is not finished."""
         given = not callable(self.marks)
         if given and (done := store.load(number, {})) is not None:
