@@ -33,7 +33,7 @@ from ..network.predictor import KerasModel, Predictor
 from ..polygons import StarPolygons
 from ..tiling import TilePlan
 from .details import Details
-from .executors import Executor
+from .executors import Executor, spread_over
 from .journal import TileJournal
 from .object_size import ScaleEstimate, find_scale, scale_for
 from .options import DetectionOptions
@@ -310,7 +310,7 @@ class Detector:
         options = self.resolve_options(DetectionOptions.of(options, settings), pixel_size_of(image))
         image = self._as_input(image)
         thresholds = options.thresholds(self.spec.thresholds)
-        image, ready = self._normalizer(image, normalizer)
+        image, ready = self._normalizer(image, normalizer, executor)
         estimate = self._estimate_scale(image, ready, options, foreground)
         objects = RescalingReceiver(
             PolygonList() if receiver is None else receiver,
@@ -486,9 +486,9 @@ class Detector:
             )
         return as_channels(image, n_channels) if isinstance(image, np.ndarray) else match_channels(image, n_channels)
 
-    def _normalizer(self, image: Any, given: Any) -> tuple[Any, Normalizer]:
+    def _normalizer(self, image: Any, given: Any, executor: Executor | None = None) -> tuple[Any, Normalizer]:
         """The source to read and its normaliser."""
-        return as_normalizer(given, image, self.spec.normalization)
+        return as_normalizer(given, image, self.spec.normalization, run=spread_over(executor, image))
 
     def _say_plan(self, shape: tuple[int, int], tile_size: int | None, region: Region | None) -> None:
         """Log the tile plan of an image with several tiles."""

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+import numpy as np
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -118,6 +120,25 @@ def map_groups(executor: ClusterExecutor, function: Callable[[T], R], tiles: Seq
         executor, partial(_each, function), groups, in_flight=partial(tasks_at_once, executor)
     ):
         yield from zip(group, results, strict=True)
+
+
+def spread_over(executor: Executor | None, image: Any) -> Callable[..., Any]:
+    """What runs work on pieces of an image, in order: the workers of a cluster, if they can open it; else ``map``.
+
+    Parameters
+    ----------
+    executor : Executor, optional
+    image : array-like
+        What is in memory is not sent around.
+    """
+    if getattr(image, "in_memory", isinstance(image, np.ndarray)) or not isinstance(executor, ClusterExecutor):
+        return map
+    return partial(_map_on, executor)
+
+
+def _map_on(executor: ClusterExecutor, work: Callable[[T], R], pieces: Iterable[T]) -> Iterator[R]:
+    for _, result in map_tiles(executor, work, pieces, in_flight=partial(tasks_at_once, executor)):
+        yield result
 
 
 def tasks_at_once(executor: ClusterExecutor) -> int:

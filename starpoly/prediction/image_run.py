@@ -11,7 +11,7 @@ from typing import Any
 
 from .._version import __version__
 from ..detection.detector import Detector
-from ..detection.executors import Executor
+from ..detection.executors import Executor, spread_over
 from ..detection.journal import discard, held_journal, open_journal, stack_journal
 from ..detection.pipeline import Detection
 from ..images.normalization import as_normalizer
@@ -156,6 +156,7 @@ class ImageRun:
             measures=measures,
             pixels=pixels,
             place=self.place,
+            run=map if pixels is None else spread_over(self.executor, pixels),
         )
 
     def _open_all_channels(self) -> Source:

@@ -45,6 +45,11 @@ class HeldSource(DerivedSource):
         super().__init__(source)
         self.pixels = np.asarray(source)
 
+    @property
+    def in_memory(self) -> bool:
+        """See :attr:`Source.in_memory`."""
+        return True
+
     def made_by(self) -> tuple[Callable[..., Source], tuple[Any, ...]]:
         """See :meth:`Source.made_by`."""
         return HeldSource, (self._source,)

@@ -251,8 +251,7 @@ def test_an_error_on_a_worker_names_it(slide, cluster, tmp_path, streamed):
 
 
 def test_what_cannot_be_sent_is_refused(slide, cluster, tmp_path, streamed):
-    class Unknown(BrightModel):  # workers cannot import it
-        pass
-
+    model = BrightModel()
+    model._predictor.hook = lambda: None
     with pytest.raises(StarpolyError, match="sent to workers"):
-        segment_slide(Unknown(), slide, outputs(tmp_path), client=cluster._client)
+        segment_slide(model, slide, outputs(tmp_path), scale=1.0, normalizer=False, client=cluster._client)
