@@ -18,7 +18,6 @@ from .request import model_settings, request_of
 
 if TYPE_CHECKING:
     from ..detection.cluster import Cluster
-    from ..prediction.models import Models
     from ..prediction.outputs import Job
     from ..prediction.tasks import ImageOutcome
     from ..timing import Stopwatch
@@ -107,7 +106,7 @@ class Done:
 
 @contextmanager
 def outcomes_of(
-    jobs: list[Job], models: Models, args: argparse.Namespace, clock: Stopwatch
+    jobs: list[Job], args: argparse.Namespace, clock: Stopwatch
 ) -> Iterator[tuple[Iterator[tuple[Job, Done | None]], Cluster | None]]:
     """The jobs in order, each with what a worker made of it, and the cluster; None and None without one."""
     from ..detection.cluster import open_cluster
@@ -118,18 +117,18 @@ def outcomes_of(
             return
         if not getattr(args, "verbose", False):
             logging.getLogger("distributed").setLevel(logging.CRITICAL)  # tells of dask's own affairs
-        with closing(_spread(jobs, models, args, clock, cluster)) as outcomes:
+        with closing(_spread(jobs, args, clock, cluster)) as outcomes:
             yield outcomes, cluster
 
 
 def _spread(
-    jobs: list[Job], models: Models, args: argparse.Namespace, clock: Stopwatch, cluster: Cluster
+    jobs: list[Job], args: argparse.Namespace, clock: Stopwatch, cluster: Cluster
 ) -> Generator[tuple[Job, Done | None], None, None]:
     from ..prediction.shared_folder import shared_folder
-    from ..prediction.tasks import ImageTask, ModelLoader, absolute_model, spread_images
+    from ..prediction.tasks import ImageTask, ModelLoader, spread_images
 
     with shared_folder(args.output) as token:
         load = ModelLoader(model_settings(args))
-        task = ImageTask(absolute_model(models, args.model), load, request_of(args), token)
+        task = ImageTask(args.model, load, request_of(args), token)
         for job, outcome in spread_images(cluster, task, jobs):
             yield job, Done(job, outcome, args, clock)

@@ -333,7 +333,7 @@ def _predict_all(jobs: list[Job], models: Models, args: argparse.Namespace, cloc
 
         load_kernels_beside(clock)
     several, shown = len(todo) > 1, not getattr(args, "quiet", False)
-    with outcomes_of(todo, models, args, clock) as (outcomes, cluster):
+    with outcomes_of(todo, args, clock) as (outcomes, cluster):
         for job, done in progress_bar(outcomes, shown=several and shown, desc="images", unit="image", total=len(todo)):
             start = time.perf_counter()
             with about(job.image) as messages:

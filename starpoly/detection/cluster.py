@@ -48,7 +48,7 @@ class Cluster:
     """
 
     def __init__(self, client: Any) -> None:
-        self._client = client
+        self._client, self._address = client, str(client.scheduler.address)
         self._lock = threading.Lock()
         self._shared: OrderedDict[int, tuple[Any, str, Any]] = OrderedDict()
         self._slots, self._asked_at = 1, -_KNOWN_FOR
@@ -60,14 +60,15 @@ class Cluster:
     @property
     def address(self) -> str:
         """Address of the scheduler."""
-        return str(self._client.scheduler.address)
+        return self._address
 
     @property
     def n_slots(self) -> int:
         """Number of threads of all workers; at least 1."""
         now = time.monotonic()
         if now - self._asked_at > _KNOWN_FOR:
-            self._slots, self._asked_at = max(1, sum(self._client.nthreads().values())), now
+            with self._reporting():
+                self._slots, self._asked_at = max(1, sum(self._client.nthreads().values())), now
         return self._slots
 
     def submit(self, function: Callable[..., Any], /, *args: Any) -> ClusterTask:
@@ -84,11 +85,13 @@ class Cluster:
         ------
         StarpolyError
             If it cannot be pickled.
+        ClusterError
+            If the scheduler is gone.
         """
-        digest, shared = self._share(function)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Sending large graph")  # an image in memory, once
-            return ClusterTask(self, self._client.submit(run_task, __version__, digest, shared, args, pure=False))
+        packed = _pickled(args)
+        with self._reporting():
+            digest, shared = self._share(function)
+            return ClusterTask(self, self._client.submit(run_task, __version__, digest, shared, packed, pure=False))
 
     def _share(self, function: Any) -> tuple[str, Any]:
         """Hash of a function, and its pickle or where that lies."""
@@ -108,6 +111,27 @@ class Cluster:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sending large graph")
             return self._client.submit(bytes, content, key=f"starpoly-shared-{digest}")
+
+    @contextmanager
+    def _reporting(self) -> Iterator[None]:
+        try:
+            yield
+        except StarpolyError:
+            raise
+        except Exception as error:
+            raise self.lost(error) from error
+
+    def lost(self, error: Exception) -> ClusterError:
+        """The error to raise for one of dask's."""
+        if (
+            self._client.status != "running"
+            or isinstance(error, OSError)
+            or type(error).__name__.endswith("CancelledError")
+        ):
+            return ClusterError(
+                f"{self.address}: lost the scheduler; start it again and repeat the command, it continues from what is finished"
+            )
+        return ClusterError(f"{self.address}: expected workers with the packages of this process, got: {_line(error)}")
 
     def say_waiting(self) -> None:
         """Say, once, that there are no workers to wait for."""
@@ -149,7 +173,7 @@ class ClusterTask:
             except TimeoutError:
                 self._cluster.say_waiting()
             except Exception as error:
-                raise _lost(self._cluster, error) from error
+                raise self._cluster.lost(error) from error
 
     def cancel(self) -> bool:
         """Do not run it, if it does not run yet."""
@@ -158,14 +182,6 @@ class ClusterTask:
         except Exception as error:  # the scheduler is gone, and the task with it
             _log.debug("not cancelled: %s", error)
         return True
-
-
-def _lost(cluster: Cluster, error: Exception) -> ClusterError:
-    if cluster._client.status != "running" or type(error).__name__.endswith("CancelledError"):
-        return ClusterError(
-            f"{cluster.address}: lost the scheduler; start it again and repeat the command, it continues from what is finished"
-        )
-    return ClusterError(f"{cluster.address}: expected workers with the packages of this process, got: {_line(error)}")
 
 
 def _pickled(function: Any) -> bytes:

@@ -5,26 +5,32 @@ What tasks share, such as a model and an open image, comes pickled. It is opened
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import platform
 import threading
 from collections import OrderedDict
+from functools import lru_cache
 from typing import Any
 
 from .._version import __version__
 from ..errors import StarpolyError
+from ..network.predictor import reopen
 
 #: Number of shared objects kept open: those of an image that is segmented and measured, and of the next one.
 _KEPT = 4
 _kept: OrderedDict[str, Any] = OrderedDict()
 _opening = threading.RLock()
 
+#: Number of networks kept open.
+_NETWORKS = 2
+
 #: Held by a task that captures warnings or the like, which belong to the whole process.
 ALONE = threading.Lock()
 
 
-def run_task(version: str, digest: str, shared: bytes, args: tuple[Any, ...]) -> Any:
+def run_task(version: str, digest: str, shared: bytes, args: bytes) -> Any:
     """Run a task.
 
     Parameters
@@ -35,7 +41,8 @@ def run_task(version: str, digest: str, shared: bytes, args: tuple[Any, ...]) ->
         Hash of ``shared``.
     shared : bytes
         The function, pickled.
-    args : tuple
+    args : bytes
+        Its arguments, pickled.
 
     Raises
     ------
@@ -48,7 +55,7 @@ def run_task(version: str, digest: str, shared: bytes, args: tuple[Any, ...]) ->
             raise StarpolyError(
                 f"expected starpoly {version} on all workers, as where the run was started, got {__version__}"
             )
-        return _opened(digest, shared)(*args)
+        return _opened(digest, shared)(*pickle.loads(args))
     except Exception as error:
         raise _with_worker(error) from error
 
@@ -86,10 +93,23 @@ def _opened(digest: str, shared: bytes) -> Any:
         if digest in _kept:
             _kept.move_to_end(digest)
         else:
-            _kept[digest] = pickle.loads(shared)
+            _kept[digest] = _Unpickler(io.BytesIO(shared)).load()
             while len(_kept) > _KEPT:
                 _kept.popitem(last=False)
         return _kept[digest]
+
+
+class _Unpickler(pickle.Unpickler):
+    """Opens a network once, though several shared objects hold it."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        found = super().find_class(module, name)
+        return _opened_once if found is reopen else found
+
+
+@lru_cache(maxsize=_NETWORKS)
+def _opened_once(*args: Any) -> Any:
+    return reopen(*args)
 
 
 def _with_worker(error: Exception) -> StarpolyError:

@@ -165,6 +165,8 @@ class ImageRun:
         return self.place.open_all_channels()
 
     def _detect(self, image: Any, **streams: Any) -> Detection:
+        if self.executor is not None:
+            streams["executor"] = self.executor
         return self.model.detect(
             image,
             self._options,
@@ -172,7 +174,6 @@ class ImageRun:
             region=self._region,
             foreground=self._foreground,
             progress=self.progress,
-            executor=self.executor,
             **streams,
         )
 

@@ -21,7 +21,7 @@ from ..detection.executors import map_tiles, tasks_at_once
 from ..detection.journal import discard, held_journal, stack_journal
 from ..detection.worker import ALONE
 from ..errors import StarpolyError, StarpolyWarning
-from ..model_zoo import available_models
+from ..model_zoo import available_models, find_model
 from ..timing import Stopwatch
 from .files import predict_file
 from .models import Models
@@ -73,7 +73,7 @@ class ImageTask:
     Parameters
     ----------
     model : str, optional
-        Name or absolute folder of the model for all images. Default: chosen for each.
+        Name or folder of the model for all images. Default: chosen for each.
     load : callable
         Loads a model folder; picklable.
     request : PredictionRequest
@@ -124,9 +124,9 @@ def spread_images(cluster: Cluster, task: ImageTask, jobs: Iterable[Job]) -> Ite
     ClusterError
         If the cluster is gone.
     """
-    work = replace(task, request=_absolute_request(task.request))
+    work = replace(task, model=_absolute_model(task.model), request=_absolute_request(task.request))
     for job, outcome in map_tiles(_Reported(cluster), work, jobs, in_flight=partial(tasks_at_once, cluster)):
-        yield job, _as_given(job, outcome)
+        yield job, _as_given(job, outcome, task.model)
 
 
 class _Reported:
@@ -156,13 +156,15 @@ class _ReportedTask:
         return self.task.cancel()
 
 
-def _as_given(job: Job, outcome: ImageOutcome) -> ImageOutcome:
+def _as_given(job: Job, outcome: ImageOutcome, model: str | None) -> ImageOutcome:
     """An outcome with the paths of a job, where it has their absolute ones."""
     given, absolute = str(job.image), str(job.image.absolute())
     said = tuple(text.replace(absolute, given) for text in outcome.warnings)
     row, error = outcome.row, outcome.error
     if row is not None:
         row = row | {name: value for name, value in image_row(job, row["status"]).items() if name in row}
+        if model is not None and "model" in row:
+            row["model"] = model
         if isinstance(row.get("error"), str):
             row["error"] = row["error"].replace(absolute, given)
     if error is not None:
@@ -187,6 +189,6 @@ def _absolute_request(request: PredictionRequest) -> PredictionRequest:
     return replace(request, part=replace(part, mask=mask))
 
 
-def absolute_model(models: Models, asked: str | None) -> str | None:
-    """Name or absolute folder of the model of a run, for processes in other folders."""
-    return asked if asked is None or asked in available_models() else str(models.folders[asked].absolute())
+def _absolute_model(asked: str | None) -> str | None:
+    """Name or absolute folder of a model, for processes in other folders."""
+    return asked if asked is None or asked in available_models() else str(find_model(asked).absolute())
