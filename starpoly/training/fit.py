@@ -18,6 +18,7 @@ from ..network.transfer import transfer_weights
 from .checkpoint import read_state, restore_checkpoint
 from .data import TrainingData
 from .description import describe
+from .devices import data_parallel
 from .groups import group_factors
 from .inputs import TrainingInputs
 from .loop import Loop, Progress
@@ -92,15 +93,16 @@ def fit(
         folder.name, data, summary, network=network, training=training, normalization=normalization, start=initial
     )
     _refuse_others(folder, state, settings, training)
-    model = _compile(spec, training, weights)
-    progress = _restore(folder, model, state)
-    factors = group_factors(labelled.groups, training.group_balance)
-    sampler = with_rendered(
-        PatchSampler(labelled, summary.pixels, spec.network, training, factors), labelled, spec, training
-    )
-    patches = validation_batches(validation, spec.network, training)
-    loop = Loop(folder, model, spec, training, settings=settings, validation=patches, progress=progress)
-    loop.run(_samplers(folder, data, sampler, loop), after_epoch)
+    with data_parallel(training):
+        model = _compile(spec, training, weights)
+        progress = _restore(folder, model, state)
+        factors = group_factors(labelled.groups, training.group_balance)
+        sampler = with_rendered(
+            PatchSampler(labelled, summary.pixels, spec.network, training, factors), labelled, spec, training
+        )
+        patches = validation_batches(validation, spec.network, training)
+        loop = Loop(folder, model, spec, training, settings=settings, validation=patches, progress=progress)
+        loop.run(_samplers(folder, data, sampler, loop), after_epoch)
     return load_model(folder)[0]
 
 
