@@ -116,7 +116,7 @@ def fit_normalizer(
     warn : bool
         Whether to warn of such pixels and channels as below.
     run : callable
-        Reads and counts pieces of the image, see :func:`starpoly.images.percentiles.summarize`.
+        Reads and counts: ``run(work, pieces)`` gives ``work(piece)`` for each, as ``map`` does, perhaps elsewhere.
 
     Returns
     -------
