@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import StarpolyError, StarpolyWarning
 from ..io.console import say
+from ..prediction.summary import error_row
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
@@ -32,6 +33,11 @@ def say_error(error: BaseException, *, subject: object = "", verbose: bool = Fal
     if verbose:
         say("".join(traceback.format_exception(error)).rstrip())
     return message
+
+
+def failure(given: object, error: BaseException, args: argparse.Namespace) -> dict[str, Any]:
+    """Print an error and return its summary row."""
+    return error_row(given, say_error(error, subject=given, verbose=getattr(args, "verbose", False)))
 
 
 def describe(error: BaseException) -> str:

@@ -20,16 +20,18 @@ from ..network.precision import PRECISIONS
 from ..prediction.summary import Summary, error_row, image_row
 from ..tiling import Box
 from ..timing import seconds_of_process
-from .common import about, byte_size, fraction, positive_float, positive_integer, say, say_error, whole_number
+from .common import about, byte_size, failure, fraction, positive_float, positive_integer, say, say_error, whole_number
+from .machines import add_machine_arguments, outcomes_of, shard_of
 from .parser import did_you_mean, nearest
+from .request import model_settings, request_of
 
 if TYPE_CHECKING:
+    from ..detection.cluster import Cluster
     from ..io.files.find import FoundImages
     from ..labels.expansion import Expansion
     from ..model import StarPoly2D
     from ..prediction.models import Models
     from ..prediction.outputs import Job
-    from ..prediction.request import PredictionRequest
     from ..timing import Stopwatch
 
 HELP = "detect the objects in images and write label images"
@@ -80,6 +82,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument_group(
             "stacks",
             "every plane along time and z is segmented, and every scene; planes are chosen as 3, 2:10 or 0,4,7, counted from 0",
+        )
+    )
+    add_machine_arguments(
+        parser.add_argument_group(
+            "several machines", "the same results by the workers of a dask cluster, or by the jobs of an array"
         )
     )
     limits = parser.add_argument_group("limits")
@@ -302,12 +309,13 @@ def run(args: argparse.Namespace) -> int:
     if found.ignored and not getattr(args, "quiet", False):
         say(f"starpoly: {describe_ignored(found.ignored)}")
     check_mask(args.mask, len(jobs))
+    jobs = shard_of(jobs, args)
     models = Models(args.model, lambda folder: _load(folder, args, clock))
     _check_summary(args.json)
     if args.table_all is not None:
         check_table_of_run(args.table_all, jobs)
     rows = [_nothing_there(given, message, found, args) for given, message in found.problems]
-    rows += [_failure(image, error, args) for image, error in without_scene]
+    rows += [failure(image, error, args) for image, error in without_scene]
     summary = Summary(str(models), str(args.output), rows)
     if args.dry_run:
         _plan(jobs, summary, args)
@@ -369,15 +377,20 @@ def _predict_all(jobs: list[Job], models: Models, args: argparse.Namespace, cloc
         from ..detection.kernels import load_kernels_beside
 
         load_kernels_beside(clock)
-    quiet = getattr(args, "quiet", False)
-    several = len(todo) > 1
-    shown = several and not quiet
-    with progress_bar(total=len(todo), shown=shown, desc="images", unit="image", bar_format=_BAR) as bar:
-        for job in todo:
+    several, quiet = len(todo) > 1, getattr(args, "quiet", False)
+    settings: dict[str, Any] = {"desc": "images", "unit": "image", "bar_format": _BAR}
+    with (
+        outcomes_of(todo, args, clock) as (outcomes, cluster),
+        progress_bar(total=len(todo), shown=several and not quiet, **settings) as bar,
+    ):
+        for job, done in outcomes:
             start = time.perf_counter()
             with about(job.image) as messages:
-                row = _predict_one(models, job, args, clock, several=several)
-            summary.rows.append(row | {"seconds": round(time.perf_counter() - start, 3), "warnings": messages})
+                row = None if done is None else done.row()
+                if row is None:
+                    row = _predict_one(models, job, args, clock, several=several, executor=cluster)
+            seconds = time.perf_counter() - start + (0.0 if done is None else done.elapsed)
+            summary.rows.append(row | {"seconds": round(seconds, 3), "warnings": messages})
             bar.set_postfix_str(summary.so_far, refresh=False)
             bar.update()
 
@@ -424,59 +437,24 @@ def _load(folder: Path, args: argparse.Namespace, clock: Stopwatch) -> StarPoly2
     with clock.timing("imports"):
         from ..model import StarPoly2D
     with clock.timing("model"):
-        return StarPoly2D.from_pretrained(
-            folder, precision=args.precision, refine_outlines=args.refine, engine=args.engine
-        )
+        return StarPoly2D.from_pretrained(folder, **model_settings(args))
 
 
 def _predict_one(
-    models: Models, job: Job, args: argparse.Namespace, clock: Stopwatch, *, several: bool
+    models: Models, job: Job, args: argparse.Namespace, clock: Stopwatch, *, several: bool, executor: Cluster | None
 ) -> dict[str, Any]:
     """Read, predict and write one image; return its summary row."""
     from ..prediction.files import predict_file
 
     progress = not getattr(args, "quiet", False)
     try:
-        return predict_file(job, models, _request(args), clock, progress=progress, several=several)
+        return predict_file(job, models, request_of(args), clock, progress=progress, several=several, executor=executor)
     except KeyboardInterrupt:
         if job.is_unfinished:
             say(f"starpoly: {job.image}: stopped; repeat the command to continue from the finished tiles")
         raise
     except Exception as error:  # any error of one image must not stop the others
-        return _failure(job.image, error, args)
-
-
-def _request(args: argparse.Namespace) -> PredictionRequest:
-    """Convert the arguments to the settings of every image."""
-    from ..detection.options import DetectionOptions
-    from ..prediction.part import ImagePart
-    from ..prediction.request import Analysis, PredictionRequest
-
-    options = DetectionOptions(
-        prob_threshold=args.prob_threshold,
-        nms_threshold=args.nms_threshold,
-        scale=args.scale,
-        **(args.diameter or {}),
-        min_confidence=args.min_confidence,
-        expand_into_foreground=args.expand_into_foreground,
-        tile_size=args.tile_size,
-        memory=args.memory,
-        tta=args.tta,
-        readers=args.readers,
-    )
-    part = ImagePart(
-        level=args.level,
-        channels=args.channels,
-        roi=args.roi,
-        mask=args.mask,
-        tissue=args.tissue,
-        pixel_size=args.pixel_size,
-        t=args.t,
-        z=args.z,
-        project=args.project,
-    )
-    analysis = Analysis(args.expand, args.measure, args.link, args.link_iou)
-    return PredictionRequest(options, part, analysis, args.tolerant)
+        return failure(job.image, error, args)
 
 
 def _diameter(text: str) -> dict[str, float]:
@@ -571,14 +549,9 @@ def _nothing_found(found: FoundImages) -> str:
 def _nothing_there(given: str, message: str, found: FoundImages, args: argparse.Namespace) -> dict[str, Any]:
     """The summary row of an input without images."""
     if not (args.tolerant and given in found.empty):
-        return _failure(given, ImageError(message), args)
+        return failure(given, ImageError(message), args)
     say(f"starpoly: warning: {message}")
     return error_row(given, message, "empty")
-
-
-def _failure(given: object, error: BaseException, args: argparse.Namespace) -> dict[str, Any]:
-    """Print an error and return its summary row."""
-    return error_row(given, say_error(error, subject=given, verbose=getattr(args, "verbose", False)))
 
 
 def _plan(jobs: list[Job], summary: Summary, args: argparse.Namespace) -> None:

@@ -35,7 +35,7 @@ from ..network.predictor import KerasModel, Predictor
 from ..polygons import StarPolygons
 from ..tiling import TilePlan
 from .details import Details
-from .executors import Executor
+from .executors import Executor, spread_over
 from .journal import TileJournal
 from .look import Look, View, look_for_scale
 from .options import DetectionOptions
@@ -320,7 +320,7 @@ class Detector:
         options = self.resolve_options(DetectionOptions.of(options, settings), pixel_size_of(image))
         thresholds = options.thresholds(self.spec.thresholds)
         if look is None:
-            look = look_for_scale(self.view(image, options, normalizer=normalizer))
+            look = look_for_scale(self.view(image, options, normalizer=normalizer, executor=executor))
         best = look.best
         image, ready, scale = best.view.image, best.view.normalizer, best.scale
         objects = RescalingReceiver(
@@ -370,6 +370,7 @@ class Detector:
         normalizer: Any = True,
         name: str | None = None,
         channels: tuple[int, ...] = (),
+        executor: Executor | None = None,
     ) -> View:
         """An image as this model sees it, for :func:`starpoly.detection.look_at`.
 
@@ -382,6 +383,8 @@ class Detector:
             What the model is called. Default: its own name.
         channels : tuple of int
             Which channels of a file these are, for the record.
+        executor : Executor, optional
+            Reads the image for its percentiles. Default: threads.
 
         Raises
         ------
@@ -389,7 +392,7 @@ class Detector:
             As :meth:`predict_instances`.
         """
         options = options or DetectionOptions()
-        pixels, ready = self._normalizer(self._as_input(image), normalizer)
+        pixels, ready = self._normalizer(self._as_input(image), normalizer, executor)
         shape = (int(pixels.shape[0]), int(pixels.shape[1]))
         return View(
             name or self.spec.name,
@@ -528,9 +531,9 @@ class Detector:
             )
         return as_channels(image, n_channels) if isinstance(image, np.ndarray) else match_channels(image, n_channels)
 
-    def _normalizer(self, image: Any, given: Any) -> tuple[Any, Normalizer]:
+    def _normalizer(self, image: Any, given: Any, executor: Executor | None = None) -> tuple[Any, Normalizer]:
         """The source to read and its normaliser."""
-        return as_normalizer(given, image, self.spec.normalization)
+        return as_normalizer(given, image, self.spec.normalization, run=spread_over(executor, image))
 
     def _say_plan(self, shape: tuple[int, int], tile_size: int | None, region: Region | None) -> None:
         """Log the tile plan of an image with several tiles."""

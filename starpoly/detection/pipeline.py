@@ -22,7 +22,7 @@ from ..network.dense_output import DenseOutput, Network
 from ..polygons import StarPolygons
 from ..tiling import Tile, TilePlan, area, core_on_grid, plan_tiles
 from ..timing import Stopwatch
-from .executors import Executor, map_tiles, threads
+from .executors import ClusterExecutor, Executor, map_groups, map_tiles, threads
 from .journal import TileJournal
 from .merge import Merge
 from .out_of_memory import SplitOnOutOfMemory
@@ -138,7 +138,7 @@ def detect(
     """
     plan = plan_for(network, (int(image.shape[0]), int(image.shape[1])), tile_size)
     level = None if foreground is None else foreground.level
-    options = TileOptions(thresholds, region, level, suppress=journal is not None)
+    options = TileOptions(thresholds, region, level, suppress=journal is not None or executor is not None)
     merge = Merge(
         network, plan, options, PolygonList() if receiver is None else receiver, journal=journal, foreground=foreground
     )
@@ -172,6 +172,9 @@ def detect(
 def _run(work: Any, tiles: Sequence[Tile], readers: int, executor: Executor | None) -> Iterator[tuple[Tile, Any]]:
     """Run ``work`` on each tile, in order, with the executor or a thread pool."""
     n = readers + _BESIDE_READERS
+    if isinstance(executor, ClusterExecutor):
+        yield from map_groups(executor, work, tiles)
+        return
     if executor is not None:
         yield from map_tiles(executor, work, tiles, in_flight=n)
         return

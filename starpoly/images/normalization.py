@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,7 +100,9 @@ class Normalizer:
         return normalized.astype(np.float32, copy=False)
 
 
-def fit_normalizer(image: Any, config: NormalizationConfig | None = None, *, warn: bool = True) -> Normalizer:
+def fit_normalizer(
+    image: Any, config: NormalizationConfig | None = None, *, warn: bool = True, run: Callable[..., Any] = map
+) -> Normalizer:
     """Percentiles of a whole image, per channel, as a :class:`Normalizer`.
 
     Parameters
@@ -111,6 +114,8 @@ def fit_normalizer(image: Any, config: NormalizationConfig | None = None, *, war
         The two percentiles; 1 and 99.8 by default.
     warn : bool
         Whether to warn of such pixels and channels as below.
+    run : callable
+        Reads and counts: ``run(work, pieces)`` gives ``work(piece)`` for each, as ``map`` does, perhaps elsewhere.
 
     Returns
     -------
@@ -132,7 +137,7 @@ def fit_normalizer(image: Any, config: NormalizationConfig | None = None, *, war
     """
     config = config or NormalizationConfig()
     check_image(image)
-    summaries = summarize(image, (config.low, config.high))
+    summaries = summarize(image, (config.low, config.high), run=run)
     n_channels = len(summaries)
     highs: list[float] = []
     flat: list[int] = []
@@ -170,7 +175,9 @@ def is_constant(image: Any) -> bool:
     return all(summary.maximum - summary.minimum < _smallest_range(summary, image.dtype) for summary in summaries)
 
 
-def as_normalizer(given: Any, image: Any, config: NormalizationConfig | None = None) -> tuple[Any, Normalizer]:
+def as_normalizer(
+    given: Any, image: Any, config: NormalizationConfig | None = None, *, run: Callable[..., Any] = map
+) -> tuple[Any, Normalizer]:
     """What a user gives as ``normalizer``, as a :class:`Normalizer` for crops, and the image that it is for.
 
     Parameters
@@ -183,6 +190,8 @@ def as_normalizer(given: Any, image: Any, config: NormalizationConfig | None = N
         As for :func:`fit_normalizer`.
     config : NormalizationConfig, optional
         Percentiles for ``given=True``.
+    run : callable
+        As for :func:`fit_normalizer`.
 
     Returns
     -------
@@ -199,7 +208,7 @@ def as_normalizer(given: Any, image: Any, config: NormalizationConfig | None = N
     if isinstance(given, Normalizer):
         return image, given
     if given is None or isinstance(given, bool | np.bool_):
-        return image, fit_normalizer(image, config) if given else _identity(image)
+        return image, fit_normalizer(image, config, run=run) if given else _identity(image)
     if not callable(getattr(given, "before", None)):
         raise ImageError(
             f"normalizer: expected a Normalizer of starpoly or csbdeep, True or False, got {type(given).__name__}; "
@@ -211,7 +220,7 @@ def as_normalizer(given: Any, image: Any, config: NormalizationConfig | None = N
     if before is NoNormalizer.before:
         return image, _identity(image)
     if before is PercentileNormalizer.before and not given.kwargs.get("clip"):
-        return image, fit_normalizer(image, NormalizationConfig(float(given.pmin), float(given.pmax)))
+        return image, fit_normalizer(image, NormalizationConfig(float(given.pmin), float(given.pmax)), run=run)
     normalized = _normalized_by(given, image)
     return normalized, _identity(normalized)
 

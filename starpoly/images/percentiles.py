@@ -7,20 +7,23 @@ bits with a wanted rank. So 8- and 16-bit images are read once, 32-bit ones twic
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..tiling import cut_along
+from ..tiling import Box, cut_along
 from .axes import with_channels
 
 _BLOCK_BYTES = 1 << 24
 """Bytes read at once, all channels together: 16 MB, so that memory stays bounded."""
 _BLOCK_PIXELS = 1 << 22
 """Pixels read at once: as much as a block of four bytes per pixel."""
+_TOGETHER = 8
+"""Blocks counted in one piece of work: the counts of a piece are small beside what it reads."""
 _COUNT_AT_ONCE = 1 << 20
 """Values counted at once: counting copies each to eight bytes."""
 _DIGIT = 16
@@ -38,7 +41,7 @@ class ChannelSummary:
     n_bad: int = 0
 
 
-def summarize(image: Any, percentiles: tuple[float, float]) -> list[ChannelSummary]:
+def summarize(image: Any, percentiles: tuple[float, float], *, run: Callable[..., Any] = map) -> list[ChannelSummary]:
     """Two percentiles and the extremes of every channel.
 
     Parameters
@@ -48,6 +51,8 @@ def summarize(image: Any, percentiles: tuple[float, float]) -> list[ChannelSumma
         ``block`` if it has one.
     percentiles : (float, float)
         From 0 to 100.
+    run : callable
+        Reads and counts: ``run(work, pieces)`` gives ``work(piece)`` for each, as ``map`` does, perhaps elsewhere.
 
     Returns
     -------
@@ -58,22 +63,43 @@ def summarize(image: Any, percentiles: tuple[float, float]) -> list[ChannelSumma
     kind = _keys_of(image.dtype)
     n_channels = image.shape[2] if len(image.shape) == 3 else 1
     channels = [_Ranks(kind, percentiles) for _ in range(n_channels)]
+    pieces = _pieces(image)
     for digit in range(kind.n_digits):
-        for block in read_in_blocks(image):
-            for index, channel in enumerate(channels):
-                channel.count(block[..., index], digit)
+        work = partial(_count_piece, image, [channel.wanted() for channel in channels], digit)
+        for counted in run(work, pieces):
+            for channel, part in zip(channels, counted, strict=True):
+                channel.add(part)
         for channel in channels:
             channel.settle(digit)
     return [channel.summary() for channel in channels]
 
 
+def _pieces(image: Any) -> list[list[Box]]:
+    boxes = list(_blocks_of(image))
+    return [boxes[start : start + _TOGETHER] for start in range(0, len(boxes), _TOGETHER)]
+
+
+def _count_piece(image: Any, wanted: Sequence[_Wanted], digit: int, boxes: Sequence[Box]) -> list[_Counts]:
+    """What some blocks hold, by channel."""
+    counts = [_Counts.none(of) for of in wanted]
+    for box in boxes:
+        block = with_channels(np.asarray(image[box.slices]))
+        for index, count in enumerate(counts):
+            count.take(block[..., index], wanted[index].kind, digit)
+    return counts
+
+
 def read_in_blocks(image: Any) -> Iterator[NDArray]:
     """An image as :func:`summarize` reads it: in blocks (y, x, C) of bounded size."""
+    for box in _blocks_of(image):
+        yield with_channels(np.asarray(image[box.slices]))
+
+
+def _blocks_of(image: Any) -> Iterator[Box]:
     n_channels = image.shape[2] if len(image.shape) == 3 else 1
     most = max(1, min(_BLOCK_BYTES // (n_channels * image.dtype.itemsize), _BLOCK_PIXELS))
     origin = getattr(image, "offset", (0, 0))
-    for box in cut_along(image.shape[:2], getattr(image, "block", (1, 1)), most, origin=origin):
-        yield with_channels(np.asarray(image[box.slices]))
+    yield from cut_along(image.shape[:2], getattr(image, "block", (1, 1)), most, origin=origin)
 
 
 @dataclass(frozen=True)
@@ -117,19 +143,31 @@ def _keys_of(dtype: np.dtype) -> _Keys:
     return _Keys(dtype.newbyteorder("="), np.dtype(f"u{dtype.itemsize}"))
 
 
-class _Ranks:
-    """Extremes of a channel and the values around its percentiles, found 16 bits at a time."""
+@dataclass(frozen=True)
+class _Wanted:
+    """Which keys of a channel are counted: those with one of some prefixes, by their next digit."""
 
-    def __init__(self, kind: _Keys, percentiles: tuple[float, float]) -> None:
-        self._kind, self._percentiles = kind, percentiles
-        self._n_bins = 1 << min(_DIGIT, 8 * kind.keys.itemsize)
-        self._counts = {0: np.zeros(self._n_bins, np.int64)}  # of the next digit, for each prefix of a key
-        self._prefixes: list[int] = []  # of the keys at the wanted ranks
-        self._ranks: list[int] = []  # among the keys with the same prefix
-        self._positions: list[float] = []
-        self.n_bad = 0
+    kind: _Keys
+    prefixes: tuple[int, ...]
 
-    def count(self, values: NDArray, digit: int) -> None:
+    @property
+    def n_bins(self) -> int:
+        """Number of values of a digit."""
+        return 1 << min(_DIGIT, 8 * self.kind.keys.itemsize)
+
+
+@dataclass
+class _Counts:
+    """How often the values of a digit occur, for each prefix of a key, and how many values are not finite."""
+
+    of: dict[int, NDArray[np.int64]]
+    n_bad: int = 0
+
+    @classmethod
+    def none(cls, wanted: _Wanted) -> _Counts:
+        return cls({prefix: np.zeros(wanted.n_bins, np.int64) for prefix in wanted.prefixes})
+
+    def take(self, values: NDArray, kind: _Keys, digit: int) -> None:
         """Count the digits of a part of the channel."""
         values = values.ravel()
         if values.dtype.kind == "f":
@@ -138,30 +176,60 @@ class _Ranks:
             if n_bad:
                 values = values[finite]
             self.n_bad += n_bad if digit == 0 else 0
-        shift = 8 * self._kind.keys.itemsize - _DIGIT * (digit + 1)
+        shift = 8 * kind.keys.itemsize - _DIGIT * (digit + 1)
         for start in range(0, len(values), _COUNT_AT_ONCE):
-            keys = self._kind.encode(values[start : start + _COUNT_AT_ONCE])
+            keys = kind.encode(values[start : start + _COUNT_AT_ONCE])
             if keys.dtype.itemsize == 1:
-                self._counts[0] += _count_bytes(keys)
+                self.of[0] += _count_bytes(keys)
                 continue
-            for prefix, counts in self._counts.items():
+            for prefix, counts in self.of.items():
                 same = keys if digit == 0 else keys[keys >> (shift + _DIGIT) == prefix]
-                digits = (same >> max(shift, 0)) & (self._n_bins - 1)
-                counts += np.bincount(digits.astype(np.intp), minlength=self._n_bins)
+                digits = (same >> max(shift, 0)) & (len(counts) - 1)
+                counts += np.bincount(digits.astype(np.intp), minlength=len(counts))
+
+    def add(self, other: _Counts) -> None:
+        """Add those of another part."""
+        for prefix, counts in other.of.items():
+            self.of[prefix] += counts
+        self.n_bad += other.n_bad
+
+
+class _Ranks:
+    """Extremes of a channel and the values around its percentiles, found 16 bits at a time."""
+
+    def __init__(self, kind: _Keys, percentiles: tuple[float, float]) -> None:
+        self._kind, self._percentiles = kind, percentiles
+        self._counts = _Counts.none(_Wanted(kind, (0,)))
+        self._prefixes: list[int] = []  # of the keys at the wanted ranks
+        self._ranks: list[int] = []  # among the keys with the same prefix
+        self._positions: list[float] = []
+
+    @property
+    def n_bad(self) -> int:
+        """Number of values that are not finite."""
+        return self._counts.n_bad
+
+    def wanted(self) -> _Wanted:
+        """What to count next."""
+        return _Wanted(self._kind, tuple(self._counts.of))
+
+    def add(self, counts: _Counts) -> None:
+        """Take what was counted in a part of the channel."""
+        self._counts.add(counts)
 
     def settle(self, digit: int) -> None:
         """Find this digit of each wanted key; the next digit is counted for these prefixes alone."""
         if digit == 0:
             self._start()
         for index, (prefix, rank) in enumerate(zip(self._prefixes, self._ranks, strict=True)):
-            cumulative = np.cumsum(self._counts[prefix])
+            cumulative = np.cumsum(self._counts.of[prefix])
             found = int(np.searchsorted(cumulative, rank, side="right"))
-            self._prefixes[index] = prefix * self._n_bins + found
+            self._prefixes[index] = (prefix << _DIGIT) + found
             self._ranks[index] = rank - int(cumulative[found - 1] if found else 0)
-        self._counts = {prefix: np.zeros(self._n_bins, np.int64) for prefix in self._prefixes}
+        self._counts = replace(_Counts.none(_Wanted(self._kind, tuple(self._prefixes))), n_bad=self.n_bad)
 
     def _start(self) -> None:
-        n = int(self._counts[0].sum())
+        n = int(self._counts.of[0].sum())
         if not n:
             return
         last = n + self.n_bad - 1

@@ -125,7 +125,7 @@ class Predictor:
                 f"{self.spec.name}: expected a model from a folder to be pickled, got one whose network is only in memory; "
                 "save it and load it from there"
             )
-        return _reopen, (
+        return reopen, (
             self._source.weights.parent,
             self.precision,
             self.spec.refine_outlines,
@@ -163,7 +163,7 @@ class Predictor:
             raise ModelError(f"expected windows in multiples of {self.stride} pixels, got shape {shape}")
 
 
-def _reopen(folder: Path, precision: str, refine_outlines: bool, engine: str, checksum: str) -> Predictor:
+def reopen(folder: Path, precision: str, refine_outlines: bool, engine: str, checksum: str) -> Predictor:
     """Restore a pickled predictor; its folder must hold the same weights."""
     predictor = Predictor.load(folder, precision, refine_outlines=refine_outlines, engine=engine)
     if predictor._source.checksum != checksum:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ..detection.executors import Executor
 from ..errors import ImageError, StarpolyWarning, TooLargeError
 from ..io.files.identity import InputWatch
 from ..io.readers.registry import is_zarr
 from ..labels.linking import check_link
 from ..timing import Stopwatch
+from .image_run import segment_source
 from .models import Choice, Models
-from .opening import HeldSource, check_memory, open_image
+from .opening import HeldSource, NotHeldError, check_memory, open_image
 from .outputs import Job
 from .planes import ChosenPlanes, choose_planes
 from .request import PredictionRequest
-from .slide import segment_planes, segment_source
+from .slide import segment_planes
 from .slide_result import SlideResult
 from .summary import image_row
 from .tolerance import is_to_blame, tolerate
@@ -47,6 +49,9 @@ def predict_file(
     *,
     progress: bool = False,
     several: bool = False,
+    journal: Path | None = None,
+    executor: Executor | None = None,
+    whole_only: bool = False,
 ) -> dict[str, Any]:
     """Segment one image file and write its results.
 
@@ -61,6 +66,12 @@ def predict_file(
         Show a bar on a terminal.
     several : bool
         Whether the run has several images. Then only large ones show their own bar.
+    journal : Path, optional
+        Folder for the state of the run. Default: the job's.
+    executor : Executor, optional
+        Runs tiles. Default: threads.
+    whole_only : bool
+        Refuse stacks, and images that are too large to be held in memory.
 
     Returns
     -------
@@ -72,10 +83,11 @@ def predict_file(
     Raises
     ------
     StarpolyError
-        For any failure of this image; also MemoryError.
+        For any failure of this image; also MemoryError. NotHeldError for ``whole_only``.
     """
     try:
-        found = _predict(job, models, request, clock, progress=progress, several=several)
+        run = _Run(job, models, request_for(job, request), clock, journal or job.journal, executor, progress, several)
+        found = run.whole() if whole_only else run.any_size()
     except ImageError as error:
         # otherwise the requested part may not fit the image
         if not (request.tolerant and request.part.fits_any_image and is_to_blame(error)):
@@ -84,92 +96,104 @@ def predict_file(
     return image_row(job, "done") | found
 
 
-def _predict(job: Job, models: Models, request: PredictionRequest, clock: Stopwatch, **shown: bool) -> dict[str, Any]:
-    """Segment an image in memory or, if memory runs out, tile by tile."""
-    request = request_for(job, request)
-    check_memory(job.image, request.options.memory)
-    try:
-        name, result = _segment(job, models, request, clock, hold=True, **shown)
-    except (MemoryError, TooLargeError):
-        message = f"{job.image}: memory does not suffice for the image as a whole; going on tile by tile"
-        warnings.warn(message, StarpolyWarning, stacklevel=3)
-        result = None
-    if result is None:  # outside the handler: held data is already released
-        name, result = _segment(job, models, request, clock, hold=False, **shown)
-    for stage, seconds in result.seconds.items():
-        clock.seconds[stage] = clock.seconds.get(stage, 0.0) + seconds
-    found = {"model": name, "shape": list(result.shape), "objects": result.n_objects, "tiles": result.n_tiles}
-    if result.look:
-        found["look"] = result.look
-    if job.scene is not None:
-        found |= {"scene": job.scene}
-    if result.axes:
-        found |= {"planes": dict(zip(result.axes.lower(), result.lengths, strict=True))}
-    if request.part.has_region:
-        found |= {"skipped": result.n_skipped, "fraction": round(result.fraction, 4)}
-    return found
+@dataclass(frozen=True)
+class _Run:
+    """The segmentation of one image file, see :func:`predict_file`."""
 
+    job: Job
+    models: Models
+    request: PredictionRequest
+    clock: Stopwatch
+    journal: Path
+    executor: Executor | None
+    progress: bool
+    several: bool
 
-def _segment(
-    job: Job,
-    models: Models,
-    request: PredictionRequest,
-    clock: Stopwatch,
-    *,
-    progress: bool,
-    several: bool,
-    hold: bool,
-) -> tuple[str, SlideResult]:
-    with clock.timing("opening"):
-        watch = InputWatch(job.image)
-        planes = choose_planes(job.image, request.part)
-    with planes:
-        check_link(request.analysis.link, planes.axes, job.image)
-        if not planes.is_whole_file:
-            return _segment_planes(job, planes, models, request, progress=progress, hold=hold, watch=watch)
-    with clock.timing("opening"):
-        source = open_image(job.image, request.part, request.options.memory, hold=hold)
-    with source:
-        choice = models.choose(source, request)
-        result = segment_source(
+    def any_size(self) -> dict[str, Any]:
+        """Segment an image in memory or, if memory runs out, tile by tile."""
+        check_memory(self.job.image, self.request.options.memory)
+        try:
+            name, result = self._segment(hold=True)
+        except (MemoryError, TooLargeError):
+            message = f"{self.job.image}: memory does not suffice for the image as a whole; going on tile by tile"
+            warnings.warn(message, StarpolyWarning, stacklevel=3)
+            result = None
+        if result is None:  # outside the handler: held data is already released
+            name, result = self._segment(hold=False)
+        return self._described(name, result)
+
+    def whole(self) -> dict[str, Any]:
+        """Segment an image in memory, or raise NotHeldError."""
+        check_memory(self.job.image, self.request.options.memory)
+        try:
+            return self._described(*self._segment(hold=True, whole_only=True))
+        except (MemoryError, TooLargeError) as error:
+            raise NotHeldError(str(error)) from error
+
+    def _described(self, name: str, result: SlideResult) -> dict[str, Any]:
+        for stage, seconds in result.seconds.items():
+            self.clock.seconds[stage] = self.clock.seconds.get(stage, 0.0) + seconds
+        found = {"model": name, "shape": list(result.shape), "objects": result.n_objects, "tiles": result.n_tiles}
+        if result.look:
+            found["look"] = result.look
+        if self.job.scene is not None:
+            found |= {"scene": self.job.scene}
+        if result.axes:
+            found |= {"planes": dict(zip(result.axes.lower(), result.lengths, strict=True))}
+        if self.request.part.has_region:
+            found |= {"skipped": result.n_skipped, "fraction": round(result.fraction, 4)}
+        return found
+
+    def _segment(self, *, hold: bool, whole_only: bool = False) -> tuple[str, SlideResult]:
+        with self.clock.timing("opening"):
+            watch = InputWatch(self.job.image)
+            planes = choose_planes(self.job.image, self.request.part)
+        with planes:
+            check_link(self.request.analysis.link, planes.axes, self.job.image)
+            if not planes.is_whole_file:
+                if whole_only and planes.axes:
+                    raise NotHeldError(f"{self.job.image}: is a stack")
+                return self._segment_planes(planes, watch, hold=hold, whole_only=whole_only)
+        with self.clock.timing("opening"):
+            source = open_image(self.job.image, self.request.part, self.request.options.memory, hold=hold)
+        with source:
+            if whole_only and not isinstance(source, HeldSource):
+                raise NotHeldError(f"{self.job.image}: is read by region")
+            choice = self.models.choose(source, self.request, self.executor)
+            result = segment_source(
+                choice.model,
+                self.job.image,
+                source,
+                self.job.outputs,
+                _with_channels(self.request, choice),
+                journal=self.journal,
+                progress=self.progress and not (self.several and isinstance(source, HeldSource)),
+                look=choice.look,
+                watch=watch,
+                executor=self.executor,
+            )
+        return choice.name, result
+
+    def _segment_planes(
+        self, planes: ChosenPlanes, watch: InputWatch, *, hold: bool, whole_only: bool
+    ) -> tuple[str, SlideResult]:
+        """Segment a stack; the plane in the middle chooses model and channels."""
+        with planes.open(planes.middle) as source:
+            choice = self.models.choose(source, self.request, self.executor)
+        result = segment_planes(
             choice.model,
-            job.image,
-            source,
-            job.outputs,
-            _with_channels(request, choice),
-            journal=job.journal,
-            progress=progress and not (several and isinstance(source, HeldSource)),
-            look=choice.look,
+            self.job.image,
+            planes,
+            self.job.outputs,
+            _with_channels(self.request, choice),
+            journal=self.journal,
+            progress=self.progress,
+            hold=hold,
             watch=watch,
+            executor=self.executor,
+            whole_only=whole_only,
         )
-    return choice.name, result
-
-
-def _segment_planes(
-    job: Job,
-    planes: ChosenPlanes,
-    models: Models,
-    request: PredictionRequest,
-    *,
-    progress: bool,
-    hold: bool,
-    watch: InputWatch,
-) -> tuple[str, SlideResult]:
-    """Segment a stack; the plane in the middle chooses model and channels."""
-    with planes.open(planes.middle) as source:
-        choice = models.choose(source, request)
-    result = segment_planes(
-        choice.model,
-        job.image,
-        planes,
-        job.outputs,
-        _with_channels(request, choice),
-        journal=job.journal,
-        progress=progress,
-        hold=hold,
-        watch=watch,
-    )
-    return choice.name, result
+        return choice.name, result
 
 
 def _with_channels(request: PredictionRequest, choice: Choice) -> PredictionRequest:

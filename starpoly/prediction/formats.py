@@ -50,6 +50,10 @@ class SlideOutputs:
     def __repr__(self) -> str:
         return f"SlideOutputs({', '.join(f'{name}={str(path)!r}' for name, path in self.paths.items())})"
 
+    def absolute(self) -> SlideOutputs:
+        """The same files by absolute paths, for processes in other folders."""
+        return SlideOutputs(**{name: path.absolute() for name, path in self.paths.items()})
+
     @property
     def measured(self) -> bool:
         """Whether a file holds what is measured of objects, beside the columns that all have."""

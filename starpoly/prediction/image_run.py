@@ -11,7 +11,8 @@ from typing import Any
 
 from .._version import __version__
 from ..detection.detector import Detector
-from ..detection.journal import open_journal
+from ..detection.executors import Executor, spread_over
+from ..detection.journal import discard, held_journal, open_journal, stack_journal
 from ..detection.look import Look
 from ..detection.pipeline import Detection
 from ..detection.receivers import CheckedAtTheEnd
@@ -40,6 +41,9 @@ from .results import ImageResults
 from .slide_result import SlideResult
 from .writing import Writers, retry_larger
 
+#: Pixels from which on an image that is held in memory has a journal: below, one would take longer than the tiles.
+JOURNAL_FROM = 4_000_000
+
 
 @dataclass(eq=False)
 class ImageRun:
@@ -61,6 +65,8 @@ class ImageRun:
         How model, channels and scale were chosen.
     watch : InputWatch, optional
         Made before the image was opened; results get no names if it has changed since.
+    executor : Executor, optional
+        Runs tiles. Default: threads.
     """
 
     model: Detector
@@ -72,6 +78,7 @@ class ImageRun:
     place: Place | None = None
     look: Look | None = None
     watch: InputWatch | None = None
+    executor: Executor | None = None
 
     def __post_init__(self) -> None:
         self.request.analysis.check(self.outputs)
@@ -169,6 +176,7 @@ class ImageRun:
             measures=measures,
             pixels=pixels,
             place=self.place,
+            run=map if pixels is None else spread_over(self.executor, pixels),
         )
 
     def _open_all_channels(self) -> Source:
@@ -177,6 +185,8 @@ class ImageRun:
         return self.place.open_all_channels()
 
     def _detect(self, image: Any, **streams: Any) -> Detection:
+        if self.executor is not None:
+            streams["executor"] = self.executor
         return self.model.detect(
             image,
             self._options,
@@ -242,6 +252,52 @@ class ImageRun:
         return SlideResult(
             n_objects, self.source.shape, found.n_tiles, seconds, found.n_skipped, self._fraction, look=found.look
         )
+
+
+def segment_source(
+    model: Detector,
+    image: Any,
+    source: Source,
+    outputs: SlideOutputs,
+    request: PredictionRequest,
+    *,
+    journal: Path | None = None,
+    progress: bool = False,
+    place: Place | None = None,
+    look: Look | None = None,
+    watch: InputWatch | None = None,
+    executor: Executor | None = None,
+) -> SlideResult:
+    """Segment an open image and write the results.
+
+    Parameters
+    ----------
+    image : path, Source or array-like
+        The image as given. Provides name and identity.
+    source : Source
+        The opened ``request.part``, see :func:`~starpoly.prediction.opening.open_image`.
+    request : PredictionRequest
+    place : Place, optional
+        Where the image lies in a stack.
+    look : Look, optional
+        How model, channels and scale were chosen. Default: the model looks for the scale.
+    watch : InputWatch, optional
+        Made before the image was opened; results get no names if it has changed since.
+    executor : Executor, optional
+        Runs tiles. Default: threads.
+    model, outputs, journal, progress
+        As for :func:`segment_slide`.
+    """
+    run = ImageRun(model, image, source, outputs, request, progress, place, look, watch, executor)
+    if isinstance(source, HeldSource):
+        large = source.shape[0] * source.shape[1] >= JOURNAL_FROM
+        result = run.held(source, held_journal(journal) if journal is not None and large else None)
+    else:
+        result = run.streamed(journal)
+    if journal is not None:
+        for left in (journal, held_journal(journal), stack_journal(journal)):  # by a run with less memory, or more
+            discard(left)
+    return result
 
 
 def input_channels(model: Detector, source: Source, part: ImagePart) -> Source:

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
     from ..detection.details import Details
     from ..detection.detector import Detector
+    from ..detection.executors import Executor
     from ..detection.look import Look, View
     from ..io.readers.source import Source
     from .request import PredictionRequest
+    from .views import ViewMaker
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Models:
     def __str__(self) -> str:
         return "chosen for each image" if self._asked is None else str(self.folders[self._asked])
 
-    def choose(self, source: Source, request: PredictionRequest) -> Choice:
+    def choose(self, source: Source, request: PredictionRequest, executor: Executor | None = None) -> Choice:
         """The model for an image, with channels and scale.
 
         Parameters
@@ -84,6 +86,8 @@ class Models:
         source : Source
             The opened ``request.part``. Its middle determines the choice, if there is one.
         request : PredictionRequest
+        executor : Executor, optional
+            Reads the image for its percentiles. Default: threads.
 
         Raises
         ------
@@ -91,14 +95,16 @@ class Models:
             If the model does not support the image's channels, or cannot be loaded.
         """
         from ..detection.look import SIDE_OF_SEVERAL, look_at
+        from .views import ViewMaker
 
         sets = {name: self._channel_sets(source, name, request) for name in self.folders}
         hypotheses = [(name, channels) for name, of_model in sets.items() for channels in of_model]
         if len(hypotheses) == 1:
             ((name, channels),) = hypotheses
             return Choice(name, self._get(name), channels or None)
-        look = look_at(list(self._views(source, sets, request)))
-        more = list(self._views(source, self._together(look, sets), request))
+        maker = ViewMaker(source, request, executor)
+        look = look_at(list(self._views(maker, sets)))
+        more = list(self._views(maker, self._together(look, sets)))
         if more:
             look = look.beside(look_at(more, SIDE_OF_SEVERAL))
         best = look.best.view
@@ -129,17 +135,9 @@ class Models:
                 found[name] = [] if joined is None else [joined]
         return found
 
-    def _views(
-        self, source: Source, sets: dict[str, list[tuple[int, ...]]], request: PredictionRequest
-    ) -> Iterator[View]:
+    def _views(self, maker: ViewMaker, sets: dict[str, list[tuple[int, ...]]]) -> Iterator[View]:
         """The image as each model sees each of its channel sets."""
-        from .views import ViewMaker
-
-        makers: dict[Any, ViewMaker] = {}
         for name, of_model in sets.items():
-            model = self._get(name)
-            config = model.spec.normalization
-            maker = makers.setdefault(config, ViewMaker(source, config, request))
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", StarpolyWarning)
-                yield from [maker.view(model, name, channels) for channels in of_model]
+                yield from [maker.view(self._get(name), name, channels) for channels in of_model]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ImageError, StarpolyWarning, TooLargeError
+from ..errors import ImageError, StarpolyError, StarpolyWarning, TooLargeError
 from ..images.axes import to_yxc
 from ..io.readers.array import ArraySource
 from ..io.readers.blocks import warn_of_cost
@@ -28,6 +28,10 @@ LARGEST_HELD = 32_000_000
 _LABEL_BYTES = 12
 
 
+class NotHeldError(StarpolyError):
+    """An image, or a plane of a stack, is too large to be segmented as a whole."""
+
+
 class HeldSource(DerivedSource):
     """A source whose pixels are in memory.
 
@@ -40,6 +44,11 @@ class HeldSource(DerivedSource):
     def __init__(self, source: Source) -> None:
         super().__init__(source)
         self.pixels = np.asarray(source)
+
+    @property
+    def in_memory(self) -> bool:
+        """See :attr:`Source.in_memory`."""
+        return True
 
     def made_by(self) -> tuple[Callable[..., Source], tuple[Any, ...]]:
         """See :meth:`Source.made_by`."""

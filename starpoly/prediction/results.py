@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -43,6 +43,8 @@ class ImageResults:
         What intensities are measured in: all channels of the image.
     place : Place, optional
         Where the image lies in a stack.
+    run : callable
+        Measures, see :class:`starpoly.labels.measures.blocks.BlockMeasurer`.
     """
 
     stack = cell_stack = None
@@ -57,8 +59,9 @@ class ImageResults:
         measures: Sequence[str] = (),
         pixels: Source | None = None,
         place: Place | None = None,
+        run: Callable[..., Any] = map,
     ) -> None:
-        self._measures, self._pixels = tuple(measures), pixels
+        self._measures, self._pixels, self._run = tuple(measures), pixels, run
         place = place or Place()
         self._place, self.hyperstack = place.columns, place.hyperstack
         self._drawn, self._calibration = drawn, spec.calibration
@@ -134,6 +137,7 @@ class ImageResults:
             self._pixels,
             channel_names=() if self._pixels is None else self._pixels.channel_names,
             pixel_size=self.pixel_size,
+            run=self._run,
         )
         return measure_parts(parts, measurer, self._drawn.boxes)
 

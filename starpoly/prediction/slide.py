@@ -6,33 +6,27 @@ results are written during detection. Formats, names, records and bytes are the 
 
 from __future__ import annotations
 
-import warnings
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .._version import __version__
+from ..detection.cluster import open_cluster
 from ..detection.detector import Detector
-from ..detection.journal import discard, held_journal, stack_journal
-from ..detection.look import Look
+from ..detection.executors import Executor
+from ..detection.journal import discard, held_journal
 from ..detection.options import DetectionOptions
-from ..errors import StarpolyWarning
 from ..io.files.identity import InputWatch, identify
-from ..io.readers.source import Source
 from ..labels.linking import check_link
 from .formats import SlideOutputs
-from .image_run import ImageRun, input_channels, normalizer_identity
-from .opening import HeldSource, check_memory, open_image, open_plane
+from .image_run import segment_source
+from .opening import HeldSource, NotHeldError, check_memory, open_image
 from .part import ImagePart
 from .place import Place
+from .plane_task import plan_stack
 from .planes import ChosenPlanes, choose_planes
 from .request import PredictionRequest
 from .slide_result import SlideResult
-from .stack import StackRun
 from .stack_results import is_hyperstack
-
-#: Pixels from which on an image that is held in memory has a journal: below, one would take longer than the tiles.
-JOURNAL_FROM = 4_000_000
 
 
 def segment_slide(
@@ -43,6 +37,7 @@ def segment_slide(
     *,
     part: ImagePart | None = None,
     journal: Path | None = None,
+    client: Any = None,
     progress: bool = False,
     **settings: Any,
 ) -> SlideResult:
@@ -70,6 +65,9 @@ def segment_slide(
         in the whole slide.
     journal : Path, optional
         Folder for the state of the run, removed at the end. With it, images of any size are read tile by tile.
+    client : distributed.Client or str, optional
+        Run on the workers of this dask cluster, or of the scheduler with this address (extra ``dask``), with the same
+        results. Workers open ``image``, the model's folder and, for a stack, the folder of ``outputs`` at the same paths.
     progress : bool
         Show a bar on a terminal.
     **settings
@@ -107,14 +105,14 @@ def segment_slide(
     watch = InputWatch(image)
     check_memory(image, request.options.memory)
     hold = journal is None
-    with choose_planes(image, request.part) as planes:
-        check_link(request.analysis.link, planes.axes, image if isinstance(image, str | Path) else "array")
-        if not planes.is_whole_file:
-            return segment_planes(
-                model, image, planes, outputs, request, journal=journal, progress=progress, hold=hold, watch=watch
-            )
-    with open_image(image, request.part, request.options.memory, hold=hold) as source:
-        return segment_source(model, image, source, outputs, request, journal=journal, progress=progress, watch=watch)
+    with open_cluster(client) as cluster:
+        shown: dict[str, Any] = {"journal": journal, "progress": progress, "executor": cluster, "watch": watch}
+        with choose_planes(image, request.part) as planes:
+            check_link(request.analysis.link, planes.axes, image if isinstance(image, str | Path) else "array")
+            if not planes.is_whole_file:
+                return segment_planes(model, image, planes, outputs, request, hold=hold, **shown)
+        with open_image(image, request.part, request.options.memory, hold=hold) as source:
+            return segment_source(model, image, source, outputs, request, **shown)
 
 
 def segment_planes(
@@ -128,6 +126,8 @@ def segment_planes(
     progress: bool = False,
     hold: bool = True,
     watch: InputWatch | None = None,
+    executor: Executor | None = None,
+    whole_only: bool = False,
 ) -> SlideResult:
     """Segment the chosen planes of an open image, one after the other, and write the results of the stack.
 
@@ -141,113 +141,30 @@ def segment_planes(
         Read small planes into memory.
     watch : InputWatch, optional
         Made before the image was opened; results get no names if it has changed since.
+    executor : Executor, optional
+        Runs tiles; of a file on a cluster also whole planes. Default: threads.
+    whole_only : bool
+        Raise NotHeldError for a single plane that is not held in memory.
     model, outputs, journal, progress
         As for :func:`segment_slide`.
     """
     request.analysis.check(outputs)
 
-    def segment(source: Source, outputs: SlideOutputs, place: Place, journal: Path | None) -> SlideResult:
-        shown = progress and not (planes.axes and isinstance(source, HeldSource))
-        return segment_source(model, image, source, outputs, request, journal=journal, progress=shown, place=place)
-
-    def open_one(number: int) -> Source:
-        return open_plane(planes, number, request.options.memory, hold=hold)
-
+    how: dict[str, Any] = {"progress": progress, "hold": hold, "executor": executor, "watch": watch}
+    run = plan_stack(model, image, planes, outputs, request, **how)
     if not planes.axes:
-        with open_one(0) as source:
+        with run.open_plane(0) as source:
+            if whole_only and not isinstance(source, HeldSource):
+                raise NotHeldError(f"{source.name}: is read by region")
             place = Place(
                 planes.place(0),
                 is_hyperstack(planes, source),
                 identify(image, source),
                 partial(planes.open, 0, all_channels=True),
             )
-            return segment_source(
-                model, image, source, outputs, request, journal=journal, progress=progress, place=place, watch=watch
-            )
-    of_file = isinstance(image, str | Path)
-    with planes.open(planes.middle) as source:
-        marks = identify(image, source) if of_file else {"shape": list(source.shape), "dtype": str(source.dtype)}
-        identity = {"input": marks, **_stack_identity(model, source, planes, request)}
-    run = StackRun(
-        planes=planes,
-        outputs=outputs,
-        open_plane=open_one,
-        segment=segment,
-        identity=identity,
-        marks=marks if of_file else partial(identify, image),
-        request=request,
-        class_names=tuple(model.spec.class_names),
-        progress=progress,
-        watch=watch,
-    )
+            return run.segment(source, outputs, place, journal)
     result = run.run(journal)
     if journal is not None:
         for left in (journal, held_journal(journal)):
             discard(left)
     return result
-
-
-def segment_source(
-    model: Detector,
-    image: Any,
-    source: Source,
-    outputs: SlideOutputs,
-    request: PredictionRequest,
-    *,
-    journal: Path | None = None,
-    progress: bool = False,
-    place: Place | None = None,
-    look: Look | None = None,
-    watch: InputWatch | None = None,
-) -> SlideResult:
-    """Segment an open image and write the results.
-
-    Parameters
-    ----------
-    image : path, Source or array-like
-        The image as given. Provides name and identity.
-    source : Source
-        The opened ``request.part``, see :func:`~starpoly.prediction.opening.open_image`.
-    request : PredictionRequest
-    place : Place, optional
-        Where the image lies in a stack.
-    look : Look, optional
-        How model, channels and scale were chosen. Default: the model looks for the scale.
-    watch : InputWatch, optional
-        Made before the image was opened; results get no names if it has changed since.
-    model, outputs, journal, progress
-        As for :func:`segment_slide`.
-    """
-    run = ImageRun(model, image, source, outputs, request, progress, place, look, watch)
-    if isinstance(source, HeldSource):
-        large = source.shape[0] * source.shape[1] >= JOURNAL_FROM
-        result = run.held(source, held_journal(journal) if journal is not None and large else None)
-    else:
-        result = run.streamed(journal)
-    if journal is not None:
-        for left in (journal, held_journal(journal), stack_journal(journal)):  # by a run with less memory, or more
-            discard(left)
-    return result
-
-
-def _stack_identity(
-    model: Detector, source: Source, planes: ChosenPlanes, request: PredictionRequest
-) -> dict[str, Any]:
-    """What the results of the planes depend on, beside the image, as JSON types; ``source`` is one of them."""
-    part = request.part
-    region = part.region(None, source) if part.mask is not None else None
-    return {
-        "starpoly": __version__,
-        "model": model.fingerprint(),
-        "stack": [planes.axes, list(planes.lengths)],
-        **model.resolve_options(request.options, source.pixel_size).identity(),
-        **part.identity(region),
-        **normalizer_identity(part, _quietly_matched(model, source, part)),
-    }
-
-
-def _quietly_matched(model: Detector, source: Source, part: ImagePart) -> Source:
-    """The channels of a plane as the model takes them; its segmentation warns."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", StarpolyWarning)
-        return input_channels(model, source, part)

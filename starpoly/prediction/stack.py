@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,9 @@ class StackRun:
     progress : bool
     watch : InputWatch, optional
         Made before the file was opened; results get no names if it has changed since.
+    spread : callable, optional
+        Segments planes elsewhere: takes files, store and number of planes, and yields their notes in order, None for a plane
+        to be segmented here.
     """
 
     planes: ChosenPlanes
@@ -72,13 +76,14 @@ class StackRun:
     class_names: tuple[str, ...] = ()
     progress: bool = False
     watch: InputWatch | None = None
+    spread: Callable[[SlideOutputs, PlaneStore, int], Iterator[PlaneNote | None]] | None = None
 
     def run(self, journal: Path | None) -> SlideResult:
         """Segment all planes that are not finished, and write the results."""
         analysis = self.request.analysis
         self.outputs.prepare()
         with self._open_store(journal) as store:
-            notes = [self._plane(store, number) for number in self._counted()]
+            notes = list(self._notes(store))
             if self.watch is not None:
                 self.watch.check()
             counts = [note.result.n_objects for note in notes]
@@ -88,6 +93,12 @@ class StackRun:
             store.remove()
         _warn([note.warnings for note in notes])
         return _sum(self.planes, ids, [note.result for note in notes])
+
+    def _notes(self, store: PlaneStore) -> Iterator[PlaneNote]:
+        n = len(self.planes)
+        elsewhere = repeat(None, n) if self.spread is None else self.spread(self.outputs, store, n)
+        for number, note in zip(self._counted(), elsewhere, strict=True):
+            yield self.plane(store, number) if note is None else note
 
     def _counted(self) -> Iterator[int]:
         numbers = range(len(self.planes))
@@ -108,7 +119,7 @@ class StackRun:
         """Where results are written, so that their parts lie on the same disk."""
         return next((path.parent for path in self.outputs.paths.values()), None)
 
-    def _plane(self, store: PlaneStore, number: int) -> PlaneNote:
+    def plane(self, store: PlaneStore, number: int) -> PlaneNote:
         """The note of a plane; segments it if it is not finished."""
         given = not callable(self.marks)
         if given and (done := store.load(number, {})) is not None:

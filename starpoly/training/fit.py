@@ -20,6 +20,7 @@ from ..network.transfer import transfer_weights
 from .checkpoint import made_with, restore_checkpoint
 from .data import TrainingData
 from .description import describe
+from .devices import data_parallel
 from .groups import group_factors
 from .inputs import TrainingInputs
 from .loop import Loop, Progress
@@ -119,11 +120,12 @@ def fit(
         spec, sampler = prepare(training)
     settings = settings_of(network, training, data)
     _refuse_others(folder, state, settings, training)
-    model = _compile(spec, training, weights)
-    progress, sums = _restore(folder, model, state, settings)
-    patches = validation_batches(validation, spec.network, training)
-    loop = Loop(folder, model, spec, training, settings, patches, progress, sums)
-    loop.run(_samplers(folder, data, sampler, loop), after_epoch)
+    with data_parallel(training):
+        model = _compile(spec, training, weights)
+        progress, sums = _restore(folder, model, state, settings)
+        patches = validation_batches(validation, spec.network, training)
+        loop = Loop(folder, model, spec, training, settings, patches, progress, sums)
+        loop.run(_samplers(folder, data, sampler, loop), after_epoch)
     return load_model(folder)[0]
 
 

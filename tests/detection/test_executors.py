@@ -107,6 +107,25 @@ def test_no_more_tiles_than_allowed_are_in_flight():
     assert len(submitted) == 9
 
 
+def test_an_error_cancels_what_is_submitted():
+    cancelled = []
+
+    class Lasting(Future):
+        def cancel(self):
+            cancelled.append(self)
+
+        def result(self, timeout=None):
+            raise ValueError("here")
+
+    class Waiting:
+        def submit(self, function, /, *args):
+            return Lasting()
+
+    with pytest.raises(ValueError, match="here"):
+        list(map_tiles(Waiting(), str, range(9), in_flight=lambda: 4))
+    assert len(cancelled) == 4
+
+
 def test_the_network_has_one_window_at_a_time(image):
     class Alone(Painted):
         busy = threading.Lock()

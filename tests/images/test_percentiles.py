@@ -16,6 +16,7 @@ from starpoly.images.normalization import fit_normalizer
 from starpoly.images.percentiles import summarize
 from starpoly.io.readers.array import ArraySource
 
+from support.elsewhere import elsewhere
 from support.micrograph import micrograph
 
 NUMBERS = [np.uint8, np.int8, np.uint16, np.int16, np.int32, np.uint32, np.int64, np.float16, np.float32, np.float64]
@@ -118,3 +119,15 @@ def test_memory_is_bounded():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 60e6
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32, np.float64])
+def test_pieces_may_be_counted_elsewhere(monkeypatch, dtype):
+    monkeypatch.setattr(percentiles, "_BLOCK_PIXELS", 64)
+    monkeypatch.setattr(percentiles, "_TOGETHER", 3)
+    image = (1000 * np.random.default_rng(0).normal(0, 3, (50, 41, 2))).astype(dtype)
+    if np.dtype(dtype).kind == "f":
+        image[3, 4:9, 1] = np.nan
+    whole = summarize(image, (1.0, 99.8))
+    assert summarize(ArraySource(image), (1.0, 99.8), run=elsewhere) == whole
+    assert [channel.n_bad for channel in whole] == [0, 5 if np.dtype(dtype).kind == "f" else 0]

@@ -15,8 +15,7 @@ from starpoly.errors import ImageError, StarpolyError
 from starpoly.io.files.atomic import beside
 from starpoly.io.readers.images import open_source
 from starpoly.model import StarPoly2D
-from starpoly.prediction import opening
-from starpoly.prediction import slide as slide_module
+from starpoly.prediction import image_run, opening
 from starpoly.prediction.formats import SlideOutputs
 from starpoly.prediction.outputs import Job
 from starpoly.prediction.request import PredictionRequest
@@ -177,7 +176,7 @@ def test_a_run_with_another_normalizer_is_another_run(slide, tmp_path):
 def test_a_large_image_in_memory_continues_from_its_finished_tiles(slide, tmp_path, monkeypatch, every_window):
     path, expected = slide[0], slide[2]
     monkeypatch.setattr(opening, "LARGEST_HELD", 32_000_000)
-    monkeypatch.setattr(slide_module, "JOURNAL_FROM", 0)
+    monkeypatch.setattr(image_run, "JOURNAL_FROM", 0)
     journal = beside(tmp_path / "l", "progress")
 
     class Stopping(Painted):
@@ -190,7 +189,7 @@ def test_a_large_image_in_memory_continues_from_its_finished_tiles(slide, tmp_pa
         request = PredictionRequest(DetectionOptions(tile_size=24))
         with opening.open_image(path, request.part) as source:
             assert isinstance(source, opening.HeldSource)
-            return slide_module.segment_source(model, path, source, outputs(tmp_path), request, journal=journal)
+            return image_run.segment_source(model, path, source, outputs(tmp_path), request, journal=journal)
 
     model = PaintedModel()
     model._predictor = Stopping()

@@ -26,6 +26,8 @@ NOT_RUN = {
     "python benchmarks": "measures for minutes; benchmarks/README.md",
     "sh run-tests.sh": "is what runs this",
     "sh predict.sh": "makes an environment of its own; tests/repository/test_scripts.py and notebooks/5_challenge",
+    "dask scheduler": "runs until it is stopped; tests/support/cluster.py",
+    "dask worker": "runs until it is stopped; tests/support/cluster.py",
     "jupyter lab": "opens a browser; tests/repository/test_notebooks.py",
 }
 _REASON = re.compile(r"<!-- not run: (.+) -->")

@@ -117,7 +117,7 @@ class PaintedModel(StarPoly2D):
         spec = ModelSpec("painted", network, max_distance=160.0, thresholds=Thresholds(0.3, 0.4))
         super().__init__(spec, Painted(**settings))
 
-    def _normalizer(self, image, given):
+    def _normalizer(self, image, given, executor=None):
         return super()._normalizer(image, False)
 
     def fingerprint(self):

@@ -63,6 +63,11 @@ class ArraySource(Source):
         )
         self._array = array
 
+    @property
+    def in_memory(self) -> bool:
+        """See :attr:`Source.in_memory`."""
+        return isinstance(self._array, np.ndarray) and not isinstance(self._array, np.memmap)
+
     def made_by(self) -> tuple[Callable[..., Source], tuple[Any, ...]]:
         """See :meth:`Source.made_by`."""
         return ArraySource, (self._array, self.name, self.read_warning, self.channel_names)

@@ -115,6 +115,11 @@ class Source(ABC):
         return self.made_by()
 
     @property
+    def in_memory(self) -> bool:
+        """Whether its pixels are held in memory."""
+        return False
+
+    @property
     def ndim(self) -> int:
         """Number of axes: three."""
         return 3
@@ -199,6 +204,11 @@ class DerivedSource(Source):
         self._source = source
         if self.shape[2] == source.shape[2]:
             self.channel_names = source.channel_names
+
+    @property
+    def in_memory(self) -> bool:
+        """See :attr:`Source.in_memory`."""
+        return self._source.in_memory
 
     def close(self) -> None:
         """Close the other one."""

@@ -1,12 +1,13 @@
 """Measure many objects of an image of any size: block by block, each object from its own surroundings.
 
 Every object is measured from the pixels of a window that holds it whole. So its row depends on nothing else: not on the blocks,
-nor on the objects measured beside it. Memory: a window, and the columns.
+nor on the objects measured beside it. Memory: a window, and the columns. Windows are drawn here, and may be measured elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +55,83 @@ class LabelImage:
         return self.reach + max((MEASURES[name].margin for name in self.measures), default=0)
 
 
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A window as it is drawn in each label image; small when pickled.
+
+    Attributes
+    ----------
+    box : Box
+        Where it lies in the image.
+    ids : (n,) uint32
+        The objects to measure.
+    labels : sequence of (Y, X) uint32
+    boxes : sequence of (n, 4) int64
+        Boxes of the objects in pixels of the window.
+    """
+
+    box: Box
+    ids: NDArray[np.uint32]
+    labels: Sequence[NDArray[np.uint32]]
+    boxes: Sequence[NDArray[np.int64]]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        packed = [zlib.compress(labels.tobytes(), 1) for labels in self.labels]
+        return _unpacked, (self.box, self.ids, packed, self.boxes)
+
+
+def _unpacked(box: Box, ids: NDArray, packed: Sequence[bytes], boxes: Sequence[NDArray]) -> Drawn:
+    return Drawn(
+        box,
+        ids,
+        [np.frombuffer(bytearray(zlib.decompress(one)), np.uint32).reshape(box.shape) for one in packed],
+        boxes,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class WindowMeasurer:
+    """Measures a window of an image, whose pixels it reads.
+
+    Attributes
+    ----------
+    groups : sequence of (str, tuple of str)
+        Of each label image: what the names of its columns begin with, and the groups of columns.
+    shape : (int, int)
+        Height and width of the image in pixels.
+    source : Source or None
+        Its intensities.
+    channels : sequence of str
+        What the columns of each channel end with.
+    pixel_size : (float, float) or None
+        Micrometres per pixel (y, x).
+    """
+
+    groups: Sequence[tuple[str, tuple[str, ...]]]
+    shape: tuple[int, int]
+    source: Source | None
+    channels: Sequence[str]
+    pixel_size: tuple[float, float] | None
+
+    def __call__(self, drawn: Drawn) -> dict[str, NDArray]:
+        """The columns of the window's objects."""
+        pixels = self._read(drawn.box)
+        columns: dict[str, NDArray] = {}
+        for (prefix, groups), labels, boxes in zip(self.groups, drawn.labels, drawn.boxes, strict=True):
+            window = Window(drawn.box, labels, drawn.ids, boxes, self.shape, pixels, self.channels, self.pixel_size)
+            columns |= {
+                f"{prefix}{name}": column
+                for group in groups
+                for name, column in MEASURES[group].measure(window).items()
+            }
+        return columns
+
+    def _read(self, box: Box) -> NDArray[np.float64]:
+        if self.source is None:
+            return np.empty((0, *box.shape))
+        return np.ascontiguousarray(np.moveaxis(self.source[box.slices], 2, 0), np.float64)
+
+
 class BlockMeasurer:
     """Measure objects of one image.
 
@@ -69,6 +147,8 @@ class BlockMeasurer:
         Of the source's channels.
     pixel_size : (float, float), optional
         Micrometres per pixel (y, x).
+    run : callable
+        Measures windows: ``run(work, windows)`` gives ``work(window)`` for each, as ``map`` does, perhaps elsewhere.
     """
 
     def __init__(
@@ -79,11 +159,14 @@ class BlockMeasurer:
         *,
         channel_names: Sequence[str] = (),
         pixel_size: tuple[float, float] | None = None,
+        run: Callable[..., Any] = map,
     ) -> None:
-        self._images, self._shape, self._pixel_size = images, (int(shape[0]), int(shape[1])), pixel_size
-        self._source = source if any(needs_image(image.measures) for image in images) else None
-        n_channels = 0 if self._source is None else self._source.shape[2]
-        self._channels = channel_labels(channel_names, n_channels)
+        self._images, self._shape, self._run = images, (int(shape[0]), int(shape[1])), run
+        source = source if any(needs_image(image.measures) for image in images) else None
+        n_channels = 0 if source is None else source.shape[2]
+        groups = [(image.prefix, image.measures) for image in images]
+        channels = channel_labels(channel_names, n_channels)
+        self._work = WindowMeasurer(groups, self._shape, source, channels, pixel_size)
         self._side = int(np.clip((_BLOCK_VALUES / max(1, n_channels)) ** 0.5, *_SIDES))
         self._margin = max((image.margin for image in images), default=0)
 
@@ -101,8 +184,10 @@ class BlockMeasurer:
         dict of str to (n,) array
         """
         columns: dict[str, NDArray] = {}
-        for rows in self._blocks(boxes):
-            for name, values in self._measure_window(ids[rows], boxes[rows]).items():
+        blocks = list(self._blocks(boxes))
+        windows = (self._drawn(ids[rows], boxes[rows]) for rows in blocks)
+        for rows, measured in zip(blocks, self._run(self._work, windows), strict=True):
+            for name, values in measured.items():
                 if name not in columns:
                     columns[name] = np.empty(len(ids), values.dtype)
                 columns[name][rows] = values
@@ -131,38 +216,13 @@ class BlockMeasurer:
         low, high = boxes[:, :2].min(axis=0) - self._margin, boxes[:, 2:].max(axis=0) + self._margin
         return Box(int(low[0]), int(low[1]), int(high[0]), int(high[1])).clip(self._shape)
 
-    def _measure_window(self, ids: NDArray, boxes: NDArray[np.int64]) -> dict[str, NDArray]:
+    def _drawn(self, ids: NDArray, boxes: NDArray[np.int64]) -> Drawn:
         box = self._window(boxes)
-        pixels = self._read(box)
-        columns: dict[str, NDArray] = {}
-        for image in self._images:
-            window = Window(
-                box,
-                np.ascontiguousarray(image.region(box), np.uint32),
-                np.ascontiguousarray(ids, np.uint32),
-                self._inside(box, boxes, image.reach),
-                self._shape,
-                pixels,
-                self._channels,
-                self._pixel_size,
-            )
-            columns |= _columns(window, image)
-        return columns
+        labels = [np.ascontiguousarray(image.region(box), np.uint32) for image in self._images]
+        inside = [self._inside(box, boxes, image.reach) for image in self._images]
+        return Drawn(box, np.ascontiguousarray(ids, np.uint32), labels, inside)
 
     def _inside(self, box: Box, boxes: NDArray[np.int64], reach: int) -> NDArray[np.int64]:
         """Boxes wider by ``reach``, inside the image and in pixels of a window."""
         low, high = np.maximum(boxes[:, :2] - reach, 0), np.minimum(boxes[:, 2:] + reach, self._shape)
         return np.concatenate([low - (box.y0, box.x0), high - (box.y0, box.x0)], axis=1)
-
-    def _read(self, box: Box) -> NDArray[np.float64]:
-        if self._source is None:
-            return np.empty((0, *box.shape))
-        return np.ascontiguousarray(np.moveaxis(self._source[box.slices], 2, 0), np.float64)
-
-
-def _columns(window: Window, image: LabelImage) -> Mapping[str, Any]:
-    return {
-        f"{image.prefix}{name}": column
-        for group in image.measures
-        for name, column in MEASURES[group].measure(window).items()
-    }

@@ -19,6 +19,7 @@ from starpoly.labels.object_table import measure_objects
 from starpoly.polygons import StarPolygons
 from starpoly.tiling import Box
 
+from support.elsewhere import elsewhere
 from support.painted import disks
 
 EVERYTHING = tuple(MEASURES)
@@ -131,7 +132,8 @@ def test_parts_keep_their_rows(monkeypatch, rows, most):
     assert_equal({name: column[by_label] for name, column in together.items()}, expected)
 
 
-def test_label_images_may_reach_beyond_the_boxes():
+@pytest.mark.parametrize("run", [map, elsewhere])
+def test_label_images_may_reach_beyond_the_boxes(run):
     nucleus = disks((90, 70), 4, 9)
     cell, image = expand_labels(nucleus, 3), pixels_of(nucleus)
     ids = np.unique(nucleus)[1:]
@@ -140,7 +142,7 @@ def test_label_images_may_reach_beyond_the_boxes():
         LabelImage(lambda box: nucleus[box.slices], EVERYTHING),
         LabelImage(lambda box: cell[box.slices], EVERYTHING, prefix="cell_", reach=3),
     ]
-    found = BlockMeasurer(images, cell.shape, ArraySource(image)).measure(ids, boxes)
+    found = BlockMeasurer(images, cell.shape, ArraySource(image), run=run).measure(ids, boxes)
     for prefix, labels in (("", nucleus), ("cell_", cell)):
         expected = measure_objects(labels, image, measure="all")
         rows = np.searchsorted(expected.pop("label"), ids)
