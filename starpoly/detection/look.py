@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -228,7 +229,7 @@ class _Trials:
         for view in views:
             if _has_room(view):
                 near = self._tried[self._views.index(view), 1.0][1]
-                self._try(view, _REDUCED, lambda finding, near=near: _value_from_afar(finding, near))
+                self._try(view, _REDUCED, partial(_value_from_afar, near=near))
 
     def look_closely(self, views: Iterable[View]) -> None:
         """Try a magnified image for much smaller objects. They must stand out from the noise."""

@@ -15,17 +15,17 @@ from PIL import Image
 
 from starpoly.cli.main import main
 from starpoly.io import read_image, read_labels
+from starpoly.io.readers.array import ArraySource
 from starpoly.model import StarPoly2D
 from starpoly.network import quiet
-from starpoly.prediction.model_choice import suitable_model
+from starpoly.prediction.models import Models
+from starpoly.prediction.request import PredictionRequest
 
 from support.inputs import INPUTS, SHAPE, grey, stack
 from support.painted import BrightModel
 
 pytestmark = pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
 CONTAINER = ("--tolerant", "--names", "challenge")
-#: Channels that no model takes: the default command asks which.
-UNKNOWN_CHANNELS = ("two", "four", "five", "painted", "channels first named", "npy channels first")
 
 
 def of_dtype(dtype: str) -> NDArray:
@@ -121,10 +121,6 @@ def run(path: Path, *flags: str) -> tuple[int, dict]:
     return status, json.loads(Path("s.json").read_text())["images"][0]
 
 
-def is_unknown(name: str) -> bool:
-    return any(part in name for part in UNKNOWN_CHANNELS) or name == "zarr channels"
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_three_doors(name, tmp_path):
     path = CASES[name](tmp_path)
@@ -132,16 +128,13 @@ def test_three_doors(name, tmp_path):
     assert (status, row["status"]) == (0, "done"), row
     assert tifffile.imread(row["labels"]).shape[-2:] == SHAPE
     status, row = run(path, "--overlay", "--table")
-    if row["status"] == "error":
-        assert is_unknown(name), row["error"]
-        assert "--channels" in row["error"]
-        return
     assert (status, row["status"]) == (0, "done"), row
     if row.get("planes"):
         return
     image = read_image(path)
-    assert suitable_model(image[..., None] if image.ndim == 2 else image) == row["model"]
-    labels, _ = BrightModel(3 if row["model"] == "cells-generalist" else 1).predict_instances(image)
+    choice = Models(None, StarPoly2D.from_pretrained).choose(ArraySource(image), PredictionRequest())
+    assert (choice.name, choice.look.describe()) == (row["model"], row["look"])
+    labels, _ = choice.predict_instances(image)
     np.testing.assert_array_equal(labels, read_labels(row["labels"]))
 
 
