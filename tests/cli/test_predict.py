@@ -153,7 +153,8 @@ def test_images_of_several_folders_need_a_folder_for_results(capsys):
 
 def test_what_to_look_at_is_named(capsys):
     for n in range(5):
-        paint(f"in/empty{n}.png", 0)
+        paint(f"in/empty{n}.png")
+        Image.fromarray(np.zeros((20, 20), np.uint8)).save(f"in/empty{n}.png")
     paint("in/good.png", 2)
     assert main(["predict", "in", "-o", "out"]) == 0
     *_, flagged, _, last = capsys.readouterr().err.splitlines()
