@@ -594,7 +594,7 @@ def test_names_that_are_no_text(capsys):
     name = os.fsdecode(b"Z\xfcrich.png")
     paint(f"in/{name}", 2)
     formats = "geojson,zarr" + (",rois" if importlib.util.find_spec("roifile") else "")
-    flags = ["--overlay", "--provenance", "--report", "--format", formats, "--table-all", "all.csv", "--json", "s.json"]
+    flags = ["--overlay", "--provenance", "--format", formats, "--table-all", "all.csv", "--json", "s.json"]
     assert main(["predict", "in", "-o", "out", *flags]) == 0
     stem = name.removesuffix(".png")
     for end in ("_label.tiff", ".geojson", ".ome.zarr", "_overlay.png", "_table.csv", "_provenance.json"):
