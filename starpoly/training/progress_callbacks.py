@@ -65,7 +65,7 @@ class StepProgress(keras.callbacks.Callback):
 
 
 class TimedCheckpoints(keras.callbacks.Callback):
-    """Writes checkpoints between two epochs: the first after a minute, later ones every ten.
+    """Writes checkpoints between two epochs: the first after a minute, later ones every ten. Not under JAX.
 
     Parameters
     ----------
@@ -79,7 +79,8 @@ class TimedCheckpoints(keras.callbacks.Callback):
         self._save, self._per_epoch = save, steps_per_epoch
         self._step = 0
         self._sums: Sequence[np.ndarray] = ()
-        self._due = time.monotonic() + FIRST_CHECKPOINT
+        # JAX gives its arrays away within an epoch
+        self._due = float("inf") if keras.backend.backend() == "jax" else time.monotonic() + FIRST_CHECKPOINT
 
     def begin_epoch(self, step: int, sums: Sequence[np.ndarray]) -> None:
         """Count the steps of an epoch from ``step`` on; ``sums`` are the sums of its losses until there."""
@@ -95,7 +96,7 @@ class TimedCheckpoints(keras.callbacks.Callback):
         started = time.monotonic()
         if started < self._due or self._step >= self._per_epoch:
             return
-        self._save(self._step, loss_sums(self.model))  # asking for the model brings JAX's state into its variables
+        self._save(self._step, loss_sums(self.model))
         now = time.monotonic()
         self._due = now + max(NEXT_CHECKPOINT, (now - started) / _SHARE)
 

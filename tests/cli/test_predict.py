@@ -156,7 +156,8 @@ def test_images_of_several_folders_need_a_folder_for_results(capsys):
 
 def test_what_to_look_at_is_named(capsys):
     for n in range(5):
-        paint(f"in/empty{n}.png", 0)
+        paint(f"in/empty{n}.png")
+        Image.fromarray(np.zeros((20, 20), np.uint8)).save(f"in/empty{n}.png")
     paint("in/good.png", 2)
     assert main(["predict", "in", "-o", "out"]) == 0
     *_, flagged, _, last = capsys.readouterr().err.splitlines()
@@ -661,7 +662,7 @@ def test_names_that_are_no_text(capsys):
     name = os.fsdecode(b"Z\xfcrich.png")
     paint(f"in/{name}", 2)
     formats = "geojson,zarr" + (",rois" if importlib.util.find_spec("roifile") else "")
-    flags = ["--overlay", "--provenance", "--report", "--format", formats, "--table-all", "all.csv", "--json", "s.json"]
+    flags = ["--overlay", "--provenance", "--format", formats, "--table-all", "all.csv", "--json", "s.json"]
     assert main(["predict", "in", "-o", "out", *flags]) == 0
     stem = name.removesuffix(".png")
     for end in ("_label.tiff", ".geojson", ".ome.zarr", "_overlay.png", "_table.csv", "_provenance.json"):

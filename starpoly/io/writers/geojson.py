@@ -17,6 +17,7 @@ from ...errors import ImageError, StarpolyWarning
 from ...polygons import StarPolygons
 from ..files.atomic import new_file
 from ..frame import Frame
+from ..text_tables import valid_text
 from .cell_rings import cell_outlines
 from .results import Cells, Results
 from .rings import outlines, ring_area
@@ -132,7 +133,7 @@ def _stream(
     path = Path(path)
     if object_type not in OBJECT_TYPES:
         raise ImageError(f"{path}: expected an object type of {', '.join(OBJECT_TYPES)}, got {object_type!r}")
-    name = path.name if name is None else name
+    name = valid_text(path.name if name is None else name)
     separator, outside = "\n", 0
     with new_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:
         file.write('{"type":"FeatureCollection","features":[')
