@@ -118,6 +118,7 @@ def test_an_image_that_is_overwritten_is_refused(watched, image):
 
 def test_a_large_image_is_told_by_its_date_too(tmp_path, image, monkeypatch):
     monkeypatch.setattr(identity, "_WHOLE", 100)
+    monkeypatch.setattr(identity, "_SAMPLE_BYTES", 8)
     np.save(tmp_path / "a.npy", image)
     watch = InputWatch(tmp_path / "a.npy")
     os.utime(tmp_path / "a.npy", ns=(1, 1))
