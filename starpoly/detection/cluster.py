@@ -7,6 +7,7 @@ takes down with it runs again elsewhere.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import pickle
 import threading
@@ -15,6 +16,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 from .._version import __version__
@@ -267,18 +269,31 @@ def _local_client(workers: int) -> Iterator[Any]:
 def _connected(address: str | None, scheduler_file: Any) -> Iterator[Any]:
     from distributed import Client
 
-    where = str(address or scheduler_file)
+    where = address if address is not None else _address_in(Path(scheduler_file))
     try:
-        client = Client(
-            address, scheduler_file=None if scheduler_file is None else str(scheduler_file), timeout=_PATIENCE,
-            set_as_default=False,
-        )  # fmt: skip
+        client = Client(where, timeout=_PATIENCE, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
-        raise ConfigError(
-            f"{where}: expected a scheduler of dask, such as tcp://host:8786, got none ({_line(error)}); start one with "
-            "dask scheduler"
-        ) from error
+        raise _no_scheduler(where, error) from error
     with client:
         if not client.nthreads():
             _log.info("no workers at %s yet; start them with dask worker", where)
         yield client
+
+
+def _address_in(file: Path) -> str:
+    """The address that a scheduler wrote to a file; waits for a scheduler that is starting."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return str(json.loads(file.read_text(encoding="utf-8"))["address"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            if time.monotonic() > end:
+                raise _no_scheduler(file, error) from error
+        time.sleep(0.1)
+
+
+def _no_scheduler(where: object, error: Exception) -> ConfigError:
+    return ConfigError(
+        f"{where}: expected a scheduler of dask, such as tcp://host:8786, got none ({_line(error)}); start one with "
+        "dask scheduler"
+    )
