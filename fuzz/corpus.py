@@ -147,7 +147,7 @@ def _stardist(path: Path) -> None:
     (path / "config.json").write_text(json.dumps(config))
     (path / "thresholds.json").write_text('{"prob": 0.5, "nms": 0.4}')
     with h5py.File(path / "weights_best.h5", "w") as file:
-        file["conv/kernel:0"] = np.zeros((3, 3, 1, 8), np.float32)
+        file["kernel"] = np.zeros((3, 3, 1, 4), np.float32)
 
 
 def _model(path: Path) -> None:
@@ -220,7 +220,7 @@ grid = [2, 2]
 [training]
 epochs = 3
 batch_size = 4
-patch_size = 64
+patch_size = [64, 64]
 learning_rate = 3e-4
 [normalization]
 low = 1.0
