@@ -40,6 +40,8 @@ _MAGNIFIED = 3.0
 _LITTLE = 0.02
 #: Least contrast of objects in the magnified image, in standard deviations of the noise. Rejects empty fields.
 _CONTRAST = 5.0
+#: Part of the area from which on an object explains nothing.
+_LARGEST_PART = 1 / 3
 #: Factors on the scores of later views, of the reduced image, and of a scale that matches the objects.
 _LATER, _FROM_AFAR, _MATCHED = 0.95, 0.67, 1.1
 #: Rounds of matching the scale to the objects of the best hypothesis.
@@ -180,6 +182,8 @@ def look_for_scale(view: View) -> Look:
 def explained(polygons: StarPolygons, area: float, spec: ModelSpec) -> float:
     """Share of an area that objects explain, each weighted by its confidence and by whether its size is known.
 
+    An object of more than a third of the area explains nothing: it is more likely to be the background.
+
     Parameters
     ----------
     polygons : StarPolygons
@@ -192,8 +196,9 @@ def explained(polygons: StarPolygons, area: float, spec: ModelSpec) -> float:
         return 0.0
     scores = polygons.probabilities
     chances = confidence(scores, spec.calibration) if spec.calibration else scores
-    weights = chances * familiarity(diameters(polygons), spec.sizes)
-    return float((polygon_areas(polygons) * weights).sum() / area)
+    areas = polygon_areas(polygons)
+    weights = chances * familiarity(diameters(polygons), spec.sizes) * (areas < _LARGEST_PART * area)
+    return float((areas * weights).sum() / area)
 
 
 def familiarity(sizes: NDArray, known: SizeRange) -> NDArray[np.float64]:
@@ -267,7 +272,7 @@ class _Trials:
 def _value_from_afar(finding: Finding, near: Finding) -> float:
     """The value of objects in the reduced image: less than their score if they are fewer than nearby."""
     fewer = min(1.0, finding.density / near.density) if near.density else 1.0
-    return _FROM_AFAR * finding.score * fewer**0.5
+    return _FROM_AFAR * finding.score * fewer
 
 
 def _find(view: View, scale: float, side: int) -> Finding:

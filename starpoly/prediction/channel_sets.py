@@ -57,6 +57,14 @@ def channel_sets(source: Source, n_inputs: int, *, asked: bool = False) -> list[
     return _alone(source, n_inputs) or [NATURAL]
 
 
+def is_stained_colour(source: Source) -> bool:
+    """Whether an image in colour shows light that passed through stains, not light of fluorescent ones."""
+    if source.shape[2] not in (3, 4) or any(source.channel_names):
+        return False
+    pixels = np.asarray(source[middle(source.shape[:2]).slices], np.float64)[..., :3]
+    return _differ(pixels) and background_level(pixels) >= _DARK
+
+
 def together(channels: Sequence[int], n_inputs: int) -> tuple[int, ...] | None:
     """The most telling channels as the inputs of a network, in the file's order; None for fewer than two of either.
 

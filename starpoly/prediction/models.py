@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,7 +97,7 @@ class Models:
         from ..detection.look import SIDE_OF_SEVERAL, look_at
         from .views import ViewMaker
 
-        sets = {name: self._channel_sets(source, name, request) for name in self.folders}
+        sets = {name: self._channel_sets(source, name, request) for name in self._suited_to(source, request)}
         hypotheses = [(name, channels) for name, of_model in sets.items() for channels in of_model]
         if len(hypotheses) == 1:
             ((name, channels),) = hypotheses
@@ -109,6 +109,14 @@ class Models:
             look = look.beside(look_at(more, SIDE_OF_SEVERAL))
         best = look.best.view
         return Choice(best.model, self._get(best.model), best.channels or None, look)
+
+    def _suited_to(self, source: Source, request: PredictionRequest) -> Iterable[str]:
+        """The models to compare: those of grey images do not know stained ones in colour."""
+        from .channel_sets import is_stained_colour
+
+        colour = [name for name in self.folders if self._get(name).spec.network.n_channels >= 3]
+        of_all = len(self.folders) == 1 or not colour or request.part.channels is not None
+        return self.folders if of_all or not is_stained_colour(source) else colour
 
     def _get(self, name: str) -> Detector:
         if name not in self._loaded:

@@ -218,6 +218,12 @@ def test_explained_is_the_share_of_the_area_weighted_by_confidence():
     assert explained(StarPolygons.empty(N_RAYS), 1000, spec) == 0
 
 
+def test_an_object_of_more_than_a_third_of_the_area_explains_nothing():
+    spec = KnownModel().spec
+    assert explained(circles(20, 5), 10_000, spec) > 10 * explained(circles(5), 10_000, spec)
+    assert explained(circles(60, 5), 10_000, spec) == explained(circles(5), 10_000, spec)
+
+
 def test_objects_of_unknown_sizes_explain_nothing():
     known = SizeRange(smallest=10, target=20, largest=40)
     np.testing.assert_allclose(familiarity(np.array([2.0, 5, 10, 20, 40, 80, 200]), known), [0, 0, 1, 1, 1, 0, 0])

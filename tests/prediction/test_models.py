@@ -88,6 +88,15 @@ def test_named_channels_and_normalisers_leave_no_choice_of_channels(monkeypatch)
     assert choose(run, image, normalizer=False).channels is None
 
 
+def test_models_of_grey_images_are_not_tried_on_stained_colour(monkeypatch):
+    run, painted = models(monkeypatch, colour={"n_channels": 3}, grey={})
+    purple = 1 - stained(10, 12, 10) * (0.3, 0.7, 0.2)
+    choice = choose(run, purple.astype(np.float32))
+    assert (choice.name, choice.look) == ("colour", None)
+    assert painted["grey"]._predictor.windows == []
+    assert choose(run, stained(10)).look is not None
+
+
 def test_a_given_scale_is_the_only_one(monkeypatch):
     sizes = SizeRange(8, 12, 20)
     run, _ = models(monkeypatch, a={"sizes": sizes}, b={"sizes": sizes})
