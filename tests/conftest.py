@@ -11,6 +11,8 @@ from hypothesis import settings
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# as starpoly sets it before it loads TensorFlow; some tests load TensorFlow first
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 # the first example of a test may compile a kernel, so there is no deadline; the same examples in every run
 settings.register_profile("starpoly", deadline=None, max_examples=25, derandomize=True, database=None)

@@ -113,7 +113,8 @@ class DetectionOptions(Config):
                 f"diameter: expected an image with a pixel size, to convert {self.diameter_um:g} um to pixels, got one "
                 "without; give --pixel-size, or the diameter in pixels"
             )
-        diameter = self.diameter_um / (math.sqrt(pixel_size[0]) * math.sqrt(pixel_size[1]))
+        y, x = pixel_size
+        diameter = self.diameter_um / (y * math.sqrt(x / y))  # no product: it may overflow
         return replace(self, diameter=diameter, diameter_um=None)
 
     def identity(self) -> dict[str, Any]:

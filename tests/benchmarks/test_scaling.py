@@ -21,7 +21,8 @@ def test_drivers_in_small(tmp_path, capsys):
     assert scaling.main([*words, "--json", str(tmp_path / "found.json")]) == 0
     found = json.loads((tmp_path / "found.json").read_text())
     assert found["driver"]["many"]["tiles"] >= 64
-    assert found["images"]["many"]["objects"] == 20
+    few, many = (found["images"][name] for name in ("few", "many"))
+    assert many["objects"] == 10 * few["objects"] > 0
     assert capsys.readouterr().out.count("PASS") == 4
 
 

@@ -46,6 +46,9 @@ class PaintedModel(Detector):
         sizes = SizeRange(1.0, 8.0, 50.0)
         super().__init__(ModelSpec("painted", network, max_distance=50, class_names=("blob",), sizes=sizes), Known())
 
+    def fingerprint(self):
+        return "painted"
+
     @classmethod
     def from_pretrained(cls, folder, **options):
         cls.loaded.append((folder, options))
@@ -586,7 +589,6 @@ def test_an_interrupted_run_has_a_summary(monkeypatch):
     [
         [],
         ["predict"],
-        ["predict", "a.png"],
         ["nonsense"],
         ["predict", "a.png", "-o", "out", "--prob-threshold", "1.5"],
         ["predict", "a.png", "-o", "out", "--tile-size", "0"],

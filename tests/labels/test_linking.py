@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from starpoly.errors import ConfigError, ImageError
+from starpoly.errors import ConfigError, ImageError, StarpolyWarning
 from starpoly.labels import link_objects, linking
 from starpoly.tiling import Box
 
@@ -76,7 +76,8 @@ def test_planes_of_other_sizes_are_refused():
 
 def test_axes_that_can_be_linked():
     linking.check_link("z", "TZ", "a")
-    linking.check_link("z", "", "a")
+    with pytest.warns(StarpolyWarning, match="a: expected planes along z to link, got one plane"):
+        linking.check_link("z", "", "a")
     with pytest.raises(ConfigError, match="expected one of z, t"):
         linking.check_link("y", "TZ", "a")
     with pytest.raises(ImageError, match="use link t"):

@@ -98,7 +98,7 @@ def _decode_whole(series: Any, tiff: Any) -> NDArray:
         data = tiff.filehandle.read(first.databytecounts[0])
         options = {"jpegtables": first.jpegtables, "jpegheader": first.jpegheader}
         decoded = guard_decoder(first)(data, 0, **options)[0] if data else None
-        if decoded is not None and decoded.size == prod(series.shape):
+        if decoded is not None and decoded.dtype == series.dtype and decoded.size == prod(series.shape):
             return decoded.reshape(series.shape)
     return series.asarray(maxworkers=n_threads())
 
