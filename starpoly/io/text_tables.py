@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+from contextlib import suppress
 from pathlib import Path
 
 _MARKS = {
@@ -35,7 +36,12 @@ def decode_text(content: bytes) -> str:
 
 
 def valid_text(text: str) -> str:
-    """Text that UTF-8 can hold: bytes of a file's name that are no characters become escapes, such as ``\\udcfc``."""
+    """Text that UTF-8 can hold: bytes of a file's name that are no characters become escapes, such as ``\\udcfc``.
+
+    Bytes that the locale cannot decode are read as UTF-8, so names look the same in every locale.
+    """
+    with suppress(UnicodeEncodeError):  # surrogates that stand for no byte
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

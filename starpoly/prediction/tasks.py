@@ -21,7 +21,7 @@ from ..detection.executors import map_tiles, tasks_at_once
 from ..detection.journal import discard, held_journal, stack_journal
 from ..detection.worker import ALONE
 from ..errors import StarpolyError, StarpolyWarning
-from ..model_zoo import available_models, find_model
+from ..model_zoo import available_models
 from ..timing import Stopwatch
 from .files import predict_file
 from .models import Models
@@ -191,4 +191,4 @@ def _absolute_request(request: PredictionRequest) -> PredictionRequest:
 
 def _absolute_model(asked: str | None) -> str | None:
     """Name or absolute folder of a model, for processes in other folders."""
-    return asked if asked is None or asked in available_models() else str(find_model(asked).absolute())
+    return asked if asked is None or asked in available_models() else str(Path(asked).absolute())

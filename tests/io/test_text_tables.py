@@ -6,7 +6,7 @@ import pytest
 
 from starpoly.errors import DataError
 from starpoly.io.files.plates import read_attributes
-from starpoly.io.text_tables import decode_text, read_rows
+from starpoly.io.text_tables import decode_text, read_rows, valid_text
 from starpoly.training.groups import read_groups
 from starpoly.training.settings import read_settings
 
@@ -43,3 +43,11 @@ def test_settings_and_attributes_with_a_mark(tmp_path):
 
 def test_text_of_no_known_encoding_is_read_all_the_same():
     assert decode_text(b"\x81\xff") == "�ÿ"
+
+
+@pytest.mark.parametrize(
+    ("text", "valid"),
+    [("ä", "ä"), ("\udcc3\udca4", "ä"), ("Z\udcfcrich", "Z\\udcfcrich"), ("\ud800", "\\ud800"), ("", "")],
+)
+def test_names_look_the_same_in_every_locale(text, valid):
+    assert valid_text(text) == valid

@@ -16,6 +16,7 @@ import numpy as np
 from ...errors import ImageError
 from ..files.zarr_folder import new_zarr_folder
 from ..frame import Frame
+from ..text_tables import valid_text
 from .pyramid import LabelStack, RegionLabels, check_labels, check_pixel_size, level_shape, pull, pyramid_steps
 from .results import Results
 
@@ -129,7 +130,7 @@ def _write(path: Path, stack: LabelStack, cells: LabelStack | None) -> None:
             _write_group(temporary / _CELLS, _image("cells", cells, source={"image": "../../"}))
             _write_group(temporary / "labels", {"labels": ["cells"]})
         # last, so that a folder without it is known to be unfinished
-        _write_group(temporary, _image(path.name, stack))
+        _write_group(temporary, _image(valid_text(path.name), stack))
 
 
 def _write_levels(zarr: Any, folder: Path, stack: LabelStack) -> None:
