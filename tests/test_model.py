@@ -111,7 +111,7 @@ def test_the_plan_is_the_tiles_that_are_gone_through():
 def test_thresholds_are_tuned_and_adopted():
     masks = [disks((80, 60), seed, n=6) for seed in range(2)]
     tuned = model()
-    tuned._normalizer = lambda image, given: (image, identity())
+    tuned._normalizer = lambda image, given, executor=None: (image, identity())
     thresholds = tuned.optimize_thresholds([paint(m) for m in masks], masks)
     assert tuned.thresholds == thresholds
     assert 0.15 <= thresholds.prob < 1

@@ -79,7 +79,7 @@ def _write(path: Path, settings: str) -> None:
 
     try:
         with atomic_path(path) as temporary:
-            temporary.write_text(settings, encoding="utf-8")
+            temporary.write_text(settings, encoding="utf-8", newline="\n")
     except OSError as error:
         raise OutputError(
             f"{path}: cannot be written ({error.strerror or error}); name another file with -o"

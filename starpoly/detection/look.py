@@ -125,7 +125,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Look:
-    """All findings, the best first."""
+    """What all hypotheses found.
+
+    Parameters
+    ----------
+    findings : tuple of Finding
+        The best first.
+    """
 
     findings: tuple[Finding, ...]
 

@@ -17,6 +17,7 @@ from ..detection.look import Look
 from ..detection.pipeline import Detection
 from ..detection.receivers import CheckedAtTheEnd
 from ..images.normalization import as_normalizer
+from ..io.files.atomic import remove_earlier
 from ..io.files.identity import InputWatch, identify
 from ..io.frame import Frame
 from ..io.readers.channels import match_channels
@@ -124,7 +125,7 @@ class ImageRun:
         with self._clock.timing("writing"):
             if self.outputs.labels is not None and len(self.outputs.paths) > 1:
                 # remove results of an earlier run: they must not pass for new ones
-                self.outputs.labels.unlink(missing_ok=True)
+                remove_earlier(self.outputs.labels)
             for format_, path in self.outputs.formats():
                 format_.write(path, results)
             self._write_companions(found, drawn, drawn.count())

@@ -17,7 +17,8 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
         return
     trained = [keras.ops.convert_to_numpy(v.value) for v in model.trainable_variables]
     for variable, average in zip(model.trainable_variables, averages, strict=True):
-        variable.assign(average.value)
+        # a copy: JAX deletes the arrays that a step is given, and this one is the optimiser's, too
+        variable.assign(keras.ops.convert_to_numpy(average.value))
     try:
         yield
     finally:

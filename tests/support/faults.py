@@ -329,7 +329,7 @@ def _warm_up(scene: Scene, name: str) -> None:
     finally:
         sys.stderr = before
     for thread in threading.enumerate():
-        if thread is not threading.current_thread():
+        if thread is not threading.current_thread() and not thread.daemon:  # idle decoders stay
             thread.join(_LONGEST)
 
 

@@ -91,6 +91,14 @@ def new_file(path: str | Path) -> Iterator[Path]:
         raise not_written(path, error) from error
 
 
+def remove_earlier(path: Path) -> None:
+    """Remove the result of an earlier run, if there is one; an OSError becomes a one-line OutputError."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise not_written(path, error) from error
+
+
 def make_folder(path: Path) -> None:
     """Create a results folder with its parents; an OSError becomes a one-line OutputError."""
     try:
