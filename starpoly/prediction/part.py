@@ -54,7 +54,7 @@ class ImagePart:
         As for :meth:`starpoly.StarPoly2D.predict_instances`.
     inputs : tuple of int, optional
         Which of the opened channels the network gets, in its order, where a look at the image chose them. Default: as many
-        as it takes, see :func:`starpoly.images.channels.map_channels`.
+        as it takes, see ``starpoly.images.channels.map_channels``.
     """
 
     level: int = 0

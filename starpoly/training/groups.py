@@ -35,6 +35,10 @@ def read_groups(path: Path) -> dict[str, str]:
         rows = [(key(row["name"]), row[column]) for row in table]
     except (OSError, KeyError, ValueError, IndexError) as error:
         raise DataError(f"{path}: expected a CSV table with the columns name and group, got {error!r}") from error
+    if empty := [name for name, group in rows if not (name and group)]:
+        raise DataError(
+            f"{path}: expected a CSV table with the columns name and group, got {len(empty)} rows that lack one: {', '.join(empty[:5])}"
+        )
     groups = dict(rows)
     if unclear := sorted({name for name, group in rows if groups[name] != group}):
         raise DataError(f"{path}: expected one group for each image, got several for {', '.join(unclear[:5])}")
