@@ -32,6 +32,8 @@ from .sizes import diameters, scale_for, typical_diameter
 SIDE_OF_SEVERAL = 512
 #: Scale of the search for much larger objects.
 _REDUCED = 0.25
+#: The reduced image must have more than this share of the objects nearby: objects of the right size get lost or merge there.
+_LEAST_NUMBER = 1 / 3
 #: Smallest side of the reduced image, in pixels. Hardly an object fits into less.
 _LEAST_SIDE = 32
 #: Scale of the search for much smaller objects.
@@ -276,9 +278,9 @@ class _Trials:
 
 
 def _value_from_afar(finding: Finding, near: Finding) -> float:
-    """The value of objects in the reduced image: less than their score if they are fewer than nearby."""
+    """The value of objects in the reduced image: less than their score if they are fewer than nearby, nothing if far fewer."""
     fewer = min(1.0, finding.density / near.density) if near.density else 1.0
-    return _FROM_AFAR * finding.score * fewer
+    return _FROM_AFAR * finding.score * fewer * (fewer > _LEAST_NUMBER)
 
 
 def _find(view: View, scale: float, side: int) -> Finding:
