@@ -69,7 +69,7 @@ def test_objects_of_a_region_lie_where_they_lie_in_the_image(tmp_path, held):
         {"type": "translation", "translation": [ROI.y0 * 0.5, ROI.x0 * 0.25]},
     ]
     record = json.loads((tmp_path / "roi" / "p.json").read_text())["input"]["frame"]
-    assert record == {"step": [1, 1], "offset": [31, 22], "bounds": [0, 0], "position": None}
+    assert record == {"step": [1, 1], "offset": [31, 22], "bounds": [0, 0], "position": None, "single_axes": []}
 
 
 def test_objects_of_a_level_lie_at_the_full_resolution(tmp_path, held):

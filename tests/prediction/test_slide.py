@@ -157,7 +157,7 @@ def test_axes_and_normalizers_of_csbdeep_reach_the_files(slide, tmp_path):
     with pytest.raises(ImageError, match="to name its axes itself, got axes 'CYX'"):
         segment_slide(PaintedModel(), slide[0], files, axes="CYX")
     model = PaintedModel()
-    model._normalizer = lambda image, given: (seen.append(given), (image, identity()))[1]
+    model._normalizer = lambda image, given, executor=None: (seen.append(given), (image, identity()))[1]
     seen: list = []
     given = PercentileNormalizer(2, 99)
     segment_slide(model, image, files, normalizer=given)
