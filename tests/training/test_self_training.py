@@ -110,7 +110,7 @@ def test_unlabelled_images_can_be_added_until_the_first_labelling(whole, tmp_pat
     run(tmp_path / "whole", resume=True)
     for a, b in zip(weights(whole[0]), weights(tmp_path / "whole"), strict=True):
         np.testing.assert_array_equal(a, b)
-    with pytest.raises(ModelError, match=r"other settings \(unlabelled\)"):
+    with pytest.raises(ModelError, match=r"other settings: unlabelled is null"):
         run(tmp_path / "whole", resume=True, unlabelled=())
 
 
