@@ -97,8 +97,7 @@ class Done:
         """The summary row, after its warnings; None if the image is left, as it is too large for one worker."""
         for message in self.outcome.warnings:
             warnings.warn(message, StarpolyWarning, stacklevel=2)
-        for stage, seconds in self.outcome.seconds.items():
-            self.clock.seconds[stage] = self.clock.seconds.get(stage, 0.0) + seconds
+        self.clock.add(self.outcome.seconds)
         return (
             self.outcome.row if self.outcome.error is None else failure(self.job.image, self.outcome.error, self.args)
         )

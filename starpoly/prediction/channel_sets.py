@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,40 +30,70 @@ _BINS = 20
 _EQUAL = 0.98
 
 
-def channel_sets(source: Source, n_inputs: int, *, asked: bool = False) -> list[tuple[int, ...]]:
-    """Channels to try, in the order of a network's inputs.
+class ChannelSets:
+    """What may be taken for the inputs of networks; the middle of the image is read once, if it decides.
 
     Parameters
     ----------
     source : Source
-    n_inputs : int
-        Channels of the network.
-    asked : bool
-        Whether the user named the model. Channels that it takes are then left as they are.
-
-    Returns
-    -------
-    list of tuple of int
-        :data:`NATURAL` where there is nothing to choose.
     """
-    n, names = source.shape[2], source.channel_names
-    nuclei = the_nuclei(names) if n > 1 and not (asked and n == n_inputs) else None
-    if nuclei is not None:
-        return [(nuclei,) * n_inputs]
-    if n == 1 or n == n_inputs != 3 or n > MOST_TRIED:
-        return [NATURAL]
-    if _maps(source, n_inputs):
-        several = not asked and is_colour_fluorescence(source)
-        return [NATURAL, *_alone(source, n_inputs)] if several else [NATURAL]
-    return _alone(source, n_inputs) or [NATURAL]
 
+    def __init__(self, source: Source) -> None:
+        self._source = source
 
-def is_stained_colour(source: Source) -> bool:
-    """Whether an image in colour shows light that passed through stains, not light of fluorescent ones."""
-    if source.shape[2] not in (3, 4) or any(source.channel_names):
-        return False
-    pixels = np.asarray(source[middle(source.shape[:2]).slices], np.float64)[..., :3]
-    return _differ(pixels) and background_level(pixels) >= _DARK
+    def of(self, n_inputs: int, *, asked: bool = False) -> list[tuple[int, ...]]:
+        """Channels to try, in the order of a network's inputs.
+
+        Parameters
+        ----------
+        n_inputs : int
+            Channels of the network.
+        asked : bool
+            Whether the user named the model. Channels that it takes are then left as they are.
+
+        Returns
+        -------
+        list of tuple of int
+            :data:`NATURAL` where there is nothing to choose.
+        """
+        n, names = self._source.shape[2], self._source.channel_names
+        nuclei = the_nuclei(names) if n > 1 and not (asked and n == n_inputs) else None
+        if nuclei is not None:
+            return [(nuclei,) * n_inputs]
+        if n == 1 or n == n_inputs != 3 or n > MOST_TRIED:
+            return [NATURAL]
+        if _maps(self._source, n_inputs):
+            several = not asked and self.is_colour_fluorescence
+            return [NATURAL, *self._alone(n_inputs)] if several else [NATURAL]
+        return self._alone(n_inputs) or [NATURAL]
+
+    @property
+    def is_stained_colour(self) -> bool:
+        """Whether an image in colour shows light that passed through stains, not light of fluorescent ones."""
+        is_colour = self._source.shape[2] in (3, 4) and not any(self._source.channel_names)
+        return is_colour and self._colours_differ and not self._is_dark
+
+    @property
+    def is_colour_fluorescence(self) -> bool:
+        """Whether an image in colour shows several stains on a dark background."""
+        return self._source.shape[2] == 3 and self._is_dark and self._colours_differ
+
+    @cached_property
+    def _middle(self) -> NDArray:
+        return np.asarray(self._source[middle(self._source.shape[:2]).slices])
+
+    @cached_property
+    def _is_dark(self) -> bool:
+        return background_level(self._middle[..., :3].astype(np.float64)) < _DARK
+
+    @cached_property
+    def _colours_differ(self) -> bool:
+        return _differ(self._middle[..., :3].astype(np.float64))
+
+    def _alone(self, n_inputs: int) -> list[tuple[int, ...]]:
+        """Each channel that is not constant in the middle of the image, alone."""
+        varying = (channel for channel in range(self._source.shape[2]) if np.ptp(self._middle[..., channel]) > 0)
+        return [(channel,) * n_inputs for channel in varying]
 
 
 def together(channels: Sequence[int], n_inputs: int) -> tuple[int, ...] | None:
@@ -78,14 +109,6 @@ def together(channels: Sequence[int], n_inputs: int) -> tuple[int, ...] | None:
     if len(chosen) < 2:
         return None
     return (*chosen, *chosen[-1:] * (n_inputs - len(chosen)))
-
-
-def is_colour_fluorescence(source: Source) -> bool:
-    """Whether an image in colour shows several stains on a dark background."""
-    if source.shape[2] != 3:
-        return False
-    pixels = np.asarray(source[middle(source.shape[:2]).slices], np.float64)
-    return background_level(pixels) < _DARK and _differ(pixels)
 
 
 def background_level(image: NDArray) -> float:
@@ -122,9 +145,3 @@ def _maps(source: Source, n_inputs: int) -> bool:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", StarpolyWarning)
         return map_channels(source, n_inputs) is not None
-
-
-def _alone(source: Source, n_inputs: int) -> list[tuple[int, ...]]:
-    """Each channel that is not constant in the middle of the image, alone."""
-    pixels = np.asarray(source[middle(source.shape[:2]).slices])
-    return [(channel,) * n_inputs for channel in range(source.shape[2]) if np.ptp(pixels[..., channel]) > 0]

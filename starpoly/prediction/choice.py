@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from ..detection.detector import Detector
@@ -36,19 +35,11 @@ def choose_model(image: Any, model: str | None = None) -> Choice:
     ImageError, ModelError
         If the image cannot be read, or no model supports it.
     """
-    source = image if isinstance(image, Source) else _source(as_image(image))
+    found = as_image(image)
+    source = found if isinstance(found, Source) else ArraySource(found)
     return _models(model).choose(source, PredictionRequest())
-
-
-def _source(image: Any) -> Source:
-    return image if isinstance(image, Source) else ArraySource(image)
 
 
 @lru_cache(maxsize=2)
 def _models(asked: str | None) -> Models:
-    return Models(asked, _load)
-
-
-@lru_cache(maxsize=4)
-def _load(folder: Path) -> Detector:
-    return Detector.from_pretrained(folder)
+    return Models(asked, Detector.from_pretrained)

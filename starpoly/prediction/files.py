@@ -131,8 +131,7 @@ class _Run:
             raise NotHeldError(str(error)) from error
 
     def _described(self, name: str, result: SlideResult) -> dict[str, Any]:
-        for stage, seconds in result.seconds.items():
-            self.clock.seconds[stage] = self.clock.seconds.get(stage, 0.0) + seconds
+        self.clock.add(result.seconds)
         found = {"model": name, "shape": list(result.shape), "objects": result.n_objects, "tiles": result.n_tiles}
         if result.look:
             found["look"] = result.look

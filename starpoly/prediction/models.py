@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..detection.executors import Executor
     from ..detection.look import Look, View
     from ..io.readers.source import Source
+    from .channel_sets import ChannelSets
     from .request import PredictionRequest
     from .views import ViewMaker
 
@@ -95,9 +96,11 @@ class Models:
             If the model does not support the image's channels, or cannot be loaded.
         """
         from ..detection.look import SIDE_OF_SEVERAL, look_at
+        from .channel_sets import ChannelSets
         from .views import ViewMaker
 
-        sets = {name: self._channel_sets(source, name, request) for name in self._suited_to(source, request)}
+        possible = ChannelSets(source)
+        sets = {name: self._channel_sets(possible, name, request) for name in self._suited_to(possible, request)}
         hypotheses = [(name, channels) for name, of_model in sets.items() for channels in of_model]
         if len(hypotheses) == 1:
             ((name, channels),) = hypotheses
@@ -110,25 +113,23 @@ class Models:
         best = look.best.view
         return Choice(best.model, self._get(best.model), best.channels or None, look)
 
-    def _suited_to(self, source: Source, request: PredictionRequest) -> Iterable[str]:
+    def _suited_to(self, possible: ChannelSets, request: PredictionRequest) -> Iterable[str]:
         """The models to compare: those of grey images do not know stained ones in colour."""
-        from .channel_sets import is_stained_colour
-
         colour = [name for name in self.folders if self._get(name).spec.network.n_channels >= 3]
         of_all = len(self.folders) == 1 or not colour or request.part.channels is not None
-        return self.folders if of_all or not is_stained_colour(source) else colour
+        return self.folders if of_all or not possible.is_stained_colour else colour
 
     def _get(self, name: str) -> Detector:
         if name not in self._loaded:
             self._loaded[name] = self._load(self.folders[name])
         return self._loaded[name]
 
-    def _channel_sets(self, source: Source, name: str, request: PredictionRequest) -> list[tuple[int, ...]]:
-        from .channel_sets import NATURAL, channel_sets
+    def _channel_sets(self, possible: ChannelSets, name: str, request: PredictionRequest) -> list[tuple[int, ...]]:
+        from .channel_sets import NATURAL
 
         if request.part.channels is not None or request.part.normalizer is not True:
             return [NATURAL]
-        return channel_sets(source, self._get(name).spec.network.n_channels, asked=self._asked is not None)
+        return possible.of(self._get(name).spec.network.n_channels, asked=self._asked is not None)
 
     def _together(self, look: Look, sets: dict[str, list[tuple[int, ...]]]) -> dict[str, list[tuple[int, ...]]]:
         """The most telling channels of each model together, where the image does not say which belong together."""

@@ -39,8 +39,11 @@ class ViewMaker:
         options = model.resolve_options(self._request.options, source.pixel_size)
         how: dict[str, Any] = {"name": name, "executor": self._executor}
         if not channels:
-            image = self._pixels(input_channels(model, source, part))
-            return model.view(image, options, normalizer=part.normalizer, **how)
+            image = input_channels(model, source, part)
+            picked = tuple(range(source.shape[2])) if image is source else getattr(image, "channels", None)
+            own = part.normalizer is not True or picked is None
+            normalizer = part.normalizer if own else self._normalizer(model.spec.normalization, picked)
+            return model.view(self._pixels(image), options, normalizer=normalizer, **how)
         chosen, normalizer = SourceView(source, channels=channels), self._normalizer(model.spec.normalization, channels)
         return model.view(self._pixels(chosen), options, normalizer=normalizer, channels=channels, **how)
 

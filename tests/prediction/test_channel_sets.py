@@ -9,9 +9,8 @@ from starpoly.cli.demo import demo_images
 from starpoly.io.readers.array import ArraySource
 from starpoly.prediction.channel_sets import (
     NATURAL,
+    ChannelSets,
     background_level,
-    channel_sets,
-    is_colour_fluorescence,
     together,
 )
 
@@ -29,7 +28,7 @@ def stained(*channels):
 
 
 def sets(image, n_inputs, names=()):
-    return channel_sets(ArraySource(image, channel_names=names), n_inputs)
+    return ChannelSets(ArraySource(image, channel_names=names)).of(n_inputs)
 
 
 @pytest.mark.parametrize("n_inputs", [1, 3])
@@ -54,11 +53,11 @@ def test_of_fluorescence_in_colour_each_stain_is_tried_beside_all():
 def test_what_an_asked_model_takes_is_left_as_it_is():
     image = stained(disks(5, 40, noise=9), disks(9, 60, noise=9, seed=1)[::-1], disks(5, 90, noise=9, seed=2))
     for n_inputs in (1, 3):
-        assert channel_sets(ArraySource(image), n_inputs, asked=True) == [NATURAL]
+        assert ChannelSets(ArraySource(image)).of(n_inputs, asked=True) == [NATURAL]
     named = ArraySource(image, channel_names=("GFP", "DAPI", "RFP"))
-    assert channel_sets(named, 3, asked=True) == [NATURAL]
-    assert channel_sets(named, 1, asked=True) == [(1,)]
-    assert channel_sets(ArraySource(image[..., :2]), 1, asked=True) == [(0,), (1,)]
+    assert ChannelSets(named).of(3, asked=True) == [NATURAL]
+    assert ChannelSets(named).of(1, asked=True) == [(1,)]
+    assert ChannelSets(ArraySource(image[..., :2])).of(1, asked=True) == [(0,), (1,)]
 
 
 def test_of_two_and_many_stains_each_that_varies_is_tried():
@@ -111,10 +110,10 @@ def test_of_a_large_image_the_middle_is_read():
             read.append(key)
             return np.zeros((*(part.stop - part.start for part in key), 3), np.uint8)
 
-    assert not is_colour_fluorescence(Large())
+    assert not ChannelSets(Large()).is_colour_fluorescence
     assert read == [(slice(24_488, 25_512), slice(19_488, 20_512))]
 
 
 def test_no_image_of_the_demo_asks_for_a_choice_of_channels():
     for image in demo_images().values():
-        assert channel_sets(ArraySource(image), 3) == [NATURAL]
+        assert ChannelSets(ArraySource(image)).of(3) == [NATURAL]

@@ -11,16 +11,13 @@ from numpy.typing import NDArray
 
 from ...errors import TooLargeError
 from ...images.channels import apply_palette, cmyk_to_rgb
+from .blocks import LARGEST_RATIO, SPARE_BYTES
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 LARGEST_COPIED = 1 << 24
 """Bytes of pixels up to which Pillow decodes them; it holds two further copies for a moment."""
-
-_SPARE_BYTES = 64 << 20
-_LARGEST_RATIO = 20
-"""Memory beyond the pixels: so many bytes, or so many times the size of the file."""
 
 _BAND_BYTES = 1 << 22
 
@@ -63,7 +60,7 @@ def _decode_in_bands(picture: ImageFile, path: Path, *, raw: bool) -> NDArray:
     first = _converted(sample.astype(np.uint8) if picture.mode == "P" else sample, picture.mode, table, raw)
     image = np.empty((height, width, *first.shape[2:]), first.dtype)
     held = width * height * (1 if picture.mode in ("1", "L", "P") else 2 if picture.mode.startswith("I;16") else 4)
-    if held + image.nbytes > max(image.nbytes, _LARGEST_RATIO * path.stat().st_size) + _SPARE_BYTES:
+    if held + image.nbytes > max(image.nbytes, LARGEST_RATIO * path.stat().st_size) + SPARE_BYTES:
         raise TooLargeError(
             f"{path}: expected a file of more than {path.stat().st_size} bytes for {height} x {width} pixels of this kind, "
             "which take two copies to decode; save it as a tiled TIFF"

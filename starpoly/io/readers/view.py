@@ -57,14 +57,14 @@ class SourceView(DerivedSource):
         if source.channel_names:
             changes["channel_names"] = [source.channel_names[channel] for channel in picked]
         super().__init__(source, (*roi.shape, len(picked)), **changes)
-        self._roi, self._channels = roi, picked
+        self._roi, self.channels = roi, tuple(picked)
 
     def made_by(self) -> tuple[Callable[..., Source], tuple[Any, ...]]:
         """See :meth:`Source.made_by`."""
-        return SourceView, (self._source, self._roi, self._channels, self.pixel_size)
+        return SourceView, (self._source, self._roi, self.channels, self.pixel_size)
 
     def read(self, box: Box, channels: Sequence[int]) -> NDArray:
         """See :meth:`Source.read`."""
         y, x = self._roi.y0, self._roi.x0
         there = Box(box.y0 + y, box.x0 + x, box.y1 + y, box.x1 + x)
-        return self._source.read(there, tuple(self._channels[channel] for channel in channels))
+        return self._source.read(there, tuple(self.channels[channel] for channel in channels))

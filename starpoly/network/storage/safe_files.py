@@ -64,11 +64,7 @@ def sha256_of(path: Path) -> str:
 
 def read_floats(group: h5py.Group, name: str, shape: tuple[int, ...], path: Path) -> np.ndarray:
     """Read a dataset as float32 after checking type and shape: the file is untrusted."""
-    import h5py
-
-    dataset = follow_hard_links(group, name, path)
-    if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind != "f":
-        raise ModelError(f"{path}: weight {name!r} is not an array of floats")
+    dataset = _float_dataset(group, name, path)
     if dataset.is_virtual or dataset.external or dataset.chunks:
         raise ModelError(f"{path}: weight {name!r} is stored elsewhere or packed; such files are not read")
     if dataset.shape != shape:
@@ -81,14 +77,19 @@ def read_floats(group: h5py.Group, name: str, shape: tuple[int, ...], path: Path
 
 def number_stored(group: h5py.Group, name: str, path: Path) -> int:
     """How many numbers a dataset holds, on disk and not by its header alone; what it holds is not read."""
+    dataset = _float_dataset(group, name, path)
+    if dataset.id.get_storage_size() != dataset.size * dataset.dtype.itemsize:
+        raise ModelError(f"{path}: weight {name!r} is stored elsewhere or packed; such files are not read")
+    return int(dataset.size)
+
+
+def _float_dataset(group: h5py.Group, name: str, path: Path) -> h5py.Dataset:
     import h5py
 
     dataset = follow_hard_links(group, name, path)
     if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind != "f":
         raise ModelError(f"{path}: weight {name!r} is not an array of floats")
-    if dataset.id.get_storage_size() != dataset.size * dataset.dtype.itemsize:
-        raise ModelError(f"{path}: weight {name!r} is stored elsewhere or packed; such files are not read")
-    return int(dataset.size)
+    return dataset
 
 
 def require_number(path: Path, found: int, n_weights: int) -> None:

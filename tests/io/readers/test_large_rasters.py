@@ -97,7 +97,7 @@ def test_a_picture_that_claims_far_more_than_its_file_holds_is_refused(tmp_path,
 def test_labels_in_a_palette_are_refused_where_copies_would_not_fit(tmp_path, monkeypatch):
     Image.fromarray(COLOURS).quantize(7).save(tmp_path / "a.png")
     monkeypatch.setattr(raster, "LARGEST_COPIED", 0)
-    monkeypatch.setattr(large_raster, "_SPARE_BYTES", 0)
-    monkeypatch.setattr(large_raster, "_LARGEST_RATIO", 0)
+    monkeypatch.setattr(large_raster, "SPARE_BYTES", 0)
+    monkeypatch.setattr(large_raster, "LARGEST_RATIO", 0)
     with pytest.raises(TooLargeError, match="take two copies to decode"):
         read_labels(tmp_path / "a.png")
