@@ -41,8 +41,8 @@ class ViewMaker:
         if not channels:
             image = input_channels(model, source, part)
             picked = tuple(range(source.shape[2])) if image is source else getattr(image, "channels", None)
-            own = part.normalizer is not True or picked is None
-            normalizer = part.normalizer if own else self._normalizer(model.spec.normalization, picked)
+            shared = part.normalizer is True and picked is not None
+            normalizer = self._normalizer(model.spec.normalization, tuple(picked or ())) if shared else part.normalizer
             return model.view(self._pixels(image), options, normalizer=normalizer, **how)
         chosen, normalizer = SourceView(source, channels=channels), self._normalizer(model.spec.normalization, channels)
         return model.view(self._pixels(chosen), options, normalizer=normalizer, channels=channels, **how)
