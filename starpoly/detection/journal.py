@@ -13,6 +13,7 @@ import math
 import os
 import shutil
 import stat
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import OutputError, StarpolyError
+from ..errors import OutputError, StarpolyError, StarpolyWarning
 from ..io.files.atomic import atomic_path, beside, make_own_folder, remove
 from ..io.files.lock import locked
 from ..polygons import StarPolygons
@@ -281,8 +282,13 @@ def delete_run(folder: Path) -> None:
     """Delete the folder of a finished run."""
     if folder.is_symlink():  # what it leads to is not ours
         return
-    (folder / _RUN_FILE).unlink(missing_ok=True)  # first, so that nobody takes the rest for a run
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        (folder / _RUN_FILE).unlink(missing_ok=True)  # first, so that nobody takes the rest for a run
+    except OSError as error:
+        text = f"{folder}: the state of a finished run cannot be removed ({error.strerror or error}); remove it"
+        warnings.warn(StarpolyWarning(text), stacklevel=2)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _not_written(folder: Path, error: OSError) -> OutputError:

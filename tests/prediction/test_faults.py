@@ -38,14 +38,14 @@ def test_some_calls_of_every_scene(tmp_path):
     assert min(counts.values()) > 30
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("how", ["error", "kill"])
 @pytest.mark.parametrize("scene", SCENES)
 def test_every_call(tmp_path, scene, how):
     try_scenes(tmp_path, scene, how)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("how", ["error", "kill"])
 def test_some_calls_of_a_training(tmp_path, how):
     try_scenes(tmp_path, "training", how, "24")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from types import SimpleNamespace
 
@@ -33,11 +34,18 @@ def save(path, pixels):
 
 
 @pytest.fixture
-def stopped(tmp_path):
+def stopped(tmp_path, monkeypatch):
     """The folder of a run that was stopped after its last tile."""
     save(tmp_path / "slide.tif", paint(disks((60, 70), seed=4, n=8)).astype(np.float32))
-    (tmp_path / "labels.tiff").mkdir()  # cannot be replaced by a file
-    with pytest.raises(StarpolyError, match="cannot be written"):
+    replace = os.replace
+
+    def no_room_for_labels(source, target):
+        if os.path.basename(target) == "labels.tiff":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace(source, target)
+
+    with monkeypatch.context() as disk, pytest.raises(StarpolyError, match="cannot be written"):
+        disk.setattr(os, "replace", no_room_for_labels)
         go_on(tmp_path)
     return tmp_path
 
@@ -49,7 +57,6 @@ def go_on(folder, image=None, model=None, **settings):
 
 
 def test_the_same_run_is_continued_without_the_network(stopped):
-    (stopped / "labels.tiff").rmdir()
     model = PaintedModel()
     go_on(stopped, model=model)
     assert not model._predictor.windows

@@ -42,6 +42,8 @@ _EVENTS = {"open": _NO_FILE, "os.rename": _NO_ROOM, "os.mkdir": _NO_ROOM, "os.re
 _LONGEST = 600  # seconds of a child; then it hangs
 _VOLATILE = ("_provenance.json", ".html", "training.csv", "checkpoint.npz", "model.json")
 """Ends of names of files that hold times of the run: they are whole, but never the same."""
+_EVENTS_OF_TRAINING = "tfevents"
+"""In names of files of TensorBoard: the names hold the time."""
 _OPTIONAL = (".png", ".html")
 """Of a training: left out with a warning, since the model is worth more."""
 
@@ -163,7 +165,8 @@ class Scene:
         """Contents of all files that are not hidden."""
         files = (path for path in sorted(self.out.rglob("*")) if path.is_file())
         named = {str(path.relative_to(self.out)): path for path in files}
-        return {name: path.read_bytes() for name, path in named.items() if not name.startswith(".")}
+        kept = (name for name in named if not name.startswith(".") and _EVENTS_OF_TRAINING not in name)
+        return {name: named[name].read_bytes() for name in kept}
 
     def hidden(self) -> list[str]:
         """Names of what an ended command must not leave."""

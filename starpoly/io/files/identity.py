@@ -39,11 +39,19 @@ def identify(image: Any, source: Source) -> dict[str, Any]:
         ``shape`` and ``dtype``. Files add ``name``, ``size``, ``date`` and ``content``, a hash of evenly spaced
         samples. Zarrs add ``name`` and ``content``, a hash of the metadata and of the chunks' names, sizes and dates.
         Arrays add ``content``, a hash of sampled pixels.
+
+    Raises
+    ------
+    ImageError
+        If a file cannot be read.
     """
     marks: dict[str, Any] = {"shape": list(source.shape), "dtype": str(source.dtype)}
     if not isinstance(image, str | Path):
         return marks | {"content": _hash(_pixels(source))}
-    return marks | _identify_file(Path(image).resolve())
+    try:
+        return marks | _identify_file(Path(image).resolve())
+    except OSError as error:
+        raise ImageError(f"{image}: cannot be read ({error.strerror or error})") from error
 
 
 def _identify_file(path: Path) -> dict[str, Any]:
