@@ -92,7 +92,7 @@ class ChannelSets:
 
     def _alone(self, n_inputs: int) -> list[tuple[int, ...]]:
         """Each channel that is not constant in the middle of the image, alone."""
-        varying = (channel for channel in range(self._source.shape[2]) if np.ptp(self._middle[..., channel]) > 0)
+        varying = (channel for channel in range(self._source.shape[2]) if _varies(self._middle[..., channel]))
         return [(channel,) * n_inputs for channel in varying]
 
 
@@ -131,6 +131,12 @@ def background_level(image: NDArray) -> float:
         return 0.0
     counts = np.histogram(np.clip(finite, low, high), _BINS, (low, high))[0]
     return (int(counts.argmax()) + 0.5) / _BINS
+
+
+def _varies(pixels: NDArray) -> bool:
+    """Whether its finite values differ."""
+    finite = pixels[np.isfinite(pixels)]
+    return bool(finite.size and finite.min() < finite.max())
 
 
 def _differ(pixels: NDArray[np.float64]) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from starpoly import model_zoo
 from starpoly.config import SizeRange
-from starpoly.errors import ImageError
+from starpoly.errors import ImageError, StarpolyWarning
 from starpoly.io.readers.array import ArraySource
 from starpoly.prediction import models as rooms
 from starpoly.prediction.models import Models
@@ -72,6 +72,25 @@ def test_the_most_telling_channels_are_tried_together(monkeypatch):
     tried = [tuple(each["channels"]) for each in choice.look.describe(9)["runners_up"]] + [choice.channels]
     assert {(1, 1, 1), (2, 2, 2), (3, 3, 3), (1, 2, 3)} <= set(tried)
     assert choice.channels == (3, 3, 3)
+
+
+def test_what_is_wrong_with_other_channels_is_not_told(monkeypatch, recwarn):
+    image = stained(0, 0, 10, 0, 0)
+    image[..., 0] = np.nan
+    run, _ = models(monkeypatch, rgb={"n_channels": 1, **SEEN})
+    choice = choose(run, image)
+    assert choice.channels == (2,)
+    assert not recwarn.list
+
+
+def test_what_is_wrong_with_the_chosen_channel_is_told(monkeypatch):
+    image = stained(0, 0, 10, 0, 0)
+    image[:3, :4, 2] = np.nan
+    run, _ = models(monkeypatch, rgb={"n_channels": 1, **SEEN})
+    with pytest.warns(StarpolyWarning, match="12 values of the image are NaN") as told:
+        choice = choose(run, image)
+    assert choice.channels == (2,)
+    assert len(told) == 1
 
 
 def test_a_channel_named_after_a_stain_of_nuclei_is_taken_unseen(monkeypatch):
