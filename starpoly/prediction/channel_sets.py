@@ -41,7 +41,7 @@ class ChannelSets:
     def __init__(self, source: Source) -> None:
         self._source = source
 
-    def of(self, n_inputs: int, *, asked: bool = False) -> list[tuple[int, ...]]:
+    def of(self, n_inputs: int, *, asked: bool = False, named: bool = False) -> list[tuple[int, ...]]:
         """Channels to try, in the order of a network's inputs.
 
         Parameters
@@ -50,20 +50,22 @@ class ChannelSets:
             Channels of the network.
         asked : bool
             Whether the user named the model. Channels that it takes are then left as they are.
+        named : bool
+            Whether the user named the channels. They are taken as they are by networks that take so many.
 
         Returns
         -------
         list of tuple of int
             :data:`NATURAL` where there is nothing to choose.
         """
-        n, names = self._source.shape[2], self._source.channel_names
+        n, names = self._source.shape[2], () if named else self._source.channel_names
         nuclei = the_nuclei(names) if n > 1 and not (asked and n == n_inputs) else None
         if nuclei is not None:
             return [(nuclei,) * n_inputs]
         if n == 1 or n == n_inputs != 3 or n > MOST_TRIED:
             return [NATURAL]
         if _maps(self._source, n_inputs):
-            several = not asked and self.is_colour_fluorescence
+            several = not (asked or named) and self.is_colour_fluorescence
             return [NATURAL, *self._alone(n_inputs)] if several else [NATURAL]
         return self._alone(n_inputs) or [NATURAL]
 

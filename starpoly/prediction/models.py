@@ -126,9 +126,10 @@ class Models:
     def _channel_sets(self, possible: ChannelSets, name: str, request: PredictionRequest) -> list[tuple[int, ...]]:
         from .channel_sets import NATURAL
 
-        if request.part.channels is not None or request.part.normalizer is not True:
+        if request.part.normalizer is not True:
             return [NATURAL]
-        return possible.of(self._get(name).spec.network.n_channels, asked=self._asked is not None)
+        n_inputs, named = self._get(name).spec.network.n_channels, request.part.channels is not None
+        return possible.of(n_inputs, asked=self._asked is not None, named=named)
 
     def _together(self, look: Look, sets: dict[str, list[tuple[int, ...]]]) -> dict[str, list[tuple[int, ...]]]:
         """The most telling channels of each model together, where the image does not say which belong together."""

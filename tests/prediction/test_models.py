@@ -107,6 +107,15 @@ def test_named_channels_and_normalisers_leave_no_choice_of_channels(monkeypatch)
     assert choose(run, image, normalizer=False).channels is None
 
 
+def test_of_named_channels_that_a_model_does_not_take_each_and_all_are_tried(monkeypatch):
+    run, _ = models(monkeypatch, rgb={"n_channels": 3, **SEEN})
+    choice = choose(run, stained(0, 10), channels=(4, 1))
+    tried = {tuple(each["channels"]) for each in choice.look.describe(9)["runners_up"]} | {choice.channels}
+    assert {(0, 0, 0), (1, 1, 1)} <= tried
+    assert choice.channels == (1, 1, 1)
+    assert choose(run, stained(0, 10, 0), channels=("a", "b", "c")).look is None
+
+
 def test_models_of_grey_images_are_not_tried_on_stained_colour(monkeypatch):
     run, painted = models(monkeypatch, colour={"n_channels": 3}, grey={})
     purple = 1 - stained(10, 12, 10) * (0.3, 0.7, 0.2)
