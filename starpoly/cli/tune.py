@@ -26,6 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of label images; files pair by name, suffixes such as _label are ignored",
     )
+    parser.add_argument(
+        "--groups",
+        type=Path,
+        metavar="FILE.csv",
+        help="table with the columns name and group, such as the kind of image: groups count alike, whatever their size",
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODELDIR", help="model folder to write")
 
 
@@ -33,10 +39,13 @@ def run(args: argparse.Namespace) -> int:
     """Tune, write the model and print what changed."""
     from ..network.quiet import quiet_import
     from ..training.data import find_pairs
+    from ..training.groups import read_groups, with_groups
     from ..training.tuning import tune_model
 
     quiet_import()
     pairs = find_pairs(args.images, args.masks)
+    if args.groups is not None:
+        pairs = with_groups(pairs, read_groups(args.groups), str(args.groups))
     tuning = tune_model(args.model, pairs, args.output, progress=not args.quiet)
     if not args.quiet:
         say(_summary(tuning))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +23,24 @@ class ScoredMatches:
     scores : (n,) float32
     ious : (n,) float64
         Best IoU of each object with a true object.
-    n_true : int
-        Number of true objects.
+    n_true : float
+        Number of true objects, weighted.
+    weights : (n,) float64, optional
+        How much each object counts. Default: 1.
     """
 
     scores: NDArray[np.float32]
     ious: NDArray[np.float64]
-    n_true: int
+    n_true: float
+    weights: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+
+    def __post_init__(self) -> None:
+        if len(self.weights) != len(self.scores):
+            object.__setattr__(self, "weights", np.ones(len(self.scores)))
+
+    def times(self, weight: float) -> ScoredMatches:
+        """The same objects, each of which counts as ``weight``."""
+        return replace(self, n_true=self.n_true * weight, weights=self.weights * weight)
 
     @classmethod
     def concatenate(cls, parts: Sequence[ScoredMatches]) -> ScoredMatches:
@@ -38,6 +49,7 @@ class ScoredMatches:
             np.concatenate([part.scores for part in parts]),
             np.concatenate([part.ious for part in parts]),
             sum(part.n_true for part in parts),
+            np.concatenate([part.weights for part in parts]),
         )
 
 

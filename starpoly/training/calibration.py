@@ -38,6 +38,6 @@ def fit_calibration(matches: ScoredMatches, iou: float = 0.5) -> tuple[tuple[flo
     order = np.argsort(matches.scores, kind="stable")
     groups = np.array_split(order, n_groups)
     scores = [float(matches.scores[group].astype(np.float64).mean()) for group in groups]
-    right = [float((matches.ious[group] >= iou).mean()) for group in groups]
-    chances = isotonic_regression(right, weights=[len(group) for group in groups]).x
+    right = [float(np.average(matches.ious[group] >= iou, weights=matches.weights[group])) for group in groups]
+    chances = isotonic_regression(right, weights=[matches.weights[group].sum() for group in groups]).x
     return tuple((round(score, 4), round(float(chance), 4)) for score, chance in zip(scores, chances, strict=True))

@@ -45,6 +45,12 @@ def read_groups(path: Path) -> dict[str, str]:
     return groups
 
 
+def with_known_groups(pairs: Sequence[Pair], groups: dict[str, str]) -> list[Pair]:
+    """Assign each pair its group if all have one, otherwise none."""
+    known = all(pair.name in groups for pair in pairs)
+    return [replace(pair, group=groups[pair.name]) for pair in pairs] if known else list(pairs)
+
+
 def with_groups(pairs: Sequence[Pair], groups: dict[str, str], where: str) -> list[Pair]:
     """Assign each pair its group.
 
@@ -55,7 +61,7 @@ def with_groups(pairs: Sequence[Pair], groups: dict[str, str], where: str) -> li
     """
     if missing := [pair.name for pair in pairs if pair.name not in groups]:
         raise DataError(
-            f"{where}: expected a group for each training image, got none for {len(missing)}: {', '.join(missing[:5])}; add their rows"
+            f"{where}: expected a group for each image, got none for {len(missing)}: {', '.join(missing[:5])}; add their rows"
         )
     return [replace(pair, group=groups[pair.name]) for pair in pairs]
 
@@ -76,3 +82,26 @@ def group_factors(groups: Sequence[str], balance: float) -> NDArray[np.float64]:
     """
     counts = Counter(groups)
     return np.array([(max(counts.values()) / counts[group]) ** balance for group in groups])
+
+
+def object_weights(groups: Sequence[str], n_objects: Sequence[float]) -> NDArray[np.float64]:
+    """How much each object of an image counts, so that all groups count alike; 1 in the mean over objects.
+
+    Parameters
+    ----------
+    groups : sequence of str
+        Group of each image.
+    n_objects : sequence of float
+        Number of true objects of each image.
+
+    Returns
+    -------
+    (n,) float64
+        1 for groups without objects.
+    """
+    totals: Counter[str] = Counter()
+    for group, n in zip(groups, n_objects, strict=True):
+        totals[group] += n  # type: ignore[assignment]
+    present = sum(total > 0 for total in totals.values())
+    share = sum(totals.values()) / max(present, 1)
+    return np.array([share / totals[group] if totals[group] else 1.0 for group in groups])

@@ -21,6 +21,7 @@ from ..labels.mask_growth import ForegroundMask
 from ..labels.whole import WholeLabels
 from ..tiling import Box
 from .data import Pair
+from .groups import object_weights
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ def tune_growth(
     ----------
     model : Detector
     pairs : sequence of Pair
-        Labelled images outside the training set.
+        Labelled images outside the training set. If they have groups, these count alike.
     thresholds : Thresholds
         Those that the model will have.
     iou_threshs : sequence of float
@@ -65,13 +66,15 @@ def tune_growth(
     if not model.has_foreground:
         return MaskGrowth()
     choices = [MaskGrowth(), *(MaskGrowth(distance, level) for level in LEVELS for distance in DISTANCES)]
-    counts = np.zeros((len(choices), len(iou_threshs) + 2))
-    for pair in progress_bar(pairs, shown=progress, desc="tuning masks", unit="image", leave=False):
+    counts = np.zeros((len(pairs), len(choices), len(iou_threshs) + 2))
+    for number, pair in enumerate(progress_bar(pairs, shown=progress, desc="tuning masks", unit="image", leave=False)):
         y_true = pair.read_labels()
         for row, labels in enumerate(_grown(model, pair.read_image(), thresholds)):
-            counts[row] += _count(labels, y_true, iou_threshs)
+            counts[number, row] = _count(labels, y_true, iou_threshs)
+    weights = object_weights([pair.group for pair in pairs], counts[:, 0, 0].tolist())
+    counts = np.tensordot(weights, counts, 1)
     n_true, n_found, right = counts[:, :1], counts[:, 1:2], counts[:, 2:]
-    values = (right / np.maximum(n_true + n_found - right, 1)).mean(axis=1)
+    values = (right / np.maximum(n_true + n_found - right, 1e-9)).mean(axis=1)
     best = int(np.argmax(values))
     best = best if values[best] >= values[0] + LEAST_GAIN else 0
     log.info("mean average precision of the polygons' pixels %.3f; %s: %.3f", values[0], choices[best], values[best])
@@ -94,7 +97,7 @@ def _grown(model: Detector, image: NDArray, thresholds: Thresholds) -> list[NDAr
     return grown
 
 
-def _count(labels: NDArray, y_true: NDArray, iou_threshs: Sequence[float]) -> list[int]:
+def _count(labels: NDArray, y_true: NDArray, iou_threshs: Sequence[float]) -> list[float]:
     """True objects, objects found, and how many of these are right at each IoU."""
     matches = match_scored_labels(labels, np.ones(int(labels.max(initial=0)), np.float32), y_true)
     return [matches.n_true, len(matches.ious), *(int((matches.ious >= iou).sum()) for iou in iou_threshs)]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from .data import Pair, array_pairs, find_pairs
-from .groups import read_groups, with_groups
+from .groups import read_groups, with_groups, with_known_groups
 from .unlabelled import UnlabelledImage, array_unlabelled, find_unlabelled
 
 
@@ -51,7 +51,8 @@ class TrainingFolders:
     classes : Path, optional
         Folder of class tables, see :func:`starpoly.training.find_pairs`.
     groups : Path, optional
-        Table with the group of each training image, see ``read_groups``.
+        Table with the group of each training image, see ``read_groups``. If it has those of all validation images, too,
+        thresholds and masks are tuned so that groups count alike.
     unlabelled : Path, optional
         Folder of unlabelled images. Images with label images are excluded.
     val_images, val_masks, val_classes : Path, optional
@@ -97,7 +98,8 @@ def inputs_from_folders(
     else:
         pairs, val_pairs = split_pairs(pairs, folders.val_fraction, seed)
     if folders.groups is not None:
-        pairs = with_groups(pairs, read_groups(folders.groups), str(folders.groups))
+        groups = read_groups(folders.groups)
+        pairs, val_pairs = with_groups(pairs, groups, str(folders.groups)), with_known_groups(val_pairs, groups)
     unlabelled = _unlabelled_of(folders, {pair.name for pair in (*pairs, *val_pairs)})
     return TrainingInputs(pairs, val_pairs, unlabelled, tuple(class_names), licence)
 

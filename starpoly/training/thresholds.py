@@ -23,6 +23,7 @@ from ..io.console import progress_bar
 from ..suppression.greedy import suppress
 from .calibration import fit_calibration
 from .data import Pair
+from .groups import object_weights
 
 log = logging.getLogger(__name__)
 
@@ -49,9 +50,9 @@ def best_probability(matches: ScoredMatches, iou_thresholds: Sequence[float] = I
         The threshold lies halfway between neighbouring scores.
     """
     order = np.argsort(-matches.scores, kind="stable")
-    scores, ious = matches.scores[order].astype(np.float64), matches.ious[order]
-    n_kept = np.arange(1, len(scores) + 1)
-    value = np.mean([_precision(np.cumsum(ious >= iou), n_kept, matches.n_true) for iou in iou_thresholds], axis=0)
+    scores, ious, weights = matches.scores[order].astype(np.float64), matches.ious[order], matches.weights[order]
+    right = (np.cumsum(weights * (ious >= iou)) for iou in iou_thresholds)
+    value = np.mean([_precision(each, np.cumsum(weights), matches.n_true) for each in right], axis=0)
     # objects of one score are kept or dropped together
     value[:-1][scores[1:] == scores[:-1]] = -1
     best = int(np.argmax(value))
@@ -59,7 +60,7 @@ def best_probability(matches: ScoredMatches, iou_thresholds: Sequence[float] = I
     return float((scores[best] + following) / 2), float(value[best])
 
 
-def _precision(true_positives: NDArray, n_kept: NDArray, n_true: int) -> NDArray[np.float64]:
+def _precision(true_positives: NDArray, n_kept: NDArray, n_true: float) -> NDArray[np.float64]:
     return true_positives / (n_kept + n_true - true_positives)
 
 
@@ -85,7 +86,8 @@ def confident_score(matches: ScoredMatches, chance: float, iou: float = 0.5) -> 
     order = np.argsort(matches.scores, kind="stable")
     if not len(order):
         return None
-    chances = isotonic_regression((matches.ious[order] >= iou).astype(np.float64)).x
+    right = (matches.ious[order] >= iou).astype(np.float64)
+    chances = isotonic_regression(right, weights=matches.weights[order]).x
     reached = np.flatnonzero(chances >= chance)
     return float(matches.scores[order[reached[0]]]) if len(reached) else None
 
@@ -115,7 +117,7 @@ def score_objects(
         candidates = model.find_candidates(pair.read_image(), LOWEST_PROBABILITY)
         for threshold, matches in found.items():
             matches.append(match_scored(suppress(candidates, threshold), y_true))
-    pooled = {threshold: ScoredMatches.concatenate(matches) for threshold, matches in found.items()}
+    pooled = {threshold: _pool(pairs, matches) for threshold, matches in found.items()}
     any_pool = next(iter(pooled.values()))
     if not any_pool.n_true or not len(any_pool.scores):
         what = "true objects" if not any_pool.n_true else "objects that the model finds"
@@ -123,6 +125,12 @@ def score_objects(
             f"expected {what} in the validation images, got none; train longer, or check images and masks"
         )
     return pooled
+
+
+def _pool(pairs: Sequence[Pair], matches: Sequence[ScoredMatches]) -> ScoredMatches:
+    """All images together; groups count alike."""
+    weights = object_weights([pair.group for pair in pairs], [each.n_true for each in matches])
+    return ScoredMatches.concatenate([each.times(weight) for each, weight in zip(matches, weights, strict=True)])
 
 
 def best_thresholds(scored: dict[float, ScoredMatches], iou_threshs: Sequence[float] = IOU_THRESHOLDS) -> Thresholds:
@@ -158,7 +166,7 @@ def tune(
     ----------
     model : Detector
     pairs : sequence of Pair
-        Labelled images outside the training set.
+        Labelled images outside the training set. If they have groups, these count alike.
     nms_threshs : sequence of float
         Candidate overlap thresholds.
     iou_threshs : sequence of float

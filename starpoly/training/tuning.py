@@ -33,7 +33,7 @@ _BASELINE_IMAGES = 20
 
 @dataclass(frozen=True)
 class Scores:
-    """Average precision of a model, pooled over images.
+    """Average precision of a model, pooled over images, in the mean over their groups.
 
     Attributes
     ----------
@@ -85,7 +85,8 @@ def tune_model(
     model : str or path
         Name or folder of a model.
     pairs : sequence of Pair
-        Labelled images, see :func:`find_pairs` and :func:`array_pairs`; best those that the model was not trained on.
+        Labelled images, see :func:`find_pairs` and :func:`array_pairs`; best those that the model was not trained on. If
+        they have groups, these count alike.
     output : path, optional
         Model folder to write; its name becomes the model's name. Default: none.
     progress : bool
@@ -149,7 +150,15 @@ def tuned_spec(
 
 
 def score_model(model: Detector, pairs: Sequence[Pair]) -> Scores:
-    """Average precision of a model, pooled over labelled images."""
+    """Average precision of a model, pooled over the labelled images of each group, in the mean over groups."""
+    by_group: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        by_group.setdefault(pair.group, []).append(pair)
+    found = [_score(model, of_group) for of_group in by_group.values()]
+    return Scores(*(float(value) for value in np.mean([(each.ap, each.mean_ap) for each in found], axis=0)))
+
+
+def _score(model: Detector, pairs: Sequence[Pair]) -> Scores:
     samples = (
         Sample(pair.name, np.maximum(pair.read_labels(), 0), model.predict_instances(pair.read_image())[0])
         for pair in pairs

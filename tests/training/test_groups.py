@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from starpoly.config import AugmentConfig, NetworkConfig, TrainingConfig
 from starpoly.errors import ConfigError, DataError
 from starpoly.training.data import Pair, TrainingData, array_pairs
-from starpoly.training.groups import group_factors, read_groups, with_groups
+from starpoly.training.groups import group_factors, object_weights, read_groups, with_groups, with_known_groups
 from starpoly.training.patches import PatchSampler
 
 
@@ -74,3 +76,21 @@ def test_as_many_kinds_as_images():
 def test_a_column_kind_is_still_read(tmp_path):
     (tmp_path / "kinds.csv").write_text("name,kind\na,blood\n")
     assert read_groups(tmp_path / "kinds.csv") == {"a": "blood"}
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 9)), min_size=1))
+def test_weighted_objects_of_every_group_are_as_many(images):
+    groups, numbers = zip(*images, strict=True)
+    weights = object_weights(groups, numbers)
+    sums = {
+        group: sum(w * n for g, n, w in zip(groups, numbers, weights, strict=True) if g == group) for group in groups
+    }
+    sums = [total for total in sums.values() if total]
+    np.testing.assert_allclose(sums, sum(numbers) / max(len(sums), 1))
+
+
+def test_pairs_of_which_some_have_no_group_get_none():
+    pairs = array_pairs([np.zeros((4, 4))] * 2, [np.ones((4, 4), int)] * 2)
+    names = [pair.name for pair in pairs]
+    assert [pair.group for pair in with_known_groups(pairs, dict(zip(names, "ab", strict=True)))] == ["a", "b"]
+    assert [pair.group for pair in with_known_groups(pairs, {names[0]: "a"})] == ["", ""]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -44,6 +46,17 @@ def test_no_threshold_does_better(objects, missed):
         assert precision_at(matches, other) <= value + 1e-12
 
 
+@given(st.lists(st.tuples(st.integers(2, 9), st.integers(0, 10)), min_size=1, max_size=12), st.integers(1, 4))
+def test_an_object_of_weight_n_counts_as_n_objects(objects, weight):
+    scores = np.array([score / 10 for score, _ in objects], np.float32)
+    ious = np.array([iou / 10 for _, iou in objects])
+    once = ScoredMatches(scores, ious, len(scores) + 1)
+    other = ScoredMatches(scores[::-1].copy(), ious, len(scores))
+    weighted = ScoredMatches.concatenate([once.times(weight), other])
+    repeated = ScoredMatches.concatenate([once] * weight + [other])
+    assert best_probability(weighted, TAUS) == pytest.approx(best_probability(repeated, TAUS))
+
+
 def test_match_scored_finds_each_polygons_best_true_object():
     y_true = np.zeros((40, 40), np.int64)
     y_true[5:16, 5:16] = 4
@@ -59,6 +72,17 @@ LABELS = with_discs((40, 50), (10, 10, 6), (25, 30, 6))
 PAIRS = array_pairs([1.0 * LABELS], [LABELS])
 #: One for each true object, and one beside them.
 FOUND = stars((10, 10, 6), (25, 30, 6), (30, 10, 4), probabilities=[0.9, 0.8, 0.3])
+
+
+def test_groups_count_alike_whatever_their_number_of_objects():
+    """The rarer kind has but the object of the lowest score."""
+    masks = [LABELS] * 4 + [with_discs((40, 50), (30, 10, 4))]
+    common = array_pairs([1.0 * LABELS] * 5, masks)
+    groups = [replace(pair, group="rare" if number == 4 else "common") for number, pair in enumerate(common)]
+    pooled, alike = (
+        tune(model_that_finds(FOUND), pairs, iou_threshs=(0.5,), progress=False) for pairs in (common, groups)
+    )
+    assert (pooled.thresholds.prob, alike.thresholds.prob) == (0.55, 0.225)
 
 
 def test_thresholds_are_chosen_among_those_that_are_given():
