@@ -680,7 +680,7 @@ def test_packages_of_formats_are_checked_before_anything_is_segmented(capsys, mo
     paint("in/a.png", 1)
     Path("in/b.nd2").write_bytes(b"\xda\xce\xbe\x0a" + bytes(99))
     assert main(["predict", "in/b.nd2", "-o", "out"]) == 2
-    message = "1 ND2 file needs the package no_such_package, which is not installed; pip install 'starpoly[nd2]'"
+    message = '1 ND2 file needs the package no_such_package, which is not installed; pip install "nd2>='
     assert message in capsys.readouterr().err
     assert not PaintedModel.loaded
     assert main(["predict", "in", "-o", "out"]) == 1

@@ -44,9 +44,10 @@ def stopped(tmp_path, monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device")
         replace(source, target)
 
-    with monkeypatch.context() as disk, pytest.raises(StarpolyError, match="cannot be written"):
+    with monkeypatch.context() as disk:
         disk.setattr(os, "replace", no_room_for_labels)
-        go_on(tmp_path)
+        with pytest.raises(StarpolyError, match="cannot be written"):
+            go_on(tmp_path)
     return tmp_path
 
 

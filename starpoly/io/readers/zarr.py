@@ -24,6 +24,14 @@ from .untrusted import decoding
 from .zarr_chunks import ChunkDecoder, check_chunks
 from .zarr_codecs import bound_decoding
 
+_AXIS_NAMES = {
+    "T": ("TIME", "FRAME"),
+    "Z": ("DEPTH", "SLICE", "PLANE"),
+    "C": ("CH", "CHANNEL", "BAND"),
+    "S": ("SAMPLE", "RGB"),
+}
+"""Names of axes that xarray's users and others write out."""
+
 _BLOCK_LENGTH = 512
 """Smaller chunks are read several at a time, up to about this many pixels a side: each read has its overhead."""
 
@@ -257,7 +265,7 @@ def _axes_of_array(array: Any) -> str:
 def _letter(name: object) -> str:
     """An axis' letter; axes of other names are unnamed."""
     text = str(name).upper()
-    letter = "C" if text in ("CHANNEL", "BAND") else "S" if text in ("SAMPLE", "RGB") else text
+    letter = next((letter for letter, names in _AXIS_NAMES.items() if text in names), text)
     return letter if letter in ("Y", "X", "C", "S", "Z", "T") else "Q"
 
 
