@@ -119,7 +119,7 @@ def describe_lines(found: dict[str, Any]) -> list[str]:
     facts = {
         "format": found["format"],
         "plate": f"{found['plate']}, well {found['well']}, field {found['field']}" if "plate" in found else "",
-        "axes": f"{found['axes']}, {' x '.join(map(str, found['lengths']))}{_UNNAMED if found['unnamed'] else ''}",
+        "axes": f"{found['axes']}, {' x '.join(map(str, found['lengths']))}{_UNNAMED if found['unnamed'] and 'C' not in found['axes'] else ''}",
         "scenes": f"{len(found['scenes'])}: {_shortened(found['scenes'])}" if found["scenes"] else "",
         "channels": list_channels(_n_channels(found), found["channels"]),
         "pixels": f"{found['dtype']}, {format_size(found['plane_bytes'])} a plane",

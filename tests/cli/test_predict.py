@@ -368,7 +368,7 @@ def test_skip_existing(capsys):
     Path("out/a_label.tiff").write_text("kept")
     assert main(["predict", "in", "-o", "out", "--skip-existing"]) == 0
     assert Path("out/a_label.tiff").read_text() == "kept"
-    assert "1 images segmented, 2 objects, 1 skipped" in capsys.readouterr().err
+    assert "1 image segmented, 2 objects, 1 skipped" in capsys.readouterr().err
     # what is asked for in addition is missing, so the image is done again
     assert main(["predict", "in/a.png", "-o", "out", "--skip-existing", "--table"]) == 0
     assert Path("out/a_label.tiff").read_bytes() != b"kept"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...errors import ImageError, StarpolyWarning
 from ...tiling import Box
-from .axes import Arrangement, arrange_axes, arrange_plane, check_single_plane, guess_axes, plane_axes
+from .axes import Arrangement, arrange_axes, arrange_plane, check_single_plane, guess_axes, has_channels, plane_axes
 from .blocks import BlockGrid
 from .channel_names import names_in_omero
 from .pixel_size import MICROMETRES, PixelSize, in_micrometres, length_in_micrometres
@@ -113,6 +113,7 @@ class ZarrStack(Stack):
             self._image = _open_multiscale(path / names[scene] if names else path)
             self._planes = plane_axes(self._image.arrays[0].shape, self._image.axes, path)
         self.axes, self.lengths, self.unnamed = self._planes.names, self._planes.lengths, self._planes.unnamed
+        self.has_channels = has_channels(self._image.arrays[0].shape, self._image.axes)
         self.pixel_size, (self.z_step, self.t_step) = self._image.sizes[0], self._image.steps[0]
         self.channel_names = tuple(self._image.channel_names)
 
@@ -136,7 +137,7 @@ class ZarrStack(Stack):
 
     def open_as_channels(self, level: int = 0) -> Source:
         """See :meth:`Stack.open_as_channels`."""
-        return _ZarrPlane(self, None, level) if self.unnamed and len(self.axes) == 1 else super().open_as_channels()
+        return _ZarrPlane(self, None, level) if self.may_be_channels else super().open_as_channels()
 
     def close(self) -> None:
         """Nothing stays open."""
