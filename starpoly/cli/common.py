@@ -41,12 +41,14 @@ def failure(given: object, error: BaseException, args: argparse.Namespace) -> di
 
 
 def describe(error: BaseException) -> str:
-    """An error's message in one line. Unexpected errors add their type and how to get the traceback."""
+    """An error's message in one line. Errors of the disk name the file, unexpected ones their type and how to get the traceback."""
     text = " ".join(str(error).split())
     if isinstance(error, StarpolyError):
         return text
     if is_out_of_memory(error):
         return "out of memory; use a smaller --tile-size or --memory, crop the image, or free memory"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{'' if error.filename is None else f'{error.filename}: '}cannot be read or written ({error.strerror})"
     return f"unexpected {type(error).__name__}: {text}; run with -v for the traceback"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,17 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import NormalizationConfig
-from ..errors import ImageError, StarpolyWarning
-from .axes import check_image, with_channels
+from ..errors import ImageError
+from .axes import with_channels
 from .exact_floats import exact_float
-from .percentiles import ChannelSummary, summarize
-
-MIN_GREY_LEVELS = 4.0
-"""Smallest range of an integer image that becomes full contrast, in grey levels: the darkest real 8-bit micrographs span
-five or more, anything less is noise."""
-
-MIN_RELATIVE_RANGE = 1e-5
-"""The same for floating-point images, as a part of the percentiles' magnitude: anything less is rounding error."""
+from .levels import Levels, measure_levels
 
 _LARGEST = 1e6
 """Normalised values are clipped to this magnitude, so that an outlier cannot overflow float32 in the network."""
@@ -107,15 +99,10 @@ def fit_normalizer(
 
     Parameters
     ----------
-    image : (Y, X) or (Y, X, C) array
-        Anything with ``shape``, ``dtype`` and slicing. It is read piece by piece, all channels at once, along the borders
-        of its ``block`` if it has one: once for up to 16 bits, twice for 32 and four times for 64.
-    config : NormalizationConfig, optional
-        The two percentiles; 1 and 99.8 by default.
+    image, config, run
+        As for :func:`starpoly.images.levels.measure_levels`.
     warn : bool
         Whether to warn of such pixels and channels as below.
-    run : callable
-        Reads and counts: ``run(work, pieces)`` gives ``work(piece)`` for each, as ``map`` does, perhaps elsewhere.
 
     Returns
     -------
@@ -130,49 +117,19 @@ def fit_normalizer(
     Warns
     -----
     StarpolyWarning
-        For NaN or infinity (they count as the smallest finite value) and for channels without contrast: a range
-        between the percentiles below `MIN_GREY_LEVELS` (integers) or `MIN_RELATIVE_RANGE` (floats) is widened to the
-        maximum of the channel and at least to that limit, so a constant channel becomes zero, a sparse one keeps its
-        objects, and neither becomes noise at full contrast.
+        For NaN or infinity (they count as the smallest finite value) and for channels without contrast.
     """
-    config = config or NormalizationConfig()
-    check_image(image)
-    summaries = summarize(image, (config.low, config.high), run=run)
-    n_channels = len(summaries)
-    highs: list[float] = []
-    flat: list[int] = []
-    sparse: list[int] = []
-    for channel, summary in enumerate(summaries):
-        floor = _smallest_range(summary, image.dtype)
-        high = summary.high
-        if summary.high - summary.low < floor:
-            high = max(summary.maximum, summary.low + floor)
-            (sparse if summary.maximum - summary.low >= floor else flat).append(channel)
-        highs.append(high)
+    levels = measure_levels(image, config, run=run)
     if warn:
-        _warn_non_finite(sum(summary.n_bad for summary in summaries))
-        _warn_contrast(flat, "constant or nearly so, nothing can be found there", n_channels)
-        _warn_contrast(sparse, "without contrast between the percentiles, stretched to the maximum", n_channels)
-    lows, fills = ([getattr(summary, name) for summary in summaries] for name in ("low", "minimum"))
-    return Normalizer(tuple(lows), tuple(highs), tuple(fills))
+        levels.warn()
+    return normalizer_at(levels)
 
 
-def is_constant(image: Any) -> bool:
-    """Whether no channel of an image has contrast, not even between its smallest and largest value.
-
-    Parameters
-    ----------
-    image : (Y, X) or (Y, X, C) array
-        As for :func:`fit_normalizer`, which warns of such channels.
-
-    Raises
-    ------
-    ImageError
-        As :func:`fit_normalizer`.
-    """
-    check_image(image)
-    summaries = summarize(image, (0.0, 100.0))
-    return all(summary.maximum - summary.minimum < _smallest_range(summary, image.dtype) for summary in summaries)
+def normalizer_at(levels: Levels) -> Normalizer:
+    """The map from these levels to 0 and 1."""
+    values = ((channel.low, channel.high, channel.fill) for channel in levels.channels)
+    low, high, fill = zip(*values, strict=True)
+    return Normalizer(low, high, fill)
 
 
 def as_normalizer(
@@ -245,26 +202,3 @@ def _normalized_by(given: Any, image: Any) -> NDArray[np.float32]:
             "resize the image before, or give its scale"
         )
     return normalized
-
-
-def _smallest_range(summary: ChannelSummary, dtype: np.dtype) -> float:
-    """Smallest range of intensities that is still stretched to full contrast; positive."""
-    if dtype.kind == "b":
-        return 1.0
-    if dtype.kind in "ui":
-        return MIN_GREY_LEVELS
-    # by the percentiles where possible, so that one outlier cannot make the rest look constant
-    magnitude = max(abs(summary.low), abs(summary.high)) or max(abs(summary.minimum), abs(summary.maximum))
-    return MIN_RELATIVE_RANGE * magnitude or 1.0
-
-
-def _warn_non_finite(n_bad: int) -> None:
-    if n_bad:
-        message = f"{n_bad} values of the image are NaN or infinite; they count as the smallest finite value"
-        warnings.warn(message, StarpolyWarning, stacklevel=3)
-
-
-def _warn_contrast(channels: list[int], what: str, n_channels: int) -> None:
-    if channels:
-        where = "the image" if n_channels == 1 else f"channels {', '.join(map(str, channels))} of {n_channels}"
-        warnings.warn(f"{where}: {what}", StarpolyWarning, stacklevel=3)

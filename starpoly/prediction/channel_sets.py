@@ -41,7 +41,7 @@ class ChannelSets:
     def __init__(self, source: Source) -> None:
         self._source = source
 
-    def of(self, n_inputs: int, *, asked: bool = False) -> list[tuple[int, ...]]:
+    def of(self, n_inputs: int, *, asked: bool = False, named: bool = False) -> list[tuple[int, ...]]:
         """Channels to try, in the order of a network's inputs.
 
         Parameters
@@ -50,20 +50,22 @@ class ChannelSets:
             Channels of the network.
         asked : bool
             Whether the user named the model. Channels that it takes are then left as they are.
+        named : bool
+            Whether the user named the channels. They are taken as they are by networks that take so many.
 
         Returns
         -------
         list of tuple of int
             :data:`NATURAL` where there is nothing to choose.
         """
-        n, names = self._source.shape[2], self._source.channel_names
+        n, names = self._source.shape[2], () if named else self._source.channel_names
         nuclei = the_nuclei(names) if n > 1 and not (asked and n == n_inputs) else None
         if nuclei is not None:
             return [(nuclei,) * n_inputs]
         if n == 1 or n == n_inputs != 3 or n > MOST_TRIED:
             return [NATURAL]
         if _maps(self._source, n_inputs):
-            several = not asked and self.is_colour_fluorescence
+            several = not (asked or named) and self.is_colour_fluorescence
             return [NATURAL, *self._alone(n_inputs)] if several else [NATURAL]
         return self._alone(n_inputs) or [NATURAL]
 
@@ -92,7 +94,7 @@ class ChannelSets:
 
     def _alone(self, n_inputs: int) -> list[tuple[int, ...]]:
         """Each channel that is not constant in the middle of the image, alone."""
-        varying = (channel for channel in range(self._source.shape[2]) if np.ptp(self._middle[..., channel]) > 0)
+        varying = (channel for channel in range(self._source.shape[2]) if _varies(self._middle[..., channel]))
         return [(channel,) * n_inputs for channel in varying]
 
 
@@ -131,6 +133,12 @@ def background_level(image: NDArray) -> float:
         return 0.0
     counts = np.histogram(np.clip(finite, low, high), _BINS, (low, high))[0]
     return (int(counts.argmax()) + 0.5) / _BINS
+
+
+def _varies(pixels: NDArray) -> bool:
+    """Whether its finite values differ."""
+    finite = pixels[np.isfinite(pixels)]
+    return bool(finite.size and finite.min() < finite.max())
 
 
 def _differ(pixels: NDArray[np.float64]) -> bool:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import StarpolyWarning
 from ..io.readers.given import as_image
 
 if TYPE_CHECKING:
@@ -111,6 +109,7 @@ class Models:
         if more:
             look = look.beside(look_at(more, SIDE_OF_SEVERAL))
         best = look.best.view
+        maker.warn_of(best)
         return Choice(best.model, self._get(best.model), best.channels or None, look)
 
     def _suited_to(self, possible: ChannelSets, request: PredictionRequest) -> Iterable[str]:
@@ -127,9 +126,10 @@ class Models:
     def _channel_sets(self, possible: ChannelSets, name: str, request: PredictionRequest) -> list[tuple[int, ...]]:
         from .channel_sets import NATURAL
 
-        if request.part.channels is not None or request.part.normalizer is not True:
+        if request.part.normalizer is not True:
             return [NATURAL]
-        return possible.of(self._get(name).spec.network.n_channels, asked=self._asked is not None)
+        n_inputs, named = self._get(name).spec.network.n_channels, request.part.channels is not None
+        return possible.of(n_inputs, asked=self._asked is not None, named=named)
 
     def _together(self, look: Look, sets: dict[str, list[tuple[int, ...]]]) -> dict[str, list[tuple[int, ...]]]:
         """The most telling channels of each model together, where the image does not say which belong together."""
@@ -147,6 +147,4 @@ class Models:
     def _views(self, maker: ViewMaker, sets: dict[str, list[tuple[int, ...]]]) -> Iterator[View]:
         """The image as each model sees each of its channel sets."""
         for name, of_model in sets.items():
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", StarpolyWarning)
-                yield from [maker.view(self._get(name), name, channels) for channels in of_model]
+            yield from (maker.view(self._get(name), name, channels) for channels in of_model)

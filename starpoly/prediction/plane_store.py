@@ -142,11 +142,11 @@ class PlaneStore:
             "warnings": note.warnings,
             "marks": note.marks,
             "columns": self._columns,
-            "files": [_digest(path) for path in self.outputs(number).written()],
         }
-        text = json.dumps(content).encode()
         path = self._path(number, ".json")
         try:
+            files = [_digest(path) for path in self.outputs(number).written()]
+            text = json.dumps(content | {"files": files}).encode()
             remove_unless_file(path)
             with atomic_path(path, sync=False) as temporary:
                 temporary.write_bytes(text + b"\n" + self._hash(number, text))

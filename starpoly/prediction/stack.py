@@ -21,6 +21,7 @@ from typing import Any
 from ..detection.journal import locked_run, stack_journal
 from ..errors import StarpolyWarning, collected_warnings
 from ..io.console import progress_bar
+from ..io.files.atomic import remove_earlier
 from ..io.files.identity import InputWatch
 from ..io.readers.source import Source
 from ..io.writers.registry import FORMATS
@@ -145,7 +146,7 @@ class StackRun:
         last = self.outputs.labels
         if last is not None and len(self.outputs.paths) > 1:
             # remove results of an earlier run: they must not pass for new ones
-            last.unlink(missing_ok=True)
+            remove_earlier(last)
         for format_, path in self.outputs.formats():
             format_.write(path, results)
         if self.outputs.overlay is not None:

@@ -12,7 +12,7 @@ from skimage.filters import gaussian
 from skimage.morphology import dilation, erosion, isotropic_dilation, isotropic_erosion
 
 from ..errors import StarpolyWarning
-from ..images.normalization import MIN_GREY_LEVELS
+from ..images.levels import MIN_GREY_LEVELS
 from ..io.readers.source import Source
 from ..tiling import Box
 from .coarse_view import CoarseView, coarse_view

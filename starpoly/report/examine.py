@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..config import ModelSpec
 from ..errors import StarpolyError
-from ..images.normalization import is_constant
+from ..images.levels import is_constant
 from ..io.readers.images import open_source
 from .entries import Entry
 from .flags import LOW_MARGIN, Facts, flags_of

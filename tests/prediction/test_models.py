@@ -7,7 +7,7 @@ import pytest
 
 from starpoly import model_zoo
 from starpoly.config import SizeRange
-from starpoly.errors import ImageError
+from starpoly.errors import ImageError, StarpolyWarning
 from starpoly.io.readers.array import ArraySource
 from starpoly.prediction import models as rooms
 from starpoly.prediction.models import Models
@@ -74,6 +74,25 @@ def test_the_most_telling_channels_are_tried_together(monkeypatch):
     assert choice.channels == (3, 3, 3)
 
 
+def test_what_is_wrong_with_other_channels_is_not_told(monkeypatch, recwarn):
+    image = stained(0, 0, 10, 0, 0)
+    image[..., 0] = np.nan
+    run, _ = models(monkeypatch, rgb={"n_channels": 1, **SEEN})
+    choice = choose(run, image)
+    assert choice.channels == (2,)
+    assert not recwarn.list
+
+
+def test_what_is_wrong_with_the_chosen_channel_is_told(monkeypatch):
+    image = stained(0, 0, 10, 0, 0)
+    image[:3, :4, 2] = np.nan
+    run, _ = models(monkeypatch, rgb={"n_channels": 1, **SEEN})
+    with pytest.warns(StarpolyWarning, match="12 values of the image are NaN") as told:
+        choice = choose(run, image)
+    assert choice.channels == (2,)
+    assert len(told) == 1
+
+
 def test_a_channel_named_after_a_stain_of_nuclei_is_taken_unseen(monkeypatch):
     run, painted = models(monkeypatch, asked="one", one={})
     choice = choose(run, stained(10, 12), names=("membrane", "DAPI"))
@@ -86,6 +105,15 @@ def test_named_channels_and_normalisers_leave_no_choice_of_channels(monkeypatch)
     image = stained(10)
     assert choose(run, image, channels=(0,)).channels is None
     assert choose(run, image, normalizer=False).channels is None
+
+
+def test_of_named_channels_that_a_model_does_not_take_each_and_all_are_tried(monkeypatch):
+    run, _ = models(monkeypatch, rgb={"n_channels": 3, **SEEN})
+    choice = choose(run, stained(0, 10), channels=(4, 1))
+    tried = {tuple(each["channels"]) for each in choice.look.describe(9)["runners_up"]} | {choice.channels}
+    assert {(0, 0, 0), (1, 1, 1)} <= tried
+    assert choice.channels == (1, 1, 1)
+    assert choose(run, stained(0, 10, 0), channels=("a", "b", "c")).look is None
 
 
 def test_models_of_grey_images_are_not_tried_on_stained_colour(monkeypatch):

@@ -49,25 +49,22 @@ def write_label_stack(path: str | Path, stack: LabelStack, *, before_naming: Cal
         if plain
         else {"tile": (label_tiff.TILE, label_tiff.TILE), "predictor": True, "buffersize": label_tiff._AT_ONCE}
     )
-    with (
-        new_file(path) as temporary,
-        tifffile.TiffWriter(temporary, bigtiff=n_bytes * 4 // 3 >= label_tiff._BIG_FROM, ome=True) as file,
-    ):
-        for step in steps:
-            first = step == 1
-            file.write(
-                _pages(stack) if plain else _tiles(stack, step),
-                shape=(*stack.lengths, *level_shape(stack.shape, step)),
-                dtype=stack.dtype,
-                compression="zlib",
-                photometric="minisblack",
-                subifds=len(steps) - 1 if first and len(steps) > 1 else None,
-                subfiletype=0 if first else 1,
-                metadata=_metadata(stack) if first else None,
-                **tiled,
-                **_resolution(stack.pixel_size, step),
-            )
-        file.close()
+    with new_file(path) as temporary:
+        with tifffile.TiffWriter(temporary, bigtiff=n_bytes * 4 // 3 >= label_tiff._BIG_FROM, ome=True) as file:
+            for step in steps:
+                first = step == 1
+                file.write(
+                    _pages(stack) if plain else _tiles(stack, step),
+                    shape=(*stack.lengths, *level_shape(stack.shape, step)),
+                    dtype=stack.dtype,
+                    compression="zlib",
+                    photometric="minisblack",
+                    subifds=len(steps) - 1 if first and len(steps) > 1 else None,
+                    subfiletype=0 if first else 1,
+                    metadata=_metadata(stack) if first else None,
+                    **tiled,
+                    **_resolution(stack.pixel_size, step),
+                )
         if before_naming is not None:
             before_naming()
 

@@ -1,0 +1,154 @@
+"""Which intensities of an image's channels become 0 and 1: percentiles, widened where there is no contrast."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..config import NormalizationConfig
+from ..errors import StarpolyWarning
+from .axes import check_image
+from .percentiles import ChannelSummary, summarize
+
+MIN_GREY_LEVELS = 4.0
+"""Smallest range of an integer image that becomes full contrast, in grey levels: the darkest real 8-bit micrographs span
+five or more, anything less is noise."""
+
+MIN_RELATIVE_RANGE = 1e-5
+"""The same for floating-point images, as a part of the percentiles' magnitude: anything less is rounding error."""
+
+_CONSTANT = "constant or nearly so, nothing can be found there"
+_SPARSE = "without contrast between the percentiles, stretched to the maximum"
+
+
+@dataclass(frozen=True)
+class ChannelLevels:
+    """Levels of one channel.
+
+    Parameters
+    ----------
+    number : int
+        Of the channel in the image.
+    low, high : float
+        What becomes 0 and 1.
+    fill : float
+        Smallest finite value, which stands in for NaN and infinity.
+    n_bad : int
+        Number of these.
+    contrast : str
+        What is wrong with it; empty if nothing is.
+    """
+
+    number: int
+    low: float
+    high: float
+    fill: float
+    n_bad: int = 0
+    contrast: str = ""
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Levels of an image, or of some of its channels.
+
+    Parameters
+    ----------
+    channels : tuple of ChannelLevels
+    n_channels : int
+        Of the image.
+    """
+
+    channels: tuple[ChannelLevels, ...]
+    n_channels: int
+
+    def of(self, numbers: Sequence[int]) -> Levels:
+        """Levels of these channels, in this order."""
+        return replace(self, channels=tuple(self.channels[number] for number in numbers))
+
+    def warn(self, *, stacklevel: int = 2) -> None:
+        """Warn of NaN and infinity, and of channels without contrast.
+
+        Warns
+        -----
+        StarpolyWarning
+        """
+        own = {channel.number: channel for channel in self.channels}
+        if n_bad := sum(channel.n_bad for channel in own.values()):
+            message = f"{n_bad} values of the image are NaN or infinite; they count as the smallest finite value"
+            warnings.warn(message, StarpolyWarning, stacklevel=stacklevel + 1)
+        for contrast in (_CONSTANT, _SPARSE):
+            found = [str(number) for number, channel in own.items() if channel.contrast == contrast]
+            if found:
+                where = "the image" if self.n_channels == 1 else f"channels {', '.join(found)} of {self.n_channels}"
+                warnings.warn(f"{where}: {contrast}", StarpolyWarning, stacklevel=stacklevel + 1)
+
+
+def measure_levels(image: Any, config: NormalizationConfig | None = None, *, run: Callable[..., Any] = map) -> Levels:
+    """Levels of a whole image: percentiles of each channel.
+
+    A range between the percentiles below `MIN_GREY_LEVELS` (integers) or `MIN_RELATIVE_RANGE` (floats) is widened to the
+    maximum of the channel and at least to that limit, so a constant channel becomes zero, a sparse one keeps its objects,
+    and neither becomes noise at full contrast.
+
+    Parameters
+    ----------
+    image : (Y, X) or (Y, X, C) array
+        Anything with ``shape``, ``dtype`` and slicing. It is read piece by piece, all channels at once, along the borders
+        of its ``block`` if it has one: once for up to 16 bits, twice for 32 and four times for 64.
+    config : NormalizationConfig, optional
+        The two percentiles; 1 and 99.8 by default.
+    run : callable
+        Reads and counts: ``run(work, pieces)`` gives ``work(piece)`` for each, as ``map`` does, perhaps elsewhere.
+
+    Raises
+    ------
+    ImageError
+        If the image is empty, has another number of axes or complex or non-numeric values.
+    """
+    config = config or NormalizationConfig()
+    check_image(image)
+    summaries = summarize(image, (config.low, config.high), run=run)
+    levels = (_levels(number, summary, image.dtype) for number, summary in enumerate(summaries))
+    return Levels(tuple(levels), len(summaries))
+
+
+def is_constant(image: Any) -> bool:
+    """Whether no channel of an image has contrast, not even between its smallest and largest value.
+
+    Parameters
+    ----------
+    image : (Y, X) or (Y, X, C) array
+        As for :func:`measure_levels`.
+
+    Raises
+    ------
+    ImageError
+        As :func:`measure_levels`.
+    """
+    check_image(image)
+    summaries = summarize(image, (0.0, 100.0))
+    return all(summary.maximum - summary.minimum < _smallest_range(summary, image.dtype) for summary in summaries)
+
+
+def _levels(number: int, summary: ChannelSummary, dtype: np.dtype) -> ChannelLevels:
+    floor = _smallest_range(summary, dtype)
+    levels = ChannelLevels(number, summary.low, summary.high, summary.minimum, summary.n_bad)
+    if summary.high - summary.low >= floor:
+        return levels
+    contrast = _SPARSE if summary.maximum - summary.low >= floor else _CONSTANT
+    return replace(levels, high=max(summary.maximum, summary.low + floor), contrast=contrast)
+
+
+def _smallest_range(summary: ChannelSummary, dtype: np.dtype) -> float:
+    """Smallest range of intensities that is still stretched to full contrast; positive."""
+    if dtype.kind == "b":
+        return 1.0
+    if dtype.kind in "ui":
+        return MIN_GREY_LEVELS
+    # by the percentiles where possible, so that one outlier cannot make the rest look constant
+    magnitude = max(abs(summary.low), abs(summary.high)) or max(abs(summary.minimum), abs(summary.maximum))
+    return MIN_RELATIVE_RANGE * magnitude or 1.0
