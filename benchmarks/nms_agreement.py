@@ -261,7 +261,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         import stardist  # noqa: F401
     except ImportError:
-        print("nms_agreement: needs StarDist; pip install 'starpoly[peer]'", file=sys.stderr)
+        print("nms_agreement: needs StarDist; pip install '.[peer]'", file=sys.stderr)
         return 2
     images = label_images(None if options.drawn else options.labels, options.limit)
     if options.mosaic:

@@ -3,7 +3,7 @@
     python benchmarks/startup.py [--json FILE] [--sizes 512,1000] [--runs 5]
 
 Each program is started for one image, as a container is that holds nothing from an earlier one: `starpoly predict` and
-`stardist-predict2d` (needs starpoly[peer]) on the same TIFF, in turn, so that a machine whose speed drifts is as fair to
+`stardist-predict2d` (needs the extra peer) on the same TIFF, in turn, so that a machine whose speed drifts is as fair to
 both. What is on disk stays there between the runs: installed files in the system's cache, compiled kernels and frozen networks in a
 folder of this script's own, which a first run that is not counted fills. Four ways are compared:
 

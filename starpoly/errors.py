@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 class StarpolyError(ValueError):
@@ -43,18 +44,49 @@ class StarpolyWarning(UserWarning):
     """Something looks wrong but the work goes on (constant image, NaN, zero objects ...)."""
 
 
+def install_command(extra: str) -> str:
+    """The command that installs the packages of an extra, for messages.
+
+    It names these packages themselves: no index need know starpoly.
+
+    Examples
+    --------
+    >>> install_command("lif")
+    'pip install "liffile>=2026.2"'
+    """
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        stated = requires("starpoly") or []
+    except PackageNotFoundError:  # run from a folder that is not installed
+        stated = []
+    packages = [line.partition(";")[0].strip() for line in stated if line.endswith(f'extra == "{extra}"')]
+    return " ".join(["pip install", *(f'"{package}"' for package in packages or [f".[{extra}]"])])
+
+
+@contextmanager
+def collected_warnings() -> Iterator[list[str]]:
+    """The messages of each :class:`StarpolyWarning` of the block, as they come, instead of showing them."""
+    messages: list[str] = []
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def collect(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, StarpolyWarning):
+                messages.append(str(message))
+            else:
+                show(message, category, *where, **more)
+
+        warnings.simplefilter("always", StarpolyWarning)
+        warnings.showwarning = collect
+        yield messages
+
+
 @contextmanager
 def naming(subject: object) -> Iterator[None]:
     """Begin each :class:`StarpolyWarning` of the block with ``subject``, the image that it is about."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", StarpolyWarning)
-        try:
-            yield
-        finally:
-            said = list(caught)
-    for one in said:
-        text = str(one.message)
-        if issubclass(one.category, StarpolyWarning) and not text.startswith(str(subject)):
-            warnings.warn(f"{subject}: {text}", one.category, stacklevel=4)
-        else:
-            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    with collected_warnings() as messages:
+        yield
+    for text in messages:
+        named = text if text.startswith(str(subject)) else f"{subject}: {text}"
+        warnings.warn(named, StarpolyWarning, stacklevel=4)

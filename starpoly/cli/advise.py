@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from .common import say
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ..training.advice import Advice
 
 HELP = "suggest rays, grid, patch size and scale for your masks before a training"
@@ -33,6 +35,8 @@ def run(args: argparse.Namespace) -> int:
     from ..network.quiet import quiet_import
 
     quiet_import()
+    from ..io.files.atomic import new_file
+    from ..io.readers.label_doubts import warn_of_doubts
     from ..training.advice import advise, channels_of
     from ..training.data import find_pairs
 
@@ -40,18 +44,22 @@ def run(args: argparse.Namespace) -> int:
         masks, n_channels = _masks(args.masks), None
     else:
         pairs = find_pairs(args.images, args.masks)
-        masks, n_channels = [pair.read_labels() for pair in pairs], channels_of(pairs)
-    advice = advise(masks)
+        masks, n_channels = {pair.name: pair.read_labels() for pair in pairs}, channels_of(pairs)
+    for name, mask in masks.items():
+        warn_of_doubts(mask, name)
+    advice = advise(list(masks.values()))
     settings = advice.to_toml(n_channels)
     sys.stdout.write(f"{advice}\n\n{settings}")
     if args.init is not None:
         _say_afresh(args.init, advice, n_channels)
     if args.output is not None:
-        _write(args.output, settings)
+        with new_file(args.output, "name another file with -o") as temporary:
+            temporary.write_text(settings, encoding="utf-8", newline="\n")
+        say(f"{args.output}: settings for starpoly train --config")
     return 0
 
 
-def _masks(folder: Path) -> list:
+def _masks(folder: Path) -> dict[str, NDArray]:
     from ..errors import DataError
     from ..io.files.pairing import image_files
     from ..io.readers.labels import read_labels
@@ -59,7 +67,7 @@ def _masks(folder: Path) -> list:
     files = image_files(folder) if folder.is_dir() else []
     if not files:
         raise DataError(f"{folder}: expected a folder of label images, got none; name it with --masks")
-    return [read_labels(path) for path in files]
+    return {str(path): read_labels(path) for path in files}
 
 
 def _say_afresh(init: str, advice: Advice, n_channels: int | None) -> None:
@@ -71,17 +79,3 @@ def _say_afresh(init: str, advice: Advice, n_channels: int | None) -> None:
     given = load_spec(folder).network
     wanted = given.replace(n_rays=advice.n_rays, grid=advice.grid, n_channels=n_channels or given.n_channels)
     sys.stdout.write(f"\n{describe_afresh(folder, given, wanted)}\n")
-
-
-def _write(path: Path, settings: str) -> None:
-    from ..errors import OutputError
-    from ..io.files.atomic import atomic_path
-
-    try:
-        with atomic_path(path) as temporary:
-            temporary.write_text(settings, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise OutputError(
-            f"{path}: cannot be written ({error.strerror or error}); name another file with -o"
-        ) from error
-    say(f"{path}: settings for starpoly train --config")

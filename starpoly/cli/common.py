@@ -161,8 +161,19 @@ def number(text: str, expected: str = "a number") -> float:
     try:
         return float(text)
     except ValueError:
-        remedy = f"; write {text.replace(',', '.')}" if re.fullmatch(r"\d*,\d+", text) else ""
-        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}{remedy}") from None
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}{with_point(text)}") from None
+
+
+def with_point(text: str) -> str:
+    """The end of a message about a number with a decimal comma, perhaps with a unit; nothing for another text.
+
+    Examples
+    --------
+    >>> with_point("7,5um"), with_point("2,10,4")
+    ('; write 7.5um', '')
+    """
+    is_number = re.fullmatch(r"\s*\d*,\d+(e[+-]?\d+)?\s*[a-zµμ]*\s*", text, re.IGNORECASE)
+    return f"; write {text.strip().replace(',', '.')}" if is_number else ""
 
 
 def _integer(text: str, least: int) -> int:
@@ -180,5 +191,5 @@ def byte_size(text: str) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?) *([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
     size = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
     if size < 1:
-        raise argparse.ArgumentTypeError(f"expected a size such as 8G or 500M, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a size such as 8G or 500M, got {text!r}{with_point(text)}")
     return size

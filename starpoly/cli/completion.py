@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, install_command
 
 HELP = "print a script that completes commands, options and model names in a shell"
 EXAMPLE = 'eval "$(starpoly completion bash)"'
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
         import shtab
     except ImportError as error:
         raise ConfigError(
-            "completion: expected the package shtab, got none; pip install 'starpoly[completion]'"
+            f"completion: expected the package shtab, got none; {install_command('completion')}"
         ) from error
     parser = build_parser()
     _prepare(parser, {"file": shtab.FILE, "folder": shtab.DIRECTORY})

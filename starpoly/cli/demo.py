@@ -71,21 +71,18 @@ def write_demo_images(folder: Path) -> list[Path]:
 
     Raises
     ------
-    ImageError
+    OutputError
         If the folder cannot be written.
     """
     from PIL import Image
 
-    from ..errors import ImageError
-    from ..io.files.atomic import atomic_path
+    from ..io.files.atomic import make_folder, new_file
 
+    remedy = "choose another folder with -o"
+    make_folder(folder, remedy)
     paths = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, pixels in demo_images().items():
-            paths.append(folder / f"{name}.png")
-            with atomic_path(paths[-1]) as temporary:
-                Image.fromarray(pixels).save(temporary, format="PNG")
-    except OSError as error:
-        raise ImageError(f"{folder}: cannot write the demo images ({error}); choose another folder with -o") from error
+    for name, pixels in demo_images().items():
+        paths.append(folder / f"{name}.png")
+        with new_file(paths[-1], remedy) as temporary:
+            Image.fromarray(pixels).save(temporary, format="PNG")
     return paths

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import DataError
 from ..io.console import printable_lines, say
+from .common import with_point
 
 if TYPE_CHECKING:
     from ..evaluation.report import Report
@@ -84,7 +85,7 @@ def parse_thresholds(text: str) -> tuple[float, ...]:
     DataError
         If the text has another form, or a threshold lies outside (0, 1].
     """
-    expected = f"--iou: expected a number, a comma list or start:stop:step from 0 to 1, got {text!r}; for example 0.5:0.95:0.05"
+    expected = f"--iou: expected a number, a comma list or start:stop:step from 0 to 1, got {text!r}; for example 0.5:0.95:0.05{with_point(text)}"
     try:
         if ":" in text:
             start, stop, step = map(float, text.split(":"))

@@ -7,11 +7,12 @@ import json
 import re
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import TTA
-from ..errors import ConfigError, ImageError, StarpolyError
+from ..errors import ConfigError, ImageError, StarpolyError, install_command
 from ..io.console import printable, progress_bar
 from ..io.writers.registry import FORMATS
 from ..labels.measures.registry import DEFAULT, SELECTABLE, select_measures
@@ -20,7 +21,18 @@ from ..network.precision import PRECISIONS
 from ..prediction.summary import Summary, error_row, image_row
 from ..tiling import Box
 from ..timing import seconds_of_process
-from .common import about, byte_size, failure, fraction, positive_float, positive_integer, say, say_error, whole_number
+from .common import (
+    about,
+    byte_size,
+    failure,
+    fraction,
+    positive_float,
+    positive_integer,
+    say,
+    say_error,
+    whole_number,
+    with_point,
+)
 from .machines import add_machine_arguments, outcomes_of, shard_of
 from .parser import did_you_mean, nearest
 from .request import model_settings, request_of
@@ -321,16 +333,27 @@ def run(args: argparse.Namespace) -> int:
         _plan(jobs, summary, args)
         return int(summary.has_errors)
     check_writable(args.output)
+    is_complete = True
     try:
         _predict_all(jobs, models, args, clock, summary)
     finally:  # also write the summary of an interrupted run
-        _write_summary(summary.to_dict(), args.json)
+        is_complete &= _last_step(lambda: _write_summary(summary.to_dict(), args.json), args)
         _say_result(summary, args, clock)
     if args.table_all is not None:
-        _write_table_of_run(jobs, summary, args)
-    if args.report and not _write_report(summary, models, args):
-        return 1
-    return int(summary.has_errors)
+        is_complete &= _last_step(lambda: _write_table_of_run(jobs, summary, args), args)
+    if args.report:
+        is_complete &= _last_step(lambda: _write_report(summary, models, args), args)
+    return int(summary.has_errors or not is_complete)
+
+
+def _last_step(step: Callable[[], None], args: argparse.Namespace) -> bool:
+    """Whether a step after the images succeeds; its error is said, and costs neither their results nor the other steps."""
+    try:
+        step()
+    except StarpolyError as error:
+        say_error(error, verbose=getattr(args, "verbose", False))
+        return False
+    return True
 
 
 def _say_missing_packages(found: FoundImages) -> None:
@@ -340,7 +363,7 @@ def _say_missing_packages(found: FoundImages) -> None:
     missing = missing_readers(image.path for image in found.images)
     told = [
         f"{n} {reader.title} {'file needs' if n == 1 else 'files need'} the package {reader.package}, which is not installed; "
-        f"pip install 'starpoly[{reader.extra}]'"
+        f"{install_command(reader.extra)}"
         for reader, n in missing.items()
     ]
     if told and sum(missing.values()) == len(found.images):
@@ -409,8 +432,8 @@ def _write_table_of_run(jobs: list[Job], summary: Summary, args: argparse.Namesp
         say(f"{args.table_all}: the objects of all images")
 
 
-def _write_report(summary: Summary, models: Models, args: argparse.Namespace) -> bool:
-    """Write the report page; return whether it succeeded."""
+def _write_report(summary: Summary, models: Models, args: argparse.Namespace) -> None:
+    """Write the report page."""
     from ..network.storage.folder import load_spec
     from ..report.batch import write_report
     from ..report.entries import entry_of_row
@@ -420,17 +443,11 @@ def _write_report(summary: Summary, models: Models, args: argparse.Namespace) ->
     quiet = getattr(args, "quiet", False)
     page = args.output / FILE_NAME
     part: dict[str, Any] = {"level": args.level, "roi": args.roi, "threshold": args.prob_threshold}
-    try:
-        specs = {name: load_spec(folder) for name, folder in models.folders.items()}
-        examined = write_report(
-            page, [entry_of_row(row, args.output, **part) for row in summary.rows], specs, progress=not quiet
-        )
-    except StarpolyError as error:
-        say_error(error, verbose=getattr(args, "verbose", False))
-        return False
+    specs = {name: load_spec(folder) for name, folder in models.folders.items()}
+    entries = [entry_of_row(row, args.output, **part) for row in summary.rows]
+    examined = write_report(page, entries, specs, progress=not quiet)
     if not quiet:
         say_written(page, examined)
-    return True
 
 
 def _load(folder: Path, args: argparse.Namespace, clock: Stopwatch) -> StarPoly2D:
@@ -459,15 +476,14 @@ def _predict_one(
 
 def _diameter(text: str) -> dict[str, float]:
     """Option for a diameter in pixels or micrometres; none for auto."""
-    number = text.removesuffix("um").removesuffix("µm")
     if text == "auto":
         return {}
+    number, unit = re.fullmatch(r"(.*?)\s*(px|um|µm|μm|)", text.strip(), re.DOTALL).groups()  # type: ignore[union-attr]
     try:
-        return {"diameter" if number == text else "diameter_um": positive_float(number)}
-    except argparse.ArgumentTypeError as error:
-        message = f"expected auto, pixels such as 15, or micrometres such as 12um, got {text!r}"
-        remedy = str(error).partition("; ")[2]
-        raise argparse.ArgumentTypeError(f"{message}; {remedy}" if remedy else message) from None
+        return {"diameter_um" if unit.endswith("m") else "diameter": positive_float(number)}
+    except argparse.ArgumentTypeError:
+        message = f"expected auto, pixels such as 15, or micrometres such as 12um, got {text!r}{with_point(text)}"
+        raise argparse.ArgumentTypeError(message) from None
 
 
 def _expansion(text: str) -> Expansion:
@@ -477,7 +493,7 @@ def _expansion(text: str) -> Expansion:
     try:
         return Expansion.of(text)
     except ConfigError as error:
-        raise argparse.ArgumentTypeError(str(error).removeprefix("expand: ")) from None
+        raise argparse.ArgumentTypeError(f"{str(error).removeprefix('expand: ')}{with_point(text)}") from None
 
 
 def _formats(text: str) -> tuple[str, ...]:
@@ -528,7 +544,8 @@ def _pixel_size(text: str) -> tuple[float, float]:
         sizes = []
     least, most = PIXEL_SIZES
     if len(sizes) not in (1, 2) or not all(least <= size <= most for size in sizes):
-        raise argparse.ArgumentTypeError(f"expected micrometres from {least:g} to {most:g} as UM or Y,X, got {text!r}")
+        message = f"expected micrometres from {least:g} to {most:g} as UM or Y,X, got {text!r}{with_point(text)}"
+        raise argparse.ArgumentTypeError(message)
     return sizes[0], sizes[-1]
 
 
@@ -595,16 +612,11 @@ def _write_summary(summary: dict[str, Any], target: str | None) -> None:
     if target == "-":
         sys.stdout.write(text)
         return
-    from ..io.files.atomic import atomic_path
+    from ..io.files.atomic import new_file
     from ..io.files.named import named_output
 
-    try:
-        with named_output(target) as path, atomic_path(path) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise ImageError(
-            f"{target}: cannot be written ({error.strerror or error}); name another file with --json"
-        ) from error
+    with named_output(target) as path, new_file(path, "name another file with --json") as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _say_result(summary: Summary, args: argparse.Namespace, clock: Stopwatch) -> None:

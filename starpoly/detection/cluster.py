@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
-from ..errors import ConfigError, StarpolyError
+from ..errors import ConfigError, StarpolyError, install_command
 from ..parallel import n_threads
 from .worker import run_task
 
@@ -242,7 +242,7 @@ def _check_installed() -> None:
         import distributed  # noqa: F401
     except ImportError as error:
         raise ConfigError(
-            "cluster: expected dask.distributed to be installed, it is not; pip install 'starpoly[dask]'"
+            f"cluster: expected dask.distributed to be installed, it is not; {install_command('dask')}"
         ) from error
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import ModelSpec, SizeRange
-from ..errors import StarpolyWarning
+from ..errors import StarpolyWarning, collected_warnings
 from ..geometry.overlap import polygon_areas
 from ..images.normalization import Normalizer
 from ..images.rescaling import at_scale
@@ -290,8 +290,7 @@ def _find(view: View, scale: float, side: int) -> Finding:
     crop = scaled[sample.slices]
     is_whole = sample.shape == tuple(scaled.shape[:2])
     mask = view.new_mask() if is_whole else None
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", StarpolyWarning)
+    with collected_warnings() as said:
         found = detect(crop, view.network, view.normalizer, view.spec.thresholds, foreground=mask)
     objects, area = found.polygons, float(np.prod(sample.shape))
     return Finding(
@@ -304,7 +303,7 @@ def _find(view: View, scale: float, side: int) -> Finding:
         contrast=contrast(crop, objects) if scale == _MAGNIFIED else 0.0,
         found=found if is_whole else None,
         foreground=mask,
-        warnings=tuple(str(each.message) for each in caught if issubclass(each.category, StarpolyWarning)),
+        warnings=tuple(said),
     )
 
 

@@ -76,7 +76,9 @@ class StackDetails(Details):
         with open_as_stack(image, axes) as stack:
             lengths = () if stack is None else stack.lengths
             if stack is None or prod(lengths) != len(self.drawn.labels):
-                raise ImageError(f"expected the stack of {len(self.drawn.labels)} planes, got planes of {lengths}")
+                n = len(self.drawn.labels)
+                got = f"planes of {lengths}" if lengths else "one image; name the axes of an array, as in axes='ZYX'"
+                raise ImageError(f"expected the stack of {n} planes, got {got}")
             tables = []
             for labels, index in zip(self.drawn.labels, np.ndindex(*lengths), strict=True):
                 with stack.open_plane(index) as plane:

@@ -13,7 +13,7 @@ from ..io.console import progress_bar
 from ..io.files.ignored import describe_ignored
 from ..io.files.naming import key
 from ..io.files.pairing import Pairs, pair_files
-from ..io.readers.label_doubts import doubt_labels
+from ..io.readers.label_doubts import warn_of_doubts
 from ..io.readers.labels import read_labels
 from .report import Sample
 
@@ -79,8 +79,7 @@ def _read(true: Path, pred: Path | None) -> Sample:
 def _read_one(path: Path) -> NDArray:
     """A label image; a warning if it looks like something else."""
     labels = read_labels(path)
-    if doubt := doubt_labels(labels):
-        warnings.warn(f"{path}: {doubt}", StarpolyWarning, stacklevel=2)
+    warn_of_doubts(labels, path)
     return labels
 
 

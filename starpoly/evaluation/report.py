@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..io.files.atomic import atomic_path
+from ..io.files.atomic import new_file
 from ..io.writers.cells import text_cell
 from .metrics import Matching, matching, pool
 from .neurips import neurips_score
@@ -118,15 +118,14 @@ class Report:
         Raises
         ------
         DataError
-            If the extension is unknown, or the file cannot be written.
+            If the extension is unknown.
+        OutputError
+            If the file cannot be written.
         """
         path = check_output(path)
         text = self.to_csv() if path.suffix.lower() == ".csv" else self.to_json()
-        try:
-            with atomic_path(path) as temporary:
-                temporary.write_text(text, encoding="utf-8", newline="\n")
-        except OSError as error:
-            raise DataError(f"{path}: cannot write the table ({error.strerror}); choose another place") from error
+        with new_file(path, "choose another place") as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def check_output(path: str | Path) -> Path:

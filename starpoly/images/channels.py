@@ -24,6 +24,9 @@ _NUCLEAR = re.compile(
     r"\b(dapi|hoechst\w*|h33342|draq\d*|nuc\w*|dna|h2b\w*|sytox|syto\d*|propidium|pi|nissl|h3\w*)\b", re.IGNORECASE
 )
 
+COLOURS = ("red", "green", "blue")
+"""What three channels without names are called."""
+
 LUMINANCE = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in grey (ITU-R BT.601)."""
 
@@ -241,7 +244,7 @@ def _to_grey(image: Any) -> ChannelMap:
 
 
 def _names_of(image: Any) -> Sequence[str]:
-    return getattr(image, "channel_names", ()) or ("red", "green", "blue")
+    return getattr(image, "channel_names", ()) or COLOURS
 
 
 def _differ(image: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +17,8 @@ _MARKS = {
 }
 """Encodings by their mark, the longer marks before those that they begin with."""
 _SEPARATORS = ",;\t"
+_SEPARATOR_STATED = re.compile(r"\"?sep=(.)\"?\s*", re.IGNORECASE)
+"""A first line that Excel understands."""
 
 
 def decode_text(content: bytes) -> str:
@@ -65,13 +68,35 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     ValueError
         If it is no table.
     """
-    text = decode_text(path.read_bytes())
-    header = next((line for line in text.splitlines() if line.strip()), "")
-    separator = max(_SEPARATORS, key=header.count)
+    lines = decode_text(path.read_bytes()).splitlines()
+    header = next((line for line in lines if line.strip()), "")
+    if stated := _SEPARATOR_STATED.fullmatch(header):
+        separator, lines = stated[1], lines[lines.index(header) + 1 :]
+    else:
+        separator = max(_SEPARATORS, key=header.count)
     try:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines(), delimiter=separator)]
+        rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator)]
     except csv.Error as error:
         raise ValueError(str(error)) from error
     names, *cells = [row for row in rows if any(row)] or [[]]
     names = [name.casefold() for name in names]
     return [dict(zip(names, [*row, *[""] * len(names)], strict=False)) for row in cells]
+
+
+def whole_number(cell: str) -> int:
+    """A whole number, which programs also write as ``3.0``.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+
+    Examples
+    --------
+    >>> whole_number("3"), whole_number("3.0")
+    (3, 3)
+    """
+    number, _, zeros = cell.partition(".")
+    if zeros.strip("0"):
+        raise ValueError(f"{cell!r} is no whole number")
+    return int(number)

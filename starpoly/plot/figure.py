@@ -7,8 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ImageError
-from ..io.files.atomic import atomic_path
+from ..io.files.atomic import new_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,12 +54,9 @@ def save_figure(
 
     Raises
     ------
-    ImageError
+    OutputError
         If the file cannot be written.
     """
     picture = figure_png(draw, size, dpi)
-    try:
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(picture)
-    except OSError as error:
-        raise ImageError(f"{path}: cannot write the picture ({error.strerror}); choose another place") from error
+    with new_file(path, "choose another place") as temporary:
+        temporary.write_bytes(picture)

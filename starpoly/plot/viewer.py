@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ImageError
+from ..errors import ImageError, install_command
 from ..io.readers.images import open_source
 from ..io.readers.source import Source
 from ..io.readers.thumbnail import subsample
@@ -57,7 +57,7 @@ def show_in_napari(image: str | Path, labels: str | Path) -> napari.Viewer:
 def why_not_napari() -> str | None:
     """Reason why napari cannot open a window; None if it can."""
     if find_spec("napari") is None:
-        return 'napari is not installed (pip install "starpoly[napari]")'
+        return f"napari is not installed ({install_command('napari')})"
     if sys.platform.startswith("linux") and not any(
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
     ):

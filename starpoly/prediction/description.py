@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..errors import ImageError, StarpolyWarning
+from ..errors import ImageError, collected_warnings
 from ..images.channels import list_channels, the_nuclei
 from ..io.files.plates import place_of
 from ..io.readers.array import DECODED_WHOLE
@@ -46,8 +45,7 @@ def describe_image(path: Path) -> dict[str, Any]:
         If the file cannot be read.
     """
     reader = find_reader(path)
-    with ExitStack() as opened, warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", StarpolyWarning)
+    with ExitStack() as opened, collected_warnings() as messages:
         scenes = reader.scene_names(path)
         stack = opened.enter_context(reader.stack(path))
         # a file of one plane is read as one image, also where its planes cannot be read one by one
@@ -55,7 +53,6 @@ def describe_image(path: Path) -> dict[str, Any]:
         found = _facts(reader, path, stack, source) | {"scenes": list(scenes)}
         found |= _model(source)
     place = place_of(path)
-    messages = [str(each.message) for each in caught if issubclass(each.category, StarpolyWarning)]
     return found | ({} if place is None else asdict(place)) | {"warnings": messages}
 
 
@@ -122,7 +119,7 @@ def describe_lines(found: dict[str, Any]) -> list[str]:
     facts = {
         "format": found["format"],
         "plate": f"{found['plate']}, well {found['well']}, field {found['field']}" if "plate" in found else "",
-        "axes": f"{found['axes']}, {' x '.join(map(str, found['lengths']))}{_UNNAMED if found['unnamed'] else ''}",
+        "axes": f"{found['axes']}, {' x '.join(map(str, found['lengths']))}{_UNNAMED if found['unnamed'] and 'C' not in found['axes'] else ''}",
         "scenes": f"{len(found['scenes'])}: {_shortened(found['scenes'])}" if found["scenes"] else "",
         "channels": list_channels(_n_channels(found), found["channels"]),
         "pixels": f"{found['dtype']}, {format_size(found['plane_bytes'])} a plane",

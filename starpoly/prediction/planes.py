@@ -206,7 +206,7 @@ class _Alone(Stack):
 def _means_channels(stack: Stack, part: ImagePart) -> bool:
     """Whether the planes of a file that names neither planes nor channels are channels: some are chosen, or few merged."""
     of_planes = part.z is not None or part.t is not None or part.project is not None
-    if not stack.unnamed or len(stack.axes) != 1 or of_planes:
+    if not stack.may_be_channels or of_planes:
         return False
     if part.channels is None and part.merge_channels and stack.lengths[0] <= MAX_UNNAMED_CHANNELS:
         message = f"{stack.name}: expected named axes, got {stack.lengths[0]} pages; they are taken for channels"

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..detection.journal import locked_run, stack_journal
-from ..errors import StarpolyWarning
+from ..errors import StarpolyWarning, collected_warnings
 from ..io.console import progress_bar
 from ..io.files.atomic import remove_earlier
 from ..io.files.identity import InputWatch
@@ -136,11 +136,9 @@ class StackRun:
                 marks,
                 partial(self.planes.open, number, all_channels=True),
             )
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always", StarpolyWarning)
+            with collected_warnings() as said:
                 result = self.segment(source, store.outputs(number), place, store.journal(number))
-        said = tuple(str(one.message) for one in caught if issubclass(one.category, StarpolyWarning))
-        note = PlaneNote(result, said, noted)
+        note = PlaneNote(result, tuple(said), noted)
         store.finish(number, note)
         return note
 

@@ -76,7 +76,7 @@ class Summary:
     @property
     def so_far(self) -> str:
         """What was found until now, for a progress bar."""
-        parts = [f"{sum(row.get('objects', 0) for row in self.rows)} objects"]
+        parts = [_counted(sum(row.get("objects", 0) for row in self.rows), "object")]
         flagged, failed = sum(map(is_flagged, self.rows)), sum(row["status"] == "error" for row in self.rows)
         parts += [f"{flagged} to look at"] if flagged else []
         return ", ".join([*parts, f"{failed} failed"] if failed else parts)
@@ -85,7 +85,7 @@ class Summary:
         """Closing lines for the user."""
         counts = Counter(row["status"] for row in self.rows)
         objects = sum(row.get("objects", 0) for row in self.rows)
-        parts = [f"{counts['done']} images segmented, {objects} objects"]
+        parts = [f"{_counted(counts['done'], 'image')} segmented, {_counted(objects, 'object')}"]
         parts += [f"{counts[status]} {said}" for status, said in _SAID.items() if counts[status]]
         speed = [str(self.throughput)] if counts["done"] else []
         return [*self._flagged(), *speed, *chosen_lines(self.rows), ", ".join(parts)]
@@ -94,6 +94,10 @@ class Summary:
         names = [row["input"] for row in self.rows if is_flagged(row)]
         more = f" and {len(names) - most} more" if len(names) > most else ""
         return [f"{len(names)} to look at (a warning, or no objects): {', '.join(names[:most])}{more}"] if names else []
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def chosen_lines(rows: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -20,7 +19,7 @@ from ..detection.detector import Detector
 from ..detection.executors import map_tiles, tasks_at_once
 from ..detection.journal import discard, held_journal, stack_journal
 from ..detection.worker import ALONE
-from ..errors import StarpolyError, StarpolyWarning
+from ..errors import StarpolyError, collected_warnings
 from ..model_zoo import available_models
 from ..timing import Stopwatch
 from .files import predict_file
@@ -95,9 +94,8 @@ class ImageTask:
         with (
             ALONE,
             tempfile.TemporaryDirectory(prefix="starpoly") as folder,
-            warnings.catch_warnings(record=True) as said,
+            collected_warnings() as said,
         ):
-            warnings.simplefilter("always", StarpolyWarning)
             check_shared(self.token)
             start, clock = time.perf_counter(), Stopwatch()
             # a state of its own: another worker may still be at work on the same image for a run that was stopped
@@ -111,7 +109,7 @@ class ImageTask:
             for left in (job.journal, held_journal(job.journal), stack_journal(job.journal)):
                 discard(left)
             elapsed = time.perf_counter() - start
-            return ImageOutcome(row, None, _messages(said), dict(clock.seconds), elapsed)
+            return ImageOutcome(row, None, tuple(said), dict(clock.seconds), elapsed)
 
 
 def spread_images(cluster: Cluster, task: ImageTask, jobs: Iterable[Job]) -> Iterator[tuple[Job, ImageOutcome]]:
@@ -170,11 +168,6 @@ def _as_given(job: Job, outcome: ImageOutcome, model: str | None) -> ImageOutcom
     if error is not None:
         error = type(error)(str(error).replace(absolute, given))
     return replace(outcome, row=row, error=error, warnings=said)
-
-
-def _messages(caught: list[warnings.WarningMessage]) -> tuple[str, ...]:
-    """What starpoly warned of."""
-    return tuple(str(one.message) for one in caught if issubclass(one.category, StarpolyWarning))
 
 
 def _absolute_job(job: Job) -> Job:

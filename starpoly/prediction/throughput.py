@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from math import prod
 from typing import Any
+
+from ..io.console import duration
 
 
 @dataclass(frozen=True)
 class Throughput:
-    """Number of images, megapixels, and total seconds from opening to writing."""
+    """Number of images, megapixels of all their planes, and total seconds from opening to writing."""
 
     images: int
     megapixels: float
@@ -19,7 +22,7 @@ class Throughput:
     def of(cls, rows: Iterable[Mapping[str, Any]]) -> Throughput:
         """Throughput of the summary rows with status "done"."""
         done = [row for row in rows if row["status"] == "done"]
-        megapixels = sum(row["shape"][0] * row["shape"][1] for row in done) / 1e6
+        megapixels = sum(row["shape"][0] * row["shape"][1] * prod(row.get("planes", {}).values()) for row in done) / 1e6
         return cls(len(done), megapixels, sum(row["seconds"] for row in done))
 
     @property
@@ -38,7 +41,17 @@ class Throughput:
         return {name: round(value, 6) for name, value in (asdict(self) | rates).items()}
 
     def __str__(self) -> str:
+        fast = self.images_per_second >= 1 or not self.images
+        pace = f"{self.images_per_second:.3g} images/s" if fast else f"{_time(self.seconds / self.images)} an image"
         return (
-            f"{self.images_per_second:.3g} images/s, {self.megapixels_per_second:.3g} megapixels/s "
-            f"({self.megapixels:.3g} megapixels in {self.seconds:.3g} s)"
+            f"{pace}, {self.megapixels_per_second:.3g} megapixels/s "
+            f"({_number(self.megapixels)} megapixels in {_time(self.seconds)})"
         )
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.3g} s" if seconds < 60 else duration(seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 from collections import OrderedDict
@@ -9,13 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..config import NormalizationConfig
-from ..errors import DataError, StarpolyWarning, naming
+from ..errors import DataError, StarpolyWarning, collected_warnings, naming
 from ..images.axes import with_channels
 from ..images.channels import ChannelMap, map_channels, wrong_channels
 from ..images.normalization import Normalizer, fit_normalizer
@@ -23,10 +25,12 @@ from ..io.console import progress_bar
 from ..io.files.ignored import describe_ignored
 from ..io.files.naming import key
 from ..io.files.pairing import pair_files
+from ..io.readers.array_like import as_array
+from ..io.readers.given import as_image
 from ..io.readers.images import read_image
-from ..io.readers.label_doubts import doubt_labels
+from ..io.readers.label_doubts import warn_of_doubts
 from ..io.readers.labels import read_labels
-from ..io.text_tables import read_rows
+from ..io.text_tables import read_rows, whole_number
 
 #: Warnings are caught for the whole process, so one thread at a time may do it.
 _first_reading = threading.RLock()
@@ -153,8 +157,9 @@ def array_pairs(
 
     Parameters
     ----------
-    images : sequence of (Y, X[, C]) arrays
-    masks : sequence of (Y, X) integer arrays
+    images : sequence of (Y, X[, C]) array-likes or paths
+        See :func:`starpoly.io.readers.given.as_image`.
+    masks : sequence of (Y, X) integer array-likes or paths
     classes : sequence of {label: class}, optional
         One table per image.
     groups : sequence of str, optional
@@ -172,8 +177,8 @@ def array_pairs(
     return [
         Pair(
             f"image {i}",
-            partial(np.asarray, image),
-            partial(np.asarray, mask),
+            partial(_held, image),
+            partial(_held_labels, mask),
             None if classes is None else classes[i],
             group,
         )
@@ -183,9 +188,17 @@ def array_pairs(
     ]
 
 
+def _held(image: Any) -> NDArray:
+    return np.asarray(as_image(image))
+
+
+def _held_labels(mask: Any) -> NDArray:
+    return read_labels(mask) if isinstance(mask, str | os.PathLike) else np.asarray(as_array(mask))
+
+
 def _read_classes(path: Path) -> dict[int, int]:
     try:
-        return {int(row["label"]): int(row["class"]) for row in read_rows(path)}
+        return {whole_number(row["label"]): whole_number(row["class"]) for row in read_rows(path)}
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise DataError(
             f"{path}: expected a CSV table with the columns label and class (integers), got {error!r}"
@@ -287,16 +300,14 @@ class TrainingData:
             For an unusable pair, or if there is no object at all.
         """
         diameters, pixels, counts, longest = [], [], [], 0.0
-        said: dict[tuple[type[Warning], str], list[str]] = {}
+        said: dict[str, list[str]] = {}
         for index in progress_bar(
             range(len(self)), shown=progress, desc="checking the data", unit="image", leave=False
         ):
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always", StarpolyWarning)
+            with collected_warnings() as messages:
                 labels = self[index].labels
-            for one in caught:
-                text = str(one.message).removeprefix(f"{self.name(index)}: ")
-                said.setdefault((one.category, text), []).append(self.name(index))
+            for message in messages:
+                said.setdefault(message.removeprefix(f"{self.name(index)}: "), []).append(self.name(index))
             area = np.bincount(np.maximum(labels, 0).ravel())[1:]
             diameters.append(np.sqrt(4 / np.pi * area[area > 0]))
             boxes = [box for box in ndimage.find_objects(np.maximum(labels, 0)) if box is not None]
@@ -308,17 +319,17 @@ class TrainingData:
             raise DataError("expected masks with objects in them, got background alone in every mask")
         return DataSummary(np.concatenate(diameters), longest, np.array(pixels), np.array(counts))
 
-    def _repeat(self, said: dict[tuple[type[Warning], str], list[str]]) -> None:
+    def _repeat(self, said: dict[str, list[str]]) -> None:
         """Give the warnings of all images, those of one text together."""
         if grey := [self.name(i) for i, (channels, _) in sorted(self._known.items()) if channels.to_luminance]:
-            said = {key: names for key, names in said.items() if "luminance" not in key[1]}
+            said = {text: names for text, names in said.items() if "luminance" not in text}
             message = (
                 "colour, and a network for one channel: its luminance is used; for a network that sees colour set "
                 "n_channels = 3 in [network] (NetworkConfig(n_channels=3))"
             )
-            said[StarpolyWarning, message] = grey
-        for (category, text), names in said.items():
-            warnings.warn(f"{_listed(names)}: {text}", category, stacklevel=3)
+            said[message] = grey
+        for text, names in said.items():
+            warnings.warn(f"{_listed(names)}: {text}", StarpolyWarning, stacklevel=3)
 
 
 def _listed(names: Sequence[str], most: int = 5) -> str:
@@ -334,14 +345,14 @@ def _check_labels(
         raise DataError(
             f"{pair.name}: expected a 2D mask of integers, got shape {labels.shape} and type {labels.dtype}"
         )
+    if not doubted:
+        warn_of_doubts(labels, pair.name)
     ids, flat = np.unique(labels, return_inverse=True)
     positive = ids > 0
     new_ids = np.where(positive, np.cumsum(positive), np.where(ids < 0, -1, 0)).astype(np.int32)
     labels = new_ids[flat].reshape(labels.shape)
     if not positive.any() and not doubted:
         warnings.warn(f"{pair.name}: the mask holds no object; used as background", StarpolyWarning, stacklevel=2)
-    if not doubted and (doubt := doubt_labels(labels)):
-        warnings.warn(f"{pair.name}: {doubt}", StarpolyWarning, stacklevel=2)
     if pair.classes is None:
         return labels, None
     classes = np.array([0, *(pair.classes.get(int(old), 0) for old in ids[positive])], dtype=np.int64)

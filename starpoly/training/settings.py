@@ -10,6 +10,7 @@ from typing import Any
 
 from ..config import Config, NetworkConfig, NormalizationConfig, TrainingConfig
 from ..errors import ConfigError
+from ..io.text_tables import decode_text
 from ..model_zoo import find_model
 from ..network.storage.folder import load_spec
 
@@ -82,7 +83,7 @@ def read_toml(path: Path) -> dict[str, dict[str, Any]]:
         If it is no TOML file, or has an unknown table.
     """
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        tables = tomllib.loads(decode_text(path.read_bytes()))
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: expected a TOML file of settings, got: {error}") from error
     if unknown := sorted(set(tables) - set(TABLES)):

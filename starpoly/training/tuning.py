@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,9 @@ from numpy.typing import NDArray
 from .._version import __version__
 from ..config import ModelSpec
 from ..detection.detector import Detector
-from ..errors import DataError, StarpolyError
+from ..errors import DataError, StarpolyError, StarpolyWarning
 from ..evaluation.report import Sample, evaluate
+from ..io.readers.label_doubts import warn_of_doubts
 from ..model_zoo import find_model
 from ..network.storage.folder import copy_model
 from .data import Pair
@@ -171,7 +173,9 @@ def log_baseline(start: Path, pairs: Sequence[Pair]) -> None:
     """Log how good the initial model of a training is on validation images, untouched and only tuned."""
     some = list(pairs[:: max(1, -(-len(pairs) // _BASELINE_IMAGES))])
     try:
-        tuning = tune_model(start, some)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", StarpolyWarning)  # the training says what is wrong with its images
+            tuning = tune_model(start, some)
     except StarpolyError as error:  # other channels, or nothing found: the training may mend that
         log.info("%s cannot be scored on the validation images as it is: %s", start.name, error)
         return
@@ -181,7 +185,11 @@ def log_baseline(start: Path, pairs: Sequence[Pair]) -> None:
 
 def _diameters(pairs: Sequence[Pair]) -> NDArray[np.float64]:
     """Diameters of all true objects, of the circles of their areas, in pixels."""
-    areas = [np.unique(labels[labels > 0], return_counts=True)[1] for labels in (pair.read_labels() for pair in pairs)]
+    areas = []
+    for pair in pairs:
+        labels = pair.read_labels()
+        warn_of_doubts(labels, pair.name)
+        areas.append(np.unique(labels[labels > 0], return_counts=True)[1])
     found = np.concatenate(areas)
     if not len(found):
         raise DataError("tune: expected masks with objects in them, got background alone in every mask")

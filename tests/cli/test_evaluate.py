@@ -89,6 +89,11 @@ def test_bad_thresholds_are_refused(text):
         evaluate.parse_thresholds(text)
 
 
+def test_a_decimal_comma_is_told():
+    with pytest.raises(DataError, match=r"got '0,5'; for example .*; write 0\.5"):
+        evaluate.parse_thresholds("0,5")
+
+
 def test_folders_are_paired_scored_and_printed(folders, capsys):
     assert run(*folders, "--iou", "0.5,0.9") == 0
     out = capsys.readouterr().out.splitlines()

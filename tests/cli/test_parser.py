@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from starpoly.cli.main import main
+from starpoly.cli.main import build_parser, main
 from starpoly.cli.parser import nearest
 
 PREDICT = ["predict", "a.png", "-o", "out"]
@@ -29,11 +29,14 @@ def error_of(capsys, *argv):
         ([*PREDICT, "--scale", "half"], "expected a positive number, got 'half'"),
         (
             [*PREDICT, "--diameter", "7,5um"],
-            "expected auto, pixels such as 15, or micrometres such as 12um, got '7,5um'",
+            "expected auto, pixels such as 15, or micrometres such as 12um, got '7,5um'; write 7.5um",
         ),
         ([*PREDICT, "--diameter", "-3"], "expected auto, pixels"),
         ([*PREDICT, "--readers", "0"], "expected a whole number of 1 or more, got '0'"),
         ([*PREDICT, "--level", "-1"], "expected a whole number of 0 or more, got '-1'"),
+        ([*PREDICT, "--expand", "2,5 um"], "got '2,5 um'; write 2.5 um"),
+        ([*PREDICT, "--memory", "1,5G"], "got '1,5G'; write 1.5G"),
+        ([*PREDICT, "--pixel-size", "0,65"], "got '0,65'; write 0.65"),
         ([*PREDICT, "--memory", "much"], "expected a size such as 8G or 500M, got 'much'"),
         ([*PREDICT, "--channels", "0;2"], "expected channels by index or name, divided by commas, got '0;2'"),
         ([*PREDICT, "--format", "geojsn"], "did you mean geojson?"),
@@ -85,3 +88,22 @@ def test_a_missing_package_of_a_format_is_said_before_anything_is_loaded(monkeyp
     assert main(["predict", str(tmp_path / "a.png"), "-o", str(tmp_path / "o"), "--format", "rois"]) == 2
     assert "expected the package roifile" in capsys.readouterr().err
     assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("15", {"diameter": 15}),
+        ("15px", {"diameter": 15}),
+        ("7.5 um", {"diameter_um": 7.5}),
+        ("12\N{MICRO SIGN}m", {"diameter_um": 12}),
+        ("12\N{GREEK SMALL LETTER MU}m", {"diameter_um": 12}),
+        ("auto", None),
+    ],
+)
+def test_lengths_are_written_alike_everywhere(text, options):
+    assert build_parser().parse_args([*PREDICT, "--diameter", text]).diameter == (options or {})
+    if options is not None:
+        unit, value = next(iter(options.items()))
+        expand = build_parser().parse_args([*PREDICT, "--expand", text]).expand
+        assert (expand.distance, expand.unit) == (value, "um" if unit.endswith("um") else "px")

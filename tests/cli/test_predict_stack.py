@@ -185,6 +185,24 @@ def test_pages_are_channels_if_channels_are_chosen(folder, capsys):
     assert (row["status"], row["shape"]) == ("done", [*SHAPE, 2])
 
 
+@pytest.mark.parametrize("n_pages", [2, 4, 6])
+@pytest.mark.parametrize("flags", [(), ("--tolerant",)])
+@pytest.mark.parametrize("suffix", [".tif", ".npy"])
+def test_pages_in_colour_are_planes_of_which_channels_are_chosen(folder, n_pages, flags, suffix):
+    pages = np.moveaxis(planes(n_pages, 3), 1, -1)
+    if suffix == ".tif":
+        with tifffile.TiffWriter("a.tif") as file:
+            for page in pages:
+                file.write(page, photometric="rgb", contiguous=False, metadata=None)
+    else:
+        np.save("a.npy", pages)
+    _, (row,) = predict(f"a{suffix}", "--channels", "blue", *flags)
+    assert (row["status"], row.get("planes")) == ("done", {"z": n_pages})
+    labels = tifffile.imread("out/a_label.tiff")
+    alone, _ = BrightModel().predict_instances(pages[1, ..., 2])
+    np.testing.assert_array_equal(labels[1] > 0, alone > 0)
+
+
 def test_a_stack_that_is_stopped_says_how_to_go_on(folder, capsys, monkeypatch):
     tifffile.imwrite("a.tif", planes(3), imagej=True, metadata={"axes": "TYX"})
     call, calls = type(BrightModel()._predictor).__call__, []

@@ -11,6 +11,7 @@ import pytest
 import tifffile
 
 from starpoly.cli.main import main
+from starpoly.errors import OutputError
 from starpoly.model import StarPoly2D
 from starpoly.network import quiet
 
@@ -73,6 +74,19 @@ def test_what_is_missing_is_told(capsys):
     assert predict("--table-all", "all.csv") == 1
     assert "in/c.tif: has no objects in all.csv, as it was not segmented" in capsys.readouterr().err
     assert {row["image"] for row in read("all.csv")} == {"in/a.tif", "in/=b.tif"}
+
+
+def test_a_last_step_that_fails_costs_neither_results_nor_other_steps(capsys, monkeypatch):
+    def no_room(*args, **settings):
+        raise OutputError("all.csv: cannot be written (No space left on device); free space")
+
+    monkeypatch.setattr("starpoly.prediction.run_table.write_table_of_run", no_room)
+    monkeypatch.setattr("starpoly.cli.predict._write_summary", no_room)
+    assert predict("--table-all", "all.csv", "--json", "s.json") == 1
+    err = capsys.readouterr().err
+    assert err.count("starpoly: error: all.csv: cannot be written") == 2
+    assert "2 images segmented" in err
+    assert len(read("out/a_table.csv"))
 
 
 def test_a_dry_run_writes_nothing(capsys):

@@ -6,7 +6,8 @@ import pytest
 
 from starpoly.errors import DataError
 from starpoly.io.files.plates import read_attributes
-from starpoly.io.text_tables import decode_text, read_rows, valid_text
+from starpoly.io.text_tables import decode_text, read_rows, valid_text, whole_number
+from starpoly.training.data import _read_classes
 from starpoly.training.groups import read_groups
 from starpoly.training.settings import read_settings
 
@@ -27,6 +28,28 @@ def test_cells_that_are_missing_or_surrounded_by_spaces(tmp_path):
     assert read_rows(tmp_path / "t.csv") == [{"label": "1", "class": "2"}, {"label": "3", "class": ""}]
 
 
+@pytest.mark.parametrize("first", ["sep=|", '"sep=|"', "SEP=|"])
+def test_excels_line_that_names_the_separator(tmp_path, first):
+    (tmp_path / "t.csv").write_text(f"{first}\nlabel|class\n1,5|2\n")
+    assert read_rows(tmp_path / "t.csv") == [{"label": "1,5", "class": "2"}]
+
+
+@pytest.mark.parametrize("cell", ["7", "7.0", "7.", " 7 "])
+def test_whole_numbers_of_other_programs(cell):
+    assert whole_number(cell) == 7
+
+
+@pytest.mark.parametrize("cell", ["", "7.5", "a", "nan", "7.0.0"])
+def test_what_is_no_whole_number(cell):
+    with pytest.raises(ValueError):
+        whole_number(cell)
+
+
+def test_classes_that_are_stored_as_floats(tmp_path):
+    (tmp_path / "a.csv").write_text("label,class\n1.0,2.0\n2.0,1.0\n")
+    assert _read_classes(tmp_path / "a.csv") == {1: 2, 2: 1}
+
+
 @pytest.mark.parametrize("content", ["", "\n", "name,group\n", "image,group\na,b\n"])
 def test_what_is_no_table_of_groups(tmp_path, content):
     (tmp_path / "g.csv").write_text(content)
@@ -34,10 +57,11 @@ def test_what_is_no_table_of_groups(tmp_path, content):
         read_groups(tmp_path / "g.csv")
 
 
-def test_settings_and_attributes_with_a_mark(tmp_path):
-    (tmp_path / "s.toml").write_bytes("[training]\nepochs = 3\n".encode("utf-8-sig"))
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])  # as Notepad and PowerShell's > write them
+def test_settings_and_attributes_with_a_mark(tmp_path, encoding):
+    (tmp_path / "s.toml").write_bytes("[training]\r\nepochs = 3\r\n".encode(encoding))
     assert read_settings(tmp_path / "s.toml").training.epochs == 3
-    (tmp_path / ".zattrs").write_bytes('{"plate": {"wells": []}}'.encode("utf-8-sig"))
+    (tmp_path / ".zattrs").write_bytes('{"plate": {"wells": []}}'.encode(encoding))
     assert "plate" in read_attributes(tmp_path)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import pytest
 import tifffile
 
 from starpoly.cli.main import main
 from starpoly.errors import StarpolyWarning
 from starpoly.training.data import TrainingData, array_pairs
+from starpoly.training.tuning import _diameters
 
 from support.examples import with_discs
 
@@ -61,3 +63,30 @@ def test_evaluate_names_a_mask_and_a_photograph(tmp_path, capsys):
     lines = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
     assert any(str(tmp_path / "true" / "a.tif") in line and "connected components" in line for line in lines)
     assert any(str(tmp_path / "pred" / "b.tif") in line for line in lines)
+
+
+def test_advise_names_masks(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("starpoly.network.quiet.quiet_import", lambda: None)
+    monkeypatch.setattr("starpoly.training.advice.receptive_field_side", lambda grid: 10)
+    tifffile.imwrite(tmp_path / "a.tif", (LABELS > 0).astype(np.uint8))
+    tifffile.imwrite(tmp_path / "b.tif", LABELS.astype(np.uint8))
+    assert main(["advise", "--masks", str(tmp_path)]) == 0
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert f"{tmp_path / 'a.tif'}: expected one id per object" in line
+
+
+def test_tune_names_masks():
+    with pytest.warns(StarpolyWarning, match="image 1: expected one id per object, got the single id 255"):
+        _diameters(array_pairs([GREY] * 2, [LABELS, (LABELS > 0) * np.uint8(255)]))
+
+
+def test_pairs_of_paths_and_array_likes(tmp_path):
+    da = pytest.importorskip("dask.array")
+    tifffile.imwrite(tmp_path / "i.tif", GREY.astype(np.uint8))
+    tifffile.imwrite(tmp_path / "l.tif", LABELS.astype(np.uint16))
+    images = [GREY, str(tmp_path / "i.tif"), da.from_array(GREY), GREY[None]]
+    masks = [LABELS, tmp_path / "l.tif", da.from_array(LABELS), LABELS[None]]
+    data = TrainingData(array_pairs(images, masks))
+    for index in range(len(data)):
+        np.testing.assert_allclose(data[index].image, data[0].image, atol=1e-6)
+        np.testing.assert_array_equal(data[index].labels, data[0].labels)

@@ -16,6 +16,7 @@ from pathlib import Path
 from ...errors import OutputError
 from .lock import locked
 
+_REPEAT = "free space or choose another folder, then repeat the command"
 _HASH_BYTES = 8  # of hidden names: short enough beside any name, and no two of a folder are alike
 _KINDS = {
     stat.S_IFDIR: "a folder", stat.S_IFLNK: "a link", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket",
@@ -81,14 +82,14 @@ def check_free(path: Path) -> None:
 
 
 @contextmanager
-def new_file(path: str | Path) -> Iterator[Path]:
-    """Like :func:`atomic_path`; an OSError becomes a one-line OutputError."""
+def new_file(path: str | Path, remedy: str = _REPEAT) -> Iterator[Path]:
+    """Like :func:`atomic_path`; an OSError becomes a one-line OutputError, which ends in the remedy."""
     path = Path(path)
     try:
         with atomic_path(path) as temporary:
             yield temporary
     except OSError as error:
-        raise not_written(path, error) from error
+        raise not_written(path, error, remedy) from error
 
 
 def remove_earlier(path: Path) -> None:
@@ -99,20 +100,17 @@ def remove_earlier(path: Path) -> None:
         raise not_written(path, error) from error
 
 
-def make_folder(path: Path) -> None:
-    """Create a results folder with its parents; an OSError becomes a one-line OutputError."""
+def make_folder(path: Path, remedy: str = _REPEAT) -> None:
+    """Create a results folder with its parents; an OSError becomes a one-line OutputError, which ends in the remedy."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise not_written(path, error) from error
+        raise not_written(path, error, remedy) from error
 
 
-def not_written(path: Path, error: OSError) -> OutputError:
+def not_written(path: Path, error: OSError, remedy: str = _REPEAT) -> OutputError:
     """The OutputError for a failed write."""
-    return OutputError(
-        f"{path}: cannot be written ({error.strerror or error}); "
-        "free space or choose another folder, then repeat the command"
-    )
+    return OutputError(f"{path}: cannot be written ({error.strerror or error}); {remedy}")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -88,9 +89,13 @@ def _check(image: Any) -> tuple[int, ...]:
 
 
 def _remedy(image: Any) -> str:
+    if callable(getattr(image, "to_numpy", None)):  # pandas' and others' tables
+        return "pass its to_numpy()"
     if isinstance(image, Mapping) or hasattr(image, "keys"):
         return "pass one of its arrays"
-    if isinstance(image, list | tuple) and any(hasattr(part, "shape") for part in image):
+    if isinstance(image, list | tuple) and any(
+        hasattr(part, "shape") or isinstance(part, str | os.PathLike) for part in image
+    ):
         return "pass its images one by one"
     if isinstance(image, list | tuple) or hasattr(image, "__array_interface__"):
         return "pass numpy.asarray of it"

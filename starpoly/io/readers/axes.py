@@ -161,6 +161,11 @@ def arrange_axes(shape: tuple[int, ...], axes: str, path: Path) -> Arrangement:
     return Arrangement(tuple(kept[axis] for axis in (*rows_first, unnamed)), "YXQ", len(shape))
 
 
+def has_channels(shape: tuple[int, ...], axes: str) -> bool:
+    """Whether one of the axes of a stored array is named as that of channels or samples, and longer than 1."""
+    return any(name in "CS" and length > 1 for name, length in zip(_fitting(shape, axes), shape, strict=True))
+
+
 def guess_axes(shape: tuple[int, ...]) -> str:
     """Axis letters for an array without names, for :func:`plane_axes` and :func:`arrange_axes`."""
     last_is_short = len(shape) > 2 and shape[-1] <= MAX_LAST_CHANNELS < min(shape[-3:-1])

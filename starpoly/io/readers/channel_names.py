@@ -9,7 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from ...errors import ImageError
-from ...images.channels import list_channels
+from ...images.channels import COLOURS, list_channels
 
 _LONGEST = 80
 """Characters of a name that are kept."""
@@ -27,7 +27,8 @@ def pick_channels(wanted: Sequence[int | str], names: Sequence[str], n_channels:
     Parameters
     ----------
     wanted : sequence of int or str
-        Indices from 0, or names: the whole name or one word of it, in small or capital letters.
+        Indices from 0, or names: the whole name or one word of it, in small or capital letters. Three channels without names
+        are red, green and blue.
     names : sequence of str
         Of all channels; empty where the file states none.
     n_channels : int
@@ -48,7 +49,8 @@ def _pick(wanted: int | str, names: Sequence[str], n_channels: int, name: object
         if not 0 <= wanted < n_channels:
             raise ImageError(f"{name}: expected channels from 0 to {n_channels - 1}, got {wanted}; it has {there}")
         return int(wanted)
-    found = _fitting(wanted.strip().casefold(), [stated.casefold() for stated in names])
+    known = names or (COLOURS if n_channels in (3, 4) else ())
+    found = _fitting(wanted.strip().casefold(), [stated.casefold() for stated in known])
     if len(found) == 1:
         return found[0]
     if not names:

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
 
-#: Share of an object's pixels in its second largest piece, from which on the object is in several pieces.
-_SECOND_PIECE = 0.1
+from ...errors import StarpolyWarning
+
+#: Share of an object's pixels outside its largest piece, above which the object is in several pieces.
+_ELSEWHERE = 0.1
+#: The same where there is one object only: what a mask of one large clump and a few small objects has.
+_ELSEWHERE_OF_ONE = 0.02
 #: Share of objects in several pieces, from which on the ids are no objects.
 _SCATTERED = 0.05
 #: An image taken for labels: so many ids, of so few pixels each (in the median).
 _MANY_IDS, _FEW_PIXELS = 200, 3
+
+
+def warn_of_doubts(labels: NDArray, name: object) -> None:
+    """Warn if :func:`doubt_labels` finds something; ``name`` is that of the image.
+
+    Warns
+    -----
+    StarpolyWarning
+    """
+    if doubt := doubt_labels(labels):
+        warnings.warn(f"{name}: {doubt}", StarpolyWarning, stacklevel=3)
 
 
 def doubt_labels(labels: NDArray) -> str:
@@ -26,7 +43,7 @@ def doubt_labels(labels: NDArray) -> str:
     str
         For a message, with the remedy.
     """
-    ids, areas, largest, second = _pieces(labels)
+    ids, areas, largest = _pieces(labels)
     n = len(ids)
     if not n:
         return ""
@@ -35,7 +52,8 @@ def doubt_labels(labels: NDArray) -> str:
             f"expected a label image, got {n} ids of which half have at most {int(np.median(largest))} connected pixels; "
             "is this the image itself?"
         )
-    scattered = int((second > _SECOND_PIECE * areas).sum())
+    share = _ELSEWHERE if n > 1 else _ELSEWHERE_OF_ONE
+    scattered = int((areas - largest > share * areas).sum())
     if n == 1 and scattered:
         return (
             f"expected one id per object, got the single id {ids[0]} in several pieces: a foreground mask; "
@@ -49,8 +67,8 @@ def doubt_labels(labels: NDArray) -> str:
     return ""
 
 
-def _pieces(labels: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray]:
-    """The ids, and for each its pixels, those of its largest piece and those of the second largest (0 if there is one)."""
+def _pieces(labels: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """The ids, and for each its pixels and those of its largest piece."""
     from skimage.measure import label
 
     ids, flat = np.unique(np.maximum(labels, 0), return_inverse=True)
@@ -60,10 +78,7 @@ def _pieces(labels: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray]:
     sizes = np.bincount(pieces.ravel())[1:]
     owner = np.zeros(len(sizes) + 1, np.int64)
     owner[pieces] = number
-    order = np.lexsort((-sizes, owner[1:]))
-    starts = np.searchsorted(owner[1:][order], np.arange(1, len(ids) + 1))
-    counts = np.bincount(owner[1:], minlength=len(ids) + 1)[1:]
-    areas = np.bincount(number.ravel(), minlength=len(ids) + 1)[1:]
-    largest = sizes[order[starts]]
-    second = np.where(counts > 1, sizes[order[np.minimum(starts + 1, len(order) - 1)]], 0)
-    return ids, areas, largest, second
+    largest = np.zeros(len(ids) + 1, np.int64)
+    np.maximum.at(largest, owner[1:], sizes)
+    areas = np.bincount(number.ravel(), minlength=len(ids) + 1)
+    return ids, areas[1:], largest[1:]

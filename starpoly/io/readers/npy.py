@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...tiling import Box
-from .axes import Arrangement, arrange_axes, arrange_plane, check_single_plane, guess_axes, plane_axes
+from .axes import Arrangement, arrange_axes, arrange_plane, check_single_plane, guess_axes, has_channels, plane_axes
 from .mapped import MappedPlanes
 from .source import FileSource, Source, check_level
 from .stack import Stack, check_scene, reopen_plane
@@ -67,6 +67,7 @@ class NpyStack(Stack):
             self._header = _Header(path)
             self._planes = plane_axes(self._header.shape, guess_axes(self._header.shape), path)
         self.axes, self.lengths, self.unnamed = self._planes.names, self._planes.lengths, self._planes.unnamed
+        self.has_channels = has_channels(self._header.shape, guess_axes(self._header.shape))
 
     def open_plane(self, index: tuple[int, ...], level: int = 0) -> Source:
         """See :meth:`Stack.open_plane`."""
@@ -74,7 +75,7 @@ class NpyStack(Stack):
 
     def open_as_channels(self, level: int = 0) -> Source:
         """See :meth:`Stack.open_as_channels`."""
-        return _NpyPlane(self, None, level) if self.unnamed and len(self.axes) == 1 else super().open_as_channels()
+        return _NpyPlane(self, None, level) if self.may_be_channels else super().open_as_channels()
 
     def close(self) -> None:
         """Nothing stays open."""

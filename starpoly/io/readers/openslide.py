@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ImageError
+from ...errors import ImageError, install_command
 from ...tiling import Box
 from .blocks import BlockGrid
 from .pixel_size import in_micrometres, scaled
@@ -94,7 +94,7 @@ def _import_openslide(path: Path):  # type: ignore[no-untyped-def]
     try:
         import openslide
     except (ImportError, OSError) as error:
-        message = f"{path}: expected OpenSlide to read {path.suffix} slides, got none; pip install 'starpoly[wsi]'"
+        message = f"{path}: expected OpenSlide to read {path.suffix} slides, got none; {install_command('wsi')}"
         raise ImageError(message) from error
     return openslide
 

@@ -188,6 +188,11 @@ def _is_imagexpress(path: Path, first: bytes) -> bool:
     return is_field(path)
 
 
+def _is_nd2(path: Path, first: bytes) -> bool:
+    """Old ND2 files are JPEG 2000 files of another name."""
+    return first.startswith(b"\xda\xce\xbe\x0a") or (first.startswith(_JPEG_2000) and path.suffix.lower() == ".nd2")
+
+
 def _is_leica(path: Path, first: bytes) -> bool:
     """LIF and LOF begin with a block of text."""
     return first.startswith(b"\x70\0\0\0") and first[8:9] == b"\x2a"
@@ -196,6 +201,7 @@ def _is_leica(path: Path, first: bytes) -> bool:
 _TIFF = (".tif", ".tiff", ".btf", ".tf8", ".svs", ".ndpi", ".scn", ".bif", ".qptiff", ".lsm", ".stk")
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _SLIDES = (".mrxs", ".vms", ".vmu", ".dcm", ".svslide")
+_JPEG_2000 = b"\0\0\0\x0cjP  "
 _RASTER_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"BM")
 
 READERS: tuple[Reader, ...] = (
@@ -204,7 +210,7 @@ READERS: tuple[Reader, ...] = (
     Reader("htd", "ImageXpress field", (), _is_imagexpress),  # before TIFF, of which its planes are
     Reader("tiff", "TIFF", _TIFF, starts_with(*_TIFF_STARTS)),
     Reader("czi", "CZI", (".czi",), starts_with(b"ZISRAWFILE"), "pylibCZIrw", "czi"),
-    Reader("nd2", "ND2", (".nd2",), starts_with(b"\xda\xce\xbe\x0a", b"\0\0\0\x0cjP  "), "nd2", "nd2"),
+    Reader("nd2", "ND2", (".nd2",), _is_nd2, "nd2", "nd2"),
     Reader("lif", "LIF or LOF", (".lif", ".lof"), _is_leica, "liffile", "lif"),
     Reader("oif", "OIF or OIB", (".oif", ".oib"), ends_with(".oif", ".oib"), "oiffile", "oif"),
     Reader(

@@ -67,11 +67,11 @@ def open_only_plane(reader: Reader, path: Path, level: int) -> Source:
 
 
 def open_as_channels(open_stack: Callable[[Path], Stack], path: Path, level: int) -> Source | None:
-    """The planes of a file that does not name them as channels of one image; None where it does, or holds one plane."""
+    """The planes of a file that does not name them as channels of one image; None where they cannot be, see :class:`Stack`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", StarpolyWarning)  # said when it is opened otherwise
         stack = open_stack(path)
-    if not (stack.unnamed and len(stack.axes) == 1):
+    if not stack.may_be_channels:
         stack.close()
         return None
     with closing_on_error(stack):

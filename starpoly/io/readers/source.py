@@ -262,7 +262,6 @@ def check_dtype(name: object, dtype: np.dtype) -> np.dtype:
 def check_level(name: object, level: int, levels: Sequence[object]) -> int:
     """A level of a pyramid that exists."""
     if not 0 <= level < len(levels):
-        raise ImageError(
-            f"{name}: expected a level from 0 to {len(levels) - 1}, got {level}; the levels are {list(levels)}"
-        )
+        there = f"from 0 to {len(levels) - 1}" if len(levels) > 1 else "0, the only one"
+        raise ImageError(f"{name}: expected a level {there}, got {level}; `starpoly info` lists the levels of a file")
     return level

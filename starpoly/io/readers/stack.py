@@ -38,7 +38,9 @@ class Stack(ABC):
     z_step, t_step : float or None
         Micrometres between z-slices; seconds between time points.
     unnamed : bool
-        Whether the file does not tell what its planes are: they may be channels.
+        Whether the file does not tell what its planes are.
+    has_channels : bool
+        Whether each plane has channels of its own.
     """
 
     name: str
@@ -49,6 +51,12 @@ class Stack(ABC):
     z_step: float | None = None
     t_step: float | None = None
     unnamed: bool = False
+    has_channels: bool = False
+
+    @property
+    def may_be_channels(self) -> bool:
+        """Whether the planes may be channels of one image: along one axis without a name, and without channels."""
+        return self.unnamed and len(self.axes) == 1 and not self.has_channels
 
     @abstractmethod
     def open_plane(self, index: tuple[int, ...], level: int = 0) -> Source:
@@ -63,12 +71,12 @@ class Stack(ABC):
         return self.z_step, self.t_step
 
     def open_as_channels(self, level: int = 0) -> Source:
-        """Open the planes as channels of one image; for a stack that is ``unnamed`` along one axis.
+        """Open the planes as channels of one image; for a stack of which :attr:`may_be_channels` is true.
 
         Raises
         ------
         ImageError
-            If the file names its axes.
+            For any other.
         """
         raise ImageError(f"{self.name}: expected planes without names to take for channels, got axes {self.axes}")
 

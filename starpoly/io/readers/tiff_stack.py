@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...errors import ImageError
 from ...tiling import Box
-from .axes import PlaneAxes, arrange_axes, arrange_plane, plane_axes
+from .axes import PlaneAxes, arrange_axes, arrange_plane, has_channels, plane_axes
 from .channel_names import names_in_tiff
 from .pixel_size import pixel_size_of_tiff, scaled
 from .plane_steps import steps_of_tiff
@@ -74,6 +74,7 @@ class TiffStack(Stack):
             self._file, self._tiff = TiffBytes(tiff.filehandle), tiff
             self._opened = opened.pop_all()
         self.axes, self.lengths, self.unnamed = self._planes.names, self._planes.lengths, self._planes.unnamed
+        self.has_channels = has_channels(self._series.shape, self._series.axes)
 
     def open_plane(self, index: tuple[int, ...], level: int = 0) -> Source:
         """See :meth:`Stack.open_plane`."""
@@ -81,9 +82,7 @@ class TiffStack(Stack):
 
     def open_as_channels(self, level: int = 0) -> Source:
         """See :meth:`Stack.open_as_channels`."""
-        if not self.unnamed or len(self.axes) != 1:
-            return super().open_as_channels(level)
-        return _TiffPlane(self, None, level)
+        return _TiffPlane(self, None, level) if self.may_be_channels else super().open_as_channels(level)
 
     def close(self) -> None:
         """Close the file."""

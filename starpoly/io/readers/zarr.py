@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...errors import ImageError, StarpolyWarning
 from ...tiling import Box
-from .axes import Arrangement, arrange_axes, arrange_plane, check_single_plane, guess_axes, plane_axes
+from .axes import Arrangement, arrange_axes, arrange_plane, check_single_plane, guess_axes, has_channels, plane_axes
 from .blocks import BlockGrid
 from .channel_names import names_in_omero
 from .pixel_size import MICROMETRES, PixelSize, in_micrometres, length_in_micrometres
@@ -23,6 +23,14 @@ from .stack import Stack, check_index, check_scene, reopen_plane
 from .untrusted import decoding
 from .zarr_chunks import ChunkDecoder, check_chunks
 from .zarr_codecs import bound_decoding
+
+_AXIS_NAMES = {
+    "T": ("TIME", "FRAME"),
+    "Z": ("DEPTH", "SLICE", "PLANE"),
+    "C": ("CH", "CHANNEL", "BAND"),
+    "S": ("SAMPLE", "RGB"),
+}
+"""Names of axes that xarray's users and others write out."""
 
 _BLOCK_LENGTH = 512
 """Smaller chunks are read several at a time, up to about this many pixels a side: each read has its overhead."""
@@ -105,6 +113,7 @@ class ZarrStack(Stack):
             self._image = _open_multiscale(path / names[scene] if names else path)
             self._planes = plane_axes(self._image.arrays[0].shape, self._image.axes, path)
         self.axes, self.lengths, self.unnamed = self._planes.names, self._planes.lengths, self._planes.unnamed
+        self.has_channels = has_channels(self._image.arrays[0].shape, self._image.axes)
         self.pixel_size, (self.z_step, self.t_step) = self._image.sizes[0], self._image.steps[0]
         self.channel_names = tuple(self._image.channel_names)
 
@@ -128,7 +137,7 @@ class ZarrStack(Stack):
 
     def open_as_channels(self, level: int = 0) -> Source:
         """See :meth:`Stack.open_as_channels`."""
-        return _ZarrPlane(self, None, level) if self.unnamed and len(self.axes) == 1 else super().open_as_channels()
+        return _ZarrPlane(self, None, level) if self.may_be_channels else super().open_as_channels()
 
     def close(self) -> None:
         """Nothing stays open."""
@@ -257,7 +266,7 @@ def _axes_of_array(array: Any) -> str:
 def _letter(name: object) -> str:
     """An axis' letter; axes of other names are unnamed."""
     text = str(name).upper()
-    letter = "C" if text in ("CHANNEL", "BAND") else "S" if text in ("SAMPLE", "RGB") else text
+    letter = next((letter for letter, names in _AXIS_NAMES.items() if text in names), text)
     return letter if letter in ("Y", "X", "C", "S", "Z", "T") else "Q"
 
 

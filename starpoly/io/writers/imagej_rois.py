@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...errors import ImageError, StarpolyWarning
+from ...errors import ImageError, StarpolyWarning, install_command
 from ...polygons import StarPolygons
 from ..files.atomic import new_file
 from ..frame import Frame
@@ -142,5 +142,5 @@ def _import_roifile(path: Path) -> Any:
     try:
         import roifile
     except ImportError as error:
-        raise ImageError(f"{path}: expected the package roifile, got none; pip install 'starpoly[imagej]'") from error
+        raise ImageError(f"{path}: expected the package roifile, got none; {install_command('imagej')}") from error
     return roifile

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import ConfigError
+from ...errors import ConfigError, install_command
 
 if TYPE_CHECKING:
     from .results import Results
@@ -51,9 +51,7 @@ class Format:
             If it is not installed.
         """
         if self.package and find_spec(self.package) is None:
-            raise ConfigError(
-                f"format: expected the package {self.package}, got none; pip install 'starpoly[{self.extra}]'"
-            )
+            raise ConfigError(f"format: expected the package {self.package}, got none; {install_command(self.extra)}")
 
     def write(self, path: Path, results: Results, **settings: Any) -> None:
         """Write the results of one image, whole or not at all."""

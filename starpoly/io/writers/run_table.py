@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
-from ...errors import ConfigError, DataError
+from ...errors import ConfigError, DataError, install_command
 from ..files.atomic import check_free, new_file
 from .cells import column_cells, plain_text, text_cell
 
@@ -218,6 +218,6 @@ def _pyarrow() -> ModuleType:
         import pyarrow
     except ImportError as error:
         raise ConfigError(
-            "--table-all: expected pyarrow for .parquet, got none; pip install 'starpoly[parquet]'"
+            f"--table-all: expected pyarrow for .parquet, got none; {install_command('parquet')}"
         ) from error
     return pyarrow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from ...errors import ConfigError, ModelError
+from ...errors import ConfigError, ModelError, install_command
 from ..registry import Registry
 from .engine import Engine, RunningNetwork
 from .forked import check_process
@@ -47,7 +47,7 @@ def check_engine(wanted: str, precision: str = "auto") -> None:
     engine = ENGINES[wanted]
     if not is_installed(wanted):
         raise ConfigError(
-            f"engine: expected {engine.title} to be installed, it is not; pip install 'starpoly[{engine.extra}]'"
+            f"engine: expected {engine.title} to be installed, it is not; {install_command(engine.extra)}"
         )
     if precision == "bfloat16" and not engine.bfloat16:
         raise ConfigError(

@@ -6,14 +6,13 @@ Sizes, types and shapes are checked before reading. Nothing in a file is execute
 from __future__ import annotations
 
 import hashlib
-import json
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...errors import ModelError
+from ...io.files.small_json import read_small_json
 
 if TYPE_CHECKING:
     import h5py
@@ -31,16 +30,10 @@ def read_json(path: Path) -> dict[str, Any]:
         If the file is missing, too large, or not a JSON object.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for, a device may have no end
-            raise ModelError(f"{path}: expected a file, got a folder, pipe or device")
-        if path.stat().st_size > _LARGEST_JSON:
-            raise ModelError(f"{path}: expected a small JSON file, got {path.stat().st_size} bytes")
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_small_json(path, _LARGEST_JSON)
     except FileNotFoundError as error:
         raise ModelError(f"{path}: not found; is this a model folder?") from error
-    except (OSError, RecursionError, ValueError) as error:
-        if isinstance(error, ModelError):
-            raise
+    except (OSError, ValueError) as error:
         raise ModelError(f"{path}: cannot be read as JSON ({error})") from error
     if not isinstance(content, dict):
         raise ModelError(f"{path}: expected a JSON object, got a {type(content).__name__}")

@@ -14,7 +14,7 @@ from starpoly.io.files.small_json import read_small_json
 def test_content_is_read(tmp_path):
     (tmp_path / "a.json").write_text('{"a": [1]}')
     assert read_small_json(tmp_path / "a.json", 100) == {"a": [1]}
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="more than 5 bytes"):
         read_small_json(tmp_path / "a.json", 5)
 
 

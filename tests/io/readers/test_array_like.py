@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -160,6 +161,9 @@ def test_lazy_masked_arrays():
         ([[1, 2], [3, 4]], "numpy.asarray"),
         (((1, 2), (3, 4)), "numpy.asarray"),
         ([PLANE, PLANE], "one by one"),
+        (["a.png"], "one by one"),
+        ((Path("a.png"), Path("b.png")), "one by one"),
+        (SimpleNamespace(keys=lambda: ["0"], to_numpy=lambda: PLANE), r"pass its to_numpy\(\)"),
         ({"image": PLANE}, "one of its arrays"),
         (SimpleNamespace(keys=lambda: ["0"]), "one of its arrays"),
         (None, "convert"),

@@ -160,3 +160,18 @@ def test_lists_are_short():
 def test_names_follow_a_view(path):
     with open_source(path) as source, SourceView(source, channels=["DAPI"]) as view:
         assert view.channel_names == ("DAPI",)
+
+
+@pytest.mark.parametrize("n_channels", [3, 4])
+def test_colours_by_name(n_channels):
+    assert pick_channels(["Blue", "red"], (), n_channels, "a.png") == (2, 0)
+    with pytest.raises(ImageError, match="as its channels have no names"):
+        pick_channels(["cyan"], (), n_channels, "a.png")
+
+
+def test_other_channels_without_names_are_no_colours():
+    for n_channels in (1, 2, 5):
+        with pytest.raises(ImageError, match="as its channels have no names"):
+            pick_channels(["green"], (), n_channels, "a.tif")
+    with pytest.raises(ImageError, match="none of that name"):
+        pick_channels(["blue"], ("GFP", "RFP", "DAPI"), 3, "a.tif")

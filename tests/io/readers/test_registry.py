@@ -241,3 +241,11 @@ def test_a_source_that_cannot_be_made_anew_says_so():
 
     with pytest.raises(ImageError, match="to pickle, got Made; open it where it is read"):
         pickle.dumps(Made("noise", (3, 3, 1), float))
+
+
+def test_jpeg_2000_is_an_old_nd2_by_its_suffix_alone(tmp_path):
+    for name in ("a.jp2", "a.nd2"):
+        (tmp_path / name).write_bytes(b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(50))
+    assert find_reader(tmp_path / "a.nd2").title == "ND2"
+    with pytest.raises(ImageError, match="got something else; convert it"):
+        find_reader(tmp_path / "a.jp2")

@@ -35,7 +35,7 @@ def check_levels(path, levels, sizes):
             assert source.pixel_size == (None if size is None else pytest.approx(size))
             np.testing.assert_array_equal(source[:, :], expected)
             np.testing.assert_array_equal(source[5:19, 7:23], expected[5:19, 7:23])
-    with pytest.raises(ImageError, match=rf"expected a level from 0 to {len(levels) - 1}, got {len(levels)}"):
+    with pytest.raises(ImageError, match=rf"expected a level .*, got {len(levels)}; `starpoly info` lists"):
         open_source(path, level=len(levels))
 
 

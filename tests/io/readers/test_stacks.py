@@ -98,6 +98,22 @@ def test_zarr_and_arrays_in_any_order(tmp_path, kind, axes):
             check(stack, stored, axes)
 
 
+@pytest.mark.parametrize(
+    ("names", "axes"),
+    [
+        (("time", "z", "channel", "y", "x"), "TZCYX"),
+        (("Frame", "Slice", "CH", "Y", "X"), "TZCYX"),
+        (("depth", "y", "x", "band"), "ZYXC"),
+    ],
+)
+def test_names_of_axes_that_are_written_out(tmp_path, names, axes):
+    stored = pixels(axes)
+    array = zarr.create_array(str(tmp_path / "a.zarr"), shape=stored.shape, dtype=stored.dtype, dimension_names=names)
+    array[...] = stored
+    with open_stack(tmp_path / "a.zarr") as stack:
+        check(stack, stored, axes)
+
+
 def test_an_array_on_disk_is_read_plane_by_plane(tmp_path):
     stored = pixels("TZCYX")
     array = zarr.create_array(
