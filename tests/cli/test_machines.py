@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import zarr
 
 from starpoly.cli.main import main
 from starpoly.config import ModelSpec, NetworkConfig
@@ -17,6 +18,7 @@ from starpoly.model import StarPoly2D
 from support.cluster import processes, wait_until
 from support.inputs import grey
 from support.painted import BrightModel
+from support.web import serving
 
 pytestmark = pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
 
@@ -81,6 +83,23 @@ def test_no_scheduler_there(images, tmp_path, capsys, monkeypatch, bright, words
     monkeypatch.setattr(cluster_module, "_PATIENCE", 1.0)
     assert main(["predict", str(images), "-o", str(tmp_path / "out"), *words]) == 2
     assert "expected a scheduler of dask" in capsys.readouterr().err
+
+
+def test_a_zarr_at_a_url(images, tmp_path, bright, capsys):
+    pytest.importorskip("aiohttp")
+    zarr.create_array(store=tmp_path / "slide.zarr", data=tifffile.imread(images / "slide.tif"), chunks=(64, 64))
+    with serving(tmp_path) as server:
+        url = f"{server.url}/slide.zarr"
+        for given, out in ((str(tmp_path / "slide.zarr"), "here"), (url, "there")):
+            assert main(["predict", given, "-o", str(tmp_path / out), "--table", "--mask", given]) == 0
+        assert contents(tmp_path / "there") == contents(tmp_path / "here")
+        assert main(["info", url]) == 0
+        assert f"{url}\n" in capsys.readouterr().out
+        assert main(["predict", url]) == 2
+        assert "-o results" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["predict", url, "-o", "s3://bucket/results"])
+    assert "a folder of this machine" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")
