@@ -28,6 +28,7 @@ from starpoly.timing import Stopwatch
 
 from support.cluster import (
     SECONDS,
+    ByBatchModel,
     SlowModel,
     bright_folder,
     load_bright,
@@ -247,6 +248,13 @@ def test_a_driver_that_is_killed_and_started_again(slide, expected, cluster, tmp
     subprocess.run(command, env=environment, check=True, timeout=SECONDS)
     assert contents(tmp_path / "there") == expected
     assert not (tmp_path / "journal").exists()
+
+
+def test_answers_that_differ_with_the_batch(slide, cluster, tmp_path, streamed):
+    """As a network's do by their last bits: windows come in the batches of the lattice, wherever they are done."""
+    for where, client in (("here", None), ("there", cluster._client)):
+        segment_slide(ByBatchModel(), slide, outputs(tmp_path / where), tile_size=48, client=client)
+    assert contents(tmp_path / "there") == contents(tmp_path / "here")
 
 
 class Failing(BrightModel):
