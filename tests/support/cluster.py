@@ -9,11 +9,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from starpoly.network.dense_output import DenseOutput
 from starpoly.network.storage.folder import FORMAT
 
 from support.painted import BrightModel, Painted
@@ -111,7 +111,8 @@ class ByBatch(Painted):
     def __call__(self, batch):
         found = self._bright(batch)
         n, height, width = batch.shape[:3]
-        return replace(found, distances=found.distances * np.float32(1 + (7 * n + height + 3 * width) / 1000))
+        distances = found.distances * np.float32(1 + (7 * n + height + 3 * width) / 1000)
+        return DenseOutput(**found.arrays | {"distances": distances})
 
 
 class ByBatchModel(BrightModel):

@@ -18,6 +18,7 @@ class Handler(SimpleHTTPRequestHandler):
     """Serves files without heeding ranges; some requests as the server's ``answers`` will, others are counted only."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = 1 << 16  # headers and body in one piece, for which nobody waits
 
     def do_GET(self) -> None:
         server: Server = self.server  # type: ignore[assignment]

@@ -73,8 +73,9 @@ def open_source(
     Parameters
     ----------
     image : str, Path, Source or array-like
-        A file or folder, or the URL of a zarr (extra ``remote``): TIFF (tiles or strips, BigTIFF, OME-TIFF, SVS, NDPI), OME-Zarr 0.4 and 0.5, a zarr array,
-        ``.npy``; with the extra ``wsi`` also MIRAX, VMS and DICOM slides; PNG, JPEG and BMP are decoded whole. Or
+        A file or folder: TIFF (tiles or strips, BigTIFF, OME-TIFF, SVS, NDPI), OME-Zarr 0.4 and 0.5, a zarr array,
+        ``.npy``; with the extra ``wsi`` also MIRAX, VMS and DICOM slides; PNG, JPEG and BMP are decoded whole. With the extra
+        ``remote`` the URL of a zarr, such as ``"s3://bucket/image.zarr"``. Or
         array-like (Y, X) or (Y, X, C): of numpy, dask, xarray, zarr, h5py, torch and the like. The content of a file tells its kind.
     level : int
         Level of a pyramid, 0 the finest.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import count, takewhile
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -23,10 +23,13 @@ from .plane_steps import in_seconds
 from .source import FileSource, Source, check_dtype, check_level
 from .stack import Stack, check_index, check_scene, reopen_plane
 from .untrusted import decoding
-from .zarr_chunks import ChunkDecoder, bounded, check_chunks, sampled_keys
+from .zarr_chunks import ChunkDecoder, bounded, check_chunks, described, sampled_keys
 
 _SAMPLES = 256
 """Chunks by whose versions an image at a URL is known."""
+
+_MOST_SCENES = 4096
+"""At a URL, where a server may have any name."""
 
 _BLOCK_LENGTH = 512
 """Smaller chunks are read several at a time, up to about this many pixels a side: each read has its overhead."""
@@ -163,7 +166,7 @@ def scene_names(path: Path) -> tuple[str, ...]:
 
 def _numbers_there(group: Any) -> Iterator[str]:
     """Names of the groups 0, 1 ... of a place that may not list them."""
-    return takewhile(group.__contains__, map(str, count()))
+    return takewhile(group.__contains__, map(str, range(_MOST_SCENES)))
 
 
 class _ZarrPlane(_LevelSource):
@@ -209,13 +212,14 @@ def _open_node(path: Path) -> Any:
 def marks_of(path: UrlPath) -> Iterator[bytes]:
     """What tells an image at a URL from another: its metadata, and the versions of some of its chunks or shards."""
     with decoding(path, "a zarr image"):
-        for name in scene_names(path) or ("",):
-            inner = path / name if name else path
-            yield repr(sorted(_open_node(inner).attrs.asdict().items())).encode()
-            arrays = _open_multiscale(inner).arrays
+        inside = [path / name for name in scene_names(path)] or [path]
+        for place in inside:
+            yield repr(sorted(_open_node(place).attrs.asdict().items())).encode()
+            arrays = _open_multiscale(place).arrays
+            n = max(1, _SAMPLES // (len(arrays) * len(inside)))
             for array in arrays:
-                yield repr(sorted(array.metadata.to_dict().items(), key=str)).encode()
-                yield repr(array.store_path.store.marks_of(sampled_keys(array, _SAMPLES // len(arrays)))).encode()
+                yield described(array)
+                yield repr(array.store_path.store.marks_of(sampled_keys(array, n))).encode()
 
 
 def _open_multiscale(path: Path) -> _Multiscale:

@@ -56,6 +56,14 @@ def _chunks_in_shard(array: Any) -> int:
     return math.prod(-(-whole // part) for whole, part in zip(array.shards or array.chunks, array.chunks, strict=True))
 
 
+def described(array: Any) -> bytes:
+    """The metadata of an array."""
+    from zarr.core.buffer import default_buffer_prototype
+
+    documents = array.metadata.to_buffer_dict(default_buffer_prototype())
+    return b"".join(documents[name].to_bytes() for name in sorted(documents))
+
+
 def sampled_keys(array: Any, most: int) -> list[str]:
     """Names of some chunks, or shards, spread evenly over an array."""
     outer = array.shards or array.chunks
