@@ -1,18 +1,20 @@
 """What the workers of a cluster bring, and what they cost the process that shares the work out.
 
-    python benchmarks/scaling.py [--only weak,driver,overhead,images] [--tiles 100000] [--small-images 100000] [--json FILE]
+    python benchmarks/scaling.py [weak] [driver] [images] [--size FRACTION] [--json [FILE]]
 
-A scheduler and workers of one thread each run on this machine, started by dask's command line:
+A scheduler and workers of one thread each run on this machine, started by dask's command line. All parts, or those that are named:
 
 - *weak*: tiles per second of a model (``--model``) with one worker and with two, each with as many tiles of its own; on two idle
-  cores two workers do at least 1.8 times as many.
-- *driver*: peak memory of the process that resolves seams and writes labels, for a tenth of ``--tiles`` and for all of them,
-  with a painted network; the difference is at most 32 MB and what the objects need.
-- *overhead*: seconds of the scheduler and of this process for a tile, with a network that takes no time; at most 2 % of what
-  *weak* found for a tile.
-- *images*: the same for a tenth of ``--small-images`` and for all of them, by two workers; memory of the workers, too.
+  cores two workers do at least 1.8 times as many. Then processor seconds of the process that resolves seams and writes
+  labels and outlines, for a tile.
+- *driver*: peak memory of that process for 1 000, 10 000 and 100 000 tiles, with a painted network; the last differs from
+  the first by at most 32 MB and what the objects need. Processor seconds of it and of the scheduler, for a tile, with a network
+  that takes no time: at most 2 % of what *weak* found for a tile.
+- *images*: 100 000 small images by two workers; memory of this process and of the workers when a tenth is done, and at the end.
 
-A table of PASS and FAIL; exit status 1 if anything failed. Times count on an idle machine only.
+Each part takes up to twelve minutes on two idle cores; ``--size 0.01`` tries it in small. With ``--json`` the figures are added to a
+file, by default benchmarks/results/scaling.json, from which ``python benchmarks/tables.py`` writes the tables of docs/machines.md. A table
+of PASS and FAIL; exit status 1 if anything failed. Times count on an idle machine only.
 """
 
 from __future__ import annotations
@@ -26,9 +28,9 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +38,11 @@ import numpy as np
 from process import machine, measure, memory_of
 
 ROOT = Path(__file__).resolve().parents[1]
-CHECKS = ("weak", "driver", "overhead", "images")
+RESULTS = ROOT / "benchmarks" / "results" / "scaling.json"
+#: tiles of the driver's slides, and small images
+TILES, IMAGES = (1_000, 10_000, 100_000), 100_000
 LEAST_GAIN, MOST_OVERHEAD = 1.8, 0.02
-#: MB that memory may grow by from a tenth of the work to all of it, beside what each object and each image's row need
+#: MB that memory may grow by from the first of the work to all of it, beside what each object and each image's row need
 MOST_GROWTH = 32.0
 _OBJECT_MB, _ROW_MB = 1e-3, 4e-3
 #: pixels of a window, and of its core, of the painted network
@@ -61,9 +65,18 @@ def environment() -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
+@dataclass(frozen=True)
+class Running:
+    """A scheduler's address, and the process ids of it and of its workers."""
+
+    address: str
+    scheduler: int
+    workers: list[int]
+
+
 @contextmanager
-def cluster(folder: Path, workers: int) -> Iterator[tuple[str, list[int]]]:
-    """Address of a scheduler with workers of one thread each, and the workers' process ids."""
+def cluster(folder: Path, workers: int) -> Iterator[Running]:
+    """A scheduler with workers of one thread each."""
     from distributed import Client
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -78,7 +91,7 @@ def cluster(folder: Path, workers: int) -> Iterator[tuple[str, list[int]]]:
             stack.callback(process.kill)
             return process.pid
 
-        start("scheduler", "--port", "0", "--scheduler-file", str(file))
+        scheduler = start("scheduler", "--port", "0", "--scheduler-file", str(file))
         while not file.exists() or not file.read_text():
             time.sleep(0.1)
         common = ("--no-nanny", "--nthreads", "1", "--memory-limit", "0", "--local-directory", str(folder))
@@ -86,7 +99,13 @@ def cluster(folder: Path, workers: int) -> Iterator[tuple[str, list[int]]]:
         with Client(scheduler_file=str(file), set_as_default=False) as client:
             client.wait_for_workers(workers, timeout=_SECONDS)
             address = client.scheduler.address
-        yield address, pids
+        yield Running(address, scheduler, pids)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor seconds of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def slide_of(tiles: int) -> Any:
@@ -118,29 +137,41 @@ def drive_slide(address: str, tiles: int, folder: Path) -> dict[str, Any]:
     return {"tiles": result.n_tiles, "objects": result.n_objects, "seconds": time.perf_counter() - start}
 
 
-def drive_tiles(address: str, path: str, model: str, tile_size: str) -> dict[str, Any]:
+def drive_tiles(address: str, path: str, model: str, tile_size: str, folder: Path) -> dict[str, Any]:
     """Detect the objects of a slide on a cluster whose workers have the model open; in a process of its own."""
     from starpoly import StarPoly2D
     from starpoly.detection.cluster import open_cluster
     from starpoly.images import fit_normalizer
     from starpoly.io import open_source
+    from starpoly.prediction import SlideOutputs, opening, segment_slide
+    from starpoly.tiling import Box
 
     warnings.simplefilter("ignore")
+    opening.LARGEST_HELD = 0
     detector = StarPoly2D.from_pretrained(model)
-    with open_cluster(address) as workers, open_source(path) as source, open_source(path) as again:
-        settings = {
-            "normalizer": fit_normalizer(source),
-            "scale": 1.0,
-            "tile_size": int(tile_size),
-            "executor": workers,
-        }
-        for one in (source, again):  # the first time opens the model
-            start = time.perf_counter()
-            found = detector.detect(one, **settings)
-    return {"tiles": found.n_tiles, "objects": len(found.polygons), "seconds": time.perf_counter() - start}
+    settings: dict[str, Any] = {"scale": 1.0, "tile_size": int(tile_size)}
+    with open_cluster(address) as workers, open_source(path) as source:
+        corner = Box(0, 0, *(length // 4 for length in source.shape[:2]))
+        how = settings | {"normalizer": fit_normalizer(source), "executor": workers}
+        with open_source(path, roi=corner) as part:  # opens the model
+            detector.detect(part, **how)
+        start = time.perf_counter()
+        found = detector.detect(source, **how)
+        seconds = time.perf_counter() - start
+    busy = time.process_time()
+    outputs = SlideOutputs(labels=folder / "label.tiff", geojson=folder / "objects.geojson")
+    written = segment_slide(detector, path, outputs, roi=corner, client=address, journal=folder / "journal", **settings)
+    return {
+        "tiles": found.n_tiles,
+        "objects": len(found.polygons),
+        "seconds": seconds,
+        "pixels": source.shape[0] * source.shape[1],
+        "window": found.window[0],
+        "driver_seconds": (time.process_time() - busy) / written.n_tiles,
+    }
 
 
-def drive_images(address: str, images: int, folder: Path) -> dict[str, Any]:
+def drive_images(address: str, images: int, folder: Path, *pids: str) -> dict[str, Any]:
     """Segment small images with a painted network on a cluster; in a process of its own."""
     import tifffile
     from painted_work import BrightDetector, load_bright
@@ -160,11 +191,12 @@ def drive_images(address: str, images: int, folder: Path) -> dict[str, Any]:
         one.mkdir()
     pixels = np.full((32, 32), 10, np.uint8)
     pixels[10:16, 10:16] = 200
-    for number in range(images):
-        tifffile.imwrite(given / f"{number:06d}.tif", pixels)
+    tifffile.imwrite(given / "000000.tif", pixels)
+    for number in range(1, images):
+        (given / f"{number:06d}.tif").write_bytes((given / "000000.tif").read_bytes())
     described = {"format": FORMAT, "weights_sha256": "", **BrightDetector().spec.to_dict()}
     (model / "model.json").write_text(json.dumps(described))
-    summary = Summary(str(model), str(made))
+    summary, peaks = Summary(str(model), str(made)), []
     start = time.perf_counter()
     with open_cluster(address) as workers, shared_folder(made) as token:
         assert workers is not None
@@ -173,8 +205,10 @@ def drive_images(address: str, images: int, folder: Path) -> dict[str, Any]:
             if outcome.error is not None:
                 raise outcome.error
             summary.rows.append(outcome.row or {})
+            if len(summary.rows) in (max(1, images // 10), images):
+                peaks.append([len(summary.rows), *(round(memory_of(pid)["VmHWM"], 1) for pid in ("self", *pids))])
     objects = sum(row["objects"] for row in summary.rows)
-    return {"images": len(summary.rows), "objects": objects, "seconds": time.perf_counter() - start}
+    return {"images": images, "objects": objects, "seconds": time.perf_counter() - start, "peaks": peaks}
 
 
 def driven(kind: str, address: str, n: int, folder: Path, *more: str) -> dict[str, Any]:
@@ -184,66 +218,92 @@ def driven(kind: str, address: str, n: int, folder: Path, *more: str) -> dict[st
     found = measure(command, folder, environment=environment())
     if found.status:
         raise SystemExit(f"{kind} of {n}: status {found.status}\n{found.stderr[-2000:]}")
-    return json.loads(found.stdout.splitlines()[-1]) | {"peak_mb": round(found.peak_mb, 1)}
+    of_process = {"peak_mb": round(found.peak_mb, 1), "cpu_seconds": found.cpu_seconds, "others": found.others}
+    return json.loads(found.stdout.splitlines()[-1]) | of_process
 
 
-def check_weak(args: argparse.Namespace, folder: Path) -> tuple[list[Row], dict[str, Any]]:
+def check_weak(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Tiles per second with one worker and with two."""
     from mosaic import bank_of, written_slide
 
-    bank, found = bank_of(args), []
+    bank, found = bank_of(args), {}
     folder.mkdir()
-    for workers in (1, 2):
-        side = round(args.side * math.sqrt(workers))
+    for workers, name in ((1, "one"), (2, "two")):
+        side = round(args.side * math.sqrt(args.size * workers))
         path = written_slide(folder, side, "grey", 1, bank=bank)
-        with cluster(folder / f"cluster{workers}", workers) as (address, _):
-            found.append(
-                driven("tiles", address, 0, folder / f"weak{workers}", str(path), args.model, str(args.tile_size))
-            )
-    rates = [one["tiles"] / one["seconds"] for one in found]
-    detail = f"{rates[0]:.2f} tiles/s by one worker, {rates[1]:.2f} by two: {rates[1] / rates[0]:.2f} x"
-    return [Row("weak scaling", rates[1] >= LEAST_GAIN * rates[0], detail)], {"one": found[0], "two": found[1]}
+        with cluster(folder / f"cluster{workers}", workers) as running:
+            words = (str(path), args.model, str(args.tile_size))
+            found[name] = driven("tiles", running.address, 0, folder / f"weak{workers}", *words)
+    return {"model": args.model, "tile_size": args.tile_size, **found}
 
 
-def check_driver(args: argparse.Namespace, folder: Path) -> tuple[list[Row], dict[str, Any]]:
-    """Memory of the driver of a slide, small and large."""
-    with cluster(folder / "cluster", 2) as (address, _):
-        few, many = (driven("slide", address, n, folder / str(n)) for n in (max(4, args.tiles // 10), args.tiles))
+def rows_of_weak(found: dict[str, Any]) -> list[Row]:
+    """Whether two workers do nearly twice as much."""
+    one, two = (found[name]["tiles"] / found[name]["seconds"] for name in ("one", "two"))
+    detail = f"{one:.2f} tiles/s by one worker, {two:.2f} by two: {two / one:.2f} x"
+    return [Row("weak scaling", two >= LEAST_GAIN * one, detail)]
+
+
+def check_driver(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Memory of the driver of a slide, small and large; its processor seconds, and the scheduler's."""
+    found = []
+    with cluster(folder / "cluster", 2) as running:
+        for tiles in TILES:
+            before = cpu_seconds(running.scheduler)
+            one = driven("slide", running.address, max(4, round(args.size * tiles)), folder / str(tiles))
+            found.append(one | {"scheduler_seconds": cpu_seconds(running.scheduler) - before})
+    return {"slides": found}
+
+
+def rows_of_driver(found: dict[str, Any]) -> list[Row]:
+    """Whether its memory is flat."""
+    few, many = found["slides"][0], found["slides"][-1]
     growth = many["peak_mb"] - few["peak_mb"] - _OBJECT_MB * (many["objects"] - few["objects"])
     detail = f"{few['tiles']} tiles {few['peak_mb']} MB, {many['tiles']} tiles {many['peak_mb']} MB, {many['objects']} objects"
-    return [Row("driver's memory", growth <= MOST_GROWTH, detail)], {"few": few, "many": many}
+    return [Row("driver's memory", growth <= MOST_GROWTH, detail)]
 
 
-def check_images(args: argparse.Namespace, folder: Path) -> tuple[list[Row], dict[str, Any]]:
-    """Memory of driver and workers, for few images and for many."""
-    found, of_workers = [], []
-    with cluster(folder / "cluster", 2) as (address, pids):
-        for n in (max(2, args.small_images // 10), args.small_images):
-            found.append(driven("images", address, n, folder / str(n)))
-            of_workers.append(max(memory_of(pid)["VmHWM"] for pid in pids))
-    few, many = found
-    growth = many["peak_mb"] - few["peak_mb"] - _ROW_MB * (many["images"] - few["images"])
-    detail = f"{few['images']} images {few['peak_mb']} MB, {many['images']} images {many['peak_mb']} MB"
-    workers = f"{of_workers[0]:.0f} MB, then {of_workers[1]:.0f} MB"
-    rows = [
-        Row("driver's memory of images", growth <= MOST_GROWTH, detail),
-        Row("workers' memory of images", of_workers[1] - of_workers[0] <= MOST_GROWTH, workers),
-    ]
-    return rows, {"few": few, "many": many, "workers_mb": of_workers}
+def check_images(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Many small images."""
+    with cluster(folder / "cluster", 2) as running:
+        n = max(20, round(args.size * IMAGES))
+        return driven("images", running.address, n, folder / "driver", *map(str, running.workers))
 
 
-def overhead(results: dict[str, Any], tile_seconds: float | None) -> list[Row]:
-    """Seconds of scheduler and driver for a tile, beside those of a real tile."""
-    if "driver" not in results:
+def rows_of_images(found: dict[str, Any]) -> list[Row]:
+    """Whether memory of driver and workers is flat."""
+    (few, driver, *workers), (many, driver_at_end, *workers_at_end) = found["peaks"]
+    growth = driver_at_end - driver - _ROW_MB * (many - few)
+    of_workers = max(late - early for early, late in zip(workers, workers_at_end, strict=True))
+    return [
+        Row("driver's memory of images", growth <= MOST_GROWTH,
+            f"{few} images {driver} MB, {many} images {driver_at_end} MB"),
+        Row("workers' memory of images", of_workers <= MOST_GROWTH,
+            f"{max(workers)} MB, then {max(workers_at_end)} MB"),
+    ]  # fmt: skip
+
+
+def overhead(results: dict[str, Any]) -> list[Row]:
+    """Processor seconds of scheduler and driver for a tile, beside the seconds of a real one."""
+    if not {"weak", "driver"} <= results.keys():
         return []
-    few, many = (results["driver"][name] for name in ("few", "many"))
-    each = (many["seconds"] - few["seconds"]) / max(1, many["tiles"] - few["tiles"])
-    if "weak" in results:
-        tile_seconds = results["weak"]["one"]["seconds"] / results["weak"]["one"]["tiles"]
-    if tile_seconds is None:
-        return [Row("overhead", True, f"{1e3 * each:.2f} ms a tile; no tile to compare with, give --tile-seconds")]
-    share = each / tile_seconds
+    each = sum(seconds_per_tile(results["driver"], name) for name in ("cpu_seconds", "scheduler_seconds"))
+    one = results["weak"]["one"]
+    share = each * one["tiles"] / one["seconds"]
     return [Row("overhead", share <= MOST_OVERHEAD, f"{1e3 * each:.2f} ms a tile, {100 * share:.1f} % of a real one")]
+
+
+def seconds_per_tile(driver: dict[str, Any], name: str) -> float:
+    """Of the driver's slides, without what a process needs to start."""
+    few, many = driver["slides"][0], driver["slides"][-1]
+    return (many[name] - few[name]) / max(1, many["tiles"] - few["tiles"])
+
+
+PARTS: dict[str, tuple[Callable[[argparse.Namespace, Path], dict[str, Any]], Callable[[dict[str, Any]], list[Row]]]] = {
+    "weak": (check_weak, rows_of_weak),
+    "driver": (check_driver, rows_of_driver),
+    "images": (check_images, rows_of_images),
+}
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -252,43 +312,51 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add_mosaic_arguments(parser)
-    parser.add_argument("--only", default=",".join(CHECKS), help="checks, divided by commas")
-    parser.add_argument("--tiles", type=int, default=100_000, help="of the driver's slide")
-    parser.add_argument("--small-images", type=int, default=100_000, metavar="N", help="of the folder")
+    parser.add_argument("part", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all of them by default")
+    parser.add_argument("--size", type=float, default=1.0, metavar="FRACTION", help="of the work, to try it in small")
     parser.add_argument("--model", default="nuclei-fluo", help="of weak scaling")
     parser.add_argument("--side", type=int, default=8192, help="of the slide of one worker, in pixels")
     parser.add_argument("--tile-size", type=int, default=512, help="of weak scaling")
-    parser.add_argument("--tile-seconds", type=float, help="of a real tile, for the overhead without weak scaling")
-    parser.add_argument("--json", type=Path, help="file for the figures")
-    return parser.parse_args(arguments)
+    parser.add_argument("--json", type=Path, nargs="?", const=RESULTS, metavar="FILE", help="add the figures to a file")
+    args = parser.parse_args(arguments)
+    if unknown := set(args.part) - set(PARTS):
+        parser.error(f"expected parts of {', '.join(PARTS)}, got {', '.join(sorted(unknown))}")
+    return args
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the checks; 1 if one failed."""
+    """Measure; 1 if a figure is not as it should be."""
     args = parse(arguments)
-    wanted = args.only.split(",")
-    results: dict[str, Any] = {"machine": machine()}
-    rows: list[Row] = []
-    checks = {"weak": check_weak, "driver": check_driver, "images": check_images}
-    with tempfile.TemporaryDirectory() as name:
-        for check, of in checks.items():
-            if check in wanted:
-                found, results[check] = of(args, Path(name, check))
-                rows += found
-    rows += overhead(results, args.tile_seconds) if "overhead" in wanted else []
+    earlier = args.json is not None and args.json.exists()
+    results: dict[str, Any] = json.loads(args.json.read_text(encoding="utf-8")) if earlier else {}
+    wanted = args.part or list(PARTS)
+    for part in wanted:
+        with tempfile.TemporaryDirectory() as name:
+            measured = rounded(PARTS[part][0](args, Path(name, part)))
+        results |= {part: measured | {"size": args.size}, "machine": machine()}
+        if args.json is not None:  # each as soon as it is there
+            args.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    rows = [row for part in wanted for row in PARTS[part][1](results[part])] + overhead(results)
     for row in rows:
         sys.stdout.write(f"{'PASS' if row.passed else 'FAIL'}  {row.check}: {row.detail}\n")
-    if args.json is not None:
-        args.json.write_text(json.dumps(results | {"rows": [asdict(row) for row in rows]}, indent=2) + "\n")
     return int(not all(row.passed for row in rows))
+
+
+def rounded(value: Any) -> Any:
+    """Figures with six decimals at most."""
+    if isinstance(value, dict):
+        return {name: rounded(part) for name, part in value.items()}
+    return round(value, 6) if isinstance(value, float) else value
 
 
 def drive(kind: str, address: str, n: str, folder: str, *more: str) -> None:
     """Print what a driver found, as JSON."""
     if kind == "tiles":
-        found = drive_tiles(address, *more)
+        found = drive_tiles(address, *more, Path(folder))
+    elif kind == "images":
+        found = drive_images(address, int(n), Path(folder), *more)
     else:
-        found = {"slide": drive_slide, "images": drive_images}[kind](address, int(n), Path(folder))
+        found = drive_slide(address, int(n), Path(folder))
     sys.stdout.write(f"\n{json.dumps(found)}\n")
 
 

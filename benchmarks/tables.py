@@ -5,8 +5,8 @@
                                 [--quality-worst FILE ...] [--quality-bent FILE ...] [--choices FILE ...] [--check]
 
 First takes new figures into benchmarks/results: of `slides.py --json` those of the cases (a later file counts), of
-`slide_exactness.py --json` and `read_back.py --json` the lines; without commands, paths and what processes said. Then writes
-each table between its marks, `<!-- benchmark: NAME -->` and `<!-- /benchmark -->`. With --check nothing is written: exit status 1
+`slide_exactness.py --json` and `read_back.py --json` the lines; without commands, paths and what processes said;
+`scaling.py --json` writes there itself. Then writes each table between its marks, `<!-- benchmark: NAME -->` and `<!-- /benchmark -->`. With --check nothing is written: exit status 1
 if a document does not show what the figures say.
 """
 
@@ -24,13 +24,14 @@ from typing import Any
 import challenge_tables
 import quality_tables
 import readme_tables
+import scaling_tables
 from slides import OTHERS, megapixels, own_seconds
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 MODELS = sorted(path.parent for path in ROOT.glob("models/*/model.json"))
 DOCUMENTS = (
-    ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("challenge", "failures", "quality", "slides", "unlabelled")),
+    ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("challenge", "failures", "machines", "quality", "slides", "unlabelled")),
     *(folder / "README.md" for folder in MODELS),
 )  # fmt: skip
 _MARKS = re.compile(r"(<!-- benchmark: ([\w-]+) -->\n).*?(<!-- /benchmark -->)", re.DOTALL)
@@ -178,6 +179,7 @@ def tables() -> dict[str, Callable[[], list[str]]]:
     """All tables by name."""
     cases, of_default = (result(name)["cases"] for name in ("slides", "slides_default"))
     scores = [*result("quality"), *result("quality_peer")]
+    scaling = result("scaling") if (RESULTS / "scaling.json").exists() else {}
     short_scores = [row for row in scores if row["modality"] == "fluorescence" and row["short"]]
     return {
         "why": lambda: readme_tables.why(scores, result("speed"), result("startup"), result("slides")),
@@ -190,6 +192,7 @@ def tables() -> dict[str, Callable[[], list[str]]]:
         "worst": lambda: quality_tables.worst(result("quality_worst")),
         "quality-sizes": lambda: quality_tables.sizes(result("quality_sizes")), "models": lambda: quality_tables.models(scores, MODELS),
         **{f"card-{folder.name}": partial(quality_tables.card, scores, folder.name) for folder in MODELS},
+        "scaling": lambda: scaling_tables.measured(scaling), "archive": lambda: scaling_tables.archive(scaling),
         "unlabelled": lambda: quality_tables.unlabelled(result("unlabelled")),
         "startup": lambda: challenge_tables.startup(result("startup")), "challenge": lambda: challenge_tables.challenge(result("challenge")),
     }  # fmt: skip

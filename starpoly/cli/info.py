@@ -33,7 +33,10 @@ _PACKAGES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
-        "input", nargs="*", metavar="FILE", help="image files, folders, plates or patterns such as 'data/*.nd2'"
+        "input",
+        nargs="*",
+        metavar="FILE",
+        help="image files, folders, plates, URLs of zarrs or patterns such as 'data/*.nd2'",
     )
     parser.add_argument("--json", action="store_true", help="as JSON")
 

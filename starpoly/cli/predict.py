@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..config import TTA
 from ..errors import ConfigError, ImageError, StarpolyError, install_command
 from ..io.console import printable, progress_bar
+from ..io.files.url import UrlPath, as_path, is_url
 from ..io.writers.registry import FORMATS
 from ..labels.measures.registry import DEFAULT, SELECTABLE, select_measures
 from ..network.engines.registry import ENGINES
@@ -70,12 +71,15 @@ _FORMATS = {name: of for name, of in FORMATS.items() if of.help}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
-        "input", nargs="+", metavar="INPUT", help="image files, folders, or patterns such as 'data/*.tif'"
+        "input",
+        nargs="+",
+        metavar="INPUT",
+        help="image files, folders, patterns such as 'data/*.tif', or URLs of zarrs (extra remote)",
     )
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=_folder,
         metavar="OUT",
         help="folder for NAME_label.tiff (default: that of the images, where there is one)",
     )
@@ -247,7 +251,7 @@ def _add_slide_arguments(slides: argparse._ArgumentGroup) -> None:
     where = slides.add_mutually_exclusive_group()
     where.add_argument(
         "--mask",
-        type=Path,
+        type=as_path,
         metavar="FILE",
         help="segment only where this image of any size is not zero; for several images a folder of masks of the same names",
     )
@@ -378,9 +382,10 @@ def _folder_of(inputs: list[str], found: FoundImages, *, quiet: bool) -> Path:
         folders = {Path(inputs[0])}
     else:
         folders = {image.path.parent for image in found.images}
-    if any(image.place for image in found.images) or len(folders) != 1:
+    at_url = any(isinstance(image.path, UrlPath) for image in found.images)
+    if any(image.place for image in found.images) or len(folders) != 1 or at_url:
         raise ConfigError(
-            "output: expected images of one folder to write results beside, got none, several or a plate; "
+            "output: expected images of one folder to write results beside, got none, several, a plate or a URL; "
             "name a folder for results, as in -o results"
         )
     (folder,) = folders
@@ -547,6 +552,14 @@ def _pixel_size(text: str) -> tuple[float, float]:
         message = f"expected micrometres from {least:g} to {most:g} as UM or Y,X, got {text!r}{with_point(text)}"
         raise argparse.ArgumentTypeError(message)
     return sizes[0], sizes[-1]
+
+
+def _folder(text: str) -> Path:
+    if is_url(text) and isinstance(as_path(text), UrlPath):
+        raise argparse.ArgumentTypeError(
+            f"expected a folder of this machine, got the URL {text}; copy results there later"
+        )
+    return as_path(text)
 
 
 def _roi(text: str) -> Box:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from math import prod
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -93,10 +92,10 @@ def open_as_stack(image: Any, axes: str | None) -> Iterator[Stack | None]:
     if not isinstance(image, str | os.PathLike):
         yield ArrayStack(image, str(axes)) if _is_stack(image, axes) else None
     elif axes is None:
-        with open_scene(Path(image))[0] as stack:
+        with open_scene(image)[0] as stack:
             yield stack if stack.axes else None
     else:
-        with open_scene(Path(image))[0] as stack:
+        with open_scene(image)[0] as stack:
             if stack.axes:
                 raise ImageError(
                     f"{image}: expected no axes of a file of several planes, got {axes!r}; leave axes out, the file names its own "

@@ -17,6 +17,7 @@ from ..detection.executors import Executor, map_tiles, tasks_at_once
 from ..detection.worker import ALONE
 from ..errors import StarpolyWarning
 from ..io.files.identity import InputWatch, identify
+from ..io.files.url import as_path
 from ..io.readers.source import Source
 from .formats import SlideOutputs
 from .image_run import input_channels, normalizer_identity, segment_source
@@ -88,7 +89,9 @@ def plan_stack(
     marks, identity = marks or {}, identity or {}
     spread = None
     if of_file and isinstance(executor, Cluster):
-        spread = partial(_spread, executor, partial(PlaneTask, model, Path(image).absolute(), request, marks, identity))
+        spread = partial(
+            _spread, executor, partial(PlaneTask, model, as_path(image).absolute(), request, marks, identity)
+        )
     return StackRun(
         planes=planes,
         outputs=outputs,

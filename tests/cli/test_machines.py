@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
+import zarr
 
-from starpoly.cli.main import main
+from starpoly.cli.main import build_parser, main
 from starpoly.config import ModelSpec, NetworkConfig
 from starpoly.detection import cluster as cluster_module
 from starpoly.model import StarPoly2D
 
 from support.cluster import processes, wait_until
+from support.documents import blocks
 from support.inputs import grey
 from support.painted import BrightModel
+from support.web import serving
 
 pytestmark = pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
 
@@ -83,6 +89,23 @@ def test_no_scheduler_there(images, tmp_path, capsys, monkeypatch, bright, words
     assert "expected a scheduler of dask" in capsys.readouterr().err
 
 
+def test_a_zarr_at_a_url(images, tmp_path, bright, capsys):
+    pytest.importorskip("aiohttp")
+    zarr.create_array(store=tmp_path / "slide.zarr", data=tifffile.imread(images / "slide.tif"), chunks=(64, 64))
+    with serving(tmp_path) as server:
+        url = f"{server.url}/slide.zarr"
+        for given, out in ((str(tmp_path / "slide.zarr"), "here"), (url, "there")):
+            assert main(["predict", given, "-o", str(tmp_path / out), "--table", "--mask", given]) == 0
+        assert contents(tmp_path / "there") == contents(tmp_path / "here")
+        assert main(["info", url]) == 0
+        assert f"{url}\n" in capsys.readouterr().out
+        assert main(["predict", url]) == 2
+        assert "-o results" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["predict", url, "-o", "s3://bucket/results"])
+    assert "a folder of this machine" in capsys.readouterr().err
+
+
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory) -> Path:
     """A real network, of a few filters; with these weights it finds much."""
@@ -121,6 +144,38 @@ def test_workers_on_this_machine(images, tiny, tmp_path):
     assert main(["predict", str(images / "1.tif"), "-o", str(tmp_path / "here"), *words]) == 0
     assert main(["predict", str(images / "1.tif"), "-o", str(tmp_path / "there"), *words, "--workers", "1"]) == 0
     assert contents(tmp_path / "there") == contents(tmp_path / "here")
+
+
+def commands_of_the_page() -> Iterator[tuple[str, list[str]]]:
+    """Commands of docs/machines.md, also those that other commands start, with settings as words."""
+    for block in blocks("docs/machines.md"):
+        if block.kind != "shell":
+            continue
+        for words in block.commands:
+            if words[0] == "sbatch":
+                words = shlex.split(words[words.index("--wrap") + 1])
+            words = [word for word in words if word not in ("srun", "&")]
+            yield f"line {block.line}: {' '.join(words)}", [re.sub(r"\$SLURM_\w+", "1", word) for word in words]
+
+
+COMMANDS = [pytest.param(words, id=where) for where, words in commands_of_the_page()]
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_commands_of_the_page_are_real(words):
+    if words[:2] == ["pip", "install"]:
+        return
+    if words[0] == "starpoly":
+        build_parser().parse_args(words[1:])
+        return
+    kind, *rest = words[1:]
+    command = pytest.importorskip(f"distributed.cli.dask_{kind}").main
+    command.make_context(f"dask {kind}", rest)
+
+
+def test_the_page_shows_every_kind_of_command():
+    firsts = {(words[0], words[1]) for words in (param.values[0] for param in COMMANDS)}
+    assert {("starpoly", "predict"), ("dask", "scheduler"), ("dask", "worker"), ("starpoly", "train")} <= firsts
 
 
 def test_wait_until_gives_up():

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import zarr
 
 from starpoly.detection.cluster import open_cluster
 from starpoly.errors import ImageError, ModelError, StarpolyError
@@ -27,6 +28,7 @@ from starpoly.timing import Stopwatch
 
 from support.cluster import (
     SECONDS,
+    ByBatchModel,
     SlowModel,
     bright_folder,
     load_bright,
@@ -36,6 +38,7 @@ from support.cluster import (
 )
 from support.inputs import grey
 from support.painted import BrightModel, Broken
+from support.web import serving
 
 pytest.importorskip("distributed")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")]
@@ -90,6 +93,19 @@ def test_a_slide(slide, expected, cluster, tmp_path):
     assert result.n_tiles > 30
     assert contents(tmp_path / "there") == expected
     assert not (tmp_path / "j").exists()
+
+
+@pytest.mark.parametrize("largest", [10**9, 0], ids=["held", "tiles"])
+def test_a_zarr_at_a_url(slide, cluster, tmp_path, monkeypatch, largest):
+    """Workers read their regions themselves."""
+    pytest.importorskip("aiohttp")
+    monkeypatch.setattr(opening, "LARGEST_HELD", largest)
+    zarr.create_array(store=tmp_path / "slide.zarr", data=tifffile.imread(slide), chunks=(64, 64))
+    segment_slide(BrightModel(), tmp_path / "slide.zarr", outputs(tmp_path / "here"), tile_size=48)
+    with serving(tmp_path) as server:
+        url = f"{server.url}/slide.zarr"
+        segment_slide(BrightModel(), url, outputs(tmp_path / "there"), tile_size=48, client=cluster._client)
+    assert contents(tmp_path / "there") == contents(tmp_path / "here")
 
 
 def test_an_image_in_memory(slide, cluster, tmp_path):
@@ -232,6 +248,13 @@ def test_a_driver_that_is_killed_and_started_again(slide, expected, cluster, tmp
     subprocess.run(command, env=environment, check=True, timeout=SECONDS)
     assert contents(tmp_path / "there") == expected
     assert not (tmp_path / "journal").exists()
+
+
+def test_answers_that_differ_with_the_batch(slide, cluster, tmp_path, streamed):
+    """As a network's do by their last bits: windows come in the batches of the lattice, wherever they are done."""
+    for where, client in (("here", None), ("there", cluster._client)):
+        segment_slide(ByBatchModel(), slide, outputs(tmp_path / where), tile_size=48, client=client)
+    assert contents(tmp_path / "there") == contents(tmp_path / "here")
 
 
 class Failing(BrightModel):

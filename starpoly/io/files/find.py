@@ -14,6 +14,7 @@ from ..readers.registry import TITLES, has_image_suffix, is_zarr
 from .ignored import Ignored, group_ignored
 from .naming import holds_labels, is_hidden, is_ours, is_result, may_be_image
 from .plates import PlateField, fields_of, is_plate, place_of
+from .url import UrlPath, as_path, is_url
 
 _WILDCARD = re.compile(r"[*?\[]")
 
@@ -65,7 +66,7 @@ def find_images(
     Parameters
     ----------
     inputs : iterable of str or Path
-        Files, folders and patterns (``*``, ``?``, ``[...]``, ``**``). Brackets that match nothing as a set of characters
+        Files, folders, URLs of zarrs and patterns (``*``, ``?``, ``[...]``, ``**``). Brackets that match nothing as a set of characters
         are taken literally.
     recursive : bool
         Search sub-folders, too. Links to folders are not followed.
@@ -77,14 +78,14 @@ def find_images(
     FoundImages
         In the order of inputs, then by name; every file once.
     """
-    named = [str(given) for given in inputs]
+    named = [str(as_path(given)) if is_url(given) else str(given) for given in inputs]
     search = _Search(recursive, frozenset(Path(folder).resolve() for folder in exclude))
     images: dict[tuple[str, str], FoundImage] = {}
     problems: list[tuple[str, str]] = []
     passed_over: list[Path] = []
     empty: list[str] = []
     for given in named:
-        path, is_file = Path(given), os.path.isfile(given)
+        path, is_file = as_path(given), os.path.isfile(given)
         if is_file and len(named) > 1 and is_result(path):
             passed_over.append(path)
             continue
@@ -165,6 +166,8 @@ class _Search:
 
     def find(self, path: Path, given: str) -> _Found:
         """Images under one input that is no file, and its problems."""
+        if isinstance(path, UrlPath):
+            return _Found([FoundImage(path)], zarrs={path})
         if os.path.isdir(given):
             return _Found([FoundImage(path)], zarrs={path}) if is_zarr(path) else self._find_in_folder(path)
         if os.path.exists(given):

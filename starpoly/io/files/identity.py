@@ -15,6 +15,8 @@ import numpy as np
 from ...errors import ImageError
 from ...tiling import Box
 from ..readers.source import Source
+from ..readers.zarr import marks_of
+from .url import UrlPath, as_path
 
 _WHOLE = 1 << 24  # bytes up to which the whole content is hashed
 _SAMPLES = 256  # number of evenly spaced samples of a larger file
@@ -37,7 +39,8 @@ def identify(image: Any, source: Source) -> dict[str, Any]:
     -------
     dict of JSON types
         ``shape`` and ``dtype``. Files add ``name``, ``size``, ``date`` and ``content``, a hash of evenly spaced
-        samples. Zarrs add ``name`` and ``content``, a hash of the metadata and of the chunks' names, sizes and dates.
+        samples. Zarrs add ``name`` and ``content``, a hash of the metadata and of the chunks' names, sizes and dates;
+        at a URL of some chunks' sizes, dates and versions.
         Arrays add ``content``, a hash of sampled pixels.
 
     Raises
@@ -49,12 +52,14 @@ def identify(image: Any, source: Source) -> dict[str, Any]:
     if not isinstance(image, str | Path):
         return marks | {"content": _hash(_pixels(source))}
     try:
-        return marks | _identify_file(Path(image).resolve())
+        return marks | _identify_file(as_path(image).resolve())
     except OSError as error:
         raise ImageError(f"{image}: cannot be read ({error.strerror or error})") from error
 
 
 def _identify_file(path: Path) -> dict[str, Any]:
+    if isinstance(path, UrlPath):
+        return {"name": path.name, "content": _hash(marks_of(path))}
     if path.is_dir():
         return {"name": path.name, "content": _hash(_listing(path))}
     status = path.stat()
@@ -79,7 +84,7 @@ class InputWatch:
     """
 
     def __init__(self, image: Any) -> None:
-        self._path = Path(image).resolve() if isinstance(image, str | Path) else None
+        self._path = as_path(image).resolve() if isinstance(image, str | Path) else None
         self._marks = self._look()
 
     def check(self) -> None:
@@ -98,11 +103,11 @@ class InputWatch:
             )
 
     def _look(self) -> dict[str, Any] | None:
-        if self._path is None or not (self._path.is_file() or self._path.is_dir()):
+        if self._path is None or not (isinstance(self._path, UrlPath) or self._path.is_file() or self._path.is_dir()):
             return None
         try:
             marks = _identify_file(self._path)
-        except OSError:
+        except (OSError, ImageError):
             return None
         if marks.get("size", _WHOLE + 1) <= _WHOLE:
             marks.pop("date")  # the content is known as a whole

@@ -69,7 +69,7 @@ def result_names(path: Path) -> Iterator[str]:
     visible = path.name.lstrip(".") or "image"
     yield stem(Path(visible))
     yield visible
-    folders = [part for part in path.parent.parts if part not in (path.anchor, ".", "..")]
+    folders = [part.rstrip(":") for part in path.parent.parts if part not in (path.anchor, ".", "..")]
     for n in range(1, len(folders) + 1):
         yield "_".join((*folders[-n:], visible))
     yield f"{visible}_{hashlib.blake2b(os.fsencode(path), digest_size=4).hexdigest()}"

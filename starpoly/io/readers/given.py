@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,7 +35,7 @@ def as_image(image: Any, *, n_channels: int = 0, squeeze: bool = True) -> NDArra
     if isinstance(image, Source):
         return image
     if isinstance(image, str | os.PathLike):
-        return read_image(Path(image))
+        return read_image(image)
     array = as_array(image, n_channels=n_channels, squeeze=squeeze)
     return array if isinstance(array, np.ndarray) or len(array.shape) not in (2, 3) else ArraySource(array)
 
@@ -44,5 +43,5 @@ def as_image(image: Any, *, n_channels: int = 0, squeeze: bool = True) -> NDArra
 def pixel_size_of(image: Any) -> PixelSize | None:
     """Micrometres per pixel (y, x) of what was handed in; None if it does not say."""
     if isinstance(image, str | os.PathLike):
-        return read_pixel_size(Path(image))
+        return read_pixel_size(image)
     return image.pixel_size if isinstance(image, Source) else None

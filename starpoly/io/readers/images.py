@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from ...errors import ImageError
 from ...tiling import Box
+from ..files.url import as_path
 from .array import ArraySource
 from .array_like import as_array
 from .blocks import warn_of_cost
@@ -21,7 +23,7 @@ from .source import Source, check_level
 from .view import SourceView
 
 
-def read_image(path: str | Path) -> NDArray:
+def read_image(path: str | os.PathLike[str]) -> NDArray:
     """Read an image.
 
     The content of a file tells its kind, not its name. Alpha is dropped, palettes, CMYK and inverted grey are
@@ -49,7 +51,7 @@ def read_image(path: str | Path) -> NDArray:
     StarpolyWarning
         If a stack of up to four unnamed pages is taken for channels, or a file holds further images.
     """
-    path = Path(path)
+    path = as_path(path)
     image = without_single_channel(find_reader(path).read(path))
     if image.ndim not in (2, 3) or 0 in image.shape:
         raise ImageError(f"{path}: expected an image with axes YX or YXC, got shape {image.shape}")
@@ -72,7 +74,8 @@ def open_source(
     ----------
     image : str, Path, Source or array-like
         A file or folder: TIFF (tiles or strips, BigTIFF, OME-TIFF, SVS, NDPI), OME-Zarr 0.4 and 0.5, a zarr array,
-        ``.npy``; with the extra ``wsi`` also MIRAX, VMS and DICOM slides; PNG, JPEG and BMP are decoded whole. Or
+        ``.npy``; with the extra ``wsi`` also MIRAX, VMS and DICOM slides; PNG, JPEG and BMP are decoded whole. With the extra
+        ``remote`` the URL of a zarr, such as ``"s3://bucket/image.zarr"``. Or
         array-like (Y, X) or (Y, X, C): of numpy, dask, xarray, zarr, h5py, torch and the like. The content of a file tells its kind.
     level : int
         Level of a pyramid, 0 the finest.
@@ -101,7 +104,8 @@ def open_source(
         If much must be decoded and held in memory at once, as with one compressed strip; the message says how much.
     """
     if isinstance(image, (str, Path)):
-        source = find_reader(Path(image)).open(Path(image), level, as_channels=channels is not None)
+        path = as_path(image)
+        source = find_reader(path).open(path, level, as_channels=channels is not None)
     else:
         source = _open_array(image, level)
     try:
@@ -114,7 +118,7 @@ def open_source(
         raise
 
 
-def read_header(path: str | Path) -> Header:
+def read_header(path: str | os.PathLike[str]) -> Header:
     """Rows, columns, bytes and pixel size of an image, from the header alone: the pixels may be damaged.
 
     Parameters
@@ -128,11 +132,11 @@ def read_header(path: str | Path) -> Header:
         If the file is missing, empty or of another kind, if not even its header can be read, or if the header of a PNG,
         JPEG or BMP claims far more pixels than the file can hold. (A TIFF may leave out tiles, so it is not judged here.)
     """
-    path = Path(path)
+    path = as_path(path)
     return find_reader(path).header(path)
 
 
-def read_pixel_size(path: str | Path) -> PixelSize | None:
+def read_pixel_size(path: str | os.PathLike[str]) -> PixelSize | None:
     """Micrometres per pixel (y, x) that a file states; None where it states none or cannot be read."""
     try:
         return read_header(path).pixel_size

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ImageError
+from ..files.url import as_path
 from .images import native, without_single_channel
 from .registry import find_reader
 
@@ -31,7 +32,7 @@ def read_labels(path: str | Path) -> NDArray:
         If the file cannot be read (see :func:`starpoly.io.read_image`), is a JPEG (lossy), has channels,
         or numbers that are not whole.
     """
-    path = Path(path)
+    path = as_path(path)
     labels = without_single_channel(find_reader(path).read(path, raw=True))
     if labels.ndim != 2 or 0 in labels.shape:
         raise ImageError(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from pathlib import Path
 from typing import Any
 
 from ...errors import ImageError, StarpolyWarning
+from ..files.url import as_path
 from .array_stack import ArrayStack
 from .registry import find_reader
 from .stack import Stack
@@ -46,13 +48,14 @@ def open_stack(image: Any, *, scene: int = 0, axes: str | None = None) -> Stack:
             raise ImageError(
                 f"{image}: expected a file to name its axes itself, got axes {axes!r} beside it; leave them out"
             )
-        return find_reader(Path(image)).stack(Path(image), scene)
+        path = as_path(image)
+        return find_reader(path).stack(path, scene)
     if axes is None:
         raise ImageError(f"expected the axes of an array, got none for shape {getattr(image, 'shape', '?')}; give axes")
     return ArrayStack(image, axes)
 
 
-def open_scene(path: str | Path, scene: int | None = None) -> tuple[Stack, int]:
+def open_scene(path: str | os.PathLike[str], scene: int | None = None) -> tuple[Stack, int]:
     """A scene of a file, and how many it has. Default: the first.
 
     Warns
@@ -69,7 +72,7 @@ def open_scene(path: str | Path, scene: int | None = None) -> tuple[Stack, int]:
     return open_stack(path, scene=scene or 0), max(1, len(names))
 
 
-def scene_names(path: str | Path) -> tuple[str, ...]:
+def scene_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """Names of the scenes of a file, in order; none if there is one.
 
     Parameters
@@ -81,4 +84,5 @@ def scene_names(path: str | Path) -> tuple[str, ...]:
     ImageError
         If the file is missing or damaged.
     """
-    return find_reader(Path(path)).scene_names(Path(path))
+    path = as_path(path)
+    return find_reader(path).scene_names(path)

@@ -26,6 +26,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from ...errors import ImageError, StarpolyWarning
+from ..files.url import UrlPath
 from .header import Header
 from .time_limit import within_time
 from .untrusted import check_claim, decoding
@@ -175,8 +176,8 @@ def ends_with(*suffixes: str) -> Callable[[Path, bytes], bool]:
 
 
 def is_zarr(path: Path, first: bytes = b"") -> bool:
-    """Whether a folder is a zarr array or group: one image."""
-    return not first and any((path / mark).is_file() for mark in _ZARR_MARKS)
+    """Whether a folder is a zarr array or group: one image. Whatever a URL names has to be one."""
+    return isinstance(path, UrlPath) or (not first and any((path / mark).is_file() for mark in _ZARR_MARKS))
 
 
 def _is_imagexpress(path: Path, first: bytes) -> bool:
@@ -248,7 +249,7 @@ def find_reader(path: Path) -> Reader:
     ImageError
         If there is nothing, the file is empty or cannot be read, or no reader knows it.
     """
-    first = b"" if path.is_dir() else first_bytes(path)
+    first = b"" if isinstance(path, UrlPath) or path.is_dir() else first_bytes(path)
     for reader in READERS:
         if reader.matches(path, first):
             return reader

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from ...errors import ImageError, StarpolyWarning
 from ...tiling import Box
+from ..files.url import UrlPath, as_path
 from .axes import Arrangement, arrange_axes, arrange_plane, check_single_plane, guess_axes, has_channels, plane_axes
 from .blocks import BlockGrid
 from .channel_names import names_in_omero
@@ -21,8 +23,13 @@ from .plane_steps import in_seconds
 from .source import FileSource, Source, check_dtype, check_level
 from .stack import Stack, check_index, check_scene, reopen_plane
 from .untrusted import decoding
-from .zarr_chunks import ChunkDecoder, check_chunks
-from .zarr_codecs import bound_decoding
+from .zarr_chunks import ChunkDecoder, bounded, check_chunks, described, sampled_keys
+
+_SAMPLES = 256
+"""Chunks by whose versions an image at a URL is known."""
+
+_MOST_SCENES = 4096
+"""At a URL, where a server may have any name."""
 
 _AXIS_NAMES = {
     "T": ("TIME", "FRAME"),
@@ -161,15 +168,21 @@ def scene_names(path: Path) -> tuple[str, ...]:
     ome = _ome_attributes(node)
     if "multiscales" in ome or "bioformats2raw.layout" not in ome:
         return ()
-    names = sorted((name for name in node.group_keys() if name.isdecimal()), key=int)
-    return tuple(names) if len(names) > 1 else ()
+    names = _numbers_there(node) if isinstance(path, UrlPath) else filter(str.isdecimal, node.group_keys())
+    found = tuple(sorted(names, key=int))
+    return found if len(found) > 1 else ()
+
+
+def _numbers_there(group: Any) -> Iterator[str]:
+    """Names of the groups 0, 1 ... of a place that may not list them."""
+    return takewhile(group.__contains__, map(str, range(_MOST_SCENES)))
 
 
 class _ZarrPlane(_LevelSource):
     """A plane of a stack, or all its planes as channels."""
 
     def __init__(self, stack: ZarrStack, index: tuple[int, ...] | None, level: int) -> None:
-        path, image = Path(stack.name), stack._image
+        path, image = as_path(stack.name), stack._image
         self._opener = (ZarrStack, stack._path, stack._scene, index)
         with decoding(path, "a zarr image"):
             if index is not None:
@@ -192,9 +205,30 @@ class _ZarrPlane(_LevelSource):
 def _open_node(path: Path) -> Any:
     import zarr
 
-    from .zarr_store import GuardedStore
+    from .zarr_store import open_store
 
-    return zarr.open(store=GuardedStore(path), mode="r")
+    try:
+        return zarr.open(store=open_store(path), mode="r")
+    except FileNotFoundError as error:
+        if not isinstance(path, UrlPath):
+            raise
+        raise ImageError(
+            f"{path}: expected a zarr at a URL, got none there, or none that may be read; check it, and copy images of other "
+            "kinds to this machine"
+        ) from error
+
+
+def marks_of(path: UrlPath) -> Iterator[bytes]:
+    """What tells an image at a URL from another: its metadata, and the versions of some of its chunks or shards."""
+    with decoding(path, "a zarr image"):
+        inside = [path / name for name in scene_names(path)] or [path]
+        for place in inside:
+            yield repr(sorted(_open_node(place).attrs.asdict().items())).encode()
+            arrays = _open_multiscale(place).arrays
+            n = max(1, _SAMPLES // (len(arrays) * len(inside)))
+            for array in arrays:
+                yield described(array)
+                yield repr(array.store_path.store.marks_of(sampled_keys(array, n))).encode()
 
 
 def _open_multiscale(path: Path) -> _Multiscale:
@@ -202,7 +236,7 @@ def _open_multiscale(path: Path) -> _Multiscale:
 
     node = _open_node(path)
     if isinstance(node, zarr.Array):
-        return _Multiscale([bound_decoding(node)], _axes_of_array(node), [None], [None])
+        return _Multiscale([bounded(node)], _axes_of_array(node), [None], [None])
     return _read_multiscale(node, path)
 
 
@@ -288,7 +322,7 @@ def _read_multiscale(group: Any, path: Path) -> _Multiscale:
         array = group.get(inner)
         if not isinstance(array, zarr.Array):
             raise ImageError(f"{path}: expected an array at {inner!r}, as the metadata say, got none; copy it again")
-        arrays.append(bound_decoding(array))
+        arrays.append(bounded(array))
         sizes.append(_pixel_size(axes, dataset, described))
         positions.append(None if sizes[-1] is None else _position(axes, dataset, described))
     names = "".join(_letter(axis.get("name")) for axis in axes)
@@ -336,9 +370,14 @@ def _first_multiscale(group: Any, path: Path) -> dict[str, Any]:
             warnings.warn(message, StarpolyWarning, stacklevel=7)
         return described[0]
     raise ImageError(
-        f"{path}: expected an OME-Zarr image or a zarr array, got a group with {sorted(group.keys())[:5]}; "
+        f"{path}: expected an OME-Zarr image or a zarr array, got a group with {_some_names(group, path)}; "
         "name the folder of the image itself"
     )
+
+
+def _some_names(group: Any, path: Path) -> list[str]:
+    """What is in a group; nothing where that may not be listed."""
+    return [] if isinstance(path, UrlPath) else sorted(group.keys())[:5]
 
 
 def _axis_list(described: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -13,9 +13,13 @@ from numpy.typing import NDArray
 from ...errors import ImageError
 from .axes import Arrangement
 from .blocks import SPARE_BYTES, Packed
+from .zarr_codecs import bound_decoding, widest_element
 
 _WINDOW = 512
 """Rows and columns of a window for which reads are counted."""
+
+_INDEX_BYTES = 16
+"""Of a chunk in the index of a shard."""
 
 _MOST_READS = 4096
 """Chunks that may lie in a window of one image: 8 x 8 pixels each. A read costs a tenth of a millisecond or more."""
@@ -36,6 +40,52 @@ def check_chunks(shape: tuple[int, int, int], chunk: tuple[int, int, int], path:
             f"{path}: expected chunks of at least 8 x 8 pixels, got {' x '.join(map(str, chunk))}, which take {n_reads} "
             f"reads for a window of {window[0]} x {window[1]}; save it in larger chunks"
         )
+
+
+def bounded(array: Any) -> Any:
+    """An array, just opened, whose chunks unpack no more than they hold, and whose objects are no larger than that."""
+    store = array.store_path.store
+    if hasattr(store, "admit"):
+        store.admit(
+            math.prod(array.shards or array.chunks) * widest_element(array) + _INDEX_BYTES * _chunks_in_shard(array)
+        )
+    return bound_decoding(array)
+
+
+def _chunks_in_shard(array: Any) -> int:
+    return math.prod(-(-whole // part) for whole, part in zip(array.shards or array.chunks, array.chunks, strict=True))
+
+
+def described(array: Any) -> bytes:
+    """The metadata of an array."""
+    from zarr.core.buffer import default_buffer_prototype
+
+    documents = array.metadata.to_buffer_dict(default_buffer_prototype())
+    return b"".join(documents[name].to_bytes() for name in sorted(documents))
+
+
+def sampled_keys(array: Any, most: int) -> list[str]:
+    """Names of some chunks, or shards, spread evenly over an array."""
+    outer = array.shards or array.chunks
+    lengths = tuple(-(-whole // part) for whole, part in zip(array.shape, outer, strict=True))
+    n = math.prod(lengths)
+    numbers = sorted({n * k // max(1, min(n, most)) for k in range(min(n, most))})
+    places = (_place_of(number, lengths) for number in numbers)
+    return [_key(array, place) for place in places]
+
+
+def _place_of(number: int, lengths: tuple[int, ...]) -> tuple[int, ...]:
+    place = []
+    for length in reversed(lengths):
+        number, at = divmod(number, length)
+        place.append(at)
+    return tuple(reversed(place))
+
+
+def _key(array: Any, place: tuple[int, ...]) -> str:
+    """Name of a chunk, or shard, in the store."""
+    key, within = array.metadata.encode_chunk_key(place), array.store_path.path
+    return f"{within}/{key}" if within else key
 
 
 class ChunkDecoder:
@@ -61,11 +111,13 @@ class ChunkDecoder:
         self.is_large = self._chunk_bytes > SPARE_BYTES
         lengths = arrangement.lengths(array.chunks)
         self._is_one = block[0] <= lengths[0] and block[1] <= lengths[1]
+        # a question costs as much as a chunk where there is a network between
+        self._asks_first = self._is_one and (self.is_large or not hasattr(array.store_path.store, "admit"))
 
     def __call__(self, plane: int, row: int, column: int) -> NDArray:
         """The pixels (y, x, samples) of a block."""
         index = self._index(plane, row, column)
-        if self._is_one and self._stored(index) is None:  # without a buffer, however large it claims to be
+        if self._asks_first and self._stored(index) is None:  # without a buffer, however large it claims to be
             return np.broadcast_to(self._fill_value(), (*self._block, self._samples))
         pixels = self._cut(np.asarray(self._array[index]))
         pixels = pixels if pixels.ndim == 3 else pixels[..., None]
@@ -94,9 +146,7 @@ class ChunkDecoder:
     def _stored(self, index: tuple[slice, ...]) -> int | None:
         """Bytes of the file of a chunk or shard, None if there is none."""
         place = tuple(part.start // length for part, length in zip(index, self._outer, strict=True))
-        key = self._array.metadata.encode_chunk_key(place)
-        store = self._array.store_path
-        return store.store.size_of(f"{store.path}/{key}" if store.path else key)
+        return self._array.store_path.store.size_of(_key(self._array, place))
 
     def _fill_value(self) -> NDArray:
         value = self._array.fill_value

@@ -124,7 +124,7 @@ def bound_decoding(array: Any) -> Any:
 
     metadata, inner = array.metadata, array.async_array
     if metadata.zarr_format == 2:
-        limit = math.prod(metadata.chunks) * _widest(metadata.filters or (), array.dtype.itemsize)
+        limit = math.prod(metadata.chunks) * widest_element(array)
         compressor: Any = None if metadata.compressor is None else _Bounded(metadata.compressor, limit)
         codecs: list[Any] = [V2Codec(filters=metadata.filters, compressor=compressor)]
     else:
@@ -133,12 +133,12 @@ def bound_decoding(array: Any) -> Any:
     return array
 
 
-def _widest(filters: Any, itemsize: int) -> int:
+def widest_element(array: Any) -> int:
     """Bytes of an element before or after any filter."""
     import numpy as np
 
-    found = [itemsize]
-    for codec in filters:
+    found = [array.dtype.itemsize]
+    for codec in getattr(array.metadata, "filters", None) or ():
         for name in ("dtype", "astype", "encode_dtype", "decode_dtype"):
             if (dtype := getattr(codec, name, None)) is not None:
                 found.append(np.dtype(dtype).itemsize)

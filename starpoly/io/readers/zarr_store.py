@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from collections.abc import Iterable
@@ -12,12 +11,9 @@ from typing import Any
 from zarr.storage import LocalStore
 
 from ...errors import ImageError
-from .zarr_codecs import check_codecs
-
-_METADATA = ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")
-
-_MOST_METADATA_BYTES = 32 << 20
-"""Bytes of a file of metadata; a plate of 384 wells with all its fields has some hundred thousand."""
+from ..files.url import UrlPath
+from .zarr_metadata import MOST_METADATA_BYTES, check_metadata, is_metadata
+from .zarr_remote import RemoteStore, open_remote
 
 
 class GuardedStore(LocalStore):
@@ -38,8 +34,8 @@ class GuardedStore(LocalStore):
         if not self.holds(key):
             return None
         found = await super().get(key, prototype, byte_range)
-        if found is not None and byte_range is None and key.rpartition("/")[2] in _METADATA:
-            self._check_metadata(found.to_bytes())
+        if found is not None and byte_range is None and is_metadata(key):
+            check_metadata(found.to_bytes(), self.root)
         return found
 
     async def get_partial_values(self, prototype: Any, key_ranges: Iterable[tuple[str, Any]]) -> list[Any]:
@@ -51,8 +47,8 @@ class GuardedStore(LocalStore):
         if not self.holds(key):
             return None
         found = super().get_sync(key, prototype=prototype, byte_range=byte_range)
-        if found is not None and byte_range is None and key.rpartition("/")[2] in _METADATA:
-            self._check_metadata(found.to_bytes())
+        if found is not None and byte_range is None and is_metadata(key):
+            check_metadata(found.to_bytes(), self.root)
         return found
 
     def holds(self, key: str) -> bool:
@@ -83,15 +79,13 @@ class GuardedStore(LocalStore):
             return None
         if not stat.S_ISREG(status.st_mode):
             raise ImageError(f"{self.root}: expected regular files, got {key}, which is none; copy the image again")
-        if key.rpartition("/")[2] in _METADATA and status.st_size > _MOST_METADATA_BYTES:
+        if is_metadata(key) and status.st_size > MOST_METADATA_BYTES:
             raise ImageError(
-                f"{path}: expected at most {_MOST_METADATA_BYTES} bytes of metadata, got {status.st_size}; export it again"
+                f"{path}: expected at most {MOST_METADATA_BYTES} bytes of metadata, got {status.st_size}; export it again"
             )
         return status.st_size
 
-    def _check_metadata(self, stored: bytes) -> None:
-        try:
-            metadata = json.loads(stored)
-        except ValueError:
-            return  # zarr says so
-        check_codecs(metadata, self.root)
+
+def open_store(path: Path) -> GuardedStore | RemoteStore:
+    """The store of a folder or of a URL."""
+    return open_remote(path) if isinstance(path, UrlPath) else GuardedStore(path)
