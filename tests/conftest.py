@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -28,6 +29,13 @@ def cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
     os.environ["STARPOLY_CACHE"] = str(folder / "cache")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def search_for_garbage_is_short() -> None:
+    """Leave out what earlier modules have loaded: a search through the objects of TensorFlow takes as long as many a test."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
