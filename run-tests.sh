@@ -19,8 +19,9 @@ check ruff check .
 check ruff format --check .
 check lint-imports
 check mypy
-# last, so that its summary is the last thing read
-check pytest -n "${STARPOLY_TEST_WORKERS:-2}" "$@"
+# last, so that its summary is the last thing read; each worker takes tests that lie together, so that they share what is
+# made for them, and the first to be done takes from the others
+check pytest -n "${STARPOLY_TEST_WORKERS:-2}" --dist worksteal "$@"
 
 if [ -n "$failed" ]; then
     echo "failed:$failed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -23,8 +24,18 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Frozen networks go to a folder of this run, and none of another run is found."""
-    os.environ["STARPOLY_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    """Frozen networks go to a folder of this run, which its processes share, and none of another run is found."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    os.environ["STARPOLY_CACHE"] = str(folder / "cache")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def search_for_garbage_is_short() -> None:
+    """Leave out what earlier modules have loaded: a search through the objects of TensorFlow takes as long as many a test."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

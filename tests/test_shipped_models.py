@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +25,15 @@ MODELS = Path(__file__).resolve().parents[1] / "models"
 NAMES = registry.available_models()
 
 
-@pytest.fixture(scope="module")
+@lru_cache
+def loaded(name: str) -> StarPoly2D:
+    """A shipped model, loaded once."""
+    return StarPoly2D.from_pretrained(name)
+
+
+@pytest.fixture
 def fluo() -> StarPoly2D:
-    return StarPoly2D.from_pretrained("nuclei-fluo")
+    return loaded("nuclei-fluo")
 
 
 def blurred_disks() -> tuple[np.ndarray, np.ndarray]:
@@ -89,7 +96,7 @@ def test_an_empty_field_with_the_noise_of_a_camera_is_empty(name, field):
         "photons": lambda: rng.poisson(3, (200, 220)),
         "shaded": lambda: rng.normal(150, 3, (200, 220)) + np.linspace(0, 40, 220),
     }
-    labels, _ = StarPoly2D.from_pretrained(name).predict_instances(noise[field]().astype(np.uint16))
+    labels, _ = loaded(name).predict_instances(noise[field]().astype(np.uint16))
     assert labels.max() <= 2
 
 
@@ -106,8 +113,7 @@ def test_tiny_images_go_through(fluo, shape):
 def test_average_precision_is_that_of_the_card(name, shared):
     pairs = val_pairs(shared)
     figures = json.loads((MODELS / name / "figures.json").read_text())["average_precision"]
-    model = StarPoly2D.from_pretrained(name)
-    predicted = [model.predict_instances(read_image(image))[0] for image, _ in pairs]
+    predicted = [loaded(name).predict_instances(read_image(image))[0] for image, _ in pairs]
     thresholds = [float(iou) for iou in figures]
     scores = matching_dataset([read_labels(mask) for _, mask in pairs], predicted, thresholds)
     # kernels of other processors round differently, which moves an object or two across a threshold

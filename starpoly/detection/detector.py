@@ -31,6 +31,7 @@ from ..labels.whole import WholeLabels
 from ..model_zoo import default_model, find_model
 from ..network.dense_output import DenseOutput, Network
 from ..network.memory import BASELINE_BYTES, tile_size_beside, tile_size_within, window_bytes
+from ..network.onednn import has_onednn
 from ..network.predictor import KerasModel, Predictor
 from ..polygons import StarPolygons
 from ..tiling import TilePlan
@@ -511,11 +512,13 @@ class Detector:
         return found if scale == 1 else found.scale(1 / scale)
 
     def fingerprint(self) -> str:
-        """Hash of everything the network's output depends on: settings, weights, precision and engine."""
+        """Hash of everything the network's output depends on: settings, weights, precision, engine and its kernels."""
         digest = hashlib.sha256(json.dumps(self.spec.to_dict(), sort_keys=True).encode())
         digest.update(self._predictor.precision.encode())
         if self.engine != "tensorflow":
             digest.update(self.engine.encode())
+        if not has_onednn():
+            digest.update(b"without oneDNN")
         digest.update(self._predictor.weights_digest.encode())
         return digest.hexdigest()
 

@@ -36,8 +36,8 @@ def quiet_import() -> Any:
     module
         ``keras``.
     """
+    use_onednn()
     if "keras" not in sys.modules:
-        use_onednn()
         with own_backend(), quiet_level():
             import keras
     import keras

@@ -7,6 +7,7 @@ import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def describe_run(
         "objects": n_objects,
         "seconds": {stage: round(duration, 3) for stage, duration in seconds.items()},
         "python": platform.python_version(),
-        "libraries": _versions(),
+        "libraries": dict(_versions()),
     }
 
 
@@ -141,8 +142,9 @@ def write_provenance(path: Path, record: Mapping[str, Any]) -> None:
         temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8", newline="\n")
 
 
+@cache
 def _versions() -> dict[str, str]:
-    """Versions of the installed libraries that affect results."""
+    """Versions of the installed libraries that affect results; looked up once, since that takes as long as a small image."""
     found = {}
     for name in _LIBRARIES:
         try:

@@ -21,6 +21,8 @@ from support.painted import BrightModel, Painted
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 240
 """Longest wait for anything: processes start slowly on a busy machine."""
+PATIENT = {f"DASK_DISTRIBUTED__COMM__TIMEOUTS__{name}": f"{SECONDS}s" for name in ("CONNECT", "TCP")}
+"""Environment of processes that wait so long for one another, too: loading a network may hold a worker up."""
 
 
 class Processes:
@@ -57,7 +59,7 @@ class Processes:
             stdout=log,
             stderr=log,
             cwd=self._folder,
-            env=os.environ | {"PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "3"} | environment,
+            env=os.environ | PATIENT | {"PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "3"} | environment,
         )
         self._stack.callback(process.wait, SECONDS)
         self._stack.callback(process.kill)

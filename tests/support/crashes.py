@@ -1,9 +1,9 @@
-"""A slide's run that dies before each of its changes on disk, one after the other, and is repeated.
+"""A slide's run that dies before its changes on disk, each in turn or some, and is repeated.
 
 Several threads write, so which change is the n-th may differ from run to run; that there is one does not.
 
-A script, since it forks: ``python crashes.py FOLDER table,labels,... new|replace|stack`` prints what went wrong and the number of
-deaths. Used by ``test_interruption.py``.
+A script, since it forks: ``python crashes.py FOLDER table,labels,... new|replace|stack [N]`` prints what went wrong and the number
+of changes; with N, the run dies before that many of them, evenly spread. Used by ``test_interruption.py``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import shutil
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from starpoly.prediction.formats import SlideOutputs
 from starpoly.prediction.outputs import Job
 from starpoly.prediction.slide import segment_slide
 
+from support.faults import spread
 from support.painted import PaintedModel, disks, paint
 
 CHANGES = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir")
@@ -113,12 +114,10 @@ def _content(path: Path) -> object:
     return {str(file.relative_to(path)): file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
 
 
-def die_everywhere(slide: Slide, earlier: Path | None, wanted: dict[str, object]) -> tuple[int, list[str]]:
-    """Number of changes on disk, and what was wrong after dying before one of them."""
+def die_everywhere(slide: Slide, earlier: Path | None, wanted: dict[str, object], numbers: Iterator[int]) -> list[str]:
+    """What was wrong after dying before each of the changes on disk."""
     wrong: list[str] = []
-    n = 0
-    while True:
-        n += 1
+    for n in numbers:
         shutil.rmtree(slide.out, ignore_errors=True)
         before: dict[str, object] = {}
         if earlier is not None:
@@ -126,7 +125,7 @@ def die_everywhere(slide: Slide, earlier: Path | None, wanted: dict[str, object]
             before = slide.results()
         status, _ = fork(slide.run, slide.out, n)
         if status == 0:
-            return n - 1, wrong
+            break
         if status != DIED:
             wrong.append(f"change {n}: status {status}")
         found = slide.results()
@@ -137,10 +136,11 @@ def die_everywhere(slide: Slide, earlier: Path | None, wanted: dict[str, object]
         if status or slide.results() != wanted:
             wrong.append(f"change {n}: repeated, status {status}, other bytes")
         wrong += [f"change {n}: left {path.name}" for path in slide.out.iterdir() if path.name[0] == "."]
+    return wrong
 
 
-def main(folder: Path, kinds: list[str], scene: str) -> int:
-    """Die before each change; 1 if something was wrong."""
+def main(folder: Path, kinds: list[str], scene: str, number: int | None = None) -> int:
+    """Die before each change, or before some; 1 if something was wrong."""
     os.fsync = lambda descriptor: None  # processes die here, not machines
     opening.LARGEST_HELD = 0
     label_tiff.LARGEST_PLAIN, label_tiff.TILE, label_tiff._SMALLEST_LEVEL, ome_zarr.CHUNK = 0, 32, 64, 64
@@ -153,11 +153,13 @@ def main(folder: Path, kinds: list[str], scene: str) -> int:
     fork(lambda: slide.run(0.9), slide.out)
     earlier = shutil.move(slide.out, folder / "earlier") if "replace" in scene else None
     shutil.rmtree(slide.out, ignore_errors=True)
-    fork(slide.run, slide.out)
-    n, wrong = die_everywhere(slide, earlier, slide.results())
-    sys.stdout.write("".join(f"{line}\n" for line in wrong) + f"{n} deaths\n")
+    if earlier is not None:
+        shutil.copytree(earlier, slide.out)
+    _, n = fork(slide.run, slide.out)
+    wrong = die_everywhere(slide, earlier, slide.results(), spread(n, number))
+    sys.stdout.write("".join(f"{line}\n" for line in wrong) + f"{n} changes\n")
     return int(bool(wrong))
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2].split(","), sys.argv[3]))
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2].split(","), sys.argv[3], *map(int, sys.argv[4:5])))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from importlib.util import find_spec
 
 import keras
@@ -70,12 +71,38 @@ def model_folder(folder, name):
     return folder
 
 
+@pytest.fixture(scope="module")
+def by_tensorflow(tmp_path_factory):
+    """The folder of a network, a cache that has its graph, and what TensorFlow made of it; each network once."""
+
+    @lru_cache
+    def make(name):
+        folder = tmp_path_factory.mktemp("networks")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("STARPOLY_CACHE", str(folder / "cache"))
+            return folder, Predictor.load(model_folder(folder / "model", name), "float32")
+
+    return make
+
+
+@pytest.fixture
+def network(by_tensorflow, monkeypatch):
+    """Opens a network: TensorFlow's predictor and the folder, whose graph is in the cache."""
+
+    def open_network(name):
+        folder, plain = by_tensorflow(name)
+        monkeypatch.setenv("STARPOLY_CACHE", str(folder / "cache"))
+        return plain, folder / "model"
+
+    return open_network
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize(("other", "precision"), WAYS)
-def test_says_what_tensorflow_says(name, other, precision, tmp_path):
+def test_says_what_tensorflow_says(name, other, precision, network):
     needs(other)
-    folder = model_folder(tmp_path / "model", name)
-    plain, fast = Predictor.load(folder, "float32"), Predictor.load(folder, precision, engine=other)
+    plain, folder = network(name)
+    fast = Predictor.load(folder, precision, engine=other)
     assert (fast.engine, fast.precision) == (other, precision)
     assert (fast.halo, fast.stride, fast.grid) == (plain.halo, plain.stride, plain.grid)
     assert fast.weights_digest == plain.weights_digest
@@ -94,9 +121,9 @@ def test_says_what_tensorflow_says(name, other, precision, tmp_path):
 
 
 @pytest.mark.parametrize("other", OTHERS)
-def test_threads_and_shapes_do_not_mix(other, tmp_path):
+def test_threads_and_shapes_do_not_mix(other, network):
     needs(other)
-    fast = Predictor.load(model_folder(tmp_path / "model", "plain"), "float32", engine=other)
+    fast = Predictor.load(network("plain")[1], "float32", engine=other)
     batches = [np.full((1, 16 + 8 * (i % 6), 16, 1), i / 20, np.float32) for i in range(20)]
     alone = [fast(batch).distances for batch in batches]
     with ThreadPoolExecutor(4) as pool:
@@ -106,11 +133,11 @@ def test_threads_and_shapes_do_not_mix(other, tmp_path):
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_a_shape_that_is_compiled_for_gives_the_same_bits_as_before(precision, tmp_path, monkeypatch):
+def test_a_shape_that_is_compiled_for_gives_the_same_bits_as_before(precision, network, monkeypatch):
     needs("openvino")
     from starpoly.network.engines import openvino as serving_openvino
 
-    fast = Predictor.load(model_folder(tmp_path / "model", "foreground"), precision, engine="openvino")
+    fast = Predictor.load(network("foreground")[1], precision, engine="openvino")
     shapes = [(1, 16, 16, 1), (1, 40, 104, 1), (2, 24, 16, 1), (1, 128, 96, 1), (1, 16, 16, 1), (1, 4, 4, 1)]
     batches = [np.random.default_rng(shape[1]).random(shape, np.float32) for shape in shapes]
     for_any = [fast(batch) for batch in batches]
@@ -122,9 +149,9 @@ def test_a_shape_that_is_compiled_for_gives_the_same_bits_as_before(precision, t
 
 
 @pytest.mark.parametrize("other", OTHERS)
-def test_an_answer_stays_what_it_was(other, tmp_path):
+def test_an_answer_stays_what_it_was(other, network):
     needs(other)
-    fast = Predictor.load(model_folder(tmp_path / "model", "plain"), "float32", engine=other)
+    fast = Predictor.load(network("plain")[1], "float32", engine=other)
     batches = [np.full((1, 32, 8 * (1 + i % 3), 1), i / 9, np.float32) for i in range(9)]
     answers = [fast(batch).distances[0, :, 1:] for batch in batches]  # parts, which are all that is held
     copies = [answer.copy() for answer in answers]
@@ -186,10 +213,10 @@ def test_the_onnx_model_is_kept(tmp_path, monkeypatch):
     assert {path.name for path in (tmp_path / "cache" / "graphs").iterdir()} == kept
 
 
-def test_the_engine_is_part_of_what_a_result_depends_on(tmp_path):
+def test_the_engine_is_part_of_what_a_result_depends_on(network):
     for name in OTHERS:
         needs(name)
-    folder = model_folder(tmp_path / "model", "plain")
+    _, folder = network("plain")
     models = [StarPoly2D.from_pretrained(folder, precision="float32", engine=name) for name in engine.ENGINES]
     assert len({model.fingerprint() for model in models}) == len(engine.ENGINES)
 
@@ -206,7 +233,7 @@ def test_an_engine_that_is_not_there_is_refused(monkeypatch):
         engine.check_engine("onnx")
 
 
-def test_a_precision_that_an_engine_does_not_have_is_refused(tmp_path):
+def test_a_precision_that_an_engine_does_not_have_is_refused(network):
     needs("onnx")
     with pytest.raises(ConfigError, match="ONNX Runtime does not compute in bfloat16"):
-        Predictor.load(model_folder(tmp_path / "model", "plain"), "bfloat16", engine="onnx")
+        Predictor.load(network("plain")[1], "bfloat16", engine="onnx")
