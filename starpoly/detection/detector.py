@@ -44,7 +44,7 @@ from .receivers import PolygonList, PolygonReceiver, RescalingReceiver
 from .sizes import UNUSUAL_SIZE, check_diameter, check_scale, scale_for, typical_diameter
 from .stacks import open_as_stack, predict_stack
 from .test_time import Averaged, symmetries
-from .tile_work import Region, halo_for
+from .tile_work import Region
 
 _log = logging.getLogger(__name__)
 
@@ -83,8 +83,9 @@ class Detector:
             Arithmetic of the network, see :class:`~starpoly.network.Predictor`.
         refine_outlines : bool
             False: outlines come from the rays alone, even if the model predicts the foreground.
-        engine : {"tensorflow", "openvino", "onnx"}
-            Engine of the network. OpenVINO (extra ``fast``) is faster on CPUs; ONNX Runtime is the extra ``onnx``.
+        engine : {"tensorflow", "openvino", "onnx", "auto"}
+            Engine of the network. OpenVINO (extra ``fast``) is faster on CPUs; ONNX Runtime is the extra ``onnx``. "auto"
+            takes the installed one that is fastest on this machine, measured once for each model.
 
         Raises
         ------
@@ -542,7 +543,7 @@ class Detector:
             need = BASELINE_BYTES + window_bytes(self.spec.network, plan.window, self.precision)
             _log.info(
                 "%d x %d px in %d tiles of %d x %d, halo %d px; about %.1f GB of memory",
-                *shape, len(plan), *plan.window, max(halo_for(self._predictor)), need / 1e9,
+                *shape, len(plan), *plan.window, max(plan.halo), need / 1e9,
             )  # fmt: skip
             if region is not None:
                 skipped = sum(not region.overlaps(tile.core) for tile in plan)

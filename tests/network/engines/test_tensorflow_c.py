@@ -173,8 +173,8 @@ def test_damaged_weights_are_refused_whatever_the_cache_holds(folder):
 
 
 DAMAGES = {
-    "damaged": ["cut", "changed", "empty", "header", "radius", "another key"],
-    "with a new checksum": ["version", "operations", "tensor", "radius", "text", "stride", "grid", "outputs"],
+    "damaged": ["cut", "changed", "empty", "header", "reach", "another key"],
+    "with a new checksum": ["version", "operations", "tensor", "reach", "text", "stride", "grid", "outputs"],
     "of somebody else": ["others may write", "the group may write", "another user", "link", "pipe"],
 }
 
@@ -189,7 +189,7 @@ def test_a_damaged_network_is_made_anew(folder, cache, damage):
         "changed": content[:-9] + bytes(9),
         "empty": b"",
         "header": b"[" * 10**5,
-        "radius": content.replace(b'"radius": [', b'"radius": [1'),
+        "reach": content.replace(b'"before": [', b'"before": [1'),
         "another key": graph_cache.find(path.stem).to_bytes("0" * 64),
     }[damage]
     assert changed != content
@@ -235,12 +235,14 @@ def test_a_network_that_does_not_fit_is_made_anew(folder, cache, damage):
         header["tensorflow"] = "1.15.0"
     elif damage == "tensor":
         header["input_name"] = "elsewhere:0"
-    elif damage == "radius":
-        geometry["radius"] = [0, 0]
+    elif damage == "reach":
+        geometry["y"]["before"] = [0 for _ in geometry["y"]["before"]]
     elif damage == "text":
-        geometry["radius"] = [10**9, "x"]
-    elif damage in ("stride", "grid"):
-        geometry[damage] = [2 * side for side in geometry[damage]]
+        geometry["y"]["before"] = [10**9, "x"]
+    elif damage == "stride":
+        geometry["x"] |= {side: 2 * geometry["x"][side] for side in ("before", "after")}
+    elif damage == "grid":
+        geometry["x"]["spacing"] *= 2
     elif damage == "outputs":
         del header["output_names"]["distances"]
     elif damage == "operations":
