@@ -30,7 +30,7 @@ from ..labels.mask_growth import ForegroundMask
 from ..labels.whole import WholeLabels
 from ..model_zoo import default_model, find_model
 from ..network.dense_output import DenseOutput, Network
-from ..network.memory import BASELINE_BYTES, tile_size_beside, tile_size_within, window_bytes
+from ..network.memory import BASELINE_BYTES, tile_size_within, window_bytes
 from ..network.predictor import KerasModel, Predictor
 from ..polygons import StarPolygons
 from ..tiling import TilePlan
@@ -340,17 +340,14 @@ class Detector:
             shape = (int(rescaled.shape[0]), int(rescaled.shape[1]))
             if region is not None and rescaled is not image:
                 region = region.resized(shape)
-            tile_size = options.tile_size
-            if tile_size is None and isinstance(image, np.ndarray):
-                tile_size = tile_size_beside((shape[0], shape[1]), self.spec.network, self.precision)
             if progress:
-                self._say_plan(shape, tile_size, region)
+                self._say_plan(shape, options.tile_size, region)
             found = detect(
                 rescaled,
                 self._network(options),
                 ready,
                 thresholds,
-                tile_size=tile_size,
+                tile_size=options.tile_size,
                 region=region,
                 readers=options.readers,
                 progress=progress,
@@ -542,8 +539,8 @@ class Detector:
         if len(plan) > 1:
             need = BASELINE_BYTES + window_bytes(self.spec.network, plan.window, self.precision)
             _log.info(
-                "%d x %d px in %d tiles of %d x %d, halo %d px; about %.1f GB of memory",
-                *shape, len(plan), *plan.window, max(plan.halo), need / 1e9,
+                "%d x %d px in %d tiles of %d x %d, halo %d px, %.0f %% of the pixels computed twice; about %.1f GB of memory",
+                *shape, len(plan), *plan.window, max(plan.halo), 100 * plan.excess, need / 1e9,
             )  # fmt: skip
             if region is not None:
                 skipped = sum(not region.overlaps(tile.core) for tile in plan)

@@ -320,3 +320,29 @@ print(json.dumps([status, sorted(heavy & {name.partition(".")[0] for name in sys
     said = [json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(2)]
     assert said[0][0] == 0
     assert said[1] == [0, []]
+
+
+_ANSWER = """
+import hashlib, sys
+import numpy as np
+from starpoly import use_threads
+from starpoly.network.predictor import Predictor
+use_threads(int(sys.argv[2]))
+batch = np.random.default_rng(0).random((1, 96, 80, 1), np.float32)
+print(hashlib.sha256(Predictor.load(sys.argv[1], "float32")(batch).distances.tobytes()).hexdigest())
+"""
+
+
+def test_the_number_of_threads_changes_no_bit(folder, cache):
+    Predictor.load(folder, "float32")  # freezes the network
+    answers = [
+        subprocess.run(
+            [sys.executable, "-c", _ANSWER, str(folder), threads],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=300,
+        ).stdout
+        for threads in ("1", "2", "7")
+    ]
+    assert len(set(answers)) == 1
