@@ -46,9 +46,10 @@ def bright_model() -> Any:
     from starpoly.config import ModelSpec, NetworkConfig, Thresholds
     from starpoly.model import StarPoly2D
     from starpoly.network.dense_output import DenseOutput
+    from starpoly.network.footprint import Footprint
 
     class Bright:
-        grid, stride, halo, max_distance = (1, 1), (4, 4), (6, 6), 10.0
+        grid, stride, footprints, max_distance = (1, 1), (4, 4), (Footprint.of_radius(6, 4, 1),) * 2, 10.0
         n_rays, n_classes, ray_context, has_foreground, tile_size = 8, 0, (), False, 1024
         precision, engine, n_windows = "float32", "tensorflow", 0
 

@@ -14,6 +14,7 @@ from starpoly.config import ModelSpec, NetworkConfig, Thresholds
 from starpoly.detection import Detector
 from starpoly.io import Source
 from starpoly.network import DenseOutput
+from starpoly.network.footprint import Footprint
 from starpoly.tiling import Box
 
 N_RAYS = 8
@@ -40,7 +41,7 @@ class Squares(Source):
 class Bright:
     """A network for which whatever is bright is an object; takes a given time for a window."""
 
-    stride, grid, halo = (4, 4), (1, 1), (6, 6)
+    stride, grid, footprints = (4, 4), (1, 1), (Footprint.of_radius(6, 4, 1),) * 2
     max_distance, n_rays, n_classes, n_channels = 10.0, N_RAYS, 0, 1
     ray_context: tuple[float, ...] = ()
     has_foreground, tile_size, precision, engine = False, 64, "float32", "tensorflow"

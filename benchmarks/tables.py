@@ -6,8 +6,8 @@
 
 First takes new figures into benchmarks/results: of `slides.py --json` those of the cases (a later file counts), of
 `slide_exactness.py --json` and `read_back.py --json` the lines; without commands, paths and what processes said;
-`scaling.py --json` writes there itself. Then writes each table between its marks, `<!-- benchmark: NAME -->` and `<!-- /benchmark -->`. With --check nothing is written: exit status 1
-if a document does not show what the figures say.
+`scaling.py --json` writes there itself. Then writes each table between its marks, `<!-- benchmark: NAME -->` and
+`<!-- /benchmark -->`. With --check nothing is written: exit status 1 if a document does not show what the figures say.
 """
 
 from __future__ import annotations

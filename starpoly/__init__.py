@@ -14,6 +14,9 @@ Images and labels
     DetectionOptions    thresholds, scale, tile size and more, for prediction
     StarPolygons        the objects as polygons
 
+Prediction
+    use_threads         how many threads to use
+
 Slides
     segment_slide       an image of any size, from file to files
     SlideOutputs        the files to write

@@ -29,6 +29,7 @@ from .io import read_image, read_labels, write_labels
 from .labels import expand_labels, measure_objects
 from .model import StarPoly2D
 from .model_zoo import available_models, find_model
+from .parallel import use_threads
 from .polygons import StarPolygons
 from .prediction import SlideOutputs, segment_slide
 from .tiling import Box, Tile, TilePlan
@@ -80,5 +81,6 @@ __all__ = [
     "segment_slide",
     "suppression",
     "training",
+    "use_threads",
     "write_labels",
 ]

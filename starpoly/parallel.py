@@ -1,13 +1,21 @@
-"""Threads for kernels, which release the GIL, and how much memory the C library keeps."""
+"""How many threads this process uses, whatever the library; threads for kernels; how much memory the C library keeps.
+
+One number holds for all: the processors that this process may use, by affinity and by the quota of its control group, or what
+:func:`use_threads` says. No result depends on it.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import gc
+import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from pathlib import Path
+
+from .errors import ConfigError
 
 _PARTS = 4
 """Parts per thread: enough that no thread waits long for the others."""
@@ -17,12 +25,93 @@ _KEPT = 1 << 30
 """Most free memory at the end of the heap that is kept, in bytes."""
 
 
+_NUMBER = "NUMBA_NUM_THREADS"
+"""Environment variable that holds the number."""
+_ALIKE = (
+    _NUMBER, "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
+    "BLOSC_NTHREADS", "TIFFFILE_NUM_THREADS",
+)  # fmt: skip
+"""Those of all libraries: numba, TensorFlow, OpenMP, BLAS, decoders."""
+_CGROUPS, _OWN_CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+
+
 def n_threads() -> int:
     """Number of threads to use: ``NUMBA_NUM_THREADS`` if set, else one per processor that this process may use."""
-    wanted = os.environ.get("NUMBA_NUM_THREADS", "")
-    if wanted.isdecimal() and int(wanted) > 0:
-        return int(wanted)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    wanted = os.environ.get(_NUMBER, "")
+    return int(wanted) if wanted.isdecimal() and int(wanted) > 0 else n_processors()
+
+
+def n_processors() -> int:
+    """Number of processors that this process may use: by its affinity, and by the quota of its control group (Linux)."""
+    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cgroup_quota()
+    return own if quota is None else max(1, min(own, math.ceil(quota)))
+
+
+def cgroup_quota(root: Path = _CGROUPS, own: Path = _OWN_CGROUP) -> float | None:
+    """Processors that the control group of this process and those above it may use at a time; None if unlimited or unknown.
+
+    Parameters
+    ----------
+    root : Path
+        Where control groups are mounted.
+    own : Path
+        The file that names those of this process.
+    """
+    try:
+        lines = own.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return None
+    quotas = []
+    for _, _, line in (line.partition(":") for line in lines):
+        controllers, _, path = line.partition(":")
+        if not controllers:  # version 2
+            quotas += _quotas(root, path)
+        elif "cpu" in controllers.split(","):
+            quotas += _quotas(root / "cpu", path)
+    return min(quotas, default=None)
+
+
+def _quotas(root: Path, path: str) -> list[float]:
+    """Quotas of a control group and of those above it. In a container, its own one is the root."""
+    folder = root / path.strip("/")
+    folders = [folder, *folder.parents[: len(folder.parts) - len(root.parts)]]
+    return [quota for quota in map(_quota_of, {*folders, root}) if quota is not None]
+
+
+def _quota_of(folder: Path) -> float | None:
+    for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
+        try:
+            quota, period = " ".join((folder / name).read_text(encoding="ascii") for name in names).split()
+            return int(quota) / int(period) if int(quota) > 0 and int(period) > 0 else None
+        except (OSError, ValueError):  # not there, or "max"
+            continue
+    return None
+
+
+def thread_settings(n: int) -> dict[str, str]:
+    """Environment variables with which every library uses ``n`` threads."""
+    return dict.fromkeys(_ALIKE, str(n))
+
+
+def use_threads(n: int) -> None:
+    """Let this process use ``n`` threads: networks, kernels and decoders alike. Results are the same bit for bit.
+
+    To be called before the first model is opened: libraries keep the number that they started with. Processes that this one
+    starts inherit it. Without a call, the environment counts, then the processors that this process may use.
+
+    Parameters
+    ----------
+    n : int
+
+    Raises
+    ------
+    ConfigError
+        If it is not positive.
+    """
+    if n < 1:
+        raise ConfigError(f"threads: expected 1 or more, got {n}")
+    os.environ.update(thread_settings(n))
 
 
 def in_parts(work: Callable[[int, int], None], n: int, threads: int, *, parts: int | None = None) -> None:

@@ -1,6 +1,6 @@
 """The tile lattice: where the network reads, and which part of what it read counts. Integers only.
 
-The lattice is a function of the image's shape, the model's stride and halo and the tile size, of
+The lattice is a function of the image's shape, the model's stride and halos and the tile size, of
 nothing else. Halos are read twice, so the windows are as large as is allowed, and no larger than is
 needed. The image is extended at its far ends by reflection to a multiple of the stride; at its near
 ends nothing is added, so the network meets the image's border alike in one tile and in many. All
@@ -80,15 +80,24 @@ class TilePlan:
         Height and width of every window.
     tiles : tuple of Tile
         Row by row.
+    halo : (int, int)
+        What a core needs beyond its ends, along y and x; the wider side.
     """
 
     shape: tuple[int, int]
     window: tuple[int, int]
     tiles: tuple[Tile, ...]
+    halo: tuple[int, int] = (0, 0)
 
     def __repr__(self) -> str:
         (height, width), window = self.shape, self.window
         return f"TilePlan({len(self)} tiles of {window[0]} x {window[1]} px over {height} x {width} px)"
+
+    @property
+    def excess(self) -> float:
+        """Pixels that are read, beyond those of the image, per pixel of the image: the share computed twice."""
+        height, width = self.shape
+        return len(self) * self.window[0] * self.window[1] / (height * width) - 1
 
     def __len__(self) -> int:
         return len(self.tiles)
@@ -107,33 +116,39 @@ class _Axis:
 
     length: int
     stride: int
-    halo: int
+    before: int
+    after: int
 
     @classmethod
-    def of(cls, length: int, stride: int, halo: int) -> _Axis:
-        return cls(_round_up(length, stride), stride, _round_up(halo, stride))
+    def of(cls, length: int, stride: int, halo: tuple[int, int]) -> _Axis:
+        return cls(_round_up(length, stride), stride, *(_round_up(side, stride) for side in halo))
+
+    @property
+    def halos(self) -> int:
+        """Both together."""
+        return self.before + self.after
 
     def window(self, n: int) -> int:
         """Length of the windows with which n tiles cover the axis."""
         if n == 1:
             return self.length
-        return min(self.length, _round_up(-(-(self.length - 2 * self.halo) // n), self.stride) + 2 * self.halo)
+        return min(self.length, _round_up(-(-(self.length - self.halos) // n), self.stride) + self.halos)
 
     def fewest(self, longest: int) -> int:
         """The smallest number of tiles with windows of at most the ``longest`` length, or of the least one possible."""
         if self.length <= longest:
             return 1
-        step = max(self.stride, (longest - 2 * self.halo) // self.stride * self.stride)
-        return max(1, -(-(self.length - 2 * self.halo) // step))
+        step = max(self.stride, (longest - self.halos) // self.stride * self.stride)
+        return max(1, -(-(self.length - self.halos) // step))
 
     def tiles(self, window: int, end: int) -> list[tuple[int, int, int]]:
         """(read start, core start, core stop) of each tile; the cores cover ``[0, end)``."""
         if window == self.length:
             return [(0, 0, end)]
-        step = window - 2 * self.halo
+        step = window - self.halos
         starts = [*range(0, self.length - window, step), self.length - window]
         # a core ends a halo before its window does, except where the window ends at the image's border
-        stops = [start + window - self.halo for start in starts[:-1]] + [end]
+        stops = [start + window - self.after for start in starts[:-1]] + [end]
         cores = zip([0, *stops[:-1]], stops, strict=True)
         return [(start, *core) for start, core in zip(starts, cores, strict=True)]
 
@@ -155,7 +170,7 @@ def plan_tiles(
     shape: tuple[int, int],
     *,
     stride: tuple[int, int],
-    halo: tuple[int, int],
+    halo: tuple[int | tuple[int, int], int | tuple[int, int]],
     tile_size: int | tuple[int, int] = 1024,
 ) -> TilePlan:
     """Lay the fixed lattice of network tiles over an image.
@@ -167,8 +182,9 @@ def plan_tiles(
     stride : (int, int)
         The network's total stride: grid times the product of its poolings, per axis. Windows start
         and end at multiples of it, which makes a tiled answer equal to an untiled one.
-    halo : (int, int)
-        Radius of the network's receptive field in pixels, per axis; rounded up to the stride.
+    halo : (int, int) or ((int, int), (int, int))
+        Pixels before and after a core that its outputs depend on, per axis, or one number for both sides; rounded up to the
+        stride.
     tile_size : int or (int, int)
         A read window has at most this many pixels squared (or the product), but at least two halos and a stride a side.
         Among those, the windows are chosen with which the fewest pixels are read altogether.
@@ -184,18 +200,19 @@ def plan_tiles(
         If a length is not positive.
     """
     sizes = (tile_size, tile_size) if isinstance(tile_size, int) else tile_size
-    if min(*shape, *stride, *sizes) < 1 or min(halo) < 0:
+    halos = [(sides, sides) if isinstance(sides, int) else sides for sides in halo]
+    if min(*shape, *stride, *sizes) < 1 or min(min(sides) for sides in halos) < 0:
         raise ConfigError(
             f"tiling: expected positive lengths, got shape {shape}, stride {stride}, halo {halo}, tile size {sizes}"
         )
-    vertical, horizontal = (_Axis.of(*along) for along in zip(shape, stride, halo, strict=True))
+    vertical, horizontal = (_Axis.of(*along) for along in zip(shape, stride, halos, strict=True))
     height, width = _windows(vertical, horizontal, sizes[0] * sizes[1])
     rows, columns = vertical.tiles(height, shape[0]), horizontal.tiles(width, shape[1])
     boxes = [
         (Box(y, x, y + height, x + width), Box(cy0, cx0, cy1, cx1)) for y, cy0, cy1 in rows for x, cx0, cx1 in columns
     ]
     tiles = tuple(Tile(index, read, core) for index, (read, core) in enumerate(boxes))
-    return TilePlan((shape[0], shape[1]), (height, width), tiles)
+    return TilePlan((shape[0], shape[1]), (height, width), tiles, (max(halos[0]), max(halos[1])))
 
 
 def area(box: Box) -> int:

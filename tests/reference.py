@@ -395,13 +395,13 @@ def ray_context(field, rows, columns, grid, fractions, reach):
 
 def fewest_pixels_read(shape, stride, halo, most):
     """Pixels read by the cheapest lattice of equal windows of at most ``most`` pixels; None if there is none."""
-    halo = -(-halo // stride) * stride
+    halos = sum(-(-side // stride) * stride for side in halo)
     sides = []
     for length in (-(-n // stride) * stride for n in shape):
-        # every window that can be: the whole axis, or two halos and a core
-        windows = [length, *range(2 * halo + stride, length, stride)]
+        # every window that can be: the whole axis, or both halos and a core
+        windows = [length, *range(halos + stride, length, stride)]
         sides.append(
-            [(window, 1 if window == length else -(-(length - 2 * halo) // (window - 2 * halo))) for window in windows]
+            [(window, 1 if window == length else -(-(length - halos) // (window - halos))) for window in windows]
         )
     costs = [n * m * h * w for h, n in sides[0] for w, m in sides[1] if h * w <= most]
     return min(costs, default=None)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import subprocess
 import sys
 
 import pytest
 
-from starpoly.parallel import in_parts, n_threads
+from starpoly.errors import ConfigError
+from starpoly.parallel import cgroup_quota, in_parts, n_processors, n_threads, thread_settings, use_threads
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 7, 100])
@@ -53,3 +55,48 @@ def test_freed_memory_is_used_again():
         return int(subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout)
 
     assert faults(kept=True) < 100 < faults(kept=False)
+
+
+@pytest.mark.parametrize(
+    ("files", "own", "expected"),
+    [
+        ({"cpu.max": "150000 100000"}, "0::/\n", 1.5),
+        ({"cpu.max": "max 100000"}, "0::/\n", None),
+        ({"job/cpu.max": "max 100000", "cpu.max": "300000 100000"}, "0::/job\n", 3.0),
+        ({"job/cpu.max": "200000 100000", "cpu.max": "max 100000"}, "0::/job/step\n", 2.0),
+        (
+            {"cpu/a/cpu.cfs_quota_us": "400000", "cpu/a/cpu.cfs_period_us": "100000"},
+            "4:cpu,cpuacct:/a\n3:cpuset:/\n",
+            4.0,
+        ),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, "4:cpu:/\n", None),
+        ({"cpu.max": "no numbers"}, "0::/\n", None),
+        ({}, "0::/\n", None),
+    ],
+)
+def test_quota_of_a_control_group(tmp_path, files, own, expected):
+    root = tmp_path / "cgroup"
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    (tmp_path / "own").write_text(own)
+    assert cgroup_quota(root, tmp_path / "own") == expected
+    assert cgroup_quota(root, tmp_path / "missing") is None
+
+
+@pytest.mark.parametrize(("quota", "expected"), [(None, 8), (2.5, 3), (0.1, 1), (64.0, 8)])
+def test_processors_are_those_of_affinity_and_quota(monkeypatch, quota, expected):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(8), raising=False)
+    monkeypatch.setattr("starpoly.parallel.cgroup_quota", lambda: quota)
+    assert n_processors() == expected
+
+
+def test_one_number_for_every_library(monkeypatch):
+    monkeypatch.setattr("starpoly.parallel.n_processors", lambda: 3)
+    monkeypatch.setattr("os.environ", {"OMP_NUM_THREADS": "5"})
+    assert n_threads() == 3
+    use_threads(2)
+    assert n_threads() == 2
+    assert os.environ == thread_settings(2)
+    with pytest.raises(ConfigError, match="1 or more, got 0"):
+        use_threads(0)

@@ -16,19 +16,24 @@ lengths = st.integers(1, 700)
 strides = st.sampled_from([1, 2, 8, 16, 32])
 
 
-@given(height=lengths, width=lengths, stride=strides, halo=st.integers(0, 60), tile_size=st.integers(1, 300))
+sides = st.tuples(st.integers(0, 60), st.integers(0, 60))
+
+
+@given(height=lengths, width=lengths, stride=strides, halo=sides, tile_size=st.integers(1, 300))
 def test_cores_partition_the_image_and_windows_hold_their_halo(height, width, stride, halo, tile_size):
     plan = plan_tiles((height, width), stride=(stride, stride), halo=(halo, halo), tile_size=tile_size)
+    before, after = halo
     owners = np.zeros((height, width), int)
     for tile in plan:
         owners[tile.core.slices] += 1
         assert tile.read.shape == plan.window
         assert all(start % stride == 0 for start in (tile.read.y0, tile.read.x0, *plan.window))
         # a window's edge is the image's own border, or a halo away from what the tile answers for
-        assert tile.read.y0 == 0 or tile.core.y0 - tile.read.y0 >= halo
-        assert tile.read.x0 == 0 or tile.core.x0 - tile.read.x0 >= halo
-        assert tile.read.y1 >= height or tile.read.y1 - tile.core.y1 >= halo
-        assert tile.read.x1 >= width or tile.read.x1 - tile.core.x1 >= halo
+        assert tile.read.y0 == 0 or tile.core.y0 - tile.read.y0 >= before
+        assert tile.read.x0 == 0 or tile.core.x0 - tile.read.x0 >= before
+        assert tile.read.y1 >= height or tile.read.y1 - tile.core.y1 >= after
+        assert tile.read.x1 >= width or tile.read.x1 - tile.core.x1 >= after
+        assert tile.core.y0 % stride == tile.core.x0 % stride == 0
         assert tile.read.y1 - height < stride
         assert tile.read.x1 - width < stride
     assert (owners == 1).all()
@@ -42,15 +47,16 @@ def test_small_image_is_one_tile_extended_to_the_stride():
     assert tile.core == Box(0, 0, 250, 300)
 
 
-@given(height=lengths, width=lengths, stride=strides, halo=st.integers(0, 60), tile_size=st.integers(1, 300))
+@given(height=lengths, width=lengths, stride=strides, halo=sides, tile_size=st.integers(1, 300))
 def test_no_other_windows_of_the_allowed_size_read_less(height, width, stride, halo, tile_size):
     plan = plan_tiles((height, width), stride=(stride, stride), halo=(halo, halo), tile_size=tile_size)
     least = reference.fewest_pixels_read((height, width), stride, halo, tile_size**2)
     if least is None:  # even the smallest windows are larger
-        assert min(plan.window) <= max(2 * halo + 3 * stride, 1)
+        assert min(plan.window) <= max(sum(halo) + 4 * stride, 1)
     else:
         assert plan.window[0] * plan.window[1] <= tile_size**2
         assert len(plan) * plan.window[0] * plan.window[1] == least
+        assert plan.excess == least / (height * width) - 1
 
 
 def test_windows_are_no_larger_than_needed():

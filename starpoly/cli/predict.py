@@ -17,8 +17,9 @@ from ..io.console import printable, progress_bar
 from ..io.files.url import UrlPath, as_path, is_url
 from ..io.writers.registry import FORMATS
 from ..labels.measures.registry import DEFAULT, SELECTABLE, select_measures
-from ..network.engines.registry import ENGINES
+from ..network.engines.registry import AUTO, ENGINES
 from ..network.precision import PRECISIONS
+from ..parallel import use_threads
 from ..prediction.summary import Summary, error_row, image_row
 from ..tiling import Box
 from ..timing import seconds_of_process
@@ -110,6 +111,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     limits.add_argument(
         "--memory", type=byte_size, metavar="SIZE", help="stay within about this much memory, such as 8G"
     )
+    limits.add_argument(
+        "--threads",
+        type=positive_integer,
+        metavar="N",
+        help="threads of the network, geometry and decoders; with --workers, of all of them together (default: one for each "
+        "processor that this process may use)",
+    )
 
 
 def _add_model_arguments(model: argparse._ArgumentGroup) -> None:
@@ -144,9 +152,10 @@ def _add_model_arguments(model: argparse._ArgumentGroup) -> None:
     )
     model.add_argument(
         "--engine",
-        choices=tuple(ENGINES),
+        choices=(*ENGINES, AUTO),
         default="tensorflow",
-        help="what runs the network: openvino (extra fast) is faster on CPUs, onnx is the extra onnx",
+        help="what runs the network: openvino (extra fast) is faster on CPUs, onnx is the extra onnx; auto takes the "
+        "installed one that is fastest on this machine, measured once for each model (default: tensorflow)",
     )
     model.add_argument(
         "--precision",
@@ -306,6 +315,8 @@ def run(args: argparse.Namespace) -> int:
     from ..timing import Stopwatch
 
     clock = Stopwatch()
+    if args.threads is not None:
+        use_threads(args.threads)
     check_engine(args.engine, args.precision)
     for name in args.format:
         FORMATS[name].check_installed()

@@ -21,7 +21,7 @@ from typing import Any
 
 from .._version import __version__
 from ..errors import ConfigError, StarpolyError, install_command
-from ..parallel import n_threads
+from ..parallel import n_threads, thread_settings
 from .worker import run_task
 
 _log = logging.getLogger(__name__)
@@ -259,6 +259,7 @@ def _local_client(workers: int) -> Iterator[Any]:
             memory_limit=0,  # tiles bound the memory
             dashboard_address=None,
             silence_logs=logging.CRITICAL,
+            env=thread_settings(threads),  # this process's number is that of all workers together
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):

@@ -30,7 +30,7 @@ from ..labels.mask_growth import ForegroundMask
 from ..labels.whole import WholeLabels
 from ..model_zoo import default_model, find_model
 from ..network.dense_output import DenseOutput, Network
-from ..network.memory import BASELINE_BYTES, tile_size_beside, tile_size_within, window_bytes
+from ..network.memory import BASELINE_BYTES, tile_size_within, window_bytes
 from ..network.onednn import has_onednn
 from ..network.predictor import KerasModel, Predictor
 from ..polygons import StarPolygons
@@ -45,7 +45,7 @@ from .receivers import PolygonList, PolygonReceiver, RescalingReceiver
 from .sizes import UNUSUAL_SIZE, check_diameter, check_scale, scale_for, typical_diameter
 from .stacks import open_as_stack, predict_stack
 from .test_time import Averaged, symmetries
-from .tile_work import Region, halo_for
+from .tile_work import Region
 
 _log = logging.getLogger(__name__)
 
@@ -84,8 +84,9 @@ class Detector:
             Arithmetic of the network, see :class:`~starpoly.network.Predictor`.
         refine_outlines : bool
             False: outlines come from the rays alone, even if the model predicts the foreground.
-        engine : {"tensorflow", "openvino", "onnx"}
-            Engine of the network. OpenVINO (extra ``fast``) is faster on CPUs; ONNX Runtime is the extra ``onnx``.
+        engine : {"tensorflow", "openvino", "onnx", "auto"}
+            Engine of the network. OpenVINO (extra ``fast``) is faster on CPUs; ONNX Runtime is the extra ``onnx``. "auto"
+            takes the installed one that is fastest on this machine, measured once for each model.
 
         Raises
         ------
@@ -340,17 +341,14 @@ class Detector:
             shape = (int(rescaled.shape[0]), int(rescaled.shape[1]))
             if region is not None and rescaled is not image:
                 region = region.resized(shape)
-            tile_size = options.tile_size
-            if tile_size is None and isinstance(image, np.ndarray):
-                tile_size = tile_size_beside((shape[0], shape[1]), self.spec.network, self.precision)
             if progress:
-                self._say_plan(shape, tile_size, region)
+                self._say_plan(shape, options.tile_size, region)
             found = detect(
                 rescaled,
                 self._network(options),
                 ready,
                 thresholds,
-                tile_size=tile_size,
+                tile_size=options.tile_size,
                 region=region,
                 readers=options.readers,
                 progress=progress,
@@ -544,8 +542,8 @@ class Detector:
         if len(plan) > 1:
             need = BASELINE_BYTES + window_bytes(self.spec.network, plan.window, self.precision)
             _log.info(
-                "%d x %d px in %d tiles of %d x %d, halo %d px; about %.1f GB of memory",
-                *shape, len(plan), *plan.window, max(halo_for(self._predictor)), need / 1e9,
+                "%d x %d px in %d tiles of %d x %d, halo %d px, %.0f %% of the pixels computed twice; about %.1f GB of memory",
+                *shape, len(plan), *plan.window, max(plan.halo), 100 * plan.excess, need / 1e9,
             )  # fmt: skip
             if region is not None:
                 skipped = sum(not region.overlaps(tile.core) for tile in plan)

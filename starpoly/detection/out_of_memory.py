@@ -69,7 +69,8 @@ class SplitOnOutOfMemory:
     def _plan(self, shape: tuple[int, ...]) -> TilePlan:
         height, width = shape
         side = max(height, width) if self._side is None else self._side
-        return plan_tiles((height, width), stride=self.network.stride, halo=self.network.halo, tile_size=side)
+        y, x = self.network.footprints
+        return plan_tiles((height, width), stride=self.network.stride, halo=(y.halo(), x.halo()), tile_size=side)
 
     def _in_parts(self, window: NDArray[np.float32], plan: TilePlan) -> DenseOutput:
         if len(plan) == 1:

@@ -19,10 +19,11 @@ from ..images.normalization import Normalizer
 from ..io.console import progress_bar
 from ..labels.mask_growth import ForegroundMask
 from ..network.dense_output import DenseOutput, Network
+from ..parallel import n_threads
 from ..polygons import StarPolygons
 from ..tiling import Tile, TilePlan, area, core_on_grid, plan_tiles
 from ..timing import Stopwatch
-from .executors import ClusterExecutor, Executor, map_groups, map_tiles, threads
+from .executors import ClusterExecutor, Executor, SerialExecutor, map_groups, map_tiles, threads
 from .journal import TileJournal
 from .merge import Merge
 from .out_of_memory import SplitOnOutOfMemory
@@ -50,7 +51,7 @@ class Detection:
         Tiles outside the requested region.
     normalizer : Normalizer
     window, halo : (int, int)
-        Window and halo of a tile, (y, x) in pixels of the rescaled image.
+        Window and halo of a tile, (y, x) in pixels of the rescaled image. Of the halo, the wider side.
     scale : float
     look : dict of JSON types
         How model, channels and scale were chosen, with the runners-up.
@@ -165,13 +166,15 @@ def detect(
         merge.n_skipped,
         normalizer,
         plan.window,
-        halo_for(network),
+        plan.halo,
     )
 
 
 def _run(work: Any, tiles: Sequence[Tile], readers: int, executor: Executor | None) -> Iterator[tuple[Tile, Any]]:
-    """Run ``work`` on each tile, in order, with the executor or a thread pool."""
+    """Run ``work`` on each tile, in order, with the executor or a thread pool; in this thread if it is to be the only one."""
     n = readers + _BESIDE_READERS
+    if executor is None and readers <= 1 and n_threads() == 1:
+        executor, n = SerialExecutor(), 1
     if isinstance(executor, ClusterExecutor):
         yield from map_groups(executor, work, tiles)
         return

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..config import TTA
 from ..errors import ConfigError
 from ..network.dense_output import DenseOutput, Network
+from ..network.footprint import Footprint
 from ..network.heads.registry import HEADS
 from ..network.symmetry import Symmetry
 
@@ -61,8 +62,7 @@ class Averaged:
         self.stride, self.grid, self.max_distance = network.stride, network.grid, network.max_distance
         self.n_rays, self.n_classes, self.tile_size = network.n_rays, network.n_classes, network.tile_size
         self.ray_context, self.has_foreground = network.ray_context, network.has_foreground
-        widest = max(network.halo)
-        self.halo = (widest, widest) if tta == "all" else network.halo
+        self.footprints = _mirrored(network.footprints, exchanged=tta == "all")
 
     def __call__(self, batch: NDArray[np.float32]) -> DenseOutput:
         """Mean output for windows (batch, y, x, C)."""
@@ -74,6 +74,13 @@ class Averaged:
     def _answers(self, batch: NDArray[np.float32]) -> Iterator[tuple[Symmetry, DenseOutput]]:
         for symmetry in self._symmetries:
             yield symmetry, self._network(symmetry.of_image(batch, self.grid))
+
+
+def _mirrored(footprints: tuple[Footprint, Footprint], *, exchanged: bool) -> tuple[Footprint, Footprint]:
+    """What the mean over mirror images depends on; with the axes exchanged, the wider one counts for both."""
+    y, x = (footprint.mirrored() for footprint in footprints)
+    widest = max(y, x, key=lambda footprint: footprint.radius)
+    return (widest, widest) if exchanged else (y, x)
 
 
 class _Sums:

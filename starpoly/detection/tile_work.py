@@ -14,6 +14,7 @@ from ..geometry import outline_refinement, ray_context
 from ..images.axes import with_channels
 from ..images.normalization import Normalizer
 from ..network.dense_output import DenseOutput, Network
+from ..network.footprint import Halo
 from ..polygons import StarPolygons
 from ..suppression.streaming import StreamingNMS
 from ..tiling import Box, Tile, core_on_grid
@@ -231,14 +232,11 @@ def suppress_within(
     return TileResult(nms.decide(), nms.pending, len(candidates))
 
 
-def halo_for(network: Network) -> tuple[int, int]:
-    """Radius of the image region that influences a candidate, (y, x) in pixels."""
-    # reach along the rays plus the receptive field at their ends
-    reach = [math.ceil(ray_context.REACH) if network.ray_context else 0] * 2
+def halo_for(network: Network) -> tuple[Halo, Halo]:
+    """Pixels before and after a tile's core that influence its candidates, along y and x."""
+    # reach along the rays, and what the outputs at their ends depend on
+    reach = math.ceil(ray_context.REACH) if network.ray_context else 0
     if network.has_foreground:
-        # each pixel belongs to the grid point before it
-        reach = [
-            max(have, math.ceil(outline_refinement.REACH) + step - 1)
-            for have, step in zip(reach, network.grid, strict=True)
-        ]
-    return network.halo[0] + reach[0], network.halo[1] + reach[1]
+        reach = max(reach, math.ceil(outline_refinement.REACH))
+    y, x = network.footprints
+    return y.halo(reach), x.halo(reach)

@@ -17,6 +17,7 @@ from typing import Any
 from .._version import __version__
 from ..errors import StarpolyError
 from ..network.predictor import reopen
+from ..parallel import thread_settings
 
 #: Number of shared objects kept open: those of an image that is segmented and measured, and of the next one.
 _KEPT = 4
@@ -65,15 +66,8 @@ def prepare_process() -> None:
 
     To be called before they are imported. Networks on a GPU take memory as they need it, so that workers may share one.
     """
-    threads = str(_worker().state.nthreads)
-    wanted = {
-        "NUMBA_NUM_THREADS": threads,
-        "TF_NUM_INTRAOP_THREADS": threads,
-        "TF_NUM_INTEROP_THREADS": threads,
-        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
-    for name, value in wanted.items():
+    more = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    for name, value in (thread_settings(_worker().state.nthreads) | more).items():
         os.environ.setdefault(name, value)
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .footprint import Footprint
 from .grid_cells import to_pixels
 
 Place = tuple[slice, slice]
@@ -88,15 +89,15 @@ class DenseOutput:
 class Network(Protocol):
     """Protocol of a network in the pipeline.
 
-    ``stride`` is the total stride, ``grid`` the output spacing and ``halo`` the receptive field radius, all (y, x) in
-    pixels. ``max_distance`` bounds the distances. ``ray_context`` lists the positions along the rays for their second
+    ``stride`` is the total stride and ``grid`` the output spacing, (y, x) in pixels; ``footprints`` tell what outputs depend
+    on along y and x. ``max_distance`` bounds the distances. ``ray_context`` lists the positions along the rays for their second
     estimate. ``has_foreground`` tells whether the foreground refines outlines. ``tile_size`` is the default side of a
     window. A call with float32 (batch, height, width, n_channels) returns a :class:`DenseOutput` for the batch.
     """
 
     stride: tuple[int, int]
     grid: tuple[int, int]
-    halo: tuple[int, int]
+    footprints: tuple[Footprint, Footprint]
     max_distance: float
     n_rays: int
     n_classes: int

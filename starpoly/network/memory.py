@@ -9,15 +9,16 @@ from .architectures.registry import ARCHITECTURES
 
 #: bytes (measured) of Python, TensorFlow and a model, without windows
 BASELINE_BYTES = 1_000_000_000
-#: default memory limit of a run, bytes
-USUAL_MEMORY = 1_400_000_000
+#: default memory limit of a run, bytes, for slides and images in memory alike. Halos are computed twice: with 1.4 GB they take
+#: three quarters of a slide's pixels, with 2 GB a third. More gains little
+USUAL_MEMORY = 2_050_000_000
 
 _SMALLEST_SIDE = 128
 _LARGEST_SIDE = 2048
-#: bounds of the default window side, pixels: smaller ones waste time on halos, larger ones gain little
-_USUAL_SIDES = (1024, 1536)
-#: for an image in memory: bytes per pixel, and the largest window side
-_BESIDE_IMAGE, _LARGEST_BESIDE = 256, 3072
+#: bound of the default window side, pixels: smaller ones waste time on halos
+_LEAST_USUAL_SIDE = 1024
+#: window sides are multiples of this
+_STEP = 16
 
 
 def window_bytes(network: NetworkConfig, shape: tuple[int, int], precision: str = "float32") -> int:
@@ -34,26 +35,8 @@ def window_bytes(network: NetworkConfig, shape: tuple[int, int], precision: str 
 
 
 def usual_tile_size(network: NetworkConfig, precision: str = "float32") -> int:
-    """Default window side, from 1 024 to 1 536 pixels."""
-    smallest, largest = _USUAL_SIDES
-    return min(max(tile_size_within(USUAL_MEMORY, network, precision=precision), smallest), largest)
-
-
-def tile_size_beside(shape: tuple[int, int], network: NetworkConfig, precision: str = "float32") -> int:
-    """Window side for an image in memory; it grows with the image.
-
-    Halos are computed twice, so larger windows save time. Their memory stays proportional to the image.
-
-    Parameters
-    ----------
-    shape : (int, int)
-        Shape of the image in pixels.
-    network : NetworkConfig
-    precision : {"float32", "bfloat16"}
-    """
-    spare = USUAL_MEMORY - BASELINE_BYTES + _BESIDE_IMAGE * shape[0] * shape[1]
-    side = int(math.sqrt(spare / _bytes_per_pixel(network, precision))) // 64 * 64
-    return max(usual_tile_size(network, precision), min(side, _LARGEST_BESIDE))
+    """Default window side, from 1 024 to 2 048 pixels."""
+    return max(tile_size_within(USUAL_MEMORY, network, precision=precision), _LEAST_USUAL_SIDE)
 
 
 def tile_size_within(
@@ -76,7 +59,7 @@ def tile_size_within(
         Pixels, from 128 (even if that exceeds the memory) to 2 048.
     """
     spare = max(0, memory - BASELINE_BYTES)
-    side = int(math.sqrt(spare / _bytes_per_pixel(network, precision))) // 64 * 64
+    side = int(math.sqrt(spare / _bytes_per_pixel(network, precision))) // _STEP * _STEP
     return min(max(side, _SMALLEST_SIDE), wanted or _LARGEST_SIDE)
 
 

@@ -12,7 +12,7 @@ from ..errors import ModelError
 from ..parallel import keep_freed_memory
 from .dense_output import DenseOutput
 from .engines.forked import check_process
-from .engines.registry import check_engine, open_network
+from .engines.registry import check_engine, open_network, resolve_engine
 from .engines.source import NetworkSource
 from .memory import usual_tile_size
 
@@ -48,8 +48,8 @@ class Predictor:
         Engine of the network, a name in ``starpoly.network.engines.registry.ENGINES``.
     stride, grid : (int, int)
         Window sides are multiples of ``stride`` pixels; outputs lie ``grid`` pixels apart.
-    halo : (int, int)
-        Receptive field radius in pixels.
+    footprints : (Footprint, Footprint)
+        What outputs depend on along y and x.
     n_channels, n_rays, n_classes : int
         ``n_classes`` excludes the background; 0 means no classes.
     max_distance : float
@@ -87,11 +87,12 @@ class Predictor:
 
     def _open(self, source: NetworkSource, precision: str, engine: str) -> None:
         keep_freed_memory()
+        engine = resolve_engine(engine, source, precision)
         running = open_network(source, engine, precision)
         spec = source.spec
         self.spec, self.engine, self.precision = spec, engine, running.precision
         geometry = running.geometry
-        self.halo, self.stride, self.grid = geometry.radius, geometry.stride, geometry.grid
+        self.footprints, self.stride, self.grid = geometry.footprints, geometry.stride, geometry.grid
         self.n_channels, self.n_rays = spec.network.n_channels, spec.network.n_rays
         self.n_classes, self.max_distance = spec.network.n_classes, spec.max_distance
         self.ray_context = spec.ray_context
@@ -101,6 +102,11 @@ class Predictor:
 
     def __repr__(self) -> str:
         return f"Predictor({self.spec.name!r}, {self.engine}, {self.precision})"
+
+    @property
+    def halo(self) -> tuple[int, int]:
+        """Receptive field radius in pixels (y, x)."""
+        return self.footprints[0].radius, self.footprints[1].radius
 
     @property
     def model(self) -> KerasModel:

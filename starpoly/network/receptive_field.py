@@ -2,7 +2,7 @@
 
 Each axis is computed separately. In a tensor with a spacing of ``s`` pixels, position ``i`` depends on the pixels from
 ``low[i]`` to ``high[i]``. Both repeat, shifted, with the network's total stride, so one period is enough. Each layer
-maps the intervals of its input to those of its output. Where branches join, the interval covers both. The radius is a
+maps the intervals of its input to those of its output. Where branches join, the interval covers both. What is found is a
 bound for any network, and exact if all weights are nonzero.
 
 References
@@ -22,6 +22,7 @@ from keras import layers
 
 from ..errors import ModelError
 from .engines.frozen_graph import NetworkGeometry
+from .footprint import Footprint
 
 # each output position depends only on the same input position
 _POINTWISE = (
@@ -54,14 +55,12 @@ def receptive_field(model: keras.Model) -> tuple[int, int]:
 
 
 def network_geometry(model: keras.Model) -> NetworkGeometry:
-    """Receptive field radius, total stride and grid of a model; see :func:`receptive_field`."""
-    axes = [_axis_geometry(model, axis) for axis in (0, 1)]
-    radius, stride, grid = zip(*axes, strict=True)
-    return NetworkGeometry(radius, stride, grid)
+    """Footprints of a model's outputs along y and x; see :func:`receptive_field`."""
+    return NetworkGeometry(_axis_footprint(model, 0), _axis_footprint(model, 1))
 
 
 @dataclass(frozen=True)
-class _Footprint:
+class _Hulls:
     """Hulls ``[low[i], high[i]]`` in pixels for one period of positions, ``spacing`` pixels apart."""
 
     low: np.ndarray
@@ -79,10 +78,10 @@ class _Footprint:
         return self.low[phase] + shift, self.high[phase] + shift
 
 
-def _axis_geometry(model: keras.Model, axis: int) -> tuple[int, int, int]:
+def _axis_footprint(model: keras.Model, axis: int) -> Footprint:
     stride = _total_stride(model, axis)
     pixels = np.arange(stride)
-    found = {id(model.inputs[0]): _Footprint(pixels, pixels, 1)}
+    found = {id(model.inputs[0]): _Hulls(pixels, pixels, 1)}
     for layer in model.layers:
         if isinstance(layer, layers.InputLayer):
             continue
@@ -92,13 +91,10 @@ def _axis_geometry(model: keras.Model, axis: int) -> tuple[int, int, int]:
     grid = outputs[0].spacing
     if any(output.spacing != grid for output in outputs):
         raise ModelError(f"{model.name}: its outputs lie on different grids")
-    radius = max(_radius(output) for output in outputs)
-    return radius, stride, grid
-
-
-def _radius(footprint: _Footprint) -> int:
-    centres = np.arange(footprint.period) * footprint.spacing
-    return int(max((centres - footprint.low).max(), (footprint.high - centres).max()))
+    centres = pixels[::grid]
+    before = np.max([centres - output.low for output in outputs], axis=0)
+    after = np.max([output.high - centres for output in outputs], axis=0)
+    return Footprint(grid, tuple(before.tolist()), tuple(after.tolist()))
 
 
 def _total_stride(model: keras.Model, axis: int) -> int:
@@ -123,14 +119,14 @@ def _tensors(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def _through(layer: layers.Layer, sources: list[_Footprint], axis: int) -> _Footprint:
+def _through(layer: layers.Layer, sources: list[_Hulls], axis: int) -> _Hulls:
     """Footprint of a layer's output, from those of its inputs."""
     source = sources[0]
     if isinstance(layer, _JOINING):
         if any(other.spacing != source.spacing for other in sources):
             raise ModelError(f"layer {layer.name!r} joins tensors of different resolution")
         low = np.min([other.low for other in sources], axis=0)
-        return _Footprint(low, np.max([other.high for other in sources], axis=0), source.spacing)
+        return _Hulls(low, np.max([other.high for other in sources], axis=0), source.spacing)
     if isinstance(layer, _POINTWISE):
         return source
     if isinstance(layer, _CONVOLUTIONS):
@@ -145,7 +141,7 @@ def _through(layer: layers.Layer, sources: list[_Footprint], axis: int) -> _Foot
     )
 
 
-def _window(layer: layers.Layer, source: _Footprint, width: int, axis: int) -> _Footprint:
+def _window(layer: layers.Layer, source: _Hulls, width: int, axis: int) -> _Hulls:
     """Footprint of a sliding window of ``width`` input positions with the layer's step and "same" padding."""
     step = _step(layer, axis)
     if layer.padding != "same" and not (step == width and isinstance(layer, _POOLINGS)) and width > 1:
@@ -154,10 +150,10 @@ def _window(layer: layers.Layer, source: _Footprint, width: int, axis: int) -> _
     first = np.arange(source.period // step) * step - max(width - step, 0) // 2
     low, high = source.at(first[:, None] + np.arange(width))
     low, high = low.min(axis=1), high.max(axis=1)
-    return _Footprint(low, high, source.spacing * step)
+    return _Hulls(low, high, source.spacing * step)
 
 
-def _upsample(layer: layers.UpSampling2D, source: _Footprint, size: int) -> _Footprint:
+def _upsample(layer: layers.UpSampling2D, source: _Hulls, size: int) -> _Hulls:
     if layer.interpolation not in ("nearest", "bilinear"):
         raise ModelError(f"layer {layer.name!r}: interpolation {layer.interpolation!r} is not supported")
     positions = np.arange(source.period * size)
@@ -169,4 +165,4 @@ def _upsample(layer: layers.UpSampling2D, source: _Footprint, size: int) -> _Foo
         last = -((size - 1 - 2 * positions) // (2 * size))
         (low, below), (above, high) = source.at(first), source.at(last)
         low, high = np.minimum(low, above), np.maximum(high, below)
-    return _Footprint(low, high, source.spacing // size)
+    return _Hulls(low, high, source.spacing // size)

@@ -193,7 +193,7 @@ def _held(image: Any) -> NDArray:
 
 
 def _held_labels(mask: Any) -> NDArray:
-    return read_labels(mask) if isinstance(mask, str | os.PathLike) else np.asarray(as_array(mask))
+    return read_labels(Path(mask)) if isinstance(mask, str | os.PathLike) else np.asarray(as_array(mask))
 
 
 def _read_classes(path: Path) -> dict[int, int]:

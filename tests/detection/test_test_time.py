@@ -11,6 +11,7 @@ from starpoly.detection.test_time import Averaged, symmetries
 from starpoly.errors import ConfigError
 from starpoly.images.normalization import Normalizer
 from starpoly.network.dense_output import DenseOutput
+from starpoly.network.footprint import Footprint
 from starpoly.network.grid_cells import to_cells
 
 from reference import average_over_symmetries
@@ -23,10 +24,11 @@ class Lopsided:
     At (y, x) it answers with weighted sums over the 3 x 3 pixels that begin there, reflected at the far ends.
     """
 
-    stride, halo, max_distance, n_classes, ray_context, tile_size = (4, 4), (2, 2), 9.0, 1, (), 64
+    stride, max_distance, n_classes, ray_context, tile_size = (4, 4), 9.0, 1, (), 64
 
     def __init__(self, grid=(1, 1), n_rays=8, has_foreground=True):
         self.grid, self.n_rays, self.has_foreground = grid, n_rays, has_foreground
+        self.footprints = tuple(Footprint.of_radius(2, 4, step) for step in grid)
         rng = np.random.default_rng(5)
         self.weights = rng.uniform(0, 1, (3, 3, n_rays + 3)).astype(np.float32)
 

@@ -64,12 +64,12 @@ def set_kernels(model, lowest):
         variable.assign(value if "kernel" in variable.path else 0 * value)
 
 
-def measured_radius(model, axis):
-    """Largest distance between a brightened line of pixels and a changed output, and the model's own."""
-    geometry = network_geometry(model)
-    stride, grid, radius = geometry.stride[axis], geometry.grid[axis], geometry.radius[axis]
-    length = -(-(2 * radius + 3 * stride) // stride) * stride
-    thin = geometry.stride[1 - axis]
+def measured_footprint(model, axis):
+    """Furthest pixel line before and after each output of a stride that changes it when brightened, and the model's own."""
+    computed = network_geometry(model).footprints[axis]
+    stride, grid = computed.stride, computed.spacing
+    length = -(-(2 * computed.radius + 3 * stride) // stride) * stride
+    thin = network_geometry(model).stride[1 - axis]
     dark = np.zeros((stride, length, thin, 1), np.float32)
     lines = length // 2 // stride * stride + np.arange(stride)
     dark[np.arange(stride), lines] = 1e4
@@ -80,17 +80,18 @@ def measured_radius(model, axis):
     output = np.asarray(outputs.get("distances", outputs["probability"]))
     if axis == 1:
         output = output.swapaxes(1, 2)
-    changed = (output[1:] != output[:1]).any(axis=(2, 3))
-    case, position = np.nonzero(changed)
-    return int(np.abs(position * grid - lines[case]).max()), radius
+    case, position = np.nonzero((output[1:] != output[:1]).any(axis=(2, 3)))
+    back, phase = position * grid - lines[case], position % (stride // grid)
+    before, after = ([max(sign * back[phase == p]) for p in range(stride // grid)] for sign in (1, -1))
+    return (before, after), (list(computed.before), list(computed.after))
 
 
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_radius_is_exact_where_no_weight_vanishes(name, axis):
+def test_reach_of_each_output_is_exact_where_no_weight_vanishes(name, axis):
     model = build(name)
     set_kernels(model, lowest=0.5)
-    measured, computed = measured_radius(model, axis)
+    measured, computed = measured_footprint(model, axis)
     assert measured == computed
 
 
@@ -98,8 +99,9 @@ def test_radius_is_exact_where_no_weight_vanishes(name, axis):
 def test_random_weights_stay_within(name):
     model = build(name)
     set_kernels(model, lowest=-0.4)
-    measured, computed = measured_radius(model, 0)
-    assert 0 < measured <= computed
+    measured, computed = measured_footprint(model, 0)
+    for seen, bound in zip(measured, computed, strict=True):
+        assert all(have <= most for have, most in zip(seen, bound, strict=True))
 
 
 def test_known_radii():

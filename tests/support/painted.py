@@ -12,6 +12,7 @@ from starpoly.config import ModelSpec, NetworkConfig, SizeRange, Thresholds
 from starpoly.images.normalization import Normalizer
 from starpoly.model import StarPoly2D
 from starpoly.network.dense_output import DenseOutput
+from starpoly.network.footprint import Footprint
 from starpoly.network.grid_cells import to_cells
 from starpoly.polygons import StarPolygons
 from starpoly.tiling import plan_tiles
@@ -36,7 +37,8 @@ class Painted:
         ray_context=(),
         has_foreground=False,
     ):
-        self.grid, self.stride, self.halo = grid, stride, halo
+        self.grid, self.stride = grid, stride
+        self.footprints = tuple(Footprint.of_radius(*axis) for axis in zip(halo, stride, grid, strict=True))
         self.max_distance, self.n_rays, self.n_classes = max_distance, N_RAYS, n_classes
         self.ray_context, self.has_foreground, self.tile_size = ray_context, has_foreground, 1024
         self.windows = []

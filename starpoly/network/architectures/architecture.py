@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import keras
 
 #: Number of first-level tensors alive at a time (measured).
-_ALIVE = 6
+ALIVE = 6
 
 
 @dataclass(frozen=True)
@@ -79,4 +79,4 @@ def unet_bytes_per_pixel(*, width: float, n_channels: int, outputs: float, preci
     precision : {"float32", "bfloat16"}
     """
     inner = 2.0 if precision == "bfloat16" else 4.0
-    return inner * _ALIVE * width + 4.0 * (n_channels + 3 * outputs)  # three copies of the output exist at a time
+    return inner * ALIVE * width + 4.0 * (n_channels + 3 * outputs)  # three copies of the output exist at a time

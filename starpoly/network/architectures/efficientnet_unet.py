@@ -18,7 +18,7 @@ from ...errors import ConfigError, ModelError
 from ...model_zoo import pretrained_encoder
 from ..heads.head import Features
 from ..heads.registry import heads_of
-from .architecture import Architecture, unet_bytes_per_pixel
+from .architecture import ALIVE, Architecture, unet_bytes_per_pixel
 from .plan import NetworkPlan, convolution_weights, head_weights, with_bias
 from .unet import convolution
 
@@ -213,10 +213,16 @@ def plan_efficientnet_unet(config: NetworkConfig) -> NetworkPlan:
 
 
 def bytes_per_pixel(config: NetworkConfig, precision: str) -> float:
-    """Memory per pixel of a window, in bytes: the widest tensor has 96 channels at stride 2."""
-    width = max(BLOCKS[1].expansion * BLOCKS[0].filters, config.base_filters * 3) / 4
+    """Memory per pixel of a window, in bytes."""
+    # most channels at stride 2 are alive in the second block: its input, the skip connection, the input expanded, and that
+    # at stride 4; once, where those of the decoder's first level are alive several times
+    expanded, before = BLOCKS[1].expansion * BLOCKS[0].filters, BLOCKS[0].filters
+    alive = before + (_STEM + before) + expanded + expanded / 4
     return unet_bytes_per_pixel(
-        width=width, n_channels=3, outputs=(config.n_rays + 1 + config.n_classes) / 4, precision=precision
+        width=max(alive / ALIVE, config.base_filters) / 4,
+        n_channels=3,
+        outputs=(config.n_rays + 1 + config.n_classes) / 4,
+        precision=precision,
     )
 
 

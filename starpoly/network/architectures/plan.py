@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ...config import NetworkConfig
 from ..engines.frozen_graph import NetworkGeometry
+from ..footprint import Footprint
 from ..heads.registry import heads_of
 
 _BATCH_NORM = 4
@@ -37,11 +38,17 @@ class NetworkPlan:
     extent: tuple[int, int]
 
     def fits(self, geometry: NetworkGeometry) -> bool:
-        """Whether a network of this plan may have a geometry: a radius below half the extent would miss pixels."""
-        radii = zip(geometry.radius, self.extent, self.stride, strict=True)
+        """Whether a network of this plan may have a geometry: outputs that see less than their extent would miss pixels."""
+        axes = zip(geometry.footprints, self.extent, self.stride, strict=True)
         return (geometry.stride, geometry.grid) == (self.stride, self.grid) and all(
-            extent // 2 <= radius <= extent + 4 * stride for radius, extent, stride in radii
+            extent // 2 <= footprint.radius <= extent + 4 * stride and _least_seen(footprint) >= extent - stride
+            for footprint, extent, stride in axes
         )
+
+
+def _least_seen(footprint: Footprint) -> int:
+    """Pixels, beside itself, of the output that sees least."""
+    return min(sum(sides) for sides in zip(footprint.before, footprint.after, strict=True))
 
 
 def convolution_weights(config: NetworkConfig, before: int, filters: int) -> int:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import os
 import sys
 import weakref
 from collections.abc import Iterator, Sequence
@@ -22,10 +23,13 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import ModelError
+from ...parallel import n_threads
 from ..onednn import use_onednn
 
 #: Serialised ConfigProto: allow GPU memory growth, and soft placement of operations on the CPU.
-SETTINGS = b"\x32\x02\x20\x018\x01"
+_SETTINGS = b"\x32\x02\x20\x018\x01"
+#: Fields 2 and 5: threads within an operation, and of several operations.
+_WITHIN, _BETWEEN = b"\x10", b"\x28"
 
 #: Allowed operations. They only compute and have no side effects; graphs with others are refused.
 OPERATIONS = frozenset((
@@ -36,9 +40,27 @@ OPERATIONS = frozenset((
     "Squeeze", "StridedSlice", "Sub", "Tanh", "Tile", "Transpose",
 ))  # fmt: skip
 
+#: More than any machine has processors: a number from the environment is a wish.
+_MOST_THREADS = 1 << 12
 _FLOAT = 1  # TF_FLOAT
 _OK, _EXHAUSTED = 0, 8  # TF_OK, TF_RESOURCE_EXHAUSTED
 _NAMES = {"linux": "libtensorflow_cc.so.2", "darwin": "libtensorflow_cc.2.dylib"}
+
+
+def session_threads() -> int:
+    """Threads of a session; 0 where TensorFlow's own environment variable tells them."""
+    return 0 if "TF_NUM_INTRAOP_THREADS" in os.environ else min(n_threads(), _MOST_THREADS)
+
+
+def session_settings() -> bytes:
+    """A serialised ConfigProto."""
+    threads = session_threads()
+    return _SETTINGS + (_WITHIN + _varint(threads) + _BETWEEN + _varint(threads) if threads else b"")
+
+
+def _varint(value: int) -> bytes:
+    low = value & 0x7F
+    return bytes([low]) if value < 0x80 else bytes([low | 0x80]) + _varint(value >> 7)
 
 
 def library_path() -> Path | None:
@@ -92,8 +114,9 @@ class Session:
         self._graph = tf.TF_NewGraph()
         options = tf.TF_NewSessionOptions()
         try:
+            settings = session_settings()
             with _checked(tf) as status:
-                tf.TF_SetConfig(options, SETTINGS, len(SETTINGS), status)
+                tf.TF_SetConfig(options, settings, len(settings), status)
             with _checked(tf) as status:
                 self._session = tf.TF_NewSession(self._graph, options, status)
         finally:

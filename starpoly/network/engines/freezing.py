@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from .c_library import OPERATIONS
+from .c_library import OPERATIONS, session_threads
 from .frozen_graph import FrozenGraph
 
 
@@ -66,6 +66,7 @@ def freeze(function: Callable[..., dict], n_channels: int) -> Frozen:
     frozen = convert_variables_to_constants_v2(traced)
     settings = tf.compat.v1.ConfigProto(allow_soft_placement=True)
     settings.gpu_options.allow_growth = True
+    settings.intra_op_parallelism_threads = settings.inter_op_parallelism_threads = session_threads()
     session = tf.compat.v1.Session(graph=frozen.graph, config=settings)
     run = session.make_callable([output.name for output in frozen.outputs], [frozen.inputs[0].name])
     return Frozen(frozen, names, run)

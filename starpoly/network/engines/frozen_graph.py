@@ -17,18 +17,38 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ModelError
+from ..footprint import Footprint
 
-FORMAT = 3
+FORMAT = 4
 _LARGEST_HEADER = 2**16
 
 
 @dataclass(frozen=True)
 class NetworkGeometry:
-    """Receptive field radius, total stride and output spacing, each in pixels (y, x)."""
+    """Footprints of the outputs along y and x."""
 
-    radius: tuple[int, int]
-    stride: tuple[int, int]
-    grid: tuple[int, int]
+    y: Footprint
+    x: Footprint
+
+    @property
+    def footprints(self) -> tuple[Footprint, Footprint]:
+        """Both, y first."""
+        return self.y, self.x
+
+    @property
+    def radius(self) -> tuple[int, int]:
+        """Radius of the receptive field in pixels (y, x)."""
+        return self.y.radius, self.x.radius
+
+    @property
+    def stride(self) -> tuple[int, int]:
+        """Total stride in pixels (y, x)."""
+        return self.y.stride, self.x.stride
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Pixels between two outputs (y, x)."""
+        return self.y.spacing, self.x.spacing
 
 
 @dataclass(frozen=True)
@@ -67,8 +87,7 @@ class FrozenNetwork:
             "geometry": asdict(self.geometry),
             "weights_digest": self.weights_digest,
         }
-        line = json.dumps(header).encode() + b"\n"
-        return _digest(key, line, graph.content) + line + graph.content
+        return seal(key, json.dumps(header).encode() + b"\n" + graph.content)
 
     @classmethod
     def read(cls, path: Path, key: str) -> FrozenNetwork:
@@ -81,22 +100,43 @@ class FrozenNetwork:
         OSError
             If it cannot be read.
         """
-        with open(path, "rb", opener=_no_link) as file:
-            _check_owner(os.fstat(file.fileno()), path)
-            digest, line = file.readline(_LARGEST_HEADER), file.readline(_LARGEST_HEADER)
-            graph = file.read()
+        line, _, graph = unseal(path, key).partition(b"\n")
         try:
-            if not hmac.compare_digest(digest, _digest(key, line, graph)):
-                raise ValueError("its checksum differs")
+            if len(line) > _LARGEST_HEADER:
+                raise ValueError("its description is too long")
             return _parse(json.loads(line), graph)
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise ModelError(f"{path}: expected a frozen network, got something else ({error}); delete it") from error
 
 
-def _digest(key: str, line: bytes, graph: bytes) -> bytes:
+def seal(key: str, content: bytes) -> bytes:
+    """Contents of a file of the cache: a hash of its key and what it holds, then that."""
+    return _digest(key, content) + content
+
+
+def unseal(path: Path, key: str) -> bytes:
+    """What a file of the cache holds.
+
+    Raises
+    ------
+    ModelError
+        If the file has another key, is damaged, or somebody else may have written it.
+    OSError
+        If it cannot be read.
+    """
+    with open(path, "rb", opener=_no_link) as file:
+        _check_owner(os.fstat(file.fileno()), path)
+        digest, content = file.readline(_LARGEST_HEADER), file.read()
+    if not hmac.compare_digest(digest, _digest(key, content)):
+        raise ModelError(
+            f"{path}: expected a file of starpoly's cache, got something else (its checksum differs); delete it"
+        )
+    return content
+
+
+def _digest(key: str, content: bytes) -> bytes:
     digest = hashlib.sha256(f"{key}\n".encode())
-    for part in (line, graph):
-        digest.update(part)
+    digest.update(content)
     return digest.hexdigest().encode() + b"\n"
 
 
@@ -121,10 +161,10 @@ def _parse(header: dict[str, Any], graph: bytes) -> FrozenNetwork:
     if header["format"] != FORMAT:
         raise ValueError(f"format {header['format']!r}")
     outputs = {_text(name): _text(tensor) for name, tensor in header["output_names"].items()}
-    geometry = {name: _pair(header["geometry"][name]) for name in ("radius", "stride", "grid")}
+    geometry = NetworkGeometry(*(_footprint(header["geometry"][axis]) for axis in ("y", "x")))
     return FrozenNetwork(
         FrozenGraph(graph, _text(header["input_name"]), outputs, _text(header["tensorflow"])),
-        NetworkGeometry(**geometry),
+        geometry,
         _text(header["weights_digest"]),
     )
 
@@ -135,8 +175,15 @@ def _text(value: Any) -> str:
     return value
 
 
-def _pair(value: Any) -> tuple[int, int]:
-    y, x = value
-    if not (type(y) is type(x) is int and 0 <= y < 2**20 and 0 <= x < 2**20):
-        raise ValueError(f"expected two small whole numbers, got {value!r}")
-    return y, x
+def _footprint(value: dict[str, Any]) -> Footprint:
+    before, after = (tuple(_small(pixels) for pixels in value[side]) for side in ("before", "after"))
+    spacing = _small(value["spacing"])
+    if not (0 < len(before) == len(after) and spacing):
+        raise ValueError(f"expected the reach of each output, got {value!r}")
+    return Footprint(spacing, before, after)
+
+
+def _small(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 2**20:
+        raise ValueError(f"expected a small whole number, got {value!r}")
+    return value

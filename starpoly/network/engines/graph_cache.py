@@ -1,4 +1,4 @@
-"""Cache of frozen networks, in the user's cache folder.
+"""Cache of frozen networks, and of notes about them, in the user's cache folder.
 
 A file's name is a hash of everything the graph depends on: model description, weights, precision and the code of
 :mod:`starpoly.network`. Files that are damaged, that somebody else may have written or that do not fit the model are
@@ -19,13 +19,13 @@ from ...config import ModelSpec
 from ...errors import ModelError, OutputError
 from ...io.files.atomic import atomic_path
 from .c_library import library_path
-from .frozen_graph import FrozenNetwork
+from .frozen_graph import FrozenNetwork, seal, unseal
 
 _log = logging.getLogger(__name__)
 
 #: maximum number of files; the oldest are removed
 _MOST = 16
-_ENDING = ".graph"
+_ENDING, _NOTE = ".graph", ".note"
 #: whatever the umask is: a file that others may write is not used
 _OTHERS = 0o022
 #: fields of the model description that affect the graph
@@ -50,8 +50,8 @@ def key_of(spec: ModelSpec, checksum: str, precision: str, form: str = "tensorfl
     checksum : str
         SHA-256 of the weights file.
     precision : {"float32", "bfloat16"}
-    form : {"tensorflow", "onnx"}
-        Graph format.
+    form : str
+        Graph format, or what else is kept of a network.
     """
     described = {name: value for name, value in spec.to_dict().items() if name in _DECISIVE}
     library = library_path()
@@ -82,21 +82,41 @@ def find(key: str) -> FrozenNetwork | None:
 
 def keep(key: str, network: FrozenNetwork) -> None:
     """Store a network in the cache if it is writable; remove the oldest files above the limit."""
-    path = _path(key)
+    _keep(_path(key), network.to_bytes(key))
+
+
+def find_note(key: str) -> str | None:
+    """Read a note from the cache; None if it is missing, damaged, or somebody else may have written it."""
+    path = _path(key, _NOTE)
+    try:
+        return unseal(path, key).decode("ascii", errors="replace")
+    except FileNotFoundError:
+        return None
+    except (ModelError, OSError) as error:
+        _log.debug("%s: not used: %s", path, error)
+        return None
+
+
+def keep_note(key: str, note: str) -> None:
+    """Store a short text as :func:`keep` stores a network."""
+    _keep(_path(key, _NOTE), seal(key, note.encode("ascii")))
+
+
+def _keep(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path, sync=False) as temporary:
-            temporary.write_bytes(network.to_bytes(key))
+            temporary.write_bytes(content)
             temporary.chmod(temporary.stat().st_mode & ~_OTHERS)
-        kept = sorted(path.parent.glob(f"*{_ENDING}"), key=lambda file: file.stat().st_mtime)
+        kept = sorted(path.parent.glob(f"*{path.suffix}"), key=lambda file: file.stat().st_mtime)
         for old in kept[:-_MOST]:
             old.unlink(missing_ok=True)
     except (OSError, OutputError) as error:
         _log.debug("%s: not kept: %s", path, error)
 
 
-def _path(key: str) -> Path:
-    return cache_folder() / "graphs" / f"{key}{_ENDING}"
+def _path(key: str, ending: str = _ENDING) -> Path:
+    return cache_folder() / "graphs" / f"{key}{ending}"
 
 
 @cache

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import ModelError
+from ...parallel import n_threads
 from ..precision import cpu_has_bfloat16
 from .engine import RunningNetwork
 from .frozen_graph import FrozenGraph
@@ -55,6 +56,7 @@ class OpenVinoNetwork:
         self._settings = {
             "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
             "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": n_threads(),
         }
         self._output_names = dict(graph.output_names)
         self._networks: OrderedDict[tuple[int, ...], Any] = OrderedDict()

@@ -5,8 +5,10 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from ...errors import ConfigError, ModelError, install_command
+from ..precision import cpu_has_bfloat16
 from ..registry import Registry
 from .engine import Engine, RunningNetwork
+from .fastest import fastest_engine
 from .forked import check_process
 from .source import NetworkSource
 
@@ -21,6 +23,10 @@ ENGINES: Registry[Engine] = Registry(
         "onnx": f"{__package__}.onnx:ONNX",
     },
 )
+#: Asks for the engine that takes the least time on this machine.
+AUTO = "auto"
+#: Engines that it chooses from, the usual one first.
+_MEASURED = ("tensorflow", "openvino", "onnx")
 #: Engines tried in turn for a requested one. The first starts fastest; the last runs everywhere.
 _TRIED = {"tensorflow": ("tensorflow_c", "tensorflow", "keras")}
 
@@ -30,13 +36,26 @@ def is_installed(engine: str) -> bool:
     return all(find_spec(package) is not None for package in ENGINES[engine].packages)
 
 
+def resolve_engine(wanted: str, source: NetworkSource, precision: str) -> str:
+    """The engine to open a network with: ``wanted``, or for "auto" the one that takes the least time on this machine.
+
+    Engines round differently, so the result is what counts for fingerprints, journals and other processes.
+    """
+    if wanted != AUTO:
+        return wanted
+    precision = source.choose_precision(precision, fast=cpu_has_bfloat16())
+    able = [name for name in _MEASURED if is_installed(name) and (precision == "float32" or ENGINES[name].bfloat16)]
+    packages = {name: ENGINES[name].packages for name in able}
+    return fastest_engine(source, precision, packages, lambda name: open_network(source, name, precision))
+
+
 def check_engine(wanted: str, precision: str = "auto") -> None:
     """Check that an engine exists, is installed and supports a precision.
 
     Parameters
     ----------
     wanted : str
-        A name in :data:`ENGINES`.
+        A name in :data:`ENGINES`, or "auto".
     precision : {"auto", "float32", "bfloat16"}
 
     Raises
@@ -44,6 +63,8 @@ def check_engine(wanted: str, precision: str = "auto") -> None:
     ConfigError
         If one of these fails.
     """
+    if wanted == AUTO:
+        return
     engine = ENGINES[wanted]
     if not is_installed(wanted):
         raise ConfigError(

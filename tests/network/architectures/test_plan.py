@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from starpoly.config import NetworkConfig
 from starpoly.network.architectures.registry import ARCHITECTURES, build_network
-from starpoly.network.engines.frozen_graph import NetworkGeometry
+from starpoly.network.footprint import Footprint
 from starpoly.network.receptive_field import network_geometry
 
 TINY = {"depth": 1, "base_filters": 2, "max_filters": 5, "head_filters": 4, "n_rays": 5, "foreground_filters": 3}
@@ -44,5 +46,9 @@ def test_number_of_weights_stride_and_reach(name):
     geometry = network_geometry(model)
     assert plan.n_weights == model.count_params()
     assert plan.fits(geometry)
-    assert not plan.fits(NetworkGeometry((0, 0), geometry.stride, geometry.grid)) or plan.extent == (0, 0)
-    assert not plan.fits(NetworkGeometry(geometry.radius, geometry.stride, (8, 8)))
+    for axis in ("y", "x"):
+        footprint = getattr(geometry, axis)
+        blind = Footprint.of_radius(0, footprint.stride, footprint.spacing)
+        assert not plan.fits(replace(geometry, **{axis: blind})) or plan.extent == (0, 0)
+        other = Footprint.of_radius(footprint.radius, 8 * footprint.stride, 8 * footprint.spacing)
+        assert not plan.fits(replace(geometry, **{axis: other}))

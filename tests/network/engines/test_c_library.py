@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from starpoly.errors import ModelError
-from starpoly.network.engines.c_library import OPERATIONS, SETTINGS, Library, Session, library_path
+from starpoly.network.engines.c_library import OPERATIONS, Library, Session, library_path, session_settings
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow" or library_path() is None, reason="needs TensorFlow's C library"
@@ -35,12 +35,18 @@ def doubling():
     return graph.as_graph_def().SerializeToString()
 
 
-def test_settings_are_what_they_say():
+@pytest.mark.parametrize(("environment", "expected_threads"), [({}, 300), ({"TF_NUM_INTRAOP_THREADS": "2"}, 0)])
+def test_settings_are_what_they_say(monkeypatch, environment, expected_threads):
     import tensorflow as tf
 
+    monkeypatch.setattr("os.environ", {"NUMBA_NUM_THREADS": "300", **environment})
     settings = tf.compat.v1.ConfigProto()
-    settings.ParseFromString(SETTINGS)
-    expected = tf.compat.v1.ConfigProto(allow_soft_placement=True)
+    settings.ParseFromString(session_settings())
+    expected = tf.compat.v1.ConfigProto(
+        allow_soft_placement=True,
+        intra_op_parallelism_threads=expected_threads,
+        inter_op_parallelism_threads=expected_threads,
+    )
     expected.gpu_options.allow_growth = True
     assert settings == expected
 

@@ -199,8 +199,8 @@ def test_damaged_weights_are_refused_whatever_the_cache_holds(frozen):
 
 
 DAMAGES = {
-    "damaged": ["cut", "changed", "empty", "header", "radius", "another key"],
-    "with a new checksum": ["version", "operations", "tensor", "radius", "text", "stride", "grid", "outputs"],
+    "damaged": ["cut", "changed", "empty", "header", "reach", "another key"],
+    "with a new checksum": ["version", "operations", "tensor", "reach", "text", "stride", "grid", "outputs"],
     "of somebody else": ["others may write", "the group may write", "another user", "link", "pipe"],
 }
 
@@ -215,7 +215,7 @@ def test_a_damaged_network_is_made_anew(frozen, cache, damage):
         "changed": content[:-9] + bytes(9),
         "empty": b"",
         "header": b"[" * 10**5,
-        "radius": content.replace(b'"radius": [', b'"radius": [1'),
+        "reach": content.replace(b'"before": [', b'"before": [1'),
         "another key": graph_cache.find(path.stem).to_bytes("0" * 64),
     }[damage]
     assert changed != content
@@ -261,12 +261,14 @@ def test_a_network_that_does_not_fit_is_made_anew(frozen, cache, damage):
         header["tensorflow"] = "1.15.0"
     elif damage == "tensor":
         header["input_name"] = "elsewhere:0"
-    elif damage == "radius":
-        geometry["radius"] = [0, 0]
+    elif damage == "reach":
+        geometry["y"]["before"] = [0 for _ in geometry["y"]["before"]]
     elif damage == "text":
-        geometry["radius"] = [10**9, "x"]
-    elif damage in ("stride", "grid"):
-        geometry[damage] = [2 * side for side in geometry[damage]]
+        geometry["y"]["before"] = [10**9, "x"]
+    elif damage == "stride":
+        geometry["x"] |= {side: 2 * geometry["x"][side] for side in ("before", "after")}
+    elif damage == "grid":
+        geometry["x"]["spacing"] *= 2
     elif damage == "outputs":
         del header["output_names"]["distances"]
     elif damage == "operations":
@@ -341,5 +343,32 @@ print(json.dumps([status, sorted(heavy & {name.partition(".")[0] for name in sys
         "--model",
         model,
     ]
-    said = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    assert said == [0, []]
+    said = [json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(2)]
+    assert said[0][0] == 0
+    assert said[1] == [0, []]
+
+
+_ANSWER = """
+import hashlib, sys
+import numpy as np
+from starpoly import use_threads
+from starpoly.network.predictor import Predictor
+use_threads(int(sys.argv[2]))
+batch = np.random.default_rng(0).random((1, 96, 80, 1), np.float32)
+print(hashlib.sha256(Predictor.load(sys.argv[1], "float32")(batch).distances.tobytes()).hexdigest())
+"""
+
+
+def test_the_number_of_threads_changes_no_bit(folder, cache):
+    Predictor.load(folder, "float32")  # freezes the network
+    answers = [
+        subprocess.run(
+            [sys.executable, "-c", _ANSWER, str(folder), threads],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=300,
+        ).stdout
+        for threads in ("1", "2", "7")
+    ]
+    assert len(set(answers)) == 1
