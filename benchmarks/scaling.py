@@ -23,6 +23,7 @@ import argparse
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -248,6 +249,7 @@ def check_driver(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Memory of the driver of a slide, small and large; its processor seconds, and the scheduler's."""
     found = []
     with cluster(folder / "cluster", 2) as running:
+        driven("slide", running.address, 4, folder / "first")  # compiles what is compiled
         for tiles in TILES:
             before = cpu_seconds(running.scheduler)
             one = driven("slide", running.address, max(4, round(args.size * tiles)), folder / str(tiles))
@@ -346,6 +348,8 @@ def rounded(value: Any) -> Any:
     """Figures with six decimals at most."""
     if isinstance(value, dict):
         return {name: rounded(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [rounded(part) for part in value]
     return round(value, 6) if isinstance(value, float) else value
 
 
@@ -364,4 +368,5 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--drive"]:
         drive(*sys.argv[2:])
     else:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends the cluster, too
         sys.exit(main())
