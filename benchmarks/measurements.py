@@ -3,9 +3,10 @@
     python benchmarks/measurements.py [--side 10000] [--objects 100000] [--peer-side 2000] [--json FILE]
 
 Ellipses of several sizes lie on a grid; the image has 16 bits. starpoly measures the whole image, both programs measure its corner
-of ``--peer-side`` pixels, since scikit-image needs minutes for all of it. Printed: seconds, objects per second, peak memory
-above labels and image, and the ratio of both programs on the same corner: with convex hull and Feret diameter, and without
-them. Exit status 1 if values differ, or the ratio is below 5.
+of ``--peer-side`` pixels, since scikit-image needs minutes for all of it (``--peer-side 10000``). Printed: seconds, peak memory
+above labels, image and table, for the whole and for a quarter of it, and the ratio of both programs on the same corner: with
+convex hull and Feret diameter, and without them. Exit status 1 if values differ, the ratio is below 5, or memory grows by more
+than 100 MB from the quarter to the whole.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from numpy.typing import NDArray
 from process import memory_of
 
 LEAST_RATIO = 5
+MOST_GROWTH = 100.0
+"""MB of memory that may come with four times the pixels and objects."""
 PLAIN = {
     "area": "area", "perimeter": "perimeter", "eccentricity": "eccentricity", "axis_major_length": "major_axis",
     "axis_minor_length": "minor_axis", "orientation": "orientation_rad", "intensity_mean": "mean_0",
@@ -48,6 +51,18 @@ def timed(work: Any) -> tuple[Any, float]:
     """What a function returns, and the seconds it takes."""
     start = time.perf_counter()
     return work(), time.perf_counter() - start
+
+
+def measured(labels: NDArray, image: NDArray) -> dict[str, float]:
+    """Objects, seconds and MB of peak memory above labels, image and table of measuring everything."""
+    from starpoly.labels import measure_objects
+
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = memory_of()["VmHWM"]
+    table, seconds = timed(lambda: measure_objects(labels, image, measure="all"))
+    table_mb = sum(np.asarray(column).nbytes for column in table.values()) / 1e6
+    peak = memory_of()["VmHWM"] - before - table_mb
+    return {"objects": len(table["label"]), "seconds": seconds, "memory_mb": peak, "table_mb": table_mb}
 
 
 def compare(labels: NDArray, image: NDArray, names: dict[str, str]) -> dict[str, Any]:
@@ -85,22 +100,20 @@ def main(argv: list[str] | None = None) -> int:
     labels = ellipses(args.side, args.objects)
     image = np.random.default_rng(1).integers(0, 60_000, labels.shape).astype(np.uint16)
     measure_objects(labels[:50, :50], image[:50, :50], measure="all")  # compiles
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    before = memory_of()["VmHWM"]
-    whole, seconds = timed(lambda: measure_objects(labels, image, measure="all"))
-    memory = memory_of()["VmHWM"] - before
+    half = slice(args.side // 2)
+    quarter, whole = measured(labels[half, half], image[half, half]), measured(labels, image)
     corner = (slice(args.peer_side), slice(args.peer_side))
     part = np.unique(labels[corner], return_inverse=True)[1].reshape(labels[corner].shape)
     result = {
         "side": args.side,
-        "objects": len(whole["label"]),
-        "seconds": seconds,
-        "memory_mb": memory,
+        **whole,
+        "quarter": quarter,
         "with_hull": compare(part, image[corner], PLAIN | HULL),
         "without_hull": compare(part, image[corner], PLAIN),
     }
     print(
-        f"{result['objects']} objects in {args.side} x {args.side} px: {seconds:.1f} s, {memory:.0f} MB above the image"
+        f"{whole['objects']} objects in {args.side} x {args.side} px: {whole['seconds']:.1f} s, {whole['memory_mb']:.0f} MB above "
+        f"labels, image and table ({whole['table_mb']:.0f} MB); a quarter of it: {quarter['memory_mb']:.0f} MB"
     )
     for name in ("with_hull", "without_hull"):
         found = result[name]
@@ -111,7 +124,8 @@ def main(argv: list[str] | None = None) -> int:
     if args.json:
         args.json.write_text(json.dumps(result, indent=1) + "\n")
     cases = (result["with_hull"], result["without_hull"])
-    return int(any(case["differ"] or case["ratio"] < LEAST_RATIO for case in cases))
+    grows = whole["memory_mb"] - quarter["memory_mb"] > MOST_GROWTH
+    return int(grows or any(case["differ"] or case["ratio"] < LEAST_RATIO for case in cases))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from .._version import __version__
-from ..io.console import with_streams
+from ..io.console import with_streams, without_progress
 from .common import log_as_lines, say, say_error, warnings_as_lines
 from .parser import Parser
 from .stopping import Terminated, exit_status, stoppable
@@ -52,7 +52,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             args = build_parser().parse_args(argv)
             _set_up_output(args.verbose)
-            with warnings_as_lines(quiet=args.quiet, verbose=args.verbose), log_as_lines(quiet=args.quiet):
+            with (
+                warnings_as_lines(quiet=args.quiet, verbose=args.verbose),
+                log_as_lines(quiet=args.quiet),
+                without_progress(args.quiet),
+            ):
                 return _run(args)
         except KeyboardInterrupt as stop:
             say(f"starpoly: {'terminated' if isinstance(stop, Terminated) else 'interrupted'}")

@@ -82,11 +82,28 @@ def progress_bar(steps: Iterable[Any] | None = None, *, shown: bool = True, **se
     """
     from tqdm import tqdm
 
+    shown = shown and not _hidden
     if shown and not is_terminal(sys.stderr) and is_usable(sys.stderr):
         from .progress_lines import ProgressLines
 
         return ProgressLines(steps, **settings)
     return tqdm(steps, disable=not (shown and is_terminal(sys.stderr)), **settings)
+
+
+_hidden: list[bool] = []
+
+
+@contextmanager
+def without_progress(wanted: bool = True) -> Iterator[None]:
+    """Show no progress in the block, if that is wanted."""
+    if not wanted:
+        yield
+        return
+    _hidden.append(True)
+    try:
+        yield
+    finally:
+        _hidden.pop()
 
 
 _silence = threading.Lock()

@@ -142,3 +142,25 @@ def test_short_work_says_nothing(capsys, minutes):
 )
 def test_times_for_people(seconds, text):
     assert console.duration(seconds) == text
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_progress_that_is_not_wanted(monkeypatch, capsys, is_terminal):
+    monkeypatch.setattr(console, "is_terminal", lambda stream: is_terminal)
+    with console.without_progress(), console.without_progress(False):
+        assert console.progress_bar(total=3).disable
+    with console.progress_bar(total=3) as bar:
+        assert not bar.disable
+
+
+@pytest.mark.parametrize("flags", [["--quiet"], []])
+def test_a_quiet_command_shows_no_progress(monkeypatch, flags):
+    shown = []
+
+    def run(args):
+        shown.append(not console.progress_bar(range(3)).disable)
+        return 0
+
+    monkeypatch.setattr("starpoly.cli.evaluate.run", run)
+    assert main(["evaluate", "a", "b", *flags]) == 0
+    assert shown == [not flags]
