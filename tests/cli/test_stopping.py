@@ -18,8 +18,11 @@ from starpoly.cli import info
 from starpoly.cli.main import main
 from starpoly.cli.stopping import Terminated, stoppable
 from starpoly.io.files.atomic import beside
+from starpoly.model import StarPoly2D
+from starpoly.network import quiet
+from starpoly.prediction import opening
 
-from support.painted import disks, paint
+from support.painted import PaintedModel, disks, paint
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
@@ -56,14 +59,42 @@ sys.exit(main())
 """
 
 
-@pytest.fixture
-def slide(tmp_path):
-    path = tmp_path / "slide.tif"
+@pytest.fixture(scope="module")
+def slide(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("slide")
+    path = folder / "slide.tif"
     image = paint(disks((90, 80), seed=4, n=20)).astype(np.float32)
     tifffile.imwrite(path, image, tile=(32, 48), planarconfig="contig", photometric="minisblack")
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "model.json").write_text("{}")
+    (folder / "model").mkdir()
+    (folder / "model" / "model.json").write_text("{}")
     return path
+
+
+def words(slide: Path, out: Path) -> list[str]:
+    """The command."""
+    fixed = ["predict", slide, "-o", out, "--model", slide.parent / "model", "--tile-size", "24"]
+    return [str(word) for word in [*fixed, "--format", "zarr,geojson"]]
+
+
+def run_here(slide: Path, out: Path) -> int:
+    """The command in this process, in which nothing takes long."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StarPoly2D, "from_pretrained", staticmethod(lambda folder, **settings: PaintedModel()))
+        patch.setattr(quiet, "quiet_import", lambda: None)
+        patch.setattr(opening, "LARGEST_HELD", 0)
+        return main(words(slide, out))
+
+
+def results(out: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def whole(slide) -> dict[str, bytes]:
+    """Results of a run that was not stopped."""
+    out = slide.parent / "whole"
+    assert run_here(slide, out) == 0
+    return results(out)
 
 
 class Run:
@@ -71,21 +102,9 @@ class Run:
 
     def __init__(self, slide: Path, out: Path, slow: str, seconds: float) -> None:
         self.out, self.begun = out, out.with_suffix(".begun")
-        argv = [
-            "predict",
-            slide,
-            "-o",
-            out,
-            "--model",
-            slide.parent / "model",
-            "--tile-size",
-            "24",
-            "--format",
-            "zarr,geojson",
-        ]
         path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(seconds), slow, str(self.begun), *map(str, argv)],
+            [sys.executable, "-c", PROGRAM, str(seconds), slow, str(self.begun), *words(slide, out)],
             env={**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "ignore"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -105,13 +124,10 @@ class Run:
     def n_tiles(self) -> int:
         return len(list(beside(self.out / "slide_label.tiff", "progress").glob("tile_*")))
 
-    def results(self) -> dict[str, bytes]:
-        return {str(path.relative_to(self.out)): path.read_bytes() for path in self.out.rglob("*") if path.is_file()}
-
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("moment", ["tiles", "writing"])
-def test_stopped_run_says_how_to_go_on_and_does(slide, tmp_path, number, moment):
+def test_stopped_run_says_how_to_go_on_and_does(slide, whole, tmp_path, number, moment):
     run = Run(slide, tmp_path / "out", *(("network", 0.05) if moment == "tiles" else ("writing", 2)))
     run.wait_for(lambda: run.n_tiles > 2 and (moment == "tiles" or run.begun.exists()))
     run.process.send_signal(number)
@@ -122,9 +138,8 @@ def test_stopped_run_says_how_to_go_on_and_does(slide, tmp_path, number, moment)
     assert not [line for line in lines if "Traceback" in line or "Exception" in line]
     assert run.n_tiles > 2
     assert not (run.out / "slide_label.tiff").exists()
-    again, whole = (Run(slide, tmp_path / name, "network", 0) for name in ("out", "whole"))
-    assert again.end()[0] == whole.end()[0] == 0
-    assert again.results() == whole.results()
+    assert run_here(slide, run.out) == 0
+    assert results(run.out) == whole
 
 
 @pytest.mark.parametrize("slow", ["reading", "geometry"])

@@ -56,6 +56,7 @@ def test_outcomes_are_counted():
     assert [found["outcome"] for found in tally.failures] == list(FAILURES)
 
 
+@pytest.mark.slow
 def test_numbers_are_read_or_refused():
     tally = run_campaign(0, N_NUMBERS, workers=2)
     assert not tally.failures

@@ -56,6 +56,7 @@ def test_results_of_other_kernels_are_others(monkeypatch):
     assert fingerprint() != with_onednn
 
 
+@pytest.mark.slow
 def test_it_is_on_before_keras_is_imported():
     code = f"from starpoly.network.quiet import quiet_import; import os; quiet_import(); print(os.environ[{SWITCH!r}])"
     environment = {name: value for name, value in os.environ.items() if name != SWITCH}

@@ -61,6 +61,7 @@ def run(folder: Path, out: str, environment: dict[str, str], *, held: bool, umas
     return {str(path.relative_to(folder / out)): path.read_bytes() for path in files}
 
 
+@pytest.mark.slow
 def test_the_same_bytes_in_every_process(folder):
     wanted = run(folder, "one", PLAIN, held=True)
     assert len([name for name in wanted if ".ome.zarr" not in name]) == 13

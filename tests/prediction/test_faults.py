@@ -33,6 +33,7 @@ def try_scenes(folder: Path, names: str, how: str, *number: str) -> dict[str, in
     return counts
 
 
+@pytest.mark.slow
 def test_some_calls_of_every_scene(tmp_path):
     counts = try_scenes(tmp_path, ",".join(SCENES), "both", "5")
     assert min(counts.values()) > 30

@@ -296,7 +296,7 @@ def test_ways_around_it(frozen, monkeypatch):
     assert find_frozen(frozen) is not None
     monkeypatch.setenv("STARPOLY_SERVING", "keras")
     assert find_frozen(frozen) is None
-    assert TENSORFLOW_C.open(NetworkSource.of_frozen(frozen), "float32") is not None  # where it is asked for
+    assert TENSORFLOW_C.open(NetworkSource.of_folder(frozen), "float32") is not None  # where it is asked for
     with pytest.raises(ConfigError, match="precision"):
         find_frozen(frozen, "float64")
 
