@@ -9,7 +9,7 @@ from statistics import mean, median
 import numpy as np
 import pytest
 
-from starpoly.errors import DataError
+from starpoly.errors import DataError, OutputError
 from starpoly.evaluation.metrics import matching, matching_dataset
 from starpoly.evaluation.report import Report, Row, Sample, evaluate
 
@@ -125,5 +125,5 @@ def test_tables_go_only_where_they_can(tmp_path):
     with pytest.raises(DataError, match="existing folder"):
         report.save(tmp_path / "nowhere" / "table.csv")
     (tmp_path / "taken.csv").mkdir()
-    with pytest.raises(DataError, match="cannot write"):
+    with pytest.raises(OutputError, match="cannot be written"):
         report.save(tmp_path / "taken.csv")
