@@ -158,7 +158,7 @@ def drive_tiles(address: str, path: str, model: str, tile_size: str, folder: Pat
         return segment_slide(detector, path, outputs, client=address, journal=journal, **part, **settings)
 
     with open_cluster(address) as workers, open_source(path) as source:
-        write("corner", roi=Box(0, 0, *(length // 4 for length in source.shape[:2])))  # opens the model, loads kernels
+        write("corner", roi=Box(0, 0, *(length // 2 for length in source.shape[:2])))  # opens the model, loads kernels
         normalizer = fit_normalizer(source)
         start = time.perf_counter()
         found = detector.detect(source, normalizer=normalizer, executor=workers, **settings)

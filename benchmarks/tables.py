@@ -5,9 +5,9 @@
                                 [--quality-worst FILE ...] [--quality-bent FILE ...] [--choices FILE ...] [--check]
 
 First takes new figures into benchmarks/results: of `slides.py --json` those of the cases (a later file counts), of
-`slide_exactness.py --json` and `read_back.py --json` the lines; without commands, paths and what processes said;
-`scaling.py --json` writes there itself. Then writes each table between its marks, `<!-- benchmark: NAME -->` and `<!-- /benchmark -->`. With --check nothing is written: exit status 1
-if a document does not show what the figures say.
+`slide_exactness.py --json` and `read_back.py --json` the lines; without commands, paths and what processes said. `scaling.py --json`
+writes there itself. Then writes each table between its marks, `<!-- benchmark: NAME -->` and `<!-- /benchmark -->`. With --check nothing is
+written: exit status 1 if a document does not show what the figures say.
 """
 
 from __future__ import annotations
