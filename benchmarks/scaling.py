@@ -151,17 +151,20 @@ def drive_tiles(address: str, path: str, model: str, tile_size: str, folder: Pat
     opening.LARGEST_HELD = 0
     detector = StarPoly2D.from_pretrained(model)
     settings: dict[str, Any] = {"scale": 1.0, "tile_size": int(tile_size)}
+
+    def write(name: str, **part: Any) -> Any:
+        outputs = SlideOutputs(labels=folder / f"{name}.tiff", geojson=folder / f"{name}.geojson")
+        journal = folder / f"{name}.progress"
+        return segment_slide(detector, path, outputs, client=address, journal=journal, **part, **settings)
+
     with open_cluster(address) as workers, open_source(path) as source:
-        corner = Box(0, 0, *(length // 4 for length in source.shape[:2]))
-        how = settings | {"normalizer": fit_normalizer(source), "executor": workers}
-        with open_source(path, roi=corner) as part:  # opens the model
-            detector.detect(part, **how)
+        write("corner", roi=Box(0, 0, *(length // 2 for length in source.shape[:2])))  # opens the model, loads kernels
+        normalizer = fit_normalizer(source)
         start = time.perf_counter()
-        found = detector.detect(source, **how)
+        found = detector.detect(source, normalizer=normalizer, executor=workers, **settings)
         seconds = time.perf_counter() - start
     busy = time.process_time()
-    outputs = SlideOutputs(labels=folder / "label.tiff", geojson=folder / "objects.geojson")
-    written = segment_slide(detector, path, outputs, roi=corner, client=address, journal=folder / "journal", **settings)
+    written = write("whole")
     return {
         "tiles": found.n_tiles,
         "objects": len(found.polygons),

@@ -15,7 +15,7 @@ from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Suf
 from zarr.core.sync import sync
 from zarr.storage import FsspecStore
 
-from ...errors import ImageError
+from ...errors import ImageError, install_command
 from ..files.url import UrlPath
 from .zarr_metadata import MOST_METADATA_BYTES, check_metadata, is_metadata
 
@@ -195,7 +195,7 @@ def open_remote(path: UrlPath) -> RemoteStore:
         import fsspec
     except ImportError as error:
         raise ImageError(
-            f"{path}: expected fsspec to be installed to read URLs, it is not; pip install 'starpoly[remote]'"
+            f"{path}: expected fsspec to be installed to read URLs, it is not; {install_command('remote')}"
         ) from error
     try:
         kind = fsspec.get_filesystem_class(path.scheme)
