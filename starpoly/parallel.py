@@ -62,7 +62,7 @@ def cgroup_quota(root: Path = _CGROUPS, own: Path = _OWN_CGROUP) -> float | None
         lines = own.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
         return None
-    quotas = []
+    quotas: list[float] = []
     for _, _, line in (line.partition(":") for line in lines):
         controllers, _, path = line.partition(":")
         if not controllers:  # version 2
