@@ -326,7 +326,7 @@ def test_slides_without_openslide_say_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "openslide", None)
     (tmp_path / "slide.mrxs").write_bytes(b"\xff\xd9 anything")
     with pytest.raises(
-        ImageError, match='expected OpenSlide to read .mrxs slides, got none; pip install "openslide-python'
+        ImageError, match=r'expected OpenSlide to read .mrxs slides, got none; pip install "openslide-python'
     ):
         open_source(tmp_path / "slide.mrxs")
 

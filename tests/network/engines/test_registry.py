@@ -230,7 +230,7 @@ def test_an_engine_that_is_not_there_is_refused(monkeypatch):
     with pytest.raises(ConfigError, match='pip install "openvino'):
         engine.check_engine("openvino")
     with pytest.raises(
-        ConfigError, match='ONNX Runtime to be installed, it is not; pip install "onnxruntime.* "tf2onnx'
+        ConfigError, match=r'ONNX Runtime to be installed, it is not; pip install "onnxruntime.* "tf2onnx'
     ):
         engine.check_engine("onnx")
 
