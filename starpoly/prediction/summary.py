@@ -103,12 +103,11 @@ def _counted(n: int, what: str) -> str:
 def chosen_lines(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     """What was chosen for the images of a run, in one line; none where nothing was."""
     chosen = [row["look"] for row in rows if row.get("look", {}).get("runners_up")]
-    if not chosen:
-        return []
     models = Counter(look["model"] for look in chosen)
-    parts = [", ".join(f"{model} for {count}" for model, count in models.most_common())]
+    compared = any(other["model"] != look["model"] for look in chosen for other in look["runners_up"])
+    parts = [", ".join(f"{model} for {count}" for model, count in models.most_common())] if compared else []
     rescaled = sum(look["scale"] != 1 for look in chosen)
     channels = sum(bool(look["channels"]) for look in chosen)
     parts += [f"{rescaled} at another scale"] if rescaled else []
     parts += [f"{channels} by some of their channels"] if channels else []
-    return [f"chosen by a look at each image: {'; '.join(parts)} (--json tells all)"]
+    return [f"chosen by a look at each image: {'; '.join(parts)} (--json tells all)"] if parts else []

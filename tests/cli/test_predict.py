@@ -551,6 +551,25 @@ def test_models_are_compared_and_the_choice_is_told_once(capsys, monkeypatch):
     assert said == ["out: chosen by a look at each image: cells-generalist for 2 (--json tells all)"]
 
 
+def row_of(model, scale, *runners_up, channels=()):
+    others = [{"model": other, "scale": 1.0, "channels": []} for other in runners_up]
+    return {"look": {"model": model, "scale": scale, "channels": list(channels), "runners_up": others}}
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (row_of("a", 1.0, "a"), []),
+        (row_of("a", 1.0), []),
+        (row_of("a", 1.0, "b"), ["a for 1"]),
+        (row_of("a", 0.5, "a"), ["1 at another scale"]),
+        (row_of("b", 2.0, "a", channels=(1,)), ["b for 1; 1 at another scale; 1 by some of their channels"]),
+    ],
+)
+def test_what_left_no_choice_is_not_told(row, said):
+    assert chosen_lines([row]) == [f"chosen by a look at each image: {each} (--json tells all)" for each in said]
+
+
 def test_a_model_that_was_asked_for_is_not_second_guessed(capsys):
     paint("in/a.png", 1)
     assert main(["predict", "in", "-o", "out", "--model", "mine"]) == 0
