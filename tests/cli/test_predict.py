@@ -31,6 +31,7 @@ from starpoly.io.readers.images import read_image
 from starpoly.io.readers.labels import read_labels
 from starpoly.network import quiet
 from starpoly.polygons import StarPolygons
+from starpoly.prediction.summary import chosen_lines
 
 from support.painted import N_RAYS, Known
 
