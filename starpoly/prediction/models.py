@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..io.readers.given import as_image
-from ..network.storage.folder import load_spec
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ..config import ModelSpec
     from ..detection.details import Details
     from ..detection.detector import Detector
     from ..detection.executors import Executor
@@ -75,7 +73,6 @@ class Models:
         self.folders = {name: find_model(name) for name in names}
         self._asked, self._load = asked, load
         self._loaded: dict[str, Detector] = {}
-        self._specs: dict[str, ModelSpec] = {}
 
     def __str__(self) -> str:
         return "chosen for each image" if self._asked is None else str(self.folders[self._asked])
@@ -117,15 +114,9 @@ class Models:
 
     def _suited_to(self, possible: ChannelSets, request: PredictionRequest) -> Iterable[str]:
         """The models to compare: those of grey images do not know stained ones in colour."""
-        colour = [name for name in self.folders if self._n_inputs(name) >= 3]
+        colour = [name for name in self.folders if self._get(name).spec.network.n_channels >= 3]
         of_all = len(self.folders) == 1 or not colour or request.part.channels is not None
         return self.folders if of_all or not possible.is_stained_colour else colour
-
-    def _n_inputs(self, name: str) -> int:
-        """Channels of a model's network; a network that no image needs is not loaded."""
-        if name not in self._specs:
-            self._specs[name] = load_spec(self.folders[name])
-        return self._specs[name].network.n_channels
 
     def _get(self, name: str) -> Detector:
         if name not in self._loaded:
@@ -138,7 +129,7 @@ class Models:
         if request.part.normalizer is not True:
             return [NATURAL]
         named = request.part.channels is not None
-        return possible.of(self._n_inputs(name), asked=self._asked is not None, named=named)
+        return possible.of(self._get(name).spec.network.n_channels, asked=self._asked is not None, named=named)
 
     def _together(self, look: Look, sets: dict[str, list[tuple[int, ...]]]) -> dict[str, list[tuple[int, ...]]]:
         """The most telling channels of each model together, where the image does not say which belong together."""
@@ -149,7 +140,7 @@ class Models:
             if len(of_model) > 1 and NATURAL not in of_model:
                 findings = sorted(look.findings, key=lambda finding: -finding.score)
                 ranked = [finding.view.channels[0] for finding in findings if finding.view.model == name]
-                joined = together(list(dict.fromkeys(ranked)), self._n_inputs(name))
+                joined = together(list(dict.fromkeys(ranked)), self._get(name).spec.network.n_channels)
                 found[name] = [] if joined is None else [joined]
         return found
 

@@ -26,7 +26,6 @@ def models(monkeypatch, asked=None, **known):
     monkeypatch.setattr(model_zoo, "find_model", lambda name: name)
     monkeypatch.setattr(model_zoo, "default_models", lambda: tuple(known))
     painted = {name: KnownModel(name, **settings) for name, settings in known.items()}
-    monkeypatch.setattr(rooms, "load_spec", lambda name: painted[name].spec)
     return Models(asked, lambda folder: painted[folder]), painted
 
 
