@@ -69,5 +69,5 @@ def test_figures_are_written_whole_or_not_at_all(tmp_path):
     plot.save_figure(path, lambda axes: plot.plot_scores(axes, [0.5], {"AP": [0.3]}), size=(2, 1), dpi=50)
     assert path.read_bytes().startswith(b"\x89PNG")
     assert list(tmp_path.iterdir()) == [path]
-    with pytest.raises(ImageError, match="cannot write"):
+    with pytest.raises(ImageError, match="cannot be written"):
         plot.save_figure(tmp_path / "nowhere" / "figure.png", lambda axes: None)
