@@ -185,11 +185,12 @@ def _journal(path: Path) -> None:
 def _cache(path: Path) -> None:
     from starpoly.network.engines import graph_cache
     from starpoly.network.engines.frozen_graph import FrozenGraph, FrozenNetwork, NetworkGeometry
+    from starpoly.network.footprint import Footprint
 
     from .targets import CACHE_KEY
 
     graph = FrozenGraph(b"\x0a\x07graph" * 9, "input:0", {"prob": "prob:0", "dist": "dist:0"}, "2.21.0")
-    network = FrozenNetwork(graph, NetworkGeometry((20, 20), (8, 8), (2, 2)), "0" * 64)
+    network = FrozenNetwork(graph, NetworkGeometry(*[Footprint.of_radius(20, 8, 2)] * 2), "0" * 64)
     before = os.environ.get("STARPOLY_CACHE")
     os.environ["STARPOLY_CACHE"] = str(path)
     try:
