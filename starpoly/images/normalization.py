@@ -100,7 +100,7 @@ def fit_normalizer(
     Parameters
     ----------
     image, config, run
-        As for :func:`starpoly.images.levels.measure_levels`.
+        As for ``starpoly.images.levels.measure_levels``.
     warn : bool
         Whether to warn of such pixels and channels as below.
 

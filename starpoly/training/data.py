@@ -158,7 +158,7 @@ def array_pairs(
     Parameters
     ----------
     images : sequence of (Y, X[, C]) array-likes or paths
-        See :func:`starpoly.io.readers.given.as_image`.
+        See ``starpoly.io.readers.given.as_image``.
     masks : sequence of (Y, X) integer array-likes or paths
     classes : sequence of {label: class}, optional
         One table per image.
