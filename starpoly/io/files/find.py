@@ -204,7 +204,7 @@ class _Search:
             return
         for entry in entries:
             inside = (*parts, entry.name)
-            is_file = entry.is_file() or _leads_nowhere(entry)
+            is_file = _leads_nowhere(entry) or entry.is_file()
             if is_file or (entry.is_dir() and (has_image_suffix(Path(entry.name)) or is_zarr(Path(entry.path)))):
                 found.n_files += 1
                 yield inside, not is_file
@@ -270,6 +270,7 @@ def _matches(base: Path, rest: str) -> list[Path]:
 
 
 def _leads_nowhere(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a link to nothing, or to itself, of which nothing else can be asked."""
     return entry.is_symlink() and not os.path.exists(entry)
 
 

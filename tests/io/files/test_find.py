@@ -80,6 +80,7 @@ def test_links_count_under_their_own_names_whether_or_not_they_lead_anywhere():
     Path("in/same.png").symlink_to("b.png")
     Path("in/nowhere.png").symlink_to("missing.png")
     Path("in/nowhere.txt").symlink_to("missing.txt")
+    Path("in/itself.txt").symlink_to("itself.txt")
     assert _names("in") == ["a.TIF", "b.png", "c.jpeg", "nowhere.png", "same.png"]
 
 
