@@ -19,6 +19,7 @@ from ..detection.receivers import CheckedAtTheEnd
 from ..images.normalization import as_normalizer
 from ..io.files.atomic import remove_earlier
 from ..io.files.identity import InputWatch, identify
+from ..io.files.resolved import resolved
 from ..io.files.url import as_path
 from ..io.frame import Frame
 from ..io.readers.channels import match_channels
@@ -323,4 +324,4 @@ def _write_labels(format_: Format, path: Path, results: ImageResults, before_nam
 
 
 def _path_of(image: Any) -> str | None:
-    return str(as_path(image).resolve()) if isinstance(image, str | Path) else None
+    return str(resolved(as_path(image))) if isinstance(image, str | Path) else None

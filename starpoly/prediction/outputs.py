@@ -16,6 +16,7 @@ from ..errors import ImageError, OutputError, StarpolyWarning
 from ..io.files.atomic import beside
 from ..io.files.find import FoundImage
 from ..io.files.naming import challenge_names, result_names
+from ..io.files.resolved import resolved
 from ..io.writers.registry import ENDINGS
 from .formats import SlideOutputs
 
@@ -115,7 +116,7 @@ def plan_jobs(
 
 
 def _check_inside(folder: Path, output: Path) -> None:
-    if not folder.resolve().is_relative_to(output.resolve()):
+    if not resolved(folder).is_relative_to(resolved(output)):
         raise ImageError(f"{folder}: expected a folder inside {output}, got a link out of it; remove the link")
 
 
@@ -159,7 +160,7 @@ class _Plan:
 def _tell_apart(plans: list[_Plan], comparable: _Comparable, *, first_keeps: bool) -> None:
     """Give longer names until no two images share a file and none replaces an input."""
     sources = {comparable.of(plan.image.path) for plan in plans}
-    sources |= {comparable.of(plan.image.path.resolve()) for plan in plans if os.path.islink(plan.image.path)}
+    sources |= {comparable.of(resolved(plan.image.path)) for plan in plans if os.path.islink(plan.image.path)}
     while clashing := _clashing(plans, sources, first_keeps=first_keeps):
         for plan in clashing:
             plan.next()
@@ -221,5 +222,5 @@ class _Comparable:
         """The path with the links of its folder resolved."""
         folder, name = os.path.split(path)
         if folder not in self._folders:
-            self._folders[folder] = str(Path(folder).resolve())
+            self._folders[folder] = str(resolved(Path(folder)))
         return unicodedata.normalize("NFC", os.path.join(self._folders[folder], name)).casefold()

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..io.files.atomic import make_folder
+from ..io.files.resolved import resolved
 from ..io.text_tables import valid_text
 from ..io.writers.run_table import ImageTable, check_run_table, write_run_table
 from ..labels.measures.columns import LEADING_COLUMNS
@@ -27,7 +28,7 @@ def check_table_of_run(path: Path, jobs: Iterable[Job]) -> None:
     """
     check_run_table(path)
     for job in jobs:
-        if any(other.name == path.name and other.resolve() == path.resolve() for other in _files_of(job)):
+        if any(other.name == path.name and resolved(other) == resolved(path) for other in _files_of(job)):
             raise ConfigError(
                 f"{path}: expected a name of its own for the table of all images, got that of another file"
             )

@@ -14,6 +14,7 @@ from ..readers.registry import TITLES, has_image_suffix, is_zarr
 from .ignored import Ignored, group_ignored
 from .naming import holds_labels, is_hidden, is_ours, is_result, may_be_image
 from .plates import PlateField, fields_of, is_plate, place_of
+from .resolved import resolved
 from .url import UrlPath, as_path, is_url
 
 _WILDCARD = re.compile(r"[*?\[]")
@@ -79,7 +80,7 @@ def find_images(
         In the order of inputs, then by name; every file once.
     """
     named = [str(as_path(given)) if is_url(given) else str(given) for given in inputs]
-    search = _Search(recursive, frozenset(Path(folder).resolve() for folder in exclude))
+    search = _Search(recursive, frozenset(resolved(Path(folder)) for folder in exclude))
     images: dict[tuple[str, str], FoundImage] = {}
     problems: list[tuple[str, str]] = []
     passed_over: list[Path] = []
@@ -131,7 +132,7 @@ class _Search:
         """Resolve the links of a folder's path."""
         name = str(folder)
         if name not in self._resolved:
-            self._resolved[name] = str(Path(name).resolve())
+            self._resolved[name] = str(resolved(Path(name)))
         return self._resolved[name]
 
     def fields_of(self, image: FoundImage, found: _Found) -> Iterator[FoundImage]:
@@ -141,7 +142,7 @@ class _Search:
             place = place_of(image.path, is_folder)
             yield image if place is None else replace(image, place=place)
             return
-        self._plates.add(image.path.resolve())
+        self._plates.add(resolved(image.path))
         n_fields = 0
         for path, place, folder in fields_of(image.path):
             n_fields += 1
@@ -154,15 +155,15 @@ class _Search:
         if not self._plates:
             return False
         description = description_of(image.path)
-        return description is not None and description.resolve() in self._plates and not self._stands_for_field(image)
+        return description is not None and resolved(description) in self._plates and not self._stands_for_field(image)
 
     def _stands_for_field(self, image: FoundImage) -> bool:
         description = description_of(image.path)
         if description is None:
             return False
         if description not in self._first_planes:
-            self._first_planes[description] = {path.resolve() for path, _, _ in fields_of(description)}
-        return image.path.resolve() in self._first_planes[description]
+            self._first_planes[description] = {resolved(path) for path, _, _ in fields_of(description)}
+        return resolved(image.path) in self._first_planes[description]
 
     def find(self, path: Path, given: str) -> _Found:
         """Images under one input that is no file, and its problems."""

@@ -16,6 +16,7 @@ from ...errors import ImageError
 from ...tiling import Box
 from ..readers.source import Source
 from ..readers.zarr import marks_of
+from .resolved import resolved
 from .url import UrlPath, as_path
 
 _WHOLE = 1 << 24  # bytes up to which the whole content is hashed
@@ -52,7 +53,7 @@ def identify(image: Any, source: Source) -> dict[str, Any]:
     if not isinstance(image, str | Path):
         return marks | {"content": _hash(_pixels(source))}
     try:
-        return marks | _identify_file(as_path(image).resolve())
+        return marks | _identify_file(resolved(as_path(image)))
     except OSError as error:
         raise ImageError(f"{image}: cannot be read ({error.strerror or error})") from error
 
@@ -84,7 +85,7 @@ class InputWatch:
     """
 
     def __init__(self, image: Any) -> None:
-        self._path = as_path(image).resolve() if isinstance(image, str | Path) else None
+        self._path = resolved(as_path(image)) if isinstance(image, str | Path) else None
         self._marks = self._look()
 
     def check(self) -> None:

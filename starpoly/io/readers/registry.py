@@ -14,6 +14,7 @@ The table is light: it loads the module of a kind, and the libraries behind it, 
 
 from __future__ import annotations
 
+import os
 import stat
 import warnings
 from collections import Counter
@@ -249,7 +250,7 @@ def find_reader(path: Path) -> Reader:
     ImageError
         If there is nothing, the file is empty or cannot be read, or no reader knows it.
     """
-    first = b"" if isinstance(path, UrlPath) or path.is_dir() else first_bytes(path)
+    first = b"" if isinstance(path, UrlPath) or os.path.isdir(path) else first_bytes(path)
     for reader in READERS:
         if reader.matches(path, first):
             return reader

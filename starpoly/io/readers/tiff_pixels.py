@@ -82,6 +82,10 @@ def pixels_of(
     if depth != 1 or not fits or not alike or (samples > 1 and len(pages) > 1):
         raise NotByRegionError
     block = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, width)
+    if not all(isinstance(length, int) for length in block):  # a tag may be of any type
+        raise ImageError(
+            f"{path}: expected tiles or strips of whole pixels, got {block}; the file is damaged, copy it again"
+        )
     whole = all(other is not None and len(other.dataoffsets) == 1 for other in pages)
     if whole and page.is_final and not page.is_tiled and planes * samples == 1:
         plain = Arrangement((0, 1), "YX", 2)

@@ -161,6 +161,14 @@ def test_a_tile_unpacks_no_more_than_its_place(tmp_path, compression, encode):
     assert pixels.shape == (64, 64)
 
 
+def test_a_tile_of_broken_pixels_is_refused(tmp_path):
+    path = tile_of(tmp_path / "tile.tif", 8, imagecodecs.zlib_encode(bytes(64 * 64)))
+    whole, broken = struct.pack("<HHII", 323, 4, 1, 64), struct.pack("<HHIf", 323, 11, 1, 64.0)
+    path.write_bytes(path.read_bytes().replace(whole, broken))
+    with pytest.raises(ImageError, match=r"tile\.tif: "), open_source(path) as source:
+        source[:8, :8]
+
+
 @pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
 def test_a_tile_that_is_not_there_takes_no_memory(tmp_path):
     path = tile_of(tmp_path / "absent.tif", 8, b"")
