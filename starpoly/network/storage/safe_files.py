@@ -80,9 +80,17 @@ def _float_dataset(group: h5py.Group, name: str, path: Path) -> h5py.Dataset:
     import h5py
 
     dataset = follow_hard_links(group, name, path)
-    if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind != "f":
+    if not isinstance(dataset, h5py.Dataset) or _kind(dataset) != "f":
         raise ModelError(f"{path}: weight {name!r} is not an array of floats")
     return dataset
+
+
+def _kind(dataset: h5py.Dataset) -> str:
+    """The kind of its numbers; empty for numbers of such bits as no type holds."""
+    try:
+        return dataset.dtype.kind
+    except (TypeError, ValueError):
+        return ""
 
 
 def require_number(path: Path, found: int, n_weights: int) -> None:

@@ -245,7 +245,17 @@ def virtual_dataset(file):
     file.create_virtual_dataset(KERNEL, layout)
 
 
+def no_such_float(file):
+    """A dataset of floats whose exponents no type holds."""
+    kind = h5py.h5t.IEEE_F32LE.copy()
+    kind.set_ebias(10**6)
+    group, _, name = KERNEL.rpartition("/")
+    space = h5py.h5s.create_simple((3, 3, 2, 2))
+    h5py.h5d.create((file.require_group(group) if group else file).id, name.encode(), kind, space)
+
+
 HOSTILE = {
+    "bits": (no_such_float, "not an array of floats"),
     "missing": (lambda file: None, r"expected \d+ numbers, .* another network"),
     "shape": (lambda file: file.create_dataset(KERNEL, data=np.zeros((3, 3, 2, 5), "f4")), r"expected \d+ numbers"),
     "turned": (lambda file: file.create_dataset(KERNEL, data=np.zeros((2, 2, 3, 3), "f4")), "network needs"),
