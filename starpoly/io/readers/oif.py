@@ -118,7 +118,18 @@ class _PlaneDecoder:
 def _open(library: Any, path: Path) -> Any:
     if is_compound_file(path):
         check_compound_file(path)
+    else:
+        _check_planes(path.with_name(f"{path.name}.files"))
     return library.OifFile(path)
+
+
+def _check_planes(folder: Path) -> None:
+    """Refuse what is no regular file: a pipe would be waited for."""
+    for path in sorted(folder.glob("*")):
+        if not (path.is_file() or path.is_dir()):
+            raise ImageError(
+                f"{path}: expected a regular file, got something else; copy the image with its folder again"
+            )
 
 
 def _place(name: str) -> frozenset[tuple[str, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import struct
 import warnings
@@ -234,6 +235,17 @@ def test_a_lif_does_not_choose_other_files(tmp_path):
     with find_reader(tmp_path / "a.lif").stack(tmp_path / "a.lif") as stack:
         assert stack.lengths == (2, 3)
     assert find_reader(tmp_path / "a.lif").scene_names(tmp_path / "a.lif") == ()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_plane_that_is_a_pipe_is_not_waited_for(tmp_path):
+    pytest.importorskip("oiffile")
+    vendor_files.write_oif(tmp_path / "a.oif", STACK)
+    plane = tmp_path / "a.oif.files" / "s_C002Z003T002.tif"
+    plane.unlink()
+    os.mkfifo(plane)
+    with pytest.raises(ImageError, match="expected a regular file"):
+        find_reader(tmp_path / "a.oif").stack(tmp_path / "a.oif")
 
 
 def test_a_missing_plane_of_an_oif_is_named(tmp_path):
