@@ -286,7 +286,7 @@ def delete_run(folder: Path) -> None:
         (folder / _RUN_FILE).unlink(missing_ok=True)  # first, so that nobody takes the rest for a run
     except OSError as error:
         text = f"{folder}: the state of a finished run cannot be removed ({error.strerror or error}); remove it"
-        warnings.warn(StarpolyWarning(text), stacklevel=2)
+        warnings.warn(text, StarpolyWarning, stacklevel=2)
     else:
         shutil.rmtree(folder, ignore_errors=True)
 

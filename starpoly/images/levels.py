@@ -69,7 +69,7 @@ class Levels:
         """Levels of these channels, in this order."""
         return replace(self, channels=tuple(self.channels[number] for number in numbers))
 
-    def warn(self, *, stacklevel: int = 2) -> None:
+    def warn(self) -> None:
         """Warn of NaN and infinity, and of channels without contrast.
 
         Warns
@@ -79,12 +79,12 @@ class Levels:
         own = {channel.number: channel for channel in self.channels}
         if n_bad := sum(channel.n_bad for channel in own.values()):
             message = f"{n_bad} values of the image are NaN or infinite; they count as the smallest finite value"
-            warnings.warn(message, StarpolyWarning, stacklevel=stacklevel + 1)
+            warnings.warn(message, StarpolyWarning, stacklevel=3)
         for contrast in (_CONSTANT, _SPARSE):
             found = [str(number) for number, channel in own.items() if channel.contrast == contrast]
             if found:
                 where = "the image" if self.n_channels == 1 else f"channels {', '.join(found)} of {self.n_channels}"
-                warnings.warn(f"{where}: {contrast}", StarpolyWarning, stacklevel=stacklevel + 1)
+                warnings.warn(f"{where}: {contrast}", StarpolyWarning, stacklevel=3)
 
 
 def measure_levels(image: Any, config: NormalizationConfig | None = None, *, run: Callable[..., Any] = map) -> Levels:

@@ -11,7 +11,7 @@ from ..config import NormalizationConfig
 from ..detection.detector import Detector
 from ..detection.executors import Executor, spread_over
 from ..detection.look import View
-from ..errors import StarpolyWarning
+from ..errors import StarpolyWarning, collected_warnings
 from ..images.levels import Levels, measure_levels
 from ..images.normalization import Normalizer, normalizer_at
 from ..io.readers.source import Source
@@ -39,12 +39,8 @@ class ViewMaker:
 
     def view(self, model: Detector, name: str, channels: tuple[int, ...]) -> View:
         """These channels, or those that the model takes without a choice. Its warnings are kept."""
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", StarpolyWarning)
+        with collected_warnings() as self._messages[name, channels]:
             view = self._natural(model, name) if not channels else self._of(model, name, channels)
-        self._messages[name, channels] = [
-            str(each.message) for each in caught if issubclass(each.category, StarpolyWarning)
-        ]
         return view
 
     def warn_of(self, view: View) -> None:

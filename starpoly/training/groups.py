@@ -48,7 +48,7 @@ def read_groups(path: Path) -> dict[str, str]:
 def with_known_groups(pairs: Sequence[Pair], groups: dict[str, str]) -> list[Pair]:
     """Assign each pair its group if all have one, otherwise none."""
     known = all(pair.name in groups for pair in pairs)
-    return [replace(pair, group=groups[pair.name]) for pair in pairs] if known else list(pairs)
+    return with_groups(pairs, groups, "") if known else list(pairs)
 
 
 def with_groups(pairs: Sequence[Pair], groups: dict[str, str], where: str) -> list[Pair]:

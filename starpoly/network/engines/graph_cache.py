@@ -11,8 +11,10 @@ import hashlib
 import json
 import logging
 import os
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from ..._version import __version__
 from ...config import ModelSpec
@@ -21,6 +23,7 @@ from ...io.files.atomic import atomic_path
 from .c_library import library_path
 from .frozen_graph import FrozenNetwork, seal, unseal
 
+_Found = TypeVar("_Found")
 _log = logging.getLogger(__name__)
 
 #: maximum number of files; the oldest are removed
@@ -70,14 +73,7 @@ def key_of(spec: ModelSpec, checksum: str, precision: str, form: str = "tensorfl
 
 def find(key: str) -> FrozenNetwork | None:
     """Read a network from the cache; None if it is missing or damaged."""
-    path = _path(key)
-    try:
-        return FrozenNetwork.read(path, key)
-    except FileNotFoundError:
-        return None
-    except (ModelError, OSError) as error:
-        _log.debug("%s: not used: %s", path, error)
-        return None
+    return _find(_path(key), lambda path: FrozenNetwork.read(path, key))
 
 
 def keep(key: str, network: FrozenNetwork) -> None:
@@ -87,19 +83,22 @@ def keep(key: str, network: FrozenNetwork) -> None:
 
 def find_note(key: str) -> str | None:
     """Read a note from the cache; None if it is missing, damaged, or somebody else may have written it."""
-    path = _path(key, _NOTE)
-    try:
-        return unseal(path, key).decode("ascii", errors="replace")
-    except FileNotFoundError:
-        return None
-    except (ModelError, OSError) as error:
-        _log.debug("%s: not used: %s", path, error)
-        return None
+    return _find(_path(key, _NOTE), lambda path: unseal(path, key).decode("ascii", errors="replace"))
 
 
 def keep_note(key: str, note: str) -> None:
     """Store a short text as :func:`keep` stores a network."""
     _keep(_path(key, _NOTE), seal(key, note.encode("ascii")))
+
+
+def _find(path: Path, read: Callable[[Path], _Found]) -> _Found | None:
+    try:
+        return read(path)
+    except FileNotFoundError:
+        return None
+    except (ModelError, OSError) as error:
+        _log.debug("%s: not used: %s", path, error)
+        return None
 
 
 def _keep(path: Path, content: bytes) -> None:
