@@ -10,6 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+# these take `quiet_import` by name: loaded here, none of them does so while a test has put another in its place
+import starpoly.network.architectures.registry
+import starpoly.network.engines.onnx_graph
+import starpoly.network.engines.registry
+import starpoly.network.engines.tensorflow  # noqa: F401
+
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # as starpoly sets it before it loads TensorFlow; some tests load TensorFlow first
