@@ -9,8 +9,10 @@ read windows have the same shape, so a network is compiled for one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import overload
 
 from .errors import ConfigError
 
@@ -69,6 +71,53 @@ class Tile:
 
 
 @dataclass(frozen=True)
+class Lattice(Sequence[Tile]):
+    """Tiles of rows and columns, or some of them; each is made when it is asked for, so a million take no memory.
+
+    Parameters
+    ----------
+    window : (int, int)
+        Height and width of every window.
+    rows, columns : tuple of (int, int, int)
+        Start of the windows, start and stop of the cores.
+    places : sequence of int
+        The tiles meant, numbered row by row.
+    """
+
+    window: tuple[int, int]
+    rows: tuple[tuple[int, int, int], ...]
+    columns: tuple[tuple[int, int, int], ...]
+    places: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @overload
+    def __getitem__(self, index: int) -> Tile: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Tile, ...]: ...
+    def __getitem__(self, index: int | slice) -> Tile | tuple[Tile, ...]:
+        if isinstance(index, slice):
+            return tuple(self._tile(place) for place in self.places[index])
+        return self._tile(self.places[index])
+
+    def __iter__(self) -> Iterator[Tile]:
+        return map(self._tile, self.places)
+
+    def _tile(self, place: int) -> Tile:
+        row, column = divmod(place, len(self.columns))
+        (y, cy0, cy1), (x, cx0, cx1) = self.rows[row], self.columns[column]
+        return Tile(place, Box(y, x, y + self.window[0], x + self.window[1]), Box(cy0, cx0, cy1, cx1))
+
+
+def some_of(tiles: Sequence[Tile], wanted: Callable[[Tile], bool]) -> Sequence[Tile]:
+    """The tiles of which ``wanted`` is true, in order; it is asked once for each."""
+    if not isinstance(tiles, Lattice):
+        return tuple(tile for tile in tiles if wanted(tile))
+    return replace(tiles, places=array("Q", (tile.index for tile in tiles if wanted(tile))))
+
+
+@dataclass(frozen=True)
 class TilePlan:
     """A lattice of tiles over an image.
 
@@ -78,7 +127,7 @@ class TilePlan:
         Height and width of the image.
     window : (int, int)
         Height and width of every window.
-    tiles : tuple of Tile
+    tiles : sequence of Tile
         Row by row.
     halo : (int, int)
         What a core needs beyond its ends, along y and x; the wider side.
@@ -86,7 +135,7 @@ class TilePlan:
 
     shape: tuple[int, int]
     window: tuple[int, int]
-    tiles: tuple[Tile, ...]
+    tiles: Sequence[Tile]
     halo: tuple[int, int] = (0, 0)
 
     def __repr__(self) -> str:
@@ -208,10 +257,7 @@ def plan_tiles(
     vertical, horizontal = (_Axis.of(*along) for along in zip(shape, stride, halos, strict=True))
     height, width = _windows(vertical, horizontal, sizes[0] * sizes[1])
     rows, columns = vertical.tiles(height, shape[0]), horizontal.tiles(width, shape[1])
-    boxes = [
-        (Box(y, x, y + height, x + width), Box(cy0, cx0, cy1, cx1)) for y, cy0, cy1 in rows for x, cx0, cx1 in columns
-    ]
-    tiles = tuple(Tile(index, read, core) for index, (read, core) in enumerate(boxes))
+    tiles = Lattice((height, width), tuple(rows), tuple(columns), range(len(rows) * len(columns)))
     return TilePlan((shape[0], shape[1]), (height, width), tiles, (max(halos[0]), max(halos[1])))
 
 

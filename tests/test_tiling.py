@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from starpoly.errors import ConfigError
-from starpoly.tiling import Box, area, cut, cut_along, plan_tiles
+from starpoly.tiling import Box, area, cut, cut_along, plan_tiles, some_of
 
 import reference
 
@@ -45,6 +45,25 @@ def test_small_image_is_one_tile_extended_to_the_stride():
     (tile,) = plan
     assert tile.read == Box(0, 0, 256, 304)
     assert tile.core == Box(0, 0, 250, 300)
+
+
+def test_tiles_are_asked_for_by_number_and_by_part():
+    tiles = plan_tiles((300, 200), stride=(8, 8), halo=(8, 8), tile_size=64).tiles
+    assert [tile.index for tile in tiles] == list(range(len(tiles)))
+    assert (tiles[2], tiles[-1], tiles[1:3]) == (list(tiles)[2], list(tiles)[-1], tuple(tiles)[1:3])
+    with pytest.raises(IndexError):
+        tiles[len(tiles)]
+
+
+@pytest.mark.parametrize("kind", [tuple, lambda tiles: tiles])
+def test_some_tiles_are_asked_about_once_and_stay_in_order(kind):
+    tiles = kind(plan_tiles((300, 200), stride=(8, 8), halo=(8, 8), tile_size=64).tiles)
+    asked = []
+    some = some_of(tiles, lambda tile: asked.append(tile.index) or tile.index % 3 == 1)
+    assert asked == list(range(len(tiles)))
+    assert list(some) == [tile for tile in tiles if tile.index % 3 == 1]
+    assert some[1:3] == tuple(some)[1:3]
+    assert list(some_of(some, lambda tile: tile.index > 1)) == list(some)[1:]
 
 
 @given(height=lengths, width=lengths, stride=strides, halo=sides, tile_size=st.integers(1, 300))

@@ -115,7 +115,7 @@ def map_groups(executor: ClusterExecutor, function: Callable[[T], R], tiles: Seq
     tiles : sequence
     """
     size = max(1, min(_LARGEST_GROUP, len(tiles) // (_LEAST_TASKS * executor.n_slots)))
-    groups = [tiles[start : start + size] for start in range(0, len(tiles), size)]
+    groups = (tiles[start : start + size] for start in range(0, len(tiles), size))
     for group, results in map_tiles(
         executor, partial(_each, function), groups, in_flight=partial(tasks_at_once, executor)
     ):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 
 from ..errors import ConfigError, StarpolyWarning
 from ..labels.mask_growth import ForegroundMask
 from ..network.dense_output import Network
 from ..polygons import StarPolygons
 from ..suppression.streaming import StreamingNMS
-from ..tiling import Tile, TilePlan, area
+from ..tiling import Tile, TilePlan, area, some_of
 from .journal import TileJournal
 from .receivers import PolygonReceiver
 from .tile_result import TileResult
@@ -70,20 +71,21 @@ class Merge:
         self.seconds: dict[str, float] = {}
         self._flooded = False
 
-    def tiles_to_do(self) -> list[Tile]:
+    def tiles_to_do(self) -> Sequence[Tile]:
         """Tiles left to compute, in plan order. Tiles from the journal or outside the region are merged here."""
-        todo = []
-        for tile in self._plan:
-            if self._region is not None and not self._region.overlaps(tile.core):
-                self._merge(tile, TileResult(self._nothing, self._nothing, 0))
-                self.n_skipped += 1
-                continue
-            done = None if self._journal is None else self._journal.load(tile.index)
-            if done is None or not self._has_foreground(done, tile):
-                todo.append(tile)
-            else:
-                self._merge(tile, done)
-        return todo
+        return some_of(self._plan.tiles, lambda tile: not self._merge_known(tile))
+
+    def _merge_known(self, tile: Tile) -> bool:
+        """Merge what is known of a tile; False if it is to be computed."""
+        if self._region is not None and not self._region.overlaps(tile.core):
+            self._merge(tile, TileResult(self._nothing, self._nothing, 0))
+            self.n_skipped += 1
+            return True
+        done = None if self._journal is None else self._journal.load(tile.index)
+        if done is None or not self._has_foreground(done, tile):
+            return False
+        self._merge(tile, done)
+        return True
 
     def _has_foreground(self, done: TileResult, tile: Tile) -> bool:
         """Whether a tile's result has the requested foreground."""
