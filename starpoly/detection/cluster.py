@@ -249,10 +249,14 @@ def _check_installed() -> None:
 @contextmanager
 def _local_client(workers: int) -> Iterator[Any]:
     """Workers on this machine that share its processors."""
+    import dask
     from distributed import Client, LocalCluster
 
     threads = max(1, n_threads() // workers)
     with (
+        dask.config.set(
+            {"distributed.worker.profile.enabled": False}
+        ),  # a profile of an hour of calls grows all the while
         LocalCluster(
             n_workers=workers,
             threads_per_worker=threads,

@@ -146,6 +146,15 @@ def test_workers_on_this_machine(images, tiny, tmp_path):
     assert contents(tmp_path / "there") == contents(tmp_path / "here")
 
 
+@pytest.mark.slow
+def test_workers_on_this_machine_keep_no_profile():
+    dask = pytest.importorskip("dask")
+    pytest.importorskip("distributed")
+    with cluster_module._local_client(1) as client:
+        (kept,) = client.run(dask.config.get, "distributed.worker.profile.enabled").values()
+    assert kept is False
+
+
 def commands_of_the_page() -> Iterator[tuple[str, list[str]]]:
     """Commands of docs/machines.md, also those that other commands start, with settings as words."""
     for block in blocks("docs/machines.md"):
