@@ -254,9 +254,8 @@ def _local_client(workers: int) -> Iterator[Any]:
 
     threads = max(1, n_threads() // workers)
     with (
-        dask.config.set(
-            {"distributed.worker.profile.enabled": False}
-        ),  # a profile of an hour of calls grows all the while
+        # a profile of an hour of calls grows all the while
+        dask.config.set({"distributed.worker.profile.enabled": False}),
         LocalCluster(
             n_workers=workers,
             threads_per_worker=threads,
