@@ -106,7 +106,7 @@ def open_as_stack(image: Any, axes: str | None) -> Iterator[Stack | None]:
 
 def _is_stack(image: Any, axes: str | None) -> bool:
     letters = str(axes or "").upper()
-    shape = getattr(image, "shape", None) or np.shape(image)
+    shape = getattr(image, "shape", ())
     return len(letters) == len(shape) and any(
         letter in "TZ" and length != 1 for letter, length in zip(letters, shape, strict=True)
     )

@@ -75,9 +75,16 @@ def test_nothing_is_found_where_values_are_masked(expected):
 
 
 @pytest.mark.parametrize("method", ["predict_instances", "detect", "predict", "find_candidates"])
-def test_every_door_has_the_gate(method):
+@pytest.mark.parametrize("given", [IMAGE.tolist(), [[1, 2], [3]], (IMAGE, {"coord": IMAGE}), None, b"bytes"])
+def test_every_door_has_the_gate(method, given):
     with pytest.raises(ImageTypeError, match="expected an array"):
-        getattr(BrightModel(), method)(IMAGE.tolist())
+        getattr(BrightModel(), method)(given)
+
+
+@pytest.mark.parametrize("given", [[[1, 2], [3]], (IMAGE, {"coord": IMAGE}), 3])
+def test_axes_do_not_open_the_gate(given):
+    with pytest.raises(ImageTypeError, match="expected an array"):
+        BrightModel().predict_instances(given, axes="ZYX")
 
 
 def test_details_show_themselves_in_a_line(expected):

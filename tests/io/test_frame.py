@@ -26,6 +26,7 @@ from starpoly.io.writers.ome_zarr import write_ome_zarr
 from starpoly.polygons import StarPolygons
 from starpoly.tiling import Box
 
+from support.mirax import TILE, write_mirax
 from support.sinks import slide
 
 SQUARE = StarPolygons(np.array([[9.5, 19.5]]), np.full((1, 4), 4.0), np.array([0.9]))
@@ -215,3 +216,20 @@ def test_bounds_of_openslide(tmp_path, monkeypatch, name, bounds):
     assert (frame.bounds, frame.offset) == (bounds, (6, 9))
     ring = frame.place(np.array([[0.0, 0], [1, 0], [1, 1]]), from_bounds=True)
     np.testing.assert_array_equal(ring[0], (9 - bounds[1], 6 - bounds[0]))
+
+
+def test_outlines_of_a_mirax_slide_count_from_what_was_recorded(tmp_path):
+    pytest.importorskip("openslide")
+    recorded = np.random.default_rng(5).integers(0, 256, (2 * TILE, 3 * TILE, 3), dtype=np.uint8)
+    path = tmp_path / "a.mrxs"
+    write_mirax(path, recorded, first=(1, 2), n_tiles=(4, 6), size_um=0.25)
+    header = read_header(path)
+    assert (header.shape[:2], header.bounds, header.pixel_size) == ((4 * TILE, 6 * TILE), (TILE, 2 * TILE), (0.25, 0.25))
+    corner = TILE + 5, 2 * TILE + 7
+    with open_source(path, roi=Box(*corner, TILE + 25, 2 * TILE + 47)) as source:
+        frame = Frame.of(source)
+        np.testing.assert_array_equal(source[:, :], recorded[5:25, 7:47])
+    write_geojson(tmp_path / "a.geojson", SQUARE, SHAPE, frame=frame)
+    (feature,) = json.loads((tmp_path / "a.geojson").read_text())["features"]
+    centre = shapely.geometry.shape(feature["geometry"]).centroid
+    assert (centre.x, centre.y) == pytest.approx((20 + 7, 10 + 5))
