@@ -78,7 +78,9 @@ class Levels:
         """
         own = {channel.number: channel for channel in self.channels}
         if n_bad := sum(channel.n_bad for channel in own.values()):
-            message = f"{n_bad} values of the image are masked, NaN or infinite; they count as the smallest finite value"
+            message = (
+                f"{n_bad} values of the image are masked, NaN or infinite; they count as the smallest finite value"
+            )
             warnings.warn(message, StarpolyWarning, stacklevel=3)
         for contrast in (_CONSTANT, _SPARSE):
             found = [str(number) for number, channel in own.items() if channel.contrast == contrast]

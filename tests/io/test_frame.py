@@ -224,7 +224,11 @@ def test_outlines_of_a_mirax_slide_count_from_what_was_recorded(tmp_path):
     path = tmp_path / "a.mrxs"
     write_mirax(path, recorded, first=(1, 2), n_tiles=(4, 6), size_um=0.25)
     header = read_header(path)
-    assert (header.shape[:2], header.bounds, header.pixel_size) == ((4 * TILE, 6 * TILE), (TILE, 2 * TILE), (0.25, 0.25))
+    assert (header.shape[:2], header.bounds, header.pixel_size) == (
+        (4 * TILE, 6 * TILE),
+        (TILE, 2 * TILE),
+        (0.25, 0.25),
+    )
     corner = TILE + 5, 2 * TILE + 7
     with open_source(path, roi=Box(*corner, TILE + 25, 2 * TILE + 47)) as source:
         frame = Frame.of(source)

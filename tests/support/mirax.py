@@ -41,7 +41,9 @@ FILE_0 = Data0000.dat
 """
 
 
-def write_mirax(path: Path, recorded: np.ndarray, first: tuple[int, int], n_tiles: tuple[int, int], size_um: float) -> None:
+def write_mirax(
+    path: Path, recorded: np.ndarray, first: tuple[int, int], n_tiles: tuple[int, int], size_um: float
+) -> None:
     """A slide of ``n_tiles`` (rows, columns), in which the RGB image ``recorded`` begins at tile ``first``."""
     folder = path.with_suffix("")
     folder.mkdir()

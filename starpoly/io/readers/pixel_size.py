@@ -100,7 +100,11 @@ def _size_of_metamorph(tiff: Any, page: Any) -> PixelSize | None:
 
 
 def _size_of_bif(tiff: Any, page: Any) -> PixelSize | None:
-    stated = re.search(rb'\bScanRes="([0-9.]+)"', bytes(page.tags.valueof("XMP", b""))) if tiff.is_bif else None
+    """Of the scan; a file states it in its first page, the label's."""
+    if not tiff.is_bif:
+        return None
+    texts = b"".join(bytes(stating.tags.valueof("XMP", b"")) for stating in (tiff.pages.first, page))
+    stated = re.search(rb'\bScanRes="([0-9.]+)"', texts)
     return in_micrometres(stated[1].decode(), stated[1].decode(), "um") if stated else None
 
 

@@ -262,7 +262,7 @@ def main_index(tiff: Any) -> int:
 
 
 def _is_reduced(series: Any) -> bool:
-    return series.kind == "generic" and bool(series.keyframe.is_reduced)
+    return series.kind in ("generic", "lsm") and bool(series.keyframe.is_reduced)
 
 
 def storage(page: Any) -> str:

@@ -12,6 +12,7 @@ from starpoly.io.readers.images import open_source, read_header, read_image
 
 THREE = np.random.default_rng(4).integers(0, 60_000, (3, 40, 50), dtype=np.uint16)
 PLANES = THREE[:2]
+RGB = (THREE.transpose(1, 2, 0) >> 8).astype(np.uint8)
 
 
 def lsm(path) -> None:
@@ -65,10 +66,23 @@ def qptiff(path) -> None:
             writer.write(small, description=text(name, "ReducedResolution"), resolution=(10_000, 10_000), **options)
 
 
+def bif(path) -> None:
+    """A label that states the resolution of the scan, then the levels."""
+
+    def more(xml: bytes) -> dict:
+        return {"photometric": "rgb", "metadata": None, "extratags": [(700, 1, len(xml), xml, True)]}
+
+    with tifffile.TiffWriter(path, bigtiff=True) as writer:
+        writer.write(RGB[:8, :8], description="Label_Image", **more(b'<iScan Mode="BF" ScanRes="0.25"/>'))
+        for number in (0, 1):
+            level = np.ascontiguousarray(RGB[:: 2**number, :: 2**number])
+            text = f"level={number} mag={20 >> number} quality=95"
+            writer.write(level, description=text, tile=(16, 16), **more(b'<EncodeInfo Ver="2"/>'))
+
+
 def test_lsm(tmp_path):
     lsm(tmp_path / "a.lsm")
-    with pytest.warns(Warning, match="the first is used"):  # beside its thumbnail
-        np.testing.assert_array_equal(read_image(tmp_path / "a.lsm"), THREE.transpose(1, 2, 0))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.lsm"), THREE.transpose(1, 2, 0))  # not its thumbnail
     header = read_header(tmp_path / "a.lsm")
     assert (header.channel_names, header.pixel_size) == (("GFP", "DAPI", "Cy5"), pytest.approx((0.5, 0.25)))
 
@@ -91,3 +105,12 @@ def test_qptiff(tmp_path):
         np.testing.assert_array_equal(source[:, :, 0], PLANES[1, ::2, ::2])
         assert source.levels == ((40, 50), (20, 25))
         assert source.pixel_size == pytest.approx((1.0, 1.0))
+
+
+def test_bif(tmp_path):
+    bif(tmp_path / "a.bif")
+    assert read_header(tmp_path / "a.bif").pixel_size == (0.25, 0.25)
+    for level in (0, 1):
+        with open_source(tmp_path / "a.bif", level=level) as source:
+            assert source.levels == ((40, 50), (20, 25))
+            np.testing.assert_array_equal(source[:, :], RGB[:: 2**level, :: 2**level])
