@@ -44,10 +44,15 @@ def check_stream(data: bytes, compression: int, rows: int, columns: int, samples
         raise ImageError("expected a whole header in the compressed stream, got one that is cut off") from error
     if not claims:
         raise ImageError("expected the size of the image in its compressed stream, got none")
-    most = max(samples, _MOST_SAMPLES)
+    most = most_samples(compression, samples)
     for claim in claims:
         if claim[0] > rows or claim[1] > columns or claim[2] > most:
             raise ImageError(f"expected {rows} x {columns} pixels, got a stream of {' x '.join(map(str, claim))}")
+
+
+def most_samples(compression: int, samples: int) -> int:
+    """Samples that a decoded tile may have."""
+    return max(samples, _MOST_SAMPLES) if compression in _SIZES else samples
 
 
 def _jpeg(data: bytes) -> Iterator[Size]:

@@ -192,3 +192,14 @@ def test_a_large_strip_of_little_is_not_decoded_for_a_corner(tmp_path, monkeypat
         with pytest.raises(ImageError, match="save it in smaller strips"):
             source[:8, :8]
         assert source[:, :].shape == (600, 800, 1)
+
+
+@pytest.mark.parametrize(("tile", "is_read"), [((16, 1 << 20), True), ((48, 1 << 20), False), ((4096, 8192), True)])
+def test_a_large_tile_that_hardly_touches_its_image(tmp_path, tile, is_read):
+    tifffile.imwrite(tmp_path / "a.tif", GREY, tile=tile, compression="zlib")
+    for read in (read_image, lambda path: open_source(path)[:5, :5]):
+        if is_read:
+            assert read(tmp_path / "a.tif").shape[:2] in (GREY.shape, (5, 5))
+        else:
+            with pytest.raises(ImageError, match=r"a\.tif: expected tiles that fit an image of"):
+                read(tmp_path / "a.tif")
