@@ -91,6 +91,7 @@ def pixels_of(
 ) -> BlockGrid | MappedPlanes:
     """How the pixels of a series are reached: mapped where they lie there plainly, else block by block."""
     page = series.keyframe
+    _check_tiles(page, path)
     dtype = np.dtype(page.dtype)
     stored = dtype.newbyteorder(byteorder)
     if series.dataoffset is not None:

@@ -197,7 +197,12 @@ def test_a_large_strip_of_little_is_not_decoded_for_a_corner(tmp_path, monkeypat
 @pytest.mark.parametrize(("tile", "is_read"), [((16, 1 << 20), True), ((48, 1 << 20), False), ((4096, 8192), True)])
 def test_a_large_tile_that_hardly_touches_its_image(tmp_path, tile, is_read):
     tifffile.imwrite(tmp_path / "a.tif", GREY, tile=tile, compression="zlib")
-    for read in (read_image, lambda path: open_source(path)[:5, :5]):
+
+    def corner_of_plane(path):
+        with find_reader(path).stack(path) as stack, stack.open_plane(()) as source:
+            return source[:5, :5]
+
+    for read in (read_image, lambda path: open_source(path)[:5, :5], corner_of_plane):
         if is_read:
             assert read(tmp_path / "a.tif").shape[:2] in (GREY.shape, (5, 5))
         else:
