@@ -23,6 +23,7 @@ from .description import describe
 from .devices import data_parallel
 from .groups import group_factors
 from .inputs import TrainingInputs
+from .learning_rate import WarmupCosine
 from .loop import Loop, Progress
 from .patches import MixedSampler, PatchSampler, Sampler, stream, validation_batches
 from .rendering.sampler import with_rendered
@@ -193,17 +194,8 @@ def _compile(spec: ModelSpec, training: TrainingConfig, start: keras.Model | Non
         log.info("layers that start with fresh weights: %s", ", ".join(fresh))
     elif start is None and pretrain is not None and training.pretrained:
         pretrain(model)
-    steps = training.epochs * training.steps_per_epoch
-    warmup = min(training.warmup_steps, steps // 2)
-    rate = keras.optimizers.schedules.CosineDecay(
-        training.learning_rate / 50,
-        max(1, steps - warmup),
-        0.01,
-        warmup_target=training.learning_rate,
-        warmup_steps=max(1, warmup),
-    )
     optimizer = keras.optimizers.AdamW(
-        rate,
+        WarmupCosine(training.learning_rate, training.warmup_steps, training.epochs * training.steps_per_epoch),
         weight_decay=training.weight_decay,
         global_clipnorm=5.0,
         use_ema=training.ema > 0,

@@ -79,6 +79,7 @@ class Loop:
             Called with the number of finished epochs after each checkpoint.
         """
         progress, per_epoch = self.progress, self.training.steps_per_epoch
+        make_loss_metrics(self.model, self.validation[0])
         board = TensorBoardLog(self.folder)
         total, done = self.training.epochs * per_epoch, progress.epoch * per_epoch + progress.step
         shown = StepProgress(total, done)
@@ -140,6 +141,18 @@ class Loop:
         progress = {**vars(self.progress), "step": step, "seconds": seconds}
         state = {"settings": self.settings, "progress": progress, "made_with": made_with()}
         save_checkpoint(self.folder, self.model, state, sums)
+
+
+def make_loss_metrics(model: keras.Model, batch: Batch) -> None:
+    """Let Keras make the metrics of the losses, before TensorFlow traces a step: if the step makes them, it is traced twice."""
+    _, targets = batch
+    true = {name: values[:1] for name, values in targets.items()}
+    found = {
+        name: keras.ops.zeros((*true[name].shape[:-1], output.shape[-1]), output.dtype)
+        for name, output in model.output.items()
+    }
+    model.compute_loss(y=true, y_pred=found)
+    model.reset_metrics()
 
 
 def _with_provenance(spec: ModelSpec, progress: Progress) -> ModelSpec:
