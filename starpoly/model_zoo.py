@@ -8,20 +8,19 @@ from pathlib import Path
 
 from .errors import ModelError
 
-_DEFAULT = "cells-generalist"
-_FLUORESCENCE = "nuclei-fluo"
+_DEFAULTS = ("cells-generalist", "cells-any-kind")
 _MARKS = ("model.json", "config.json")
 """Files that mark a model folder: starpoly's and StarDist's."""
 
 
 def default_model() -> str:
     """Name of the model for images of any kind."""
-    return _DEFAULT
+    return _DEFAULTS[0]
 
 
 def default_models() -> tuple[str, ...]:
-    """Names of the models that a look at an image compares, the general one first."""
-    return (_DEFAULT, _FLUORESCENCE)
+    """Names of the models that a look at an image compares, the preferred one first."""
+    return _DEFAULTS
 
 
 def available_models() -> list[str]:

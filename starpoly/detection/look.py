@@ -1,16 +1,18 @@
 """One look at an image: model, channels and scale are chosen together.
 
-Each hypothesis segments the middle of the image. The one whose objects explain most of it wins: the sum of their areas,
-each weighted by its calibrated confidence and by whether the network knows objects of its size, over the area that was
-looked at. Close calls go to the first model and to the image's own size.
+Each hypothesis segments the middle of the image. Of the scales of one model, that wins at which the network is surest of its
+objects: parts of larger objects, and crowds of smaller ones, get lower probabilities. Of several models and channels, those win
+whose objects explain most: the sum of their areas, each weighted by its calibrated confidence and by whether the network knows
+objects of its size, over the area that was looked at, times the mean confidence. Close calls go to the first model and to the
+image's own size.
 """
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,26 +30,26 @@ from ..polygons import StarPolygons
 from .pipeline import Detection, Network, detect
 from .sizes import diameters, scale_for, typical_diameter
 
-#: Largest side of the middle, in pixels, where several views are compared.
+#: Largest side of the middle, in pixels, where several views are compared, and of reduced images.
 SIDE_OF_SEVERAL = 512
-#: Scale of the search for much larger objects.
-_REDUCED = 0.25
-#: The reduced image must have more than this share of the objects nearby: objects of the right size get lost or merge there.
-_LEAST_NUMBER = 1 / 3
+#: Scales of the search for larger objects.
+_REDUCED = (0.5, 0.25)
 #: Smallest side of the reduced image, in pixels. Hardly an object fits into less.
 _LEAST_SIDE = 32
-#: Scale of the search for much smaller objects.
-_MAGNIFIED = 3.0
+#: Scales of the search for much smaller objects.
+_MAGNIFIED = (2.0, 3.0)
 #: Objects that explain less of the image than this leave room for much smaller ones.
 _LITTLE = 0.02
 #: Least contrast of objects in the magnified image, in standard deviations of the noise. Rejects empty fields.
 _CONTRAST = 5.0
 #: Part of the area from which on an object explains nothing.
 _LARGEST_PART = 1 / 3
-#: Factors on the scores of later views, of the reduced image, and of a scale that matches the objects.
-_LATER, _FROM_AFAR, _MATCHED = 0.95, 0.67, 1.1
-#: Rounds of matching the scale to the objects of the best hypothesis.
-_ROUNDS = 2
+#: What an octave away from the image's own size, and what explaining e times as much, count in logarithms of the probability.
+_OCTAVE, _EXPLAINING = 1 / 32, 1 / 64
+#: Mean confidence from which on objects of a known size leave no doubt about the scale.
+_SURE = 0.7
+#: Factor on the scores of later views.
+_LATER = 0.95
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,13 +92,15 @@ class Finding:
     view : View
     scale : float
     score : float
-        Share of the area that its objects explain; 0 to about 1.
+        Share of the area that its objects explain, times their mean confidence; 0 to about 1.
+    explains : float
+        This share alone.
+    probability : float
+        Mean of its objects; 0 without any.
     n_objects : int, optional
         None where nobody looked.
     diameter : float
         Median, in pixels of the image; 0 without objects.
-    density : float
-        Objects per square pixel of the image.
     contrast : float
         Of the objects in a magnified image.
     found : Detection or None
@@ -110,13 +114,38 @@ class Finding:
     view: View
     scale: float
     score: float = 0.0
+    explains: float = 0.0
+    probability: float = 0.0
     n_objects: int | None = None
     diameter: float = 0.0
-    density: float = 0.0
     contrast: float = 0.0
     found: Detection | None = None
     foreground: ForegroundMask | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def confidence(self) -> float:
+        """Mean of the objects; 0 without any."""
+        return self.score / self.explains if self.explains else 0.0
+
+    @property
+    def fits(self) -> bool:
+        """Whether the model knows objects of this size."""
+        sizes = self.view.spec.sizes
+        return sizes.smallest <= self.diameter * self.scale <= sizes.largest
+
+    def sureness(self, octaves: float | None = None) -> float:
+        """What scales of one view are compared by: the logarithm of the mean probability, less a little for distant scales.
+
+        Parameters
+        ----------
+        octaves : float, optional
+            How far the scale counts to be from the image's own. Default: as it is.
+        """
+        if not self.probability:
+            return -math.inf
+        away = abs(math.log2(self.scale)) if octaves is None else octaves
+        return math.log(self.probability) + _EXPLAINING * math.log(max(self.explains, 1e-9)) - _OCTAVE * away
 
     def describe(self) -> dict[str, Any]:
         """As JSON types."""
@@ -170,12 +199,12 @@ def look_at(views: Iterable[View], side: int | None = None) -> Look:
     views = list(views)
     trials = _Trials(views, side or (SAMPLE_SIDE if len(views) == 1 else SIDE_OF_SEVERAL))
     trials.look(views)
-    # another scale is tried where the best view is; where nothing is seen, in all views
-    left = [trials.best().view] if trials.best().score >= _LITTLE else views
-    trials.look_from_afar(left)
-    if trials.best().score < _LITTLE:
-        trials.look_closely(left)
-    trials.match()
+    # other scales are tried by the best view of each model, unless it is sure; where nothing is seen, by all views
+    for view in trials.best_of_models(views) if trials.best().explains >= _LITTLE else views:
+        if not trials.is_sure_of(view):
+            trials.look_from_afar(view)
+            trials.look_closely(view)
+            trials.match(view)
     look = trials.ranked()
     for message in look.best.warnings if look.best.found is not None else ():
         warnings.warn(message, StarpolyWarning, stacklevel=2)
@@ -202,11 +231,15 @@ def explained(polygons: StarPolygons, area: float, spec: ModelSpec) -> float:
     """
     if not len(polygons):
         return 0.0
-    scores = polygons.probabilities
-    chances = confidence(scores, spec.calibration) if spec.calibration else scores
     areas = polygon_areas(polygons)
-    weights = chances * familiarity(diameters(polygons), spec.sizes) * (areas < _LARGEST_PART * area)
+    weights = chances(polygons, spec) * familiarity(diameters(polygons), spec.sizes) * (areas < _LARGEST_PART * area)
     return float((areas * weights).sum() / area)
+
+
+def chances(polygons: StarPolygons, spec: ModelSpec) -> NDArray:
+    """Calibrated confidence of each object, (n,); its probability if the model is not calibrated."""
+    scores = polygons.probabilities
+    return confidence(scores, spec.calibration) if spec.calibration else scores
 
 
 def familiarity(sizes: NDArray, known: SizeRange) -> NDArray[np.float64]:
@@ -226,61 +259,79 @@ def familiarity(sizes: NDArray, known: SizeRange) -> NDArray[np.float64]:
 
 
 class _Trials:
-    """Tries hypotheses, each once, and ranks them by value."""
+    """Tries hypotheses, each once, and ranks them."""
 
     def __init__(self, views: list[View], side: int) -> None:
         self._views, self._side = views, side
-        self._tried: dict[tuple[int, float], tuple[float, Finding]] = {}
+        self._found: dict[int, dict[float, tuple[float, Finding]]] = {}
 
     def look(self, views: Iterable[View]) -> None:
         """Try views at the image's own size, or at their given scale."""
         for view in views:
-            self._try(view, view.scale or 1.0, lambda finding: finding.score)
+            self._try(view, view.scale or 1.0)
 
-    def look_from_afar(self, views: Iterable[View]) -> None:
-        """Try a reduced image for much larger objects. It must explain clearly more, and not by a few merged objects."""
+    def look_from_afar(self, view: View) -> None:
+        """Try reduced images for larger objects."""
+        for scale in _REDUCED:
+            if view.scale is None and min(view.image.shape[:2]) * scale >= _LEAST_SIDE:
+                self._try(view, scale)
+
+    def look_closely(self, view: View) -> None:
+        """Try magnified images where hardly anything was seen. Much smaller objects must stand out from the noise."""
+        if view.scale is not None:
+            return
+        if self._of(view)[1.0][1].explains < _LITTLE:
+            for scale in _MAGNIFIED:
+                self._try(view, scale, lambda found: found.sureness() if found.contrast > _CONTRAST else -math.inf)
+
+    def match(self, view: View) -> None:
+        """Try the scale that matches the objects of the view's best one, if that does not."""
+        best = self.best_of(view)
+        if not best.fits and best.diameter and view.scale is None:
+            self._try(view, scale_for(best.diameter, view.spec.sizes), lambda found: found.sureness(octaves=0))
+
+    def is_sure_of(self, view: View) -> bool:
+        """Whether the objects seen so far leave no doubt about the scale."""
+        best = self.best_of(view)
+        return best.fits and best.confidence >= _SURE
+
+    def best_of(self, view: View) -> Finding:
+        """The finding of a view at its best scale, the first of equal ones."""
+        return max(self._of(view).values(), key=lambda tried: tried[0])[1]
+
+    def best_of_models(self, views: Iterable[View]) -> list[View]:
+        """Of each model the view that explains most so far, in the order of the models."""
+        best: dict[str, View] = {}
         for view in views:
-            if _has_room(view):
-                near = self._tried[self._views.index(view), 1.0][1]
-                self._try(view, _REDUCED, partial(_value_from_afar, near=near))
-
-    def look_closely(self, views: Iterable[View]) -> None:
-        """Try a magnified image for much smaller objects. They must stand out from the noise."""
-        for view in views:
-            if view.scale is None:
-                self._try(view, _MAGNIFIED, lambda finding: finding.score * (finding.contrast > _CONTRAST))
-
-    def match(self) -> None:
-        """Match the scale to the objects of the best hypothesis."""
-        for _ in range(_ROUNDS):
-            best = self.best()
-            sizes = best.view.spec.sizes
-            fits = sizes.smallest <= best.diameter * best.scale <= sizes.largest
-            if fits or not best.diameter or best.view.scale is not None:
-                break
-            self._try(best.view, scale_for(best.diameter, sizes), lambda finding: _MATCHED * finding.score)
+            other = best.setdefault(view.model, view)
+            if self._value(view) > self._value(other):
+                best[view.model] = view
+        return list(best.values())
 
     def best(self) -> Finding:
-        """The finding of the largest value, the first of equal ones."""
-        return max(self._tried.values(), key=lambda tried: tried[0])[1]
+        """The best finding of all views, the first of equal ones."""
+        return self.best_of(max((self._views[number] for number in sorted(self._found)), key=self._value))
 
     def ranked(self) -> Look:
-        """All findings, the best first."""
-        ordered = sorted(self._tried.values(), key=lambda tried: -tried[0])
-        return Look(tuple(finding for _, finding in ordered))
+        """All findings: the best of each view, the best view first, and then their other scales."""
+        views = sorted((self._views[number] for number in sorted(self._found)), key=self._value, reverse=True)
+        best = [self.best_of(view) for view in views]
+        others = [found for view in views for _, found in self._of(view).values() if found not in best]
+        return Look((*best, *others))
 
-    def _try(self, view: View, scale: float, value: Callable[[Finding], float]) -> None:
+    def _value(self, view: View) -> float:
+        """Of a view beside others."""
+        return self.best_of(view).score * (_LATER if self._views.index(view) else 1.0)
+
+    def _of(self, view: View) -> dict[float, tuple[float, Finding]]:
+        return self._found.setdefault(self._views.index(view), {})
+
+    def _try(self, view: View, scale: float, sureness: Callable[[Finding], float] = Finding.sureness) -> None:
         """Try a hypothesis, unless it has been tried."""
-        number = self._views.index(view)
-        if (number, scale) not in self._tried:
-            finding = _find(view, scale, self._side)
-            self._tried[number, scale] = value(finding) * (_LATER if number else 1.0), finding
-
-
-def _value_from_afar(finding: Finding, near: Finding) -> float:
-    """The value of objects in the reduced image: less than their score if they are fewer than nearby, nothing if far fewer."""
-    fewer = min(1.0, finding.density / near.density) if near.density else 1.0
-    return _FROM_AFAR * finding.score * fewer * (fewer > _LEAST_NUMBER)
+        if scale not in self._of(view):
+            side = self._side if scale >= 1 else min(self._side, SIDE_OF_SEVERAL)
+            finding = _find(view, scale, side)
+            self._of(view)[scale] = sureness(finding), finding
 
 
 def _find(view: View, scale: float, side: int) -> Finding:
@@ -292,24 +343,21 @@ def _find(view: View, scale: float, side: int) -> Finding:
     mask = view.new_mask() if is_whole else None
     with collected_warnings() as said:
         found = detect(crop, view.network, view.normalizer, view.spec.thresholds, foreground=mask)
-    objects, area = found.polygons, float(np.prod(sample.shape))
+    objects = found.polygons
+    explains = explained(objects, float(np.prod(sample.shape)), view.spec)
     return Finding(
         view,
         scale,
-        explained(objects, area, view.spec),
+        explains * float(chances(objects, view.spec).mean()) if len(objects) else 0.0,
+        explains,
+        float(objects.probabilities.mean()) if len(objects) else 0.0,
         len(objects),
         typical_diameter(objects) / scale,
-        density=len(objects) * scale**2 / area,
-        contrast=contrast(crop, objects) if scale == _MAGNIFIED else 0.0,
+        contrast=contrast(crop, objects) if scale in _MAGNIFIED else 0.0,
         found=found if is_whole else None,
         foreground=mask,
         warnings=tuple(said),
     )
-
-
-def _has_room(view: View) -> bool:
-    """Whether a reduced image is large enough to look at."""
-    return view.scale is None and min(view.image.shape[:2]) * _REDUCED >= _LEAST_SIDE
 
 
 def contrast(image: NDArray, objects: StarPolygons) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from starpoly.config import SizeRange, Thresholds
-from starpoly.detection.look import contrast, explained, familiarity, look_at, look_for_scale
+from starpoly.detection.look import Finding, contrast, explained, familiarity, look_at, look_for_scale
 from starpoly.detection.pipeline import detect
 from starpoly.detection.sizes import scale_for
 from starpoly.errors import ConfigError
@@ -108,11 +108,11 @@ def test_objects_far_beyond_what_the_network_knows_are_seen_from_afar(width, n, 
 
 
 def test_the_look_from_afar_does_not_lead_away_from_what_is_known():
-    model = KnownModel(sizes=SizeRange(smallest=20, target=30, largest=40), smallest=6, largest=40)
+    model = KnownModel(sizes=SizeRange(smallest=20, target=30, largest=40), smallest=6, largest=40, score=0.6)
     look = look_at([model.view(discs(30, 4, 256), normalizer=PLAIN)])
     assert look.best.scale == 1
-    assert [window[1:3] for window in model._predictor.windows] == [(256, 256), (64, 64)]
-    assert [finding.scale for finding in look.findings] == [1, 0.25]
+    assert [window[1:3] for window in model._predictor.windows] == [(256, 256), (128, 128), (64, 64)]
+    assert [finding.scale for finding in look.findings] == [1, 0.5, 0.25]
 
 
 def test_a_crowd_that_looks_like_one_object_from_afar_is_a_crowd():
@@ -200,6 +200,20 @@ def test_one_look_beside_another_wins_if_it_explains_clearly_more():
     assert look.beside(same).best.view.model == "one"
     assert look.beside(more).best.view.model == "more"
     assert len(look.beside(more).findings) == 2
+
+
+def finding(probability=0.6, explains=0.1, scale=1.0):
+    return Finding(view_of(discs(12, 2, 64)), scale, explains=explains, probability=probability)
+
+
+def test_of_scales_the_surer_one_wins_and_close_calls_go_to_the_image_s_size():
+    near, far = finding(0.55), finding(0.65, scale=0.25)
+    assert far.sureness() > near.sureness()
+    assert finding(0.6).sureness() > finding(0.61, scale=0.5).sureness()
+    assert finding(0.6).sureness() < finding(0.61, scale=0.5).sureness(octaves=0)
+    # a crowd taken for one object explains more, unsurely
+    assert finding(0.6, explains=0.05).sureness() > finding(0.5, explains=0.5, scale=0.25).sureness()
+    assert finding(0.0).sureness() < finding(0.01).sureness()
 
 
 def circles(*radii, score=1.0):
