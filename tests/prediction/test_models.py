@@ -87,7 +87,7 @@ def test_what_is_wrong_with_the_chosen_channel_is_told(monkeypatch):
     image = stained(0, 0, 10, 0, 0)
     image[:3, :4, 2] = np.nan
     run, _ = models(monkeypatch, rgb={"n_channels": 1, **SEEN})
-    with pytest.warns(StarpolyWarning, match="12 values of the image are NaN") as told:
+    with pytest.warns(StarpolyWarning, match="12 values of the image are masked, NaN") as told:
         choice = choose(run, image)
     assert choice.channels == (2,)
     assert len(told) == 1
