@@ -44,7 +44,7 @@ def test_non_finite_counts_as_the_minimum_and_is_said(bad):
     image = micrograph(np.float32)
     holed, filled = image.copy(), image.copy()
     holed[3, 4], filled[3, 4] = bad, image.min()
-    with pytest.warns(StarpolyWarning, match="1 values of the image are NaN"):
+    with pytest.warns(StarpolyWarning, match="1 values of the image are masked, NaN"):
         normalizer = fit_normalizer(holed)
     assert normalizer == fit_normalizer(filled)
     np.testing.assert_array_equal(normalizer(holed), normalizer(filled))
