@@ -164,8 +164,8 @@ def read_model(path: Path, size: Bytes) -> bool:
         _, file_path = find_weights(path)
         try:
             with h5py.File(file_path, "r") as file:
-                for name in list(file)[:4]:  # bytes where it is no UTF-8; starpoly asks by names of its own
-                    read_floats(file, str(name), (3, 3, 1, 4), file_path)
+                for name in list(file)[:4]:
+                    read_floats(file, name, (3, 3, 1, 4), file_path)
         except (OSError, RuntimeError, KeyError) as error:  # as load_weights does
             raise ModelError("unreadable") from error
 

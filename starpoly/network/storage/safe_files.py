@@ -108,9 +108,11 @@ def require_number(path: Path, found: int, n_weights: int) -> None:
 
 
 def follow_hard_links(group: h5py.Group, name: str, path: Path) -> h5py.Group | h5py.Dataset:
-    """Object ``name`` (parts joined by "/") of ``group``; soft and external links are refused."""
+    """Object ``name`` (parts joined by "/") of ``group``; soft and external links, and names that are no text, are refused."""
     import h5py
 
+    if not isinstance(name, str):  # h5py gives bytes where a name is no UTF-8
+        raise ModelError(f"{path}: expected names of text, got {name!r}; the file is damaged")
     found = group
     for part in name.split("/"):
         link = found.get(part, getlink=True) if isinstance(found, h5py.Group) and part in found else None

@@ -266,6 +266,7 @@ HOSTILE = {
     "integers": (lambda file: file.create_dataset(KERNEL, data=np.zeros((3, 3, 2, 2), int)), "not an array of floats"),
     "group": (lambda file: file.create_group(KERNEL), "not an array of floats"),
     "soft link": (lambda file: file.__setitem__(KERNEL, h5py.SoftLink("/nowhere")), "link"),
+    "name that is no text": (lambda file: file.create_dataset(b"\xff\xfe", data=np.zeros(3, "f4")), "names of text"),
     "external link": (lambda file: file.__setitem__(KERNEL, h5py.ExternalLink("other.h5", "/x")), "link"),
     "external storage": (float_dataset_elsewhere, "stored elsewhere"),
     "virtual": (virtual_dataset, "stored elsewhere"),
