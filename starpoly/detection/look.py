@@ -198,10 +198,9 @@ def look_at(views: Iterable[View], side: int | None = None) -> Look:
     """
     views = list(views)
     trials = _Trials(views, side or (SAMPLE_SIDE if len(views) == 1 else SIDE_OF_SEVERAL))
-    trials.look(views)
     # other scales are tried by the best view of each model, unless it is sure; where nothing is seen, by all views
     for view in trials.best_of_models(views) if trials.best().explains >= _LITTLE else views:
-        if not trials.is_sure_of(view):
+        if view.scale is None and not trials.is_sure_of(view):
             trials.look_from_afar(view)
             trials.look_closely(view)
             trials.match(view)
@@ -259,27 +258,22 @@ def familiarity(sizes: NDArray, known: SizeRange) -> NDArray[np.float64]:
 
 
 class _Trials:
-    """Tries hypotheses, each once, and ranks them."""
+    """Tries hypotheses, each once, and ranks them: all views at the image's own size, or at their given scale, then others."""
 
     def __init__(self, views: list[View], side: int) -> None:
         self._views, self._side = views, side
-        self._found: dict[int, dict[float, tuple[float, Finding]]] = {}
-
-    def look(self, views: Iterable[View]) -> None:
-        """Try views at the image's own size, or at their given scale."""
+        self._found: list[dict[float, tuple[float, Finding]]] = [{} for _ in views]
         for view in views:
             self._try(view, view.scale or 1.0)
 
     def look_from_afar(self, view: View) -> None:
         """Try reduced images for larger objects."""
         for scale in _REDUCED:
-            if view.scale is None and min(view.image.shape[:2]) * scale >= _LEAST_SIDE:
+            if min(view.image.shape[:2]) * scale >= _LEAST_SIDE:
                 self._try(view, scale)
 
     def look_closely(self, view: View) -> None:
         """Try magnified images where hardly anything was seen. Much smaller objects must stand out from the noise."""
-        if view.scale is not None:
-            return
         if self._of(view)[1.0][1].explains < _LITTLE:
             for scale in _MAGNIFIED:
                 self._try(view, scale, lambda found: found.sureness() if found.contrast > _CONTRAST else -math.inf)
@@ -287,7 +281,7 @@ class _Trials:
     def match(self, view: View) -> None:
         """Try the scale that matches the objects of the view's best one, if that does not."""
         best = self.best_of(view)
-        if not best.fits and best.diameter and view.scale is None:
+        if not best.fits and best.diameter:
             self._try(view, scale_for(best.diameter, view.spec.sizes), lambda found: found.sureness(octaves=0))
 
     def is_sure_of(self, view: View) -> bool:
@@ -310,11 +304,11 @@ class _Trials:
 
     def best(self) -> Finding:
         """The best finding of all views, the first of equal ones."""
-        return self.best_of(max((self._views[number] for number in sorted(self._found)), key=self._value))
+        return self.best_of(max(self._views, key=self._value))
 
     def ranked(self) -> Look:
         """All findings: the best of each view, the best view first, and then their other scales."""
-        views = sorted((self._views[number] for number in sorted(self._found)), key=self._value, reverse=True)
+        views = sorted(self._views, key=self._value, reverse=True)
         best = [self.best_of(view) for view in views]
         others = [found for view in views for _, found in self._of(view).values() if found not in best]
         return Look((*best, *others))
@@ -324,7 +318,7 @@ class _Trials:
         return self.best_of(view).score * (_LATER if self._views.index(view) else 1.0)
 
     def _of(self, view: View) -> dict[float, tuple[float, Finding]]:
-        return self._found.setdefault(self._views.index(view), {})
+        return self._found[self._views.index(view)]
 
     def _try(self, view: View, scale: float, sureness: Callable[[Finding], float] = Finding.sureness) -> None:
         """Try a hypothesis, unless it has been tried."""

@@ -79,7 +79,7 @@ class Loop:
             Called with the number of finished epochs after each checkpoint.
         """
         progress, per_epoch = self.progress, self.training.steps_per_epoch
-        make_loss_metrics(self.model, self.validation[0])
+        _make_loss_metrics(self.model, self.validation[0])
         board = TensorBoardLog(self.folder)
         total, done = self.training.epochs * per_epoch, progress.epoch * per_epoch + progress.step
         shown = StepProgress(total, done)
@@ -143,7 +143,7 @@ class Loop:
         save_checkpoint(self.folder, self.model, state, sums)
 
 
-def make_loss_metrics(model: keras.Model, batch: Batch) -> None:
+def _make_loss_metrics(model: keras.Model, batch: Batch) -> None:
     """Let Keras make the metrics of the losses, before TensorFlow traces a step: if the step makes them, it is traced twice."""
     _, targets = batch
     true = {name: values[:1] for name, values in targets.items()}

@@ -61,7 +61,7 @@ def test_non_finite_counts_as_the_minimum_and_is_said(bad):
         np.ones((1, 1), bool),
     ],
 )
-@pytest.mark.filterwarnings("ignore:.* NaN")
+@pytest.mark.filterwarnings("ignore:.* are masked, NaN")
 def test_a_constant_image_becomes_zero(image):
     with pytest.warns(StarpolyWarning, match="constant"):
         normalized = fit_normalizer(image)(image)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from pathlib import Path
 from typing import Any
 
-from .stream_size import check_stream
+import numpy as np
+
+from ...errors import ImageError
+from .stream_size import check_stream, most_samples
 from .tiff_chain import check_chain, check_chain_of
 
 _log, _silent = logging.getLogger("tifffile"), logging.NullHandler()
+
+_BELIEVED_TILE_BYTES, _LARGEST_MARGIN = 1 << 25, 4
+"""Bytes up to which a tile may be larger than its image, and how many times as large above that."""
 
 
 def open_tiff(path: Path) -> Any:
@@ -46,6 +53,11 @@ def guard_decoder(page: Any) -> Any:
     """The function that decodes tiles and strips of a page, which refuses streams larger than the tile.
 
     tifffile then uses it, too.
+
+    Raises
+    ------
+    ImageError
+        If the tiles are large and hardly touch the image.
     """
     key = page.keyframe
     decode = key.decode
@@ -54,6 +66,8 @@ def guard_decoder(page: Any) -> Any:
     strip = min(key.rowsperstrip, key.imagelength), key.imagewidth
     rows, columns = (key.tilelength, key.tilewidth) if key.is_tiled else strip
     samples = key.samplesperpixel if key.planarconfig == 1 else 1
+    if key.is_tiled:
+        _check_tiles(key, samples)
 
     def decode_checked(data: bytes | None, index: int, /, **options: Any) -> Any:
         if data is not None:
@@ -63,3 +77,16 @@ def guard_decoder(page: Any) -> Any:
     decode_checked.checks_streams = True  # type: ignore[attr-defined]
     key.__dict__["decode"] = decode_checked  # where tifffile's cached property keeps it
     return decode_checked
+
+
+def _check_tiles(page: Any, samples: int) -> None:
+    """Every tile is decoded whole, several at once, so those of small images may be large but not of any size."""
+    tile, image = (page.tilelength, page.tilewidth), (page.imagelength, page.imagewidth)
+    if not all(isinstance(length, int) for length in tile):  # a tag may be of any type
+        return
+    n_bytes = math.prod(tile) * most_samples(int(page.compression), samples) * np.dtype(page.dtype).itemsize
+    if n_bytes > _BELIEVED_TILE_BYTES and math.prod(tile) > _LARGEST_MARGIN * math.prod(map(min, tile, image)):
+        raise ImageError(
+            f"expected tiles that fit an image of {image[0]} x {image[1]} pixels, got tiles of {tile[0]} x {tile[1]}; "
+            "save it in smaller tiles"
+        )

@@ -15,14 +15,10 @@ from ...errors import ImageError
 from .axes import Arrangement
 from .blocks import SPARE_BYTES, BlockGrid, Packed
 from .mapped import MappedPlanes
-from .stream_size import most_samples
 from .tiff_file import guard_decoder
 
 _JPEG = (6, 7, 34892, 33007)
 """Compressions whose tables stand apart from the tiles."""
-
-_BELIEVED_TILE_BYTES, _LARGEST_MARGIN = 1 << 25, 4
-"""Bytes up to which a tile may be larger than its image, and how many times as large above that."""
 
 
 class NotByRegionError(ImageError):
@@ -30,7 +26,7 @@ class NotByRegionError(ImageError):
 
 
 def check_extent(series: Any, path: Path) -> None:
-    """Refuse before allocation: strips or tiles missing, beyond the end of file, or large ones that hardly touch the image."""
+    """Refuse incomplete files before allocation: strips or tiles missing, or beyond the end of file."""
     size = path.stat().st_size
     ends = [
         offset + count
@@ -47,22 +43,6 @@ def check_extent(series: Any, path: Path) -> None:
         )
     if len(series.shape) < 2 or 0 in series.shape:
         raise ImageError(f"{path}: expected an image with axes YX or YXC, got shape {series.shape}")
-    _check_tiles(series.keyframe, path)
-
-
-def _check_tiles(page: Any, path: Path) -> None:
-    """Every tile is decoded whole, several at once, so those of small images may be large but not of any size."""
-    tile, image = (page.tilelength, page.tilewidth), (page.imagelength, page.imagewidth)
-    if not (page.is_tiled and all(isinstance(length, int) for length in tile)):
-        return
-    samples = most_samples(int(page.compression), page.samplesperpixel if page.planarconfig == 1 else 1)
-    inside = math.prod(map(min, tile, image))
-    n_bytes = math.prod(tile) * samples * np.dtype(page.dtype).itemsize
-    if n_bytes > _BELIEVED_TILE_BYTES and math.prod(tile) > _LARGEST_MARGIN * inside:
-        raise ImageError(
-            f"{path}: expected tiles that fit an image of {image[0]} x {image[1]} pixels, got tiles of {tile[0]} x {tile[1]}; "
-            "save it in smaller tiles"
-        )
 
 
 class TiffBytes:
@@ -91,7 +71,6 @@ def pixels_of(
 ) -> BlockGrid | MappedPlanes:
     """How the pixels of a series are reached: mapped where they lie there plainly, else block by block."""
     page = series.keyframe
-    _check_tiles(page, path)
     dtype = np.dtype(page.dtype)
     stored = dtype.newbyteorder(byteorder)
     if series.dataoffset is not None:

@@ -202,9 +202,10 @@ def test_a_large_tile_that_hardly_touches_its_image(tmp_path, tile, is_read):
         with find_reader(path).stack(path) as stack, stack.open_plane(()) as source:
             return source[:5, :5]
 
-    for read in (read_image, lambda path: open_source(path)[:5, :5], corner_of_plane):
+    readers = {read_image: GREY.shape, (lambda path: open_source(path)[:5, :5]): (5, 5), corner_of_plane: (5, 5)}
+    for read, shape in readers.items():
         if is_read:
-            assert read(tmp_path / "a.tif").shape[:2] in (GREY.shape, (5, 5))
+            assert read(tmp_path / "a.tif").shape[:2] == shape
         else:
             with pytest.raises(ImageError, match=r"a\.tif: expected tiles that fit an image of"):
                 read(tmp_path / "a.tif")
