@@ -104,11 +104,18 @@ def _total_stride(model: keras.Model, axis: int) -> int:
         if isinstance(layer, layers.InputLayer):
             continue
         inputs = [spacing[id(tensor)] for tensor in _tensors(layer.input)]
-        if isinstance(layer, layers.UpSampling2D) and inputs[0] % layer.size[axis]:
+        finer = _finer(layer, axis)
+        if inputs[0] % finer:
             raise ModelError(f"layer {layer.name!r}: upsampling past full resolution is not supported")
-        shrink = layer.size[axis] if isinstance(layer, layers.UpSampling2D) else 1
-        spacing[id(layer.output)] = inputs[0] // shrink * _step(layer, axis)
+        spacing[id(layer.output)] = inputs[0] // finer * _step(layer, axis)
     return math.lcm(*spacing.values())
+
+
+def _finer(layer: layers.Layer, axis: int) -> int:
+    """How many positions a layer makes of one."""
+    if isinstance(layer, layers.Conv2DTranspose):
+        return layer.strides[axis]
+    return layer.size[axis] if isinstance(layer, layers.UpSampling2D) else 1
 
 
 def _step(layer: layers.Layer, axis: int) -> int:
@@ -129,6 +136,8 @@ def _through(layer: layers.Layer, sources: list[_Hulls], axis: int) -> _Hulls:
         return _Hulls(low, np.max([other.high for other in sources], axis=0), source.spacing)
     if isinstance(layer, _POINTWISE):
         return source
+    if isinstance(layer, layers.Conv2DTranspose):
+        return _subpixel(layer, source, axis)
     if isinstance(layer, _CONVOLUTIONS):
         return _window(layer, source, layer.dilation_rate[axis] * (layer.kernel_size[axis] - 1) + 1, axis)
     if isinstance(layer, _POOLINGS):
@@ -153,16 +162,30 @@ def _window(layer: layers.Layer, source: _Hulls, width: int, axis: int) -> _Hull
     return _Hulls(low, high, source.spacing * step)
 
 
+def _subpixel(layer: layers.Conv2DTranspose, source: _Hulls, axis: int) -> _Hulls:
+    """Footprint of a sub-pixel convolution: each position becomes ``size`` ones."""
+    size = layer.strides[axis]
+    if layer.kernel_size[axis] != size or layer.dilation_rate[axis] != 1:
+        raise ModelError(
+            f"layer {layer.name!r}: expected a transposed convolution of kernel {size}, its stride, and without dilation; "
+            f"got {layer.kernel_size[axis]}"
+        )
+    return _repeated(source, size)
+
+
+def _repeated(source: _Hulls, size: int) -> _Hulls:
+    low, high = source.at(np.arange(source.period * size) // size)
+    return _Hulls(low, high, source.spacing // size)
+
+
 def _upsample(layer: layers.UpSampling2D, source: _Hulls, size: int) -> _Hulls:
     if layer.interpolation not in ("nearest", "bilinear"):
         raise ModelError(f"layer {layer.name!r}: interpolation {layer.interpolation!r} is not supported")
-    positions = np.arange(source.period * size)
     if layer.interpolation == "nearest":
-        low, high = source.at(positions // size)
-    else:
-        # pixel centres are kept: position j lies at (j + 1/2) / size - 1/2, between two of the source
-        first = (2 * positions + 1 - size) // (2 * size)
-        last = -((size - 1 - 2 * positions) // (2 * size))
-        (low, below), (above, high) = source.at(first), source.at(last)
-        low, high = np.minimum(low, above), np.maximum(high, below)
-    return _Hulls(low, high, source.spacing // size)
+        return _repeated(source, size)
+    # pixel centres are kept: position j lies at (j + 1/2) / size - 1/2, between two of the source
+    positions = np.arange(source.period * size)
+    first = (2 * positions + 1 - size) // (2 * size)
+    last = -((size - 1 - 2 * positions) // (2 * size))
+    (low, below), (above, high) = source.at(first), source.at(last)
+    return _Hulls(np.minimum(low, above), np.maximum(high, below), source.spacing // size)

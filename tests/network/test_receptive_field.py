@@ -9,8 +9,8 @@ from keras import layers
 
 from starpoly.config import NetworkConfig
 from starpoly.errors import ModelError
+from starpoly.network.architectures.registry import build_network
 from starpoly.network.architectures.stardist_unet import StarDistNetwork, build_stardist_unet
-from starpoly.network.architectures.unet import build_unet
 from starpoly.network.receptive_field import network_geometry, receptive_field
 
 NARROW = {
@@ -29,6 +29,7 @@ NETWORKS = {
     "grid 4 2": NetworkConfig(**NARROW, depth=1, grid=(4, 2)),
     "conv stem": NetworkConfig(**NARROW, depth=1, grid=(2, 4), stem="conv"),
     "kernel 5, plain": NetworkConfig(**NARROW, depth=2, kernel_size=5, residual=False, grid=(1, 1)),
+    "sub-pixel": NetworkConfig(**NARROW, depth=2, grid=(2, 1), architecture="subpixel_unet"),
     "StarDist": {"depth": 2, "base_filters": 1, "features": 1, "n_rays": 3, "grid": [2, 1], "kernel_size": [3, 5]},
     BRANCHES: None,
 }
@@ -39,7 +40,7 @@ def build(name):
     if name == BRANCHES:
         return build_branches()
     return (
-        build_unet(config)
+        build_network(config)
         if isinstance(config, NetworkConfig)
         else build_stardist_unet(StarDistNetwork.from_dict(config))
     )
@@ -110,6 +111,13 @@ def test_known_radii():
     assert receptive_field(one) == (1, 3)
     dilated = keras.Model(image, layers.Conv2D(1, 3, dilation_rate=4, padding="same")(image))
     assert receptive_field(dilated) == (4, 4)
+
+
+def test_transposed_convolutions_that_overlap_are_refused():
+    image = keras.Input((None, None, 1))
+    coarse = layers.MaxPooling2D(2)(image)
+    with pytest.raises(ModelError, match=r"expected a transposed convolution of kernel 2, its stride, .* got 3"):
+        receptive_field(keras.Model(image, layers.Conv2DTranspose(1, 3, strides=2, padding="same")(coarse)))
 
 
 def test_what_sees_the_whole_window_is_refused():

@@ -19,7 +19,8 @@ from ...model_zoo import pretrained_encoder
 from ..heads.head import Features
 from ..heads.registry import heads_of
 from .architecture import ALIVE, Architecture, unet_bytes_per_pixel
-from .plan import NetworkPlan, convolution_weights, head_weights, with_bias
+from .decoder import decode, plan_decoder
+from .plan import NetworkPlan, head_weights
 from .unet import convolution
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ def build_efficientnet_unet(config: NetworkConfig) -> keras.Model:
             f"{config.n_channels}, {config.grid} and {config.depth}"
         )
     image = keras.Input((None, None, 3), name="image")
-    decoded = _decode(_encode(image, config), config)
+    *skips, x = _encode(image, config)
+    decoded = decode(x, skips, _convolutions(config), config)
     shared = convolution(decoded, config.head_filters, "features", config) if config.head_filters else decoded
     features = Features(decoded, shared)
     outputs = {head.name: head.build(features, config) for head in heads_of(config)}
@@ -140,23 +142,8 @@ def _activated(x: keras.KerasTensor, name: str, config: NetworkConfig) -> keras.
     return layers.ReLU(6.0, name=f"{name}_activation")(_normalized(x, name, config))
 
 
-def _decode(seen: list[keras.KerasTensor], config: NetworkConfig) -> keras.KerasTensor:
-    """Upsample with skip connections, back to stride 2."""
-    from keras import layers
-
-    x = convolution(seen.pop(), _filters(config, _DEPTH), "bottom", config)
-    for level in reversed(range(_DEPTH)):
-        # narrowed before upsampling, where that costs a quarter
-        x = layers.Conv2D(_filters(config, level), 1, padding="same", name=f"up_{level}_narrow")(x)
-        x = layers.UpSampling2D(2, name=f"up_{level}_upsample")(x)
-        x = layers.Concatenate(name=f"up_{level}_join")([x, seen.pop()])
-        for index in range(config.convolutions_per_level):
-            x = convolution(x, _filters(config, level), f"up_{level}_{index}", config)
-    return x
-
-
-def _filters(config: NetworkConfig, level: int) -> int:
-    return min(config.base_filters * 2**level, config.max_filters)
+def _convolutions(config: NetworkConfig) -> list[int]:
+    return [config.convolutions_per_level] * _DEPTH
 
 
 def start_from_imagenet(model: keras.Model) -> None:
@@ -198,18 +185,11 @@ def plan_efficientnet_unet(config: NetworkConfig) -> NetworkPlan:
         n_weights += (block.kernel**2 + per_filter) * wide + (wide + per_filter) * block.filters
         extent += (block.kernel - 1) * spacing
         spacing, before = spacing * block.stride, block.filters
-    reach = config.kernel_size - 1
-    n_weights += convolution_weights(config, before, _filters(config, _DEPTH))
-    extent += reach * spacing
-    before = _filters(config, _DEPTH)
-    for level in reversed(range(_DEPTH)):
-        filters = _filters(config, level)
-        n_weights += with_bias(before, filters) + convolution_weights(config, filters + widths.pop(), filters)
-        n_weights += (config.convolutions_per_level - 1) * convolution_weights(config, filters, filters)
-        extent += config.convolutions_per_level * reach * 2 ** (level + 1)
-        before = filters
-    extent += 2 * reach * bool(config.head_filters)
-    return NetworkPlan(n_weights + head_weights(config, before), (16, 16), config.grid, (extent, extent))
+    decoder = plan_decoder(before, widths, _convolutions(config), config)
+    extent += 2 * decoder.reach
+    extent += 2 * (config.kernel_size - 1) * bool(config.head_filters)
+    n_weights += decoder.n_weights + head_weights(config, decoder.filters)
+    return NetworkPlan(n_weights, (16, 16), config.grid, (extent, extent))
 
 
 def bytes_per_pixel(config: NetworkConfig, precision: str) -> float:

@@ -19,6 +19,7 @@ ARCHITECTURES: Registry[Architecture] = Registry(
     {
         "unet": f"{__package__}.unet:UNET",
         "efficientnet_unet": f"{__package__}.efficientnet_unet:EFFICIENTNET_UNET",
+        "subpixel_unet": f"{__package__}.subpixel_unet:SUBPIXEL_UNET",
         "stardist_unet": f"{__package__}.stardist_unet:STARDIST_UNET",
     },
 )

@@ -10,7 +10,7 @@ MICCAI 2018 (the heads); Weigert & Schmidt, ISBIC 2022 (the class head).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...config import NetworkConfig
 from ..heads.head import Features
@@ -49,7 +49,8 @@ def build_unet(config: NetworkConfig) -> keras.Model:
     return keras.Model(image, outputs, name="starpoly_unet")
 
 
-def _filters(config: NetworkConfig, level: int) -> int:
+def filters_of_level(config: NetworkConfig, level: int) -> int:
+    """Filters of the U's level, 0 the finest."""
     return min(config.base_filters * 2**level, config.max_filters)
 
 
@@ -70,20 +71,28 @@ def _stem(x: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
     return x
 
 
-def _encode_decode(x: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
-    """The U: pool ``depth`` times, then upsample with skip connections."""
+def encode(x: keras.KerasTensor, config: NetworkConfig) -> tuple[keras.KerasTensor, list[keras.KerasTensor]]:
+    """Pool ``depth`` times: the features below, and those of each level."""
     from keras import layers
 
     seen = []
     for level in range(config.depth):
-        x = _level(x, _filters(config, level), f"down_{level}", config)
+        x = _level(x, filters_of_level(config, level), f"down_{level}", config)
         seen.append(x)
         x = layers.MaxPooling2D(2, name=f"down_{level}_pool")(x)
-    x = _level(x, _filters(config, config.depth), "bottom", config)
+    return x, seen
+
+
+def _encode_decode(x: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
+    """The U: pool ``depth`` times, then upsample with skip connections."""
+    from keras import layers
+
+    x, seen = encode(x, config)
+    x = _level(x, filters_of_level(config, config.depth), "bottom", config)
     for level in reversed(range(config.depth)):
         x = layers.UpSampling2D(2, name=f"up_{level}_upsample")(x)
         x = layers.Concatenate(name=f"up_{level}_join")([x, seen.pop()])
-        x = _level(x, _filters(config, level), f"up_{level}", config)
+        x = _level(x, filters_of_level(config, level), f"up_{level}", config)
     return x
 
 
@@ -119,22 +128,42 @@ def convolution(
 def plan_unet(config: NetworkConfig) -> NetworkPlan:
     """What the config implies, see :class:`starpoly.network.architectures.plan.NetworkPlan`."""
     stem, extent = _plan_stem(config)
-    decoded = _filters(config, 0)
-    n_weights, before = stem, config.base_filters if stem else config.n_channels
-    for level in range(config.depth + 1):
-        n_weights += _level_weights(config, before, _filters(config, level))
-        before = _filters(config, level)
+    decoded = filters_of_level(config, 0)
+    encoder = plan_encoder(config.base_filters if stem else config.n_channels, config)
+    bottom = filters_of_level(config, config.depth)
+    n_weights = stem + encoder.n_weights + _level_weights(config, encoder.filters, bottom)
+    before = bottom
     for level in reversed(range(config.depth)):
-        n_weights += _level_weights(config, before + _filters(config, level), _filters(config, level))
-        before = _filters(config, level)
-    passes = sum(2 * 2**level for level in range(config.depth)) + 2**config.depth
-    reach = (config.kernel_size - 1) * (config.convolutions_per_level * passes + bool(config.head_filters))
+        n_weights += _level_weights(config, before + filters_of_level(config, level), filters_of_level(config, level))
+        before = filters_of_level(config, level)
+    bottom_and_up = 2**config.depth + sum(2**level for level in range(config.depth))
+    passes = config.convolutions_per_level * bottom_and_up + bool(config.head_filters)
+    reach = encoder.reach + (config.kernel_size - 1) * passes
     return NetworkPlan(
         n_weights + head_weights(config, decoded),
         (config.grid[0] * 2**config.depth, config.grid[1] * 2**config.depth),
         config.grid,
         (extent[0] + reach * config.grid[0], extent[1] + reach * config.grid[1]),
     )
+
+
+class EncoderPlan(NamedTuple):
+    """What :func:`encode` will be: number of weights, filters of its result, reach in positions of the first level."""
+
+    n_weights: int
+    filters: int
+    reach: int
+
+
+def plan_encoder(before: int, config: NetworkConfig) -> EncoderPlan:
+    """Plan of an encoder on ``before`` filters."""
+    n_weights, passes = 0, 0
+    for level in range(config.depth):
+        filters = filters_of_level(config, level)
+        n_weights += _level_weights(config, before, filters)
+        passes += config.convolutions_per_level * 2**level
+        before = filters
+    return EncoderPlan(n_weights, before, (config.kernel_size - 1) * passes)
 
 
 def _plan_stem(config: NetworkConfig) -> tuple[int, tuple[int, int]]:

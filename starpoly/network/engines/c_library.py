@@ -34,7 +34,7 @@ _WITHIN, _BETWEEN = b"\x10", b"\x28"
 #: Allowed operations. They only compute and have no side effects; graphs with others are refused.
 OPERATIONS = frozenset((
     "Add", "AddV2", "AvgPool", "BiasAdd", "Cast", "ClipByValue", "ConcatV2", "Const", "Conv2D",
-    "DepthwiseConv2dNative", "Elu", "Exp", "ExpandDims", "FusedBatchNormV3", "Identity", "LeakyRelu", "Maximum",
+    "Conv2DBackpropInput", "DepthwiseConv2dNative", "Elu", "Exp", "ExpandDims", "FusedBatchNormV3", "Identity", "LeakyRelu", "Maximum",
     "MaxPool", "Mean", "Minimum", "Mul", "Neg", "NoOp", "Pack", "Pad", "Placeholder", "RealDiv", "Relu", "Relu6",
     "Reshape", "ResizeBilinear", "ResizeNearestNeighbor", "Rsqrt", "Selu", "Shape", "Sigmoid", "Softmax", "Softplus",
     "Squeeze", "StridedSlice", "Sub", "Tanh", "Tile", "Transpose",

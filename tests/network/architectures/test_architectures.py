@@ -57,7 +57,8 @@ def test_of_the_same_widths_the_two_take_the_same_memory():
 
 def test_what_there_is_not_is_refused():
     with pytest.raises(
-        ConfigError, match=r"architecture: expected one of unet, efficientnet_unet, stardist_unet.*got 'transformer'"
+        ConfigError,
+        match=r"architecture: expected one of unet, efficientnet_unet, subpixel_unet, stardist_unet.*got 'transformer'",
     ):
         build_network(NetworkConfig(architecture="transformer"))
     with pytest.raises(ModelError, match=r"not a network of the architecture stardist_unet: .*depth"):

@@ -12,6 +12,7 @@ from starpoly.network.footprint import Footprint
 from starpoly.network.receptive_field import network_geometry
 
 TINY = {"depth": 1, "base_filters": 2, "max_filters": 5, "head_filters": 4, "n_rays": 5, "foreground_filters": 3}
+SUBPIXEL = {**TINY, "architecture": "subpixel_unet", "depth": 2}
 ENCODER = {**TINY, "architecture": "efficientnet_unet", "n_channels": 3, "depth": 3}
 
 
@@ -30,6 +31,11 @@ NETWORKS = {
     "one convolution": NetworkConfig(**TINY, kernel_size=1, convolutions_per_level=1),
     "encoder": NetworkConfig(**ENCODER, n_classes=2),
     "bare encoder": NetworkConfig(**ENCODER | {"head_filters": 0}, normalization="none", convolutions_per_level=1),
+    "sub-pixel": NetworkConfig(**SUBPIXEL),
+    "sub-pixel, deep, classes": NetworkConfig(
+        **SUBPIXEL | {"depth": 3, "head_filters": 0}, n_classes=2, n_channels=3, grid=(1, 2)
+    ),
+    "bare sub-pixel": NetworkConfig(**SUBPIXEL, normalization="none", convolutions_per_level=3, residual=False),
     "stardist": stardist(),
     "stardist, batch norm": stardist(batch_norm=True, grid=(2, 4), n_classes=2, n_channels=3),
     "stardist, bare": stardist(features=0, convolutions_per_level=1, kernel_size=(3, 5), pool=(2, 4)),
