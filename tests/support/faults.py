@@ -1,7 +1,7 @@
-"""Every call to the disk, and every start of a thread, made to fail in turn; or the process killed at it.
+"""Every call to the disk, start of a thread and large array made to fail in turn; or the process killed at it.
 
 For n = 1, 2, ... a command runs in a forked child whose n-th call fails: an open, a write, an fsync, a rename, a folder made,
-a file removed, a thread started. After each, no file under its name may be half, the message is one line that starpoly
+a file removed, a thread started, an array of more than some kilobytes made. After each, no file under its name may be half, the message is one line that starpoly
 means, and the same command, repeated, ends with the same bytes and leaves nothing hidden. Several threads work, so which call
 is the n-th may differ from run to run; that there is one does not.
 
@@ -39,6 +39,8 @@ _NO_ROOM, _NO_FILE, _BROKEN = (
     (errno.ENOSPC, "No space left on device"), (errno.EMFILE, "Too many open files"), (errno.EIO, "Input/output error"),
 )  # fmt: skip
 _EVENTS = {"open": _NO_FILE, "os.rename": _NO_ROOM, "os.mkdir": _NO_ROOM, "os.remove": _BROKEN, "os.rmdir": _BROKEN}
+_MAKES_ARRAYS = ("empty", "zeros", "ones", "full", "concatenate", "stack", "pad", "repeat", "tile", "where")
+_LARGE = 4096  # bytes: what an image of the scenes takes, and a table of its objects does not
 _LONGEST = 600  # seconds of a child; then it hangs
 _VOLATILE = ("_provenance.json", ".html", "training.csv", "checkpoint.npz", "model.json")
 """Ends of names of files that hold times of the run: they are whole, but never the same."""
@@ -46,6 +48,27 @@ _EVENTS_OF_TRAINING = "tfevents"
 """In names of files of TensorBoard: the names hold the time."""
 _OPTIONAL = (".png", ".html")
 """Of a training: left out with a warning, since the model is worth more."""
+
+
+class CountedNumpy:
+    """numpy, whose functions that make arrays call ``hit`` for large ones: what a module of starpoly finds as ``np``."""
+
+    def __init__(self, hit: Callable[[Exception], None]) -> None:
+        for name in _MAKES_ARRAYS:
+            setattr(self, name, self._counted(getattr(np, name), hit))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+    @staticmethod
+    def _counted(make: Callable[..., Any], hit: Callable[[Exception], None]) -> Callable[..., Any]:
+        def counted(*arguments: Any, **named: Any) -> Any:
+            made = make(*arguments, **named)
+            if isinstance(made, np.ndarray) and made.nbytes > _LARGE:
+                hit(MemoryError(f"Unable to allocate {made.nbytes} bytes"))
+            return made
+
+        return counted
 
 
 class Faults:
@@ -85,6 +108,11 @@ class Faults:
         builtins.open = io.open = counted_open  # type: ignore[assignment]
         os.fsync = counted_fsync
         sys.addaudithook(self._audit)
+        counted_numpy = CountedNumpy(self._hit)
+        for name, module in list(sys.modules.items()):
+            # kernels are compiled with numpy itself
+            if name.startswith("starpoly.") and "._kernels" not in name and getattr(module, "np", None) is np:
+                module.np = counted_numpy  # type: ignore[attr-defined]
 
     def _audit(self, event: str, arguments: tuple) -> None:
         if event == "_thread.start_new_thread":
