@@ -32,6 +32,8 @@ from .sizes import diameters, scale_for, typical_diameter
 
 #: Largest side of the middle, in pixels, where several views are compared, and of reduced images.
 SIDE_OF_SEVERAL = 512
+#: Part of a larger image that is looked at, beside what it takes to segment it; no less than a middle of so many pixels a side.
+_PART, _LEAST_MIDDLE = 0.1, 384
 #: Scales of the search for larger objects.
 _REDUCED = (0.5, 0.25)
 #: Smallest side of the reduced image, in pixels. Hardly an object fits into less.
@@ -46,7 +48,7 @@ _CONTRAST = 5.0
 _LARGEST_PART = 1 / 3
 #: What an octave away from the image's own size, and what explaining e times as much, count in logarithms of the probability.
 _OCTAVE, _EXPLAINING = 1 / 32, 1 / 64
-#: Mean confidence from which on objects of a known size leave no doubt about the scale.
+#: Mean confidence from which on objects of a known size leave no doubt about scale and model.
 _SURE = 0.7
 #: Factor on the scores of later views.
 _LATER = 0.95
@@ -129,6 +131,11 @@ class Finding:
         return self.score / self.explains if self.explains else 0.0
 
     @property
+    def is_sure(self) -> bool:
+        """Whether its objects leave no doubt: neither of their size nor of the model."""
+        return self.fits and self.confidence >= _SURE
+
+    @property
     def fits(self) -> bool:
         """Whether the model knows objects of this size."""
         sizes = self.view.spec.sizes
@@ -190,17 +197,17 @@ def look_at(views: Iterable[View], side: int | None = None) -> Look:
     views : iterable of View
         Of one image, in order of preference.
     side : int, optional
-        Largest side of the middle, in pixels. Default: 1024, of several views 512.
+        Largest side of the middle, in pixels. Default: see :func:`side_of_look`.
 
     Returns
     -------
     Look
     """
     views = list(views)
-    trials = _Trials(views, side or (SAMPLE_SIDE if len(views) == 1 else SIDE_OF_SEVERAL))
+    trials = _Trials(views, side or side_of_look(views[0].image.shape[:2], several=len(views) > 1))
     # other scales are tried by the best view of each model, unless it is sure; where nothing is seen, by all views
     for view in trials.best_of_models(views) if trials.best().explains >= _LITTLE else views:
-        if view.scale is None and not trials.is_sure_of(view):
+        if view.scale is None and not trials.best_of(view).is_sure:
             trials.look_from_afar(view)
             trials.look_closely(view)
             trials.match(view)
@@ -208,6 +215,28 @@ def look_at(views: Iterable[View], side: int | None = None) -> Look:
     for message in look.best.warnings if look.best.found is not None else ():
         warnings.warn(message, StarpolyWarning, stacklevel=2)
     return look
+
+
+def side_of_look(shape: tuple[int, int], *, several: bool = False) -> int:
+    """Largest side of the middle to look at, in pixels.
+
+    One view of an image of up to 1024 pixels a side is looked at as a whole: what it shows is the result, if nothing suits
+    better. Of larger images it is a tenth, of several views at most 512 pixels a side.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Of the image, in pixels.
+    several : bool
+        Whether several views are compared.
+    """
+    if several:
+        return SIDE_OF_SEVERAL
+    if max(shape) <= SAMPLE_SIDE:
+        return SAMPLE_SIDE
+    area = _PART * shape[0] * shape[1]
+    side = max(math.sqrt(area), area / min(shape))
+    return int(min(max(side, _LEAST_MIDDLE), SAMPLE_SIDE))
 
 
 def look_for_scale(view: View) -> Look:
@@ -283,11 +312,6 @@ class _Trials:
         best = self.best_of(view)
         if not best.fits and best.diameter:
             self._try(view, scale_for(best.diameter, view.spec.sizes), lambda found: found.sureness(octaves=0))
-
-    def is_sure_of(self, view: View) -> bool:
-        """Whether the objects seen so far leave no doubt about the scale."""
-        best = self.best_of(view)
-        return best.fits and best.confidence >= _SURE
 
     def best_of(self, view: View) -> Finding:
         """The finding of a view at its best scale, the first of equal ones."""

@@ -70,12 +70,6 @@ class ChannelSets:
         return self._alone(n_inputs) or [NATURAL]
 
     @property
-    def is_stained_colour(self) -> bool:
-        """Whether an image in colour shows light that passed through stains, not light of fluorescent ones."""
-        is_colour = self._source.shape[2] in (3, 4) and not any(self._source.channel_names)
-        return is_colour and self._colours_differ and not self._is_dark
-
-    @property
     def is_colour_fluorescence(self) -> bool:
         """Whether an image in colour shows several stains on a dark background."""
         return self._source.shape[2] == 3 and self._is_dark and self._colours_differ

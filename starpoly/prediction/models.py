@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..detection.details import Details
     from ..detection.detector import Detector
     from ..detection.executors import Executor
-    from ..detection.look import Look, View
+    from ..detection.look import Look
     from ..io.readers.source import Source
     from .channel_sets import ChannelSets
     from .request import PredictionRequest
@@ -93,30 +93,32 @@ class Models:
         ImageError, ModelError
             If the model does not support the image's channels, or cannot be loaded.
         """
-        from ..detection.look import SIDE_OF_SEVERAL, look_at
         from .channel_sets import ChannelSets
         from .views import ViewMaker
 
-        possible = ChannelSets(source)
-        sets = {name: self._channel_sets(possible, name, request) for name in self._suited_to(possible, request)}
-        hypotheses = [(name, channels) for name, of_model in sets.items() for channels in of_model]
-        if len(hypotheses) == 1:
-            ((name, channels),) = hypotheses
-            return Choice(name, self._get(name), channels or None)
-        maker = ViewMaker(source, request, executor)
-        look = look_at(list(self._views(maker, sets)))
-        more = list(self._views(maker, self._together(look, sets)))
-        if more:
-            look = look.beside(look_at(more, SIDE_OF_SEVERAL))
+        possible, maker = ChannelSets(source), ViewMaker(source, request, executor)
+        look = None
+        for name in self.folders:
+            sets = self._channel_sets(possible, name, request)
+            if len(self.folders) == len(sets) == 1:
+                return Choice(name, self._get(name), sets[0] or None)
+            found = self._look(maker, name, sets)
+            look = found if look is None else look.beside(found)
+            if look.best.is_sure:
+                break  # the others need not even be loaded
+        assert look is not None  # there is a model
         best = look.best.view
         maker.warn_of(best)
         return Choice(best.model, self._get(best.model), best.channels or None, look)
 
-    def _suited_to(self, possible: ChannelSets, request: PredictionRequest) -> Iterable[str]:
-        """The models to compare: those of grey images do not know stained ones in colour."""
-        colour = [name for name in self.folders if self._get(name).spec.network.n_channels >= 3]
-        of_all = len(self.folders) == 1 or not colour or request.part.channels is not None
-        return self.folders if of_all or not possible.is_stained_colour else colour
+    def _look(self, maker: ViewMaker, name: str, sets: list[tuple[int, ...]]) -> Look:
+        """What a model sees in each of these channels, and in the most telling ones together."""
+        from ..detection.look import look_at
+
+        model = self._get(name)
+        look = look_at(maker.view(model, name, channels) for channels in sets)
+        joined = self._together(look, sets, model.spec.network.n_channels)
+        return look if joined is None else look.beside(look_at([maker.view(model, name, joined)]))
 
     def _get(self, name: str) -> Detector:
         if name not in self._loaded:
@@ -131,20 +133,11 @@ class Models:
         named = request.part.channels is not None
         return possible.of(self._get(name).spec.network.n_channels, asked=self._asked is not None, named=named)
 
-    def _together(self, look: Look, sets: dict[str, list[tuple[int, ...]]]) -> dict[str, list[tuple[int, ...]]]:
-        """The most telling channels of each model together, where the image does not say which belong together."""
+    def _together(self, look: Look, sets: list[tuple[int, ...]], n_inputs: int) -> tuple[int, ...] | None:
+        """The most telling channels together, where the image does not say which belong together."""
         from .channel_sets import NATURAL, together
 
-        found = {}
-        for name, of_model in sets.items():
-            if len(of_model) > 1 and NATURAL not in of_model:
-                findings = sorted(look.findings, key=lambda finding: -finding.score)
-                ranked = [finding.view.channels[0] for finding in findings if finding.view.model == name]
-                joined = together(list(dict.fromkeys(ranked)), self._get(name).spec.network.n_channels)
-                found[name] = [] if joined is None else [joined]
-        return found
-
-    def _views(self, maker: ViewMaker, sets: dict[str, list[tuple[int, ...]]]) -> Iterator[View]:
-        """The image as each model sees each of its channel sets."""
-        for name, of_model in sets.items():
-            yield from (maker.view(self._get(name), name, channels) for channels in of_model)
+        if len(sets) == 1 or NATURAL in sets:
+            return None
+        findings = sorted(look.findings, key=lambda finding: -finding.score)
+        return together(list(dict.fromkeys(finding.view.channels[0] for finding in findings)), n_inputs)

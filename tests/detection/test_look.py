@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from starpoly.config import SizeRange, Thresholds
-from starpoly.detection.look import Finding, contrast, explained, familiarity, look_at, look_for_scale
+from starpoly.detection.look import Finding, contrast, explained, familiarity, look_at, look_for_scale, side_of_look
 from starpoly.detection.pipeline import detect
 from starpoly.detection.sizes import scale_for
 from starpoly.errors import ConfigError
@@ -158,9 +158,19 @@ def test_what_does_not_stand_out_from_the_noise_of_an_enlarged_image_is_no_objec
 
 
 def test_no_look_at_an_empty_image_is_larger_than_the_first():
-    view = view_of(np.zeros((1200, 90, 1), np.float32))
+    view = view_of(np.zeros((1000, 90, 1), np.float32))
     assert look_at([view]).best.scale == 1
-    assert max(window[1] for window in view.network.windows) == 1024
+    assert max(window[1] for window in view.network.windows) == 1024  # 1 000, padded to the stride
+
+
+@pytest.mark.parametrize(
+    ("shape", "side"),
+    [((300, 200), 1024), ((1024, 1024), 1024), ((1025, 1024), 384), ((2000, 2000), 632), ((9000, 9000), 1024),
+     ((9000, 50), 900), ((64_000, 900), 1024)],
+)  # fmt: skip
+def test_a_look_takes_the_whole_of_a_small_image_and_a_tenth_of_a_larger_one(shape, side):
+    assert side_of_look(shape) == side
+    assert side_of_look(shape, several=True) == 512
 
 
 def test_the_model_that_explains_more_wins_and_ties_go_to_the_first():

@@ -116,13 +116,16 @@ def test_of_named_channels_that_a_model_does_not_take_each_and_all_are_tried(mon
     assert choose(run, stained(0, 10, 0), channels=("a", "b", "c")).look is None
 
 
-def test_models_of_grey_images_are_not_tried_on_stained_colour(monkeypatch):
-    run, painted = models(monkeypatch, colour={"n_channels": 3}, grey={})
-    purple = 1 - stained(10, 12, 10) * (0.3, 0.7, 0.2)
-    choice = choose(run, purple.astype(np.float32))
-    assert (choice.name, choice.look) == ("colour", None)
-    assert painted["grey"]._predictor.windows == []
-    assert choose(run, stained(10)).look is not None
+def test_where_a_model_is_sure_the_others_are_not_even_loaded(monkeypatch):
+    sizes = SizeRange(6, 12, 20)
+    for score, loaded in ((0.8, {"first"}), (0.6, {"first", "second"})):
+        run, _ = models(monkeypatch, first={"score": score, "sizes": sizes}, second={"score": 1.0, "sizes": sizes})
+        assert choose(run, stained(10)).name == ("first" if len(loaded) == 1 else "second")
+        assert run._loaded.keys() == loaded
+    # sure of what it does not know: objects of another size
+    run, _ = models(monkeypatch, first={"score": 0.8, "sizes": SizeRange(40, 60, 80)}, second={"sizes": sizes})
+    choose(run, stained(10))
+    assert len(run._loaded) == 2
 
 
 def test_a_given_scale_is_the_only_one(monkeypatch):

@@ -1,9 +1,9 @@
 """Every call to the disk, start of a thread and large array made to fail in turn; or the process killed at it.
 
 For n = 1, 2, ... a command runs in a forked child whose n-th call fails: an open, a write, an fsync, a rename, a folder made,
-a file removed, a thread started, an array of more than some kilobytes made. After each, no file under its name may be half, the message is one line that starpoly
-means, and the same command, repeated, ends with the same bytes and leaves nothing hidden. Several threads work, so which call
-is the n-th may differ from run to run; that there is one does not.
+a file removed, a thread started, an array of more than some kilobytes made. After each, no file under its name may be half,
+the message is one line that starpoly means, and the same command, repeated, ends with the same bytes and leaves nothing
+hidden. Several threads work, so which call is the n-th may differ from run to run; that there is one does not.
 
 A script, since it forks: ``python faults.py FOLDER SCENE,... error|kill|both [N]`` prints what went wrong and how many calls
 there are; with N, that many of them are tried in each scene, evenly spread. Used by ``test_faults.py``.
