@@ -3,7 +3,7 @@
     python benchmarks/speed.py [--only PART,...] [--model NAME] [--threads N] [--peer-model DIR] [--json FILE] [--docs FILE]
     python benchmarks/speed.py --from benchmarks/results/speed.json [--docs docs/speed.md]
 
-Parts: suppression, distances, rendering, matching, training, network, precision, pipeline, folder, slide. With --json every part is
+Parts: suppression, distances, rendering, matching, training, network, precision, pipeline, folder, mixed, slide. With --json every part is
 written when it is done, and one that was measured before stays unless it is measured again, so a run can be split. Both
 sides get the same arrays and the same number of threads, are warmed up, and are run in turns; the fastest run of each counts. Candidates
 are the true answers for a mosaic of real masks (../shared/data, or where $STARPOLY_SHARED points; drawn ones without)
@@ -15,11 +15,13 @@ parts with StarDist's own network need a model folder, --peer-model (../shared/p
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import math
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,7 +31,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,7 @@ from numpy.typing import NDArray
 
 NMS_THRESHOLD = 0.4
 MARKS = "<!-- speed -->", "<!-- /speed -->"
+DEFAULT = "the command without options"
 
 
 @dataclass(frozen=True)
@@ -427,15 +430,48 @@ def _starpoly(folder: str | Path, **how: str) -> Callable[..., NDArray]:
     return run
 
 
+def _default(**how: str) -> Callable[..., NDArray]:
+    """File to label file as ``starpoly predict FILE`` without options: model, channels and scale are chosen for each image."""
+    from starpoly import StarPoly2D
+    from starpoly.io.readers.array import ArraySource
+    from starpoly.io.readers.images import read_image
+    from starpoly.io.writers.label_tiff import write_labels
+    from starpoly.prediction.models import Models
+    from starpoly.prediction.opening import HeldSource
+    from starpoly.prediction.request import PredictionRequest
+
+    models = Models(None, lambda folder: StarPoly2D.from_pretrained(folder, **how))
+
+    def run(given: Path, result: Path, stages: dict[str, float] | None = None) -> NDArray:
+        image = read_image(given)
+        labels, details = models.choose(HeldSource(ArraySource(image)), PredictionRequest()).predict_instances(image)
+        write_labels(result, labels)
+        if stages is not None:
+            stages.update(details["seconds"])
+        return labels
+
+    return run
+
+
+def _ours(model: str | Path | None, **how: str) -> Callable[..., NDArray]:
+    return _default(**how) if model is None else _starpoly(model, **how)
+
+
 def _ways(options: argparse.Namespace) -> list[tuple[str, Any, dict[str, str], float | None]]:
-    """Which model is run how, and what is aimed at; the last one looks at images at the size that it chooses."""
+    """Which model is run how, and what is aimed at: first the command without options, at last the model at the size that it
+    chooses.
+    """
     best = engines()[-1]
     ways: list[tuple[str, Any, dict[str, str], float | None]] = [
+        (DEFAULT, None, {"engine": engine, "precision": "auto"}, 5 if engine == "tensorflow" else None)
+        for engine in engines()
+    ]
+    ways += [
         (
             options.model,
             options.model,
             {"engine": engine, "precision": "auto", "scale": "1"},
-            5 if engine == best else None,
+            None,
         )
         for engine in engines()
     ]
@@ -481,7 +517,7 @@ def pipeline(options: argparse.Namespace) -> Iterable[Row]:
                 )
                 yield Row("pipeline", f"{side} x {side}, {name}", theirs[name], note=f"AP {ap:.3f} at IoU 0.5")
         for name, model, how, goal in _ways(options):
-            ours = _starpoly(model, **how)
+            ours = _ours(model, **how)
             ap = score(truth, ours(given, result), 0.5).accuracy
             stages: dict[str, float] = {}
             (seconds,) = in_turns(
@@ -523,34 +559,99 @@ def folder(options: argparse.Namespace) -> Iterable[Row]:
             peer, note = all_of(lambda given, result: stardist(given, result, None).astype(np.int32))
             yield Row("folder", f"{n} of 512 x 512, StarDist", peer, note=note)
         for name, model, how, goal in _ways(options):
-            seconds, note = all_of(_starpoly(model, **how))
+            seconds, note = all_of(_ours(model, **how))
             yield Row("folder", f"{n} of 512 x 512, {_case(options, name, how)}", seconds, peer, goal, note)
 
 
+def mixed(options: argparse.Namespace) -> Iterable[Row]:
+    """Validation images of every kind, as they are, to label files; StarDist takes their luminance."""
+    from mosaic import _labelled_images, default_images
+    from skimage.color import rgb2gray
+    from tifffile import imwrite
+
+    from starpoly.evaluation.metrics import matching_dataset
+
+    if default_images() is None:
+        return
+    with open(default_images() / "manifest.csv", newline="", encoding="utf-8") as file:
+        kinds = sorted({row["modality"] for row in csv.DictReader(file) if row["split"] == "val"})
+    per_kind = 1 if options.quick else 4
+    data = [pair for kind in kinds for pair in islice(_labelled_images(default_images(), kind, "val"), per_kind)]
+    with tempfile.TemporaryDirectory() as temporary:
+        files = [(Path(temporary, f"{i}.tif"), Path(temporary, f"{i}_grey.tif")) for i in range(len(data))]
+        for (image, _), (path, grey) in zip(data, files, strict=True):
+            imwrite(path, image)
+            imwrite(grey, image if image.ndim == 2 else rgb2gray(image[..., :3]).astype(np.float32))
+
+        def all_of(run: Callable[[Path, Path], NDArray], index: int) -> tuple[float, str]:
+            for several in files:  # every size once: engines prepare for each
+                run(several[index], several[index].with_suffix(".out"))
+            begin = time.perf_counter()
+            found = [run(several[index], several[index].with_suffix(".out")) for several in files]
+            seconds = time.perf_counter() - begin
+            ap = matching_dataset([labels for _, labels in data], found, 0.5).accuracy
+            return seconds, f"AP {ap:.3f} at IoU 0.5 over all objects"
+
+        case, peer = f"{len(data)} validation images of {len(kinds)} kinds", None
+        if options.peer_model and has_peer():
+            stardist = _stardist(options.peer_model)
+            peer, note = all_of(lambda given, result: stardist(given, result, None).astype(np.int32), 1)
+            yield Row("mixed", f"{case}, StarDist", peer, note=note)
+        for engine in engines():
+            seconds, note = all_of(_default(engine=engine), 0)
+            yield Row("mixed", f"{case}, {DEFAULT}, {engine}", seconds, peer, None, note)
+
+
 def slide(options: argparse.Namespace) -> Iterable[Row]:
-    """A tiled file, from the start of the process to labels and outlines on disk; how much of the time the network works."""
+    """A tiled file, from the start of the process to labels and outlines on disk; how much of the time the network works.
+
+    StarDist in tiles of about 1024 pixels, in this process and with its model loaded, writes labels only.
+    """
     from mosaic import Mosaic
     from tifffile import imwrite
 
-    side = 2 * options.side
+    side = 5 * options.side // 2
+    peer = None
     with tempfile.TemporaryDirectory() as folder:
-        imwrite(Path(folder, "slide.tif"), np.asarray(Mosaic(side, "grey")), tile=(512, 512), compression="zlib")
-        how = ["--format", "geojson", "--provenance", "--model", options.model, "--scale", "1"]
-        command = [sys.executable, "-m", "starpoly", "predict", "slide.tif", "-o", "out", *how]
-        begin = time.perf_counter()
-        subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        seconds = time.perf_counter() - begin
-        stages = json.loads(next(Path(folder, "out").glob("*_provenance.json")).read_text(encoding="utf-8"))["seconds"]
-    network = next(value for name, value in stages.items() if name.rpartition(": ")[2] == "network")
-    note = (
-        f"the network works {100 * network / seconds:.0f} % of it; {seconds / (side * side / 1e6):.3f} s per megapixel"
-    )
-    yield Row("slide", f"{side} x {side}, {options.model}, start of the process to files", seconds, note=note)
+        given = Path(folder, "slide.tif")
+        imwrite(given, np.asarray(Mosaic(side, "grey")), tile=(512, 512), compression="zlib")
+        if options.peer_model and has_peer():
+            n_tiles = -(-side // 1024)
+            begin = time.perf_counter()
+            _stardist(options.peer_model)(given, Path(folder, "labels.tif"), (n_tiles, n_tiles))
+            peer = time.perf_counter() - begin
+            yield Row("slide", f"{side} x {side}, StarDist in {n_tiles} x {n_tiles} tiles", peer)
+        for name, how in ((DEFAULT, []), (options.model, ["--model", options.model, "--scale", "1"])):
+            out = Path(folder, "out")
+            more = ["--format", "geojson", "--provenance", *how]
+            command = [sys.executable, "-m", "starpoly", "predict", str(given), "-o", str(out), *more]
+            begin = time.perf_counter()
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            seconds = time.perf_counter() - begin
+            (record,) = out.glob("*_provenance.json")
+            stages = json.loads(record.read_text(encoding="utf-8"))["seconds"]
+            shutil.rmtree(out)
+            network = next(value for stage, value in stages.items() if stage.rpartition(": ")[2] == "network")
+            note = f"the network works {100 * network / seconds:.0f} % of it; {seconds / (side * side / 1e6):.3f} s per megapixel"
+            goal = 5 if name == DEFAULT else None
+            yield Row("slide", f"{side} x {side}, {name}, start of the process to files", seconds, peer, goal, note)
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], Iterable[Row]]] = {
     part.__name__: part
-    for part in (suppression, distances, rendering, matching, training, network, precision, pipeline, folder, slide)
+    for part in (
+        suppression,
+        distances,
+        rendering,
+        matching,
+        training,
+        network,
+        precision,
+        pipeline,
+        folder,
+        mixed,
+        slide,
+    )
 }
 
 
