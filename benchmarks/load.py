@@ -6,8 +6,10 @@
     python benchmarks/load.py processes [--n 4]         processes that start at once on a cold cache (with a shipped model)
     python benchmarks/load.py clock [--n 5]             runs while the clock jumps by years: the same bytes
     python benchmarks/load.py constant [--n 20000]      an image of zeros of so many pixels a side: windows and seconds
+    python benchmarks/load.py noise [--n 6000]          noise and white of so many pixels a side, by every shipped model
+    python benchmarks/load.py training [--n 10000]      steps of a training: memory
 
-A network that takes whatever is bright for a cell stands in for a trained one, but for ``processes``. Prints JSON. Exit status
+A network that takes whatever is bright for a cell stands in for a trained one, but for ``processes`` and ``noise``. Prints JSON. Exit status
 1 where something is not as it should be. ``--folder`` names a place for the files (default: a temporary one).
 """
 
@@ -29,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from process import memory_of
+from process import measure, memory_of
 
 MOST_PER_IMAGE = 6_000
 """Bytes that a run may keep of each image: its names, its row in the summary, its numbers in the report."""
@@ -37,6 +39,10 @@ MOST_GROWTH_MB = 30
 """Growth that is no leak: heaps are never quite the same."""
 _AT_ONCE = 4
 """Windows that threads may look at before one is known to be empty."""
+_START = 30.0
+"""Seconds that a process may take to start, to compile kernels and to write, on a machine that does other things."""
+_STEPS = 100
+"""Steps of an epoch."""
 _WARM = 0.1
 """Share of the work after which everything is loaded and compiled."""
 
@@ -268,6 +274,57 @@ def constant(folder: Path, n: int) -> dict[str, Any]:
     return {"side": n, "windows": model._predictor.n_windows, "seconds": seconds, "good": good}
 
 
+def noise(folder: Path, n: int) -> dict[str, Any]:
+    """Noise and white, by every shipped model: what is not the network's takes no longer than the network and some seconds."""
+    from starpoly.model_zoo import available_models
+
+    sides = (n, n)
+    np.save(folder / "white.npy", np.full(sides, 255, np.uint8))
+    np.save(folder / "noise.npy", np.random.default_rng(0).integers(0, 256, sides, np.uint8))
+    found: dict[str, Any] = {}
+    for model in available_models():
+        for kind in ("white", "noise"):
+            out = folder / f"{model}-{kind}"
+            options = ["--model", model, "--scale", "1", "--quiet", "--provenance"]
+            command = [sys.executable, "-m", "starpoly", "predict", folder / f"{kind}.npy", "-o", out, *options]
+            measured = measure(command, folder)
+            record = json.loads((out / f"{kind}_provenance.json").read_text())
+            network = sum(value for stage, value in record["seconds"].items() if stage.rpartition(": ")[2] == "network")
+            found[f"{model}, {kind}"] = {
+                "status": measured.status, "seconds": measured.seconds, "network": network, "peak_mb": measured.peak_mb,
+                "objects": record["objects"], "good": measured.status == 0 and measured.seconds < 2 * network + _START,
+            }  # fmt: skip
+            shutil.rmtree(out)
+    return {"side": n, "models": found, "good": all(each["good"] for each in found.values())}
+
+
+def training(folder: Path, n: int) -> dict[str, Any]:
+    """Steps of a training with pictures of the network's work: memory after the first quarter, and at the end."""
+    import tifffile
+    from PIL import Image
+    from scipy import ndimage
+
+    for number in range(4):
+        spots = _spots(number, 96)
+        for name in ("images", "masks"):
+            (folder / name).mkdir(exist_ok=True)
+        Image.fromarray(spots).save(folder / "images" / f"{number}.png")
+        tifffile.imwrite(folder / "masks" / f"{number}.tif", ndimage.label(spots > 200)[0].astype(np.uint16))
+    network = "depth = 1\nbase_filters = 4\nmax_filters = 4\nhead_filters = 4\nforeground_filters = 2\nn_rays = 8\n"
+    (folder / "config.toml").write_text(f"[network]\n{network}[training]\nvalidation_patches = 2\n")
+    epochs = max(2, n // _STEPS)
+    command = [
+        sys.executable, "-m", "starpoly", "train", "--images", folder / "images", "--masks", folder / "masks",
+        "-o", folder / "model", "--config", folder / "config.toml", "--epochs", str(epochs), "--steps", str(n // epochs),
+        "--batch-size", "2", "--patch-size", "32", "--inspect-every", "25",
+    ]  # fmt: skip
+    measured = measure(command, folder)
+    quarter = [mb for seconds, mb in measured.memory if seconds > measured.seconds / 4] or [measured.peak_mb]
+    growth = measured.peak_mb - max(quarter[: max(1, len(quarter) // 10)])
+    return {"steps": epochs * (n // epochs), "status": measured.status, "seconds": measured.seconds,
+            "peak_mb": measured.peak_mb, "growth_mb": growth, "good": measured.status == 0 and growth < MOST_GROWTH_MB}  # fmt: skip
+
+
 TRIALS: dict[str, tuple[Callable[[Path, int], dict[str, Any]], int]] = {
     "images": (images, 100_000),
     "predictions": (predictions, 1_000),
@@ -275,6 +332,8 @@ TRIALS: dict[str, tuple[Callable[[Path, int], dict[str, Any]], int]] = {
     "processes": (processes, 4),
     "clock": (clock, 5),
     "constant": (constant, 20_000),
+    "noise": (noise, 6_000),
+    "training": (training, 10_000),
 }
 
 

@@ -37,3 +37,18 @@ def test_lost_objects_are_seen(monkeypatch, tmp_path):
 @pytest.mark.slow
 def test_processes_on_a_cold_cache(tmp_path):
     assert load.processes(tmp_path, 2)["good"]
+
+
+@pytest.mark.slow
+def test_training_in_small(tmp_path):
+    found = load.training(tmp_path, 4)
+    assert found["status"] == 0
+    assert found["steps"] == 4
+    assert found["peak_mb"] > 0
+
+
+def test_noise_is_tried_by_every_shipped_model(monkeypatch, tmp_path):
+    monkeypatch.setattr("starpoly.model_zoo.available_models", lambda: ["nuclei-fluo-small"])
+    found = load.noise(tmp_path, 96)
+    assert found["good"], found
+    assert found["models"].keys() == {"nuclei-fluo-small, white", "nuclei-fluo-small, noise"}
