@@ -104,7 +104,7 @@ def _model(source: Source) -> dict[str, Any]:
     """The models that `starpoly predict` tries, and on which channels."""
     names, n = default_models(), source.shape[2]
     nuclei = the_nuclei(source.channel_names) if n > 1 else None
-    reason = "whichever explains most of the middle of the image"
+    reason = "the first that is sure of its objects, else whichever explains most of the middle of the image"
     if nuclei is not None:
         reason += f"; it gets channel {nuclei} {source.channel_names[nuclei]}, a stain of nuclei by its name"
     elif n > MOST_TRIED:
