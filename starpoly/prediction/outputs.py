@@ -15,7 +15,7 @@ from ..detection.journal import held_journal, is_unfinished, stack_journal
 from ..errors import ImageError, OutputError, StarpolyWarning
 from ..io.files.atomic import beside
 from ..io.files.find import FoundImage
-from ..io.files.naming import challenge_names, result_names
+from ..io.files.naming import challenge_names, is_hidden, is_ours, is_result, may_be_image, result_names, stem
 from ..io.files.resolved import resolved
 from ..io.writers.registry import ENDINGS
 from .formats import SlideOutputs
@@ -112,7 +112,39 @@ def plan_jobs(
                 f"{plan.image.path}: the usual name of its labels is taken; they are written to {plan.job.labels.name}"
             )
             warnings.warn(message, StarpolyWarning, stacklevel=2)
+    _warn_of_namesakes([plan.job for plan in plans if not plan.level])
     return [plan.job for plan in plans]
+
+
+def _warn_of_namesakes(jobs: list[Job]) -> None:
+    """Warn where labels that exist may be of another image of the same name, which was segmented in a run of its own."""
+    listed: dict[Path, dict[str, list[Path]]] = {}
+    for job in jobs:
+        if not os.path.lexists(job.labels):
+            continue
+        folder = job.image.parent
+        if folder not in listed:
+            listed[folder] = _images_by_stem(folder)
+        for other in listed[folder].get(stem(job.image), []):
+            if other.name != job.image.name:
+                message = (
+                    f"{job.image}: {job.labels.name} exists, and {other.name} beside it would get the same name; "
+                    "segment both in one command, or give each a folder with -o"
+                )
+                warnings.warn(message, StarpolyWarning, stacklevel=3)
+                break
+
+
+def _images_by_stem(folder: Path) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:  # a URL, or a folder that may not be listed
+        return {}
+    for path in map(Path, names):
+        if may_be_image(path) and not (is_hidden(path) or is_result(path) or is_ours(path)):
+            found.setdefault(stem(path), []).append(path)
+    return found
 
 
 def _check_inside(folder: Path, output: Path) -> None:

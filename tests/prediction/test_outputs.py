@@ -76,3 +76,22 @@ def test_the_challenge_keeps_its_rule_for_the_first():
 def test_a_longer_name_is_said():
     with pytest.warns(StarpolyWarning, match=r"a\.(png|tif): the usual name .*a\.(png|tif)_label\.tiff"):
         plan_jobs([FoundImage(Path("in/a.png")), FoundImage(Path("in/a.tif"))], Path("out"))
+
+
+def test_labels_that_may_be_of_another_image_of_that_name_are_told(tmp_path, recwarn):
+    for name in ("a.png", "a.tif", "b.png", "c.png", "c_label.tiff", "C.tif"):
+        (tmp_path / name).touch()
+    out = tmp_path / "out"
+    out.mkdir()
+
+    def plan(*names):
+        return plan_jobs([FoundImage(tmp_path / name, Path()) for name in names], out)
+
+    plan("a.png", "b.png", "c.png")
+    for name in ("a_label.tiff", "b_label.tiff", "c_label.tiff"):
+        (out / name).touch()
+    plan("b.png", "c.png")
+    assert not recwarn.list
+    with pytest.warns(StarpolyWarning, match=r"a.tif: a_label.tiff exists, and a.png beside it would get .* -o"):
+        (job,) = plan("a.tif")
+    assert job.labels.name == "a_label.tiff"
