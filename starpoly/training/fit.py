@@ -166,7 +166,12 @@ def _restore(
     if state is None:
         return Progress(), []
     sums = restore_checkpoint(folder, model)
-    progress = Progress(**state["progress"])
+    try:
+        progress = Progress(**state["progress"])
+    except TypeError as error:
+        raise ModelError(
+            f"{folder}: expected a checkpoint of a training, got one with other parts; delete it to start anew"
+        ) from error
     log.info("%s: continues after %s", folder, describe_progress(state))
     if changes := changed_since(state, settings, made_with()):
         progress.resumed = [*progress.resumed, {"epoch": progress.epoch, **changes}]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import warnings
 from pathlib import Path
 
-from ..io.files.atomic import atomic_path
+from ..errors import StarpolyWarning
+from ..io.files.atomic import atomic_path, make_own_folder
 
 FILE_NAME = "training.csv"
 TENSORBOARD_FOLDER = "tensorboard"
@@ -36,6 +38,13 @@ class TensorBoardLog:
         try:
             from tensorboard.summary.writer.event_file_writer import EventFileWriter
         except ImportError:
+            return
+        try:
+            make_own_folder(folder / TENSORBOARD_FOLDER)
+            make_own_folder(folder / TENSORBOARD_FOLDER / run)
+        except OSError as error:
+            message = f"{folder / TENSORBOARD_FOLDER}: TensorBoard gets no events: {error.strerror or error}"
+            warnings.warn(message, StarpolyWarning, stacklevel=2)
             return
         self._writer = EventFileWriter(str(folder / TENSORBOARD_FOLDER / run))
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..config import AugmentConfig, NetworkConfig, TrainingConfig
 from ..errors import ModelError
+from ..io.files.small_npz import UNREADABLE, open_npz, read_text
 from .inputs import TrainingInputs
 from .unlabelled import labelling_epochs
 
 #: File of the checkpoint in a model folder.
 FILE_NAME = "checkpoint.npz"
+
+#: Bytes of the settings and the history of a training, four to a letter.
+_LARGEST_STATE = 256 << 20
 
 #: Names that settings had in earlier checkpoints, and have now.
 _NEW_NAMES = {"kinds": "groups", "kind_balance": "group_balance"}
@@ -39,12 +40,31 @@ def read_state(folder: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return json.loads(str(file["state"]))
-    except (OSError, EOFError, KeyError, ValueError, RecursionError, zipfile.BadZipFile) as error:
+        with open_npz(path) as file:
+            state = json.loads(read_text(file, "state", _LARGEST_STATE))
+        _check_state(state)
+        return state
+    except UNREADABLE as error:
         raise ModelError(
             f"{path}: expected a checkpoint of a training, got an unreadable file ({error}); delete it to start anew"
         ) from error
+
+
+def _check_state(state: Any) -> None:
+    """ValueError unless the state has the parts that are read here, of their types."""
+    parts = {
+        ("settings", "network"): dict, ("settings", "training"): dict, ("settings", "training", "epochs"): int,
+        ("settings", "training", "steps_per_epoch"): int, ("progress", "epoch"): int, ("progress", "best_epoch"): int,
+    }  # fmt: skip
+    for path, kind in parts.items():
+        value = state
+        for name in path:
+            value = value.get(name) if isinstance(value, dict) else None
+        if not isinstance(value, kind):
+            raise ValueError(f"expected {' '.join(path)}, got {json.dumps(value)[:40]}")
+    for settings in (state["settings"]["training"], state["settings"].get("unlabelled", {})):
+        if not isinstance(settings, dict) or not isinstance(settings.get("augment", {}), dict):
+            raise ValueError("expected settings of the augmentation, got something else")
 
 
 def settings_of(network: NetworkConfig, training: TrainingConfig, data: TrainingInputs) -> dict[str, Any]:

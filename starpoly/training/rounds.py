@@ -10,7 +10,6 @@ import hashlib
 import io
 import json
 import warnings
-import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -24,11 +23,13 @@ from ..detection.detector import Detector
 from ..errors import ModelError, StarpolyError, StarpolyWarning
 from ..io.console import progress_bar
 from ..io.files.atomic import atomic_path, make_own_folder
+from ..io.files.small_npz import UNREADABLE, open_npz, read_text
 from .data import Pair
 from .pseudo_labels import PseudoLabels, pseudo_labels
 from .unlabelled import UnlabelledImage
 
 TABLE = "labels.json"
+_LARGEST_TEXT = 1 << 20  # bytes
 _ANEW = "delete the folder of the model to start anew"
 
 
@@ -181,10 +182,10 @@ def _left_behind(path: Path, name: str, made_by: str) -> LabelledImage | None:
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
-            row = LabelledImage(**json.loads(str(file["row"])))
-            same = str(file["made_by"]) == made_by and row.name == name and row.file == path.name
-    except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile):
+        with open_npz(path) as file:
+            row = LabelledImage(**json.loads(read_text(file, "row", _LARGEST_TEXT)))
+            same = read_text(file, "made_by", _LARGEST_TEXT) == made_by and row.name == name and row.file == path.name
+    except UNREADABLE:
         return None
     return _with_digest(row, path) if same else None
 

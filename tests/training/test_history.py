@@ -6,6 +6,7 @@ import builtins
 
 import pytest
 
+from starpoly.errors import StarpolyWarning
 from starpoly.plot import read_log
 from starpoly.training.history import FILE_NAME, TENSORBOARD_FOLDER, TensorBoardLog, write_history
 
@@ -26,6 +27,19 @@ def test_tensorboard_reads_the_scalars(tmp_path):
     events = accumulator.EventAccumulator(str(tmp_path / TENSORBOARD_FOLDER)).Reload()
     assert [(event.step, event.value) for event in events.Scalars("loss")] == [(1, 0.5), (2, 0.25)]
     assert [event.step for event in events.Scalars("val_loss")] == [2]
+
+
+@pytest.mark.parametrize("run", ["", "unlabelled"])
+def test_events_do_not_leave_the_folder_through_a_link(tmp_path, run):
+    pytest.importorskip("tensorboard")
+    (tmp_path / "elsewhere").mkdir()
+    planted = tmp_path / "model" / "tensorboard" / run
+    planted.parent.mkdir(parents=True)
+    planted.rmdir() if planted.exists() else None
+    planted.symlink_to(tmp_path / "elsewhere")
+    with pytest.warns(StarpolyWarning, match="TensorBoard gets no events: expected a folder of ours, got a link"):
+        TensorBoardLog(tmp_path / "model", run).add({"epoch": 1.0, "loss": 2.0})
+    assert not list((tmp_path / "elsewhere").iterdir())
 
 
 def test_without_tensorboard_nothing_is_written(tmp_path, monkeypatch):

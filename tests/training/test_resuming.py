@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from starpoly.config import NetworkConfig, TrainingConfig
+from starpoly.errors import ModelError
+from starpoly.io.files import small_npz
+from starpoly.training import resuming
 from starpoly.training.data import Pair
 from starpoly.training.inputs import TrainingInputs
-from starpoly.training.resuming import changed_settings, changed_since, describe_changes, settings_of
+from starpoly.training.resuming import (
+    FILE_NAME,
+    changed_settings,
+    changed_since,
+    describe_changes,
+    read_state,
+    settings_of,
+)
 
 TRAINING = TrainingConfig(group_balance=0.3)
 PROGRESS = {"epoch": 1, "rounds": []}
@@ -76,3 +89,55 @@ def test_versions_that_changed_meanwhile(settings):
     assert changed_since(state, settings, now) == {}
     more = {**settings, "unlabelled": {"images": ["x", "y"]}}
     assert changed_since(state, more, now) == {"unlabelled images": [0, 2]}
+
+
+def write_checkpoint(folder, state, **arrays):
+    np.savez(folder / FILE_NAME, state=np.array(state), **arrays)
+
+
+GOOD = {
+    "settings": {"network": {}, "training": {"epochs": 2, "steps_per_epoch": 3}},
+    "progress": {"epoch": 1, "best_epoch": 0},
+}
+
+
+def test_a_state_is_read_whole(tmp_path):
+    assert read_state(tmp_path) is None
+    write_checkpoint(tmp_path, json.dumps(GOOD))
+    assert read_state(tmp_path) == GOOD
+
+
+@pytest.mark.parametrize(
+    "state",
+    ["[]", "3", "{", json.dumps({"settings": None}), json.dumps(GOOD | {"progress": {}}),
+     json.dumps(GOOD | {"settings": {"network": 3, "training": {"augment": 4}}}),
+     json.dumps(GOOD | {"settings": GOOD["settings"] | {"training": {"epochs": 2, "steps_per_epoch": 3, "augment": 4}}})],
+)  # fmt: skip
+def test_what_is_no_state_of_a_training_is_refused_in_one_line(tmp_path, state):
+    write_checkpoint(tmp_path, state)
+    with pytest.raises(
+        ModelError, match=r"checkpoint\.npz: expected a checkpoint of a training, .* delete it"
+    ) as caught:
+        read_state(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_that_unpacks_to_far_more_than_its_file_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(small_npz, "_SPARE_BYTES", 1 << 16)
+    np.savez_compressed(tmp_path / FILE_NAME, state=np.array(json.dumps(GOOD)), variable_0=np.zeros(1 << 20))
+    with pytest.raises(ModelError, match="2 arrays that claim 8389"):
+        read_state(tmp_path)
+
+
+def test_a_text_is_measured_before_it_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(resuming, "_LARGEST_STATE", 1 << 10)
+    write_checkpoint(tmp_path, json.dumps(GOOD) + " " * 1024)
+    with pytest.raises(ModelError, match="expected a text of at most 1024 bytes"):
+        read_state(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no pipes")
+def test_a_pipe_in_place_of_a_checkpoint_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / FILE_NAME)
+    with pytest.raises(ModelError, match="is no regular file"):
+        read_state(tmp_path)

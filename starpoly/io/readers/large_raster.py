@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ...errors import TooLargeError
 from ...images.channels import apply_palette, cmyk_to_rgb
 from .blocks import LARGEST_RATIO, SPARE_BYTES
+from .stream_size import coefficients_of_jpeg
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -33,7 +34,10 @@ def decode_large(picture: ImageFile, path: Path, *, raw: bool) -> NDArray:
     if picture.format == "JPEG" and picture.mode in ("L", "RGB"):
         import imagecodecs
 
-        return imagecodecs.jpeg8_decode(path.read_bytes())
+        content = path.read_bytes()
+        width, height = picture.size
+        _check_memory(path, width * height * len(picture.getbands()), coefficients_of_jpeg(content), (height, width))
+        return imagecodecs.jpeg8_decode(content)
     if picture.format == "PNG" and "transparency" not in picture.info and not (raw and picture.mode == "P"):
         return _decode_png(picture, path, raw=raw)
     return _decode_in_bands(picture, path, raw=raw)
@@ -60,15 +64,20 @@ def _decode_in_bands(picture: ImageFile, path: Path, *, raw: bool) -> NDArray:
     first = _converted(sample.astype(np.uint8) if picture.mode == "P" else sample, picture.mode, table, raw)
     image = np.empty((height, width, *first.shape[2:]), first.dtype)
     held = width * height * (1 if picture.mode in ("1", "L", "P") else 2 if picture.mode.startswith("I;16") else 4)
-    if held + image.nbytes > max(image.nbytes, LARGEST_RATIO * path.stat().st_size) + SPARE_BYTES:
-        raise TooLargeError(
-            f"{path}: expected a file of more than {path.stat().st_size} bytes for {height} x {width} pixels of this kind, "
-            "which take two copies to decode; save it as a tiled TIFF"
-        )
+    _check_memory(path, image.nbytes, held, (height, width))
     for start, stop in _bands(height, max(1, _BAND_BYTES // max(1, width * 4))):
         band = np.array(picture.crop((0, start, width, stop)))
         image[start:stop] = _converted(band, picture.mode, table, raw)
     return image
+
+
+def _check_memory(path: Path, n_bytes: int, held: int, shape: tuple[int, int]) -> None:
+    """Refuse pixels of ``n_bytes`` that a decoder holds a second time, in ``held`` bytes, if their file is small."""
+    if held + n_bytes > max(n_bytes, LARGEST_RATIO * path.stat().st_size) + SPARE_BYTES:
+        raise TooLargeError(
+            f"{path}: expected a file of more than {path.stat().st_size} bytes for {shape[0]} x {shape[1]} pixels of this kind, "
+            "which take two copies to decode; save it as a tiled TIFF"
+        )
 
 
 def _converted(band: NDArray, mode: str, table: NDArray | None, raw: bool) -> NDArray:

@@ -14,6 +14,7 @@ from ...errors import ImageError, StarpolyWarning
 from .file_stack import (
     FileStack,
     Pixels,
+    check_planes,
     import_library,
     names_of_several,
     positive_step,
@@ -142,7 +143,9 @@ def _scenes(path: Path) -> Iterator[list[_Scene]]:
                 raise ImageError(
                     f"{path}: expected a LIF or LOF file, got {file.type.name}, which names others; give those"
                 )
-            scenes = [scene for image in file.images if isinstance(image, liffile.LifImage) for scene in _tiles(image)]
+            images = [image for image in file.images if isinstance(image, liffile.LifImage)]
+            check_planes(sum(map(_n_tiles, images)), path)
+            scenes = [scene for image in images for scene in _tiles(image)]
         if not scenes:
             raise ImageError(f"{path}: expected at least one image in the file, got none")
         yield scenes
@@ -150,8 +153,12 @@ def _scenes(path: Path) -> Iterator[list[_Scene]]:
         file.close()
 
 
+def _n_tiles(image: Any) -> int:
+    return next((int(found.number_elements) for found in image._dimensions if found.label == "M"), 1)
+
+
 def _tiles(image: Any) -> Iterator[_Scene]:
-    n_tiles = next((found.number_elements for found in image._dimensions if found.label == "M"), 1)
+    n_tiles = _n_tiles(image)
     for tile in range(n_tiles):
         yield _Scene(f"{image.path} tile {tile}" if n_tiles > 1 else image.path, image, tile)
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...errors import ImageError
 from ...tiling import Box
-from .blocks import BlockGrid
+from .blocks import BlockGrid, Packed
 from .file_stack import (
     FileStack,
     Pixels,
@@ -83,7 +83,10 @@ class Nd2Stack(FileStack):
         if not self._compressed:
             return _MappedFrame(self, number)
         decode = _FrameDecoder(self, number)
-        return BlockGrid(self.name, self._shape, self._dtype, self._shape[:2], self._shape[2], decode, kind="frame")
+        packed = Packed(self.path.stat().st_size, math.prod(self._shape) * self._dtype.itemsize)
+        return BlockGrid(
+            self.name, self._shape, self._dtype, self._shape[:2], self._shape[2], decode, "frame", lambda *_: packed
+        )
 
     def frame(self, number: int) -> NDArray:
         """A frame (Y, X, C): a view of the file where it is not compressed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 from contextlib import suppress
@@ -12,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ImageError
-from .blocks import BlockGrid
+from .blocks import BlockGrid, Packed
 from .compound_file import check_compound_file, is_compound_file
 from .file_stack import FileStack, Pixels, closing, import_library, positive_step, size_from
 from .pixel_size import MICROMETRES
 from .source import check_dtype
 from .stack import check_scene
 from .tiff_file import guard_decoder, open_tiff_within
-from .untrusted import decoding
+from .untrusted import check_claim, decoding, size_on_disk
 
 _SECONDS = {"s": 1.0, "ms": 1e-3}
 _PLANE = re.compile(r"s_((?:[A-Z]\d{1,6})+)\.tif$", re.IGNORECASE)
@@ -59,6 +60,9 @@ class OifStack(FileStack):
         reference = settings["Reference Image Parameter"]
         self._shape = (int(reference["ImageHeight"]), int(reference["ImageWidth"]), n_channels)
         self._dtype = check_dtype(self.path, np.dtype(self._file.dtype))
+        folder = _folder_of(self.path)
+        self._stored = folder if folder.is_dir() else self.path
+        check_claim(math.prod(self._shape) * self._dtype.itemsize, self._stored)
         self._planes = {_place(name): name for name in self._file.glob("*.tif") if _PLANE.search(name)}
         self.stored_as = f"a TIFF per plane of {self._shape[0]} x {self._shape[1]} pixels"
         self._name_of({}, 0)  # whether there are planes at all
@@ -78,9 +82,9 @@ class OifStack(FileStack):
         """The pixels of a plane."""
         at = dict(zip(self.axes, index, strict=True))
         names = [self._name_of(at, channel) for channel in range(self._shape[2])]
-        return BlockGrid(
-            self.name, self._shape, self._dtype, self._shape[:2], 1, _PlaneDecoder(self, names), kind="plane"
-        )
+        packed = Packed(size_on_disk(self._stored), self._shape[0] * self._shape[1] * self._dtype.itemsize)
+        decode = _PlaneDecoder(self, names)
+        return BlockGrid(self.name, self._shape, self._dtype, self._shape[:2], 1, decode, "plane", lambda *_: packed)
 
     def _name_of(self, at: dict[str, int], channel: int) -> str:
         place = frozenset((axis, number) for axis, number in {**at, "C": channel}.items() if number)
@@ -119,8 +123,13 @@ def _open(library: Any, path: Path) -> Any:
     if is_compound_file(path):
         check_compound_file(path)
     else:
-        _check_planes(path.with_name(f"{path.name}.files"))
+        _check_planes(_folder_of(path))
     return library.OifFile(path)
+
+
+def _folder_of(path: Path) -> Path:
+    """Where the planes of an OIF lie, beside it."""
+    return path.with_name(f"{path.name}.files")
 
 
 def _check_planes(folder: Path) -> None:

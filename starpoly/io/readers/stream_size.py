@@ -10,6 +10,13 @@ import struct
 from collections.abc import Callable, Iterator
 
 from ...errors import ImageError
+from .unpacking import unpack
+
+LERC = 34887
+_PACKINGS = {1: "zlib", 2: "zstd"}
+_PROGRESSIVE, _BYTES_PER_COEFFICIENT = (0xC2, 0xC6, 0xCA, 0xCE), 2
+_LARGEST_VALUE = 8
+"""Bytes of a pixel's value."""
 
 Size = tuple[int, int, int]
 """Rows, columns and samples."""
@@ -18,7 +25,7 @@ _MOST_SAMPLES = 4
 """Samples that a stream may have beyond those of the tile: decoders add or drop colours and alpha."""
 
 
-def check_stream(data: bytes, compression: int, rows: int, columns: int, samples: int) -> None:
+def check_stream(data: bytes, compression: int, rows: int, columns: int, samples: int, packing: int = 0) -> None:
     """Refuse a stream that claims more pixels than the tile that it fills.
 
     Parameters
@@ -29,6 +36,8 @@ def check_stream(data: bytes, compression: int, rows: int, columns: int, samples
         As TIFF numbers them; others than those of image formats are bounded by their decoders.
     rows, columns, samples : int
         Of the tile.
+    packing : int
+        Of a LERC stream as a whole: 0 none, 1 deflate, 2 Zstandard.
 
     Raises
     ------
@@ -39,6 +48,8 @@ def check_stream(data: bytes, compression: int, rows: int, columns: int, samples
     if read is None:
         return
     try:
+        if packing and compression == LERC:
+            data = _unpacked(data, packing, rows * columns * samples)
         claims = list(read(data))
     except (struct.error, IndexError) as error:
         raise ImageError("expected a whole header in the compressed stream, got one that is cut off") from error
@@ -50,28 +61,59 @@ def check_stream(data: bytes, compression: int, rows: int, columns: int, samples
             raise ImageError(f"expected {rows} x {columns} pixels, got a stream of {' x '.join(map(str, claim))}")
 
 
+def _unpacked(data: bytes, packing: int, n_values: int) -> bytes:
+    """A LERC stream, of no more than what its values take as they are and half as much again."""
+    if packing not in _PACKINGS:
+        raise ImageError(f"expected LERC that is packed with deflate or Zstandard, got {packing}")
+    limit = _LARGEST_VALUE * n_values * 3 // 2 + (1 << 16)
+    return unpack(_PACKINGS[packing], data, limit)
+
+
 def most_samples(compression: int, samples: int) -> int:
     """Samples that a decoded tile may have."""
     return max(samples, _MOST_SAMPLES) if compression in _SIZES else samples
 
 
-def _jpeg(data: bytes) -> Iterator[Size]:
-    """Every frame header, up to the pixels; a stream without one takes its size from tables that stand apart."""
-    place, n_found = 2 if data[:2] == b"\xff\xd8" else 0, 0
-    while place + 4 <= len(data) and data[place] == 0xFF:
-        marker = data[place + 1]
-        if marker in (0xFF, 0x01, 0xD8) or 0xD0 <= marker <= 0xD7:
-            place += 1 if marker == 0xFF else 2
+def _frames_of_jpeg(data: bytes) -> Iterator[tuple[int, int]]:
+    """Marker and place of every frame header, up to the pixels; bytes between segments are passed over, as libjpeg does."""
+    place = 0
+    while (place := data.find(0xFF, place)) >= 0:
+        while data[place : place + 1] == b"\xff":
+            place += 1
+        if place >= len(data):
+            return
+        marker = data[place]
+        place += 1
+        if marker in (0x00, 0x01, 0xD8) or 0xD0 <= marker <= 0xD7:
             continue
         if marker in (0xD9, 0xDA):
-            break
+            return
         if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
-            height, width, samples = struct.unpack_from(">HHB", data, place + 5)
-            n_found += 1
-            yield height, width, samples
-        place += 2 + struct.unpack_from(">H", data, place + 2)[0]
+            yield marker, place
+        place += max(2, struct.unpack_from(">H", data, place)[0])
+
+
+def _jpeg(data: bytes) -> Iterator[Size]:
+    """Of every frame header; a stream without one takes its size from tables that stand apart."""
+    n_found = 0
+    for _, place in _frames_of_jpeg(data):
+        n_found += 1
+        yield struct.unpack_from(">HHB", data, place + 3)
     if not n_found:
         yield 0, 0, 0
+
+
+def coefficients_of_jpeg(data: bytes) -> int:
+    """Bytes of the coefficients that libjpeg holds all at once: those of a progressive picture, 0 of others."""
+    found = 0
+    for marker, place in _frames_of_jpeg(data):
+        height, width, n_components = struct.unpack_from(">HHB", data, place + 3)
+        sampling = [data[place + 9 + 3 * component] for component in range(n_components)]
+        factors = [(each >> 4) * (each & 15) for each in sampling]
+        largest = max((each >> 4 for each in sampling), default=1) * max((each & 15 for each in sampling), default=1)
+        if marker in _PROGRESSIVE:
+            found += _BYTES_PER_COEFFICIENT * height * width * sum(factors) // max(1, largest)
+    return found
 
 
 def _jpeg2000(data: bytes) -> Iterator[Size]:
@@ -156,8 +198,8 @@ def _jpegxl(data: bytes) -> Iterator[Size]:
 
 
 def _size_of_codestream(data: bytes) -> Size:
-    """The SizeHeader of ISO/IEC 18181-1, bit by bit from the lowest."""
-    bits, used = int.from_bytes(data[:16], "little"), 0
+    """SizeHeader and ImageMetadata of ISO/IEC 18181-1, bit by bit from the lowest: rows, columns, and colour with extra channels."""
+    bits, used = int.from_bytes(data[:256], "little"), 0
 
     def take(n: int) -> int:
         nonlocal used
@@ -166,16 +208,35 @@ def _size_of_codestream(data: bytes) -> Size:
             raise IndexError
         return bits >> (used - n) & ((1 << n) - 1)
 
-    small = take(1)
+    def size() -> tuple[int, int]:
+        small = take(1)
 
-    def length() -> int:
-        return 8 * (take(5) + 1) if small else take((9, 13, 18, 30)[take(2)]) + 1
+        def length() -> int:
+            return 8 * (take(5) + 1) if small else take((9, 13, 18, 30)[take(2)]) + 1
 
-    height, ratio = length(), take(3)
-    if ratio == 0:
-        return height, length(), 1
-    numerator, denominator = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))[ratio - 1]
-    return height, height * numerator // denominator, 1
+        height, ratio = length(), take(3)
+        if ratio == 0:
+            return height, length()
+        numerator, denominator = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))[ratio - 1]
+        return height, height * numerator // denominator
+
+    height, width = size()
+    if take(1):  # all else is usual
+        return height, width, 1
+    if take(1):  # more fields
+        take(3)  # orientation
+        if take(1):
+            size()  # at which it is meant to be shown
+        if take(1) or take(1):
+            raise ImageError("expected a picture in JPEG XL, got one with a preview, or an animation")
+    if take(1):  # samples are floats
+        take((0, 0, 0, 6)[take(2)])
+        take(4)
+    else:
+        take((0, 0, 0, 6)[take(2)])
+    take(1)  # modular
+    selector = take(2)
+    return height, width, 1 + (selector if selector < 2 else 2 + take(4) if selector == 2 else 1 + take(12))
 
 
 def _places(data: bytes, mark: bytes) -> Iterator[int]:
@@ -191,7 +252,7 @@ _SIZES: dict[int, Callable[[bytes], Iterator[Size]]] = {
     **dict.fromkeys((22610, 34934), _jpegxr),
     **dict.fromkeys((34927, 50001), _webp),
     **dict.fromkeys((50002, 52546), _jpegxl),
-    34887: _lerc,
+    LERC: _lerc,
     34933: _png,
 }
 """By TIFF's number of the compression."""

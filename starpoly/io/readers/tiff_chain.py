@@ -20,6 +20,9 @@ MOST_PAGES = 1 << 20
 _MOST_TAGS = 4096
 """As tifffile has it: where a page lists more, the chain ends."""
 
+_MOST_LEVELS = 4096
+"""Levels and thumbnails of a page. A pyramid has dozens at most."""
+
 _SUB_IFDS = 330
 _BYTES_OF_TYPE = {4: 4, 13: 4, 16: 8, 18: 8}
 """Types of offsets: LONG, IFD, LONG8, IFD8."""
@@ -41,7 +44,7 @@ def check_chain(path: Path) -> None:
     Raises
     ------
     ImageError
-        If a chain of pages is a ring, or there are more than :data:`MOST_PAGES`.
+        If a chain of pages is a ring, there are more than :data:`MOST_PAGES`, or a page has more than thousands of levels.
     """
     if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
         raise ImageError(f"{path}: expected a TIFF file, got a folder, pipe or device")
@@ -59,7 +62,7 @@ def check_chain_of(file: Any, size: int, name: object, *, ndpi: bool = False) ->
     layout, first = _read_start(read, ndpi)
     if layout is None:
         return  # no TIFF: whoever decodes it says so
-    n_pages = 0
+    n_pages = n_listed = 0
     walked: set[int] = set()
     roots = [first]
     while roots:
@@ -75,6 +78,11 @@ def check_chain_of(file: Any, size: int, name: object, *, ndpi: bool = False) ->
             chain.add(offset)
             n_pages += 1
             if n_pages > MOST_PAGES:
+                raise ImageError(f"{name}: expected at most {MOST_PAGES} pages, got more; split the file")
+            if len(levels) > _MOST_LEVELS:
+                raise ImageError(f"{name}: expected at most {_MOST_LEVELS} levels of a page, got more; export it again")
+            n_listed += len(levels)
+            if n_listed > MOST_PAGES:
                 raise ImageError(f"{name}: expected at most {MOST_PAGES} pages, got more; split the file")
             roots += [level for level in levels if level not in walked]
         walked |= chain
@@ -120,7 +128,7 @@ def _levels(read: Callable[[int, int], bytes], layout: _Layout, tags: bytes) -> 
         if code != _SUB_IFDS or kind not in _BYTES_OF_TYPE or not 0 < count <= MOST_PAGES:
             continue
         width = _BYTES_OF_TYPE[kind]
-        n_bytes = count * width
+        n_bytes = min(count, _MOST_LEVELS + 1) * width
         data = (
             value
             if n_bytes <= len(value)

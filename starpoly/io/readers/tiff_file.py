@@ -16,6 +16,7 @@ from .tiff_chain import check_chain, check_chain_of
 
 _log, _silent = logging.getLogger("tifffile"), logging.NullHandler()
 
+_LERC_PARAMETERS = 50674
 _BELIEVED_TILE_BYTES, _LARGEST_MARGIN = 1 << 25, 4
 """Bytes up to which a tile may be larger than its image, and how many times as large above that."""
 
@@ -68,15 +69,23 @@ def guard_decoder(page: Any) -> Any:
     samples = key.samplesperpixel if key.planarconfig == 1 else 1
     if key.is_tiled:
         _check_tiles(key, samples)
+    packing = _packing_of_lerc(key)
 
     def decode_checked(data: bytes | None, index: int, /, **options: Any) -> Any:
         if data is not None:
-            check_stream(data, int(key.compression), rows, columns, samples)
+            check_stream(data, int(key.compression), rows, columns, samples, packing)
         return decode(data, index, **options)
 
     decode_checked.checks_streams = True  # type: ignore[attr-defined]
     key.__dict__["decode"] = decode_checked  # where tifffile's cached property keeps it
     return decode_checked
+
+
+def _packing_of_lerc(page: Any) -> int:
+    """How LERC streams are packed as a whole, see :func:`check_stream`."""
+    tag = page.tags.get(_LERC_PARAMETERS)
+    value = () if tag is None else tag.value
+    return value[1] if isinstance(value, tuple) and len(value) > 1 and isinstance(value[1], int) else 0
 
 
 def _check_tiles(page: Any, samples: int) -> None:

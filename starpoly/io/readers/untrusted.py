@@ -46,14 +46,14 @@ def check_claim(n_bytes: int, path: Path) -> None:
     """Refuse a header that claims far more pixels than the file or folder can hold (deflate packs at most 1:1032)."""
     if n_bytes <= _BELIEVED_BYTES or isinstance(path, UrlPath):  # what lies at a URL is not counted
         return
-    size = _size_of(path)
+    size = size_on_disk(path)
     if n_bytes > 1100 * size:
         raise ImageError(
             f"{path}: expected at most {1100 * size} bytes of pixels in a file of {size}, got a header for {n_bytes}"
         )
 
 
-def _size_of(path: Path) -> int:
+def size_on_disk(path: Path) -> int:
     """Bytes of a file, or of all files in a folder."""
     if not path.is_dir():
         return path.stat().st_size

@@ -29,6 +29,7 @@ _SAMPLES = 256
 """Chunks by whose versions an image at a URL is known."""
 
 _MOST_SCENES = 4096
+_MOST_LEVELS = 64
 """At a URL, where a server may have any name."""
 
 _AXIS_NAMES = {
@@ -313,6 +314,8 @@ def _read_multiscale(group: Any, path: Path) -> _Multiscale:
     datasets = described.get("datasets")
     if not isinstance(datasets, list) or not datasets:
         raise ImageError(f"{path}: expected datasets in the metadata of the image, got none; export it again")
+    if len(datasets) > _MOST_LEVELS:
+        raise ImageError(f"{path}: expected at most {_MOST_LEVELS} levels, got {len(datasets)}; export it again")
     arrays, sizes, positions = [], [], []
     axes = _axis_list(described)
     for dataset in datasets:

@@ -7,16 +7,13 @@ installed. Those that are allowed unpack no more than a chunk holds.
 from __future__ import annotations
 
 import asyncio
-import bz2
-import lzma
 import math
-import struct
-import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ...errors import ImageError
+from .unpacking import DECODERS
 
 _CHECKSUMS = ("adler32", "crc32", "crc32c", "fletcher32", "jenkins_lookup3")
 _COMPRESSORS = ("blosc", "bz2", "gzip", "lz4", "lzma", "zlib", "zstd")
@@ -24,15 +21,19 @@ _FILTERS = ("astype", "bitround", "delta", "fixedscaleoffset", "packbits", "quan
 _OF_NUMCODECS = frozenset((*_CHECKSUMS, *_COMPRESSORS, *_FILTERS))
 
 ALLOWED_V2 = _OF_NUMCODECS
+_ALLOWED_FILTERS = frozenset((*_CHECKSUMS, *_FILTERS))
+"""Codecs of version 2 before the compressor. One that packs, too, would unpack without a bound."""
 ALLOWED_V3 = frozenset(("blosc", "bytes", "crc32c", "endian", "gzip", "sharding_indexed", "transpose", "zstd")) | {
     f"numcodecs.{name}" for name in _OF_NUMCODECS
 }
 
+_MOST_CODECS = 32
+_DTYPES = ("dtype", "astype", "encode_dtype", "decode_dtype")
+_WIDEST_NUMBER = 16
+"""Bytes of a complex number: filters may not turn numbers into text of any length."""
+
 _MOST_CHUNKS_IN_A_SHARD = 1 << 20
 """Entries of the index of a shard, 16 bytes each, which is held whole."""
-
-_LZMA_BYTES = 128 << 20
-"""Memory of a decoder of LZMA; the highest preset needs half of it."""
 
 
 def check_codecs(metadata: object, name: object) -> None:
@@ -48,17 +49,22 @@ def check_codecs(metadata: object, name: object) -> None:
     Raises
     ------
     ImageError
-        If a codec is none of those that are allowed, or a shard holds too many chunks.
+        If a codec is none of those that are allowed, turns numbers into anything else, or a shard holds too many chunks.
     """
     for document in _documents(metadata):
         if "codecs" in document:
             _check_shards(document["codecs"], _chunk_shape(document), name)
-            _check_names(_names_v3(document["codecs"]), ALLOWED_V3, name)
-        compressor, filters = document.get("compressor"), document.get("filters")
-        listed = [compressor, *(filters if isinstance(filters, list) else [filters])]
-        _check_names(
-            (codec.get("id") if isinstance(codec, Mapping) else codec for codec in listed if codec), ALLOWED_V2, name
-        )
+            codecs = list(_codecs_v3(document["codecs"]))
+            _check_names((_member(codec, "name") for codec in codecs), ALLOWED_V3, name)
+            _check_filters([_member(codec, "configuration") for codec in codecs], name)
+            _check_bit_packing([_member(codec, "name") for codec in codecs], name)
+        compressor, filters = document.get("compressor"), document.get("filters") or []
+        filters = filters if isinstance(filters, list) else [filters]
+        kinds = [_member(codec, "id") for codec in filters]
+        _check_names(iter([_member(compressor, "id")] if compressor else []), ALLOWED_V2, name)
+        _check_names(iter(kinds), _ALLOWED_FILTERS, name)
+        _check_filters(filters, name)
+        _check_bit_packing(kinds, name)
 
 
 def _documents(metadata: object) -> Iterator[Mapping[str, Any]]:
@@ -72,13 +78,47 @@ def _documents(metadata: object) -> Iterator[Mapping[str, Any]]:
         yield from _documents(document)
 
 
-def _names_v3(codecs: object) -> Iterator[object]:
+def _member(codec: object, key: str) -> object:
+    return codec.get(key) if isinstance(codec, Mapping) else codec
+
+
+def _codecs_v3(codecs: object) -> Iterator[object]:
+    """Codecs of version 3, those within shards included."""
     for codec in codecs if isinstance(codecs, list) else [codecs]:
-        yield codec.get("name") if isinstance(codec, Mapping) else codec
+        yield codec
         configuration = codec.get("configuration") if isinstance(codec, Mapping) else None
         for inner in ("codecs", "index_codecs"):
             if isinstance(configuration, Mapping) and inner in configuration:
-                yield from _names_v3(configuration[inner])
+                yield from _codecs_v3(configuration[inner])
+
+
+def _check_filters(settings: list[object], name: object) -> None:
+    """Filters calculate with numbers: what they decode to takes a few bytes."""
+    if len(settings) > _MOST_CODECS:
+        raise ImageError(f"{name}: expected at most {_MOST_CODECS} codecs, got {len(settings)}; save it again")
+    for setting in settings:
+        stated = setting if isinstance(setting, Mapping) else {}
+        for key in _DTYPES:
+            if key in stated and not _is_number(stated[key]):
+                raise ImageError(
+                    f"{name}: expected codecs of numbers, got {key} {str(stated[key])[:40]!r}; save it without this filter"
+                )
+
+
+def _is_number(dtype: object) -> bool:
+    import numpy as np
+
+    try:
+        found = np.dtype(dtype)  # type: ignore[call-overload]
+    except (TypeError, ValueError, SyntaxError, RecursionError):
+        return False
+    return found.kind in "biufc" and found.itemsize <= _WIDEST_NUMBER
+
+
+def _check_bit_packing(kinds: list[object], name: object) -> None:
+    """Each packs eight values into a byte: one after the other would unpack eight times as much each time."""
+    if sum(str(kind).endswith("packbits") for kind in kinds) > 1:
+        raise ImageError(f"{name}: expected bits packed once, got filters that do it again; save it without them")
 
 
 def _check_names(names: Iterator[object], allowed: frozenset[str], name: object) -> None:
@@ -124,7 +164,7 @@ def bound_decoding(array: Any) -> Any:
 
     metadata, inner = array.metadata, array.async_array
     if metadata.zarr_format == 2:
-        limit = math.prod(metadata.chunks) * widest_element(array)
+        limit = math.ceil(math.prod(metadata.chunks) * _encoded_element(array))
         compressor: Any = None if metadata.compressor is None else _Bounded(metadata.compressor, limit)
         codecs: list[Any] = [V2Codec(filters=metadata.filters, compressor=compressor)]
     else:
@@ -139,10 +179,24 @@ def widest_element(array: Any) -> int:
 
     found = [array.dtype.itemsize]
     for codec in getattr(array.metadata, "filters", None) or ():
-        for name in ("dtype", "astype", "encode_dtype", "decode_dtype"):
+        for name in _DTYPES:
             if (dtype := getattr(codec, name, None)) is not None:
                 found.append(np.dtype(dtype).itemsize)
     return max(found)
+
+
+def _encoded_element(array: Any) -> float:
+    """Bytes of an element as filters leave it to the compressor; an eighth where bits are packed."""
+    import numpy as np
+
+    found: float = array.dtype.itemsize
+    for codec in getattr(array.metadata, "filters", None) or ():
+        after = getattr(codec, "encode_dtype", None) or getattr(codec, "astype", None)
+        if after is not None:
+            found = np.dtype(after).itemsize
+        elif codec.codec_id == "packbits":
+            found = 1 / 8
+    return found
 
 
 def _bounded(codecs: Any) -> list[Any]:
@@ -159,7 +213,7 @@ def _bounded(codecs: Any) -> list[Any]:
                 index_codecs=codec.index_codecs,
                 index_location=codec.index_location,
             )
-        elif isinstance(codec, BytesBytesCodec) and _kind(codec) in _DECODERS:
+        elif isinstance(codec, BytesBytesCodec) and _kind(codec) in DECODERS:
             codec = _bounded_v3(codec)
         result.append(codec)
     return result
@@ -186,7 +240,7 @@ def _bounded_v3(codec: Any) -> Any:
         async def _decode_single(self, chunk_data: Any, chunk_spec: Any) -> Any:
             limit = math.prod(chunk_spec.shape) * chunk_spec.dtype.to_native_dtype().itemsize
             stored = chunk_data.to_bytes()
-            plain = await asyncio.to_thread(_DECODERS[_kind(codec)], stored, _with_room(limit), codec)
+            plain = await asyncio.to_thread(DECODERS[_kind(codec)], stored, _with_room(limit), codec)
             if plain is None:
                 return await codec._decode_single(chunk_data, chunk_spec)
             return chunk_spec.prototype.buffer.from_bytes(plain)
@@ -203,7 +257,7 @@ class _Bounded:
 
     def decode(self, stored: Any, out: Any = None) -> Any:
         """Unpack a chunk."""
-        decode = _DECODERS.get(self.codec_id)
+        decode = DECODERS.get(self.codec_id)
         plain = None if decode is None else decode(bytes(stored), _with_room(self._limit), self._codec)
         return self._codec.decode(stored) if plain is None else plain
 
@@ -211,91 +265,3 @@ class _Bounded:
 def _with_room(limit: int) -> int:
     """What codecs before may have added: checksums, and data that does not shrink."""
     return limit + limit // 64 + 1024
-
-
-def _too_large(n_bytes: int | None, limit: int) -> ImageError:
-    got = "more" if n_bytes is None else f"{n_bytes}"
-    return ImageError(f"expected at most {limit} bytes in a chunk, got {got}")
-
-
-def _unpack_parts(make: Callable[[], Any], stored: bytes, limit: int) -> bytes:
-    """Unpack one stream after another, up to the limit."""
-    parts: list[bytes] = []
-    n_bytes = 0
-    while stored.strip(b"\0"):
-        stream = make()
-        parts.append(stream.decompress(stored, limit + 1 - n_bytes))
-        n_bytes += len(parts[-1])
-        if n_bytes > limit:
-            raise _too_large(None, limit)
-        if not stream.eof:
-            raise ImageError("expected a whole chunk, got one that is cut off")
-        stored = stream.unused_data
-    return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def _unpack_zlib(stored: bytes, limit: int, codec: Any) -> bytes:
-    return _unpack_parts(lambda: zlib.decompressobj(wbits=47), stored, limit)
-
-
-def _unpack_bz2(stored: bytes, limit: int, codec: Any) -> bytes:
-    return _unpack_parts(bz2.BZ2Decompressor, stored, limit)
-
-
-def _unpack_lzma(stored: bytes, limit: int, codec: Any) -> bytes:
-    settings = getattr(codec, "_codec", codec)
-    kind, filters = getattr(settings, "format", lzma.FORMAT_XZ), getattr(settings, "filters", None)
-    memory = None if kind == lzma.FORMAT_RAW else _LZMA_BYTES
-    for each in filters or () if kind == lzma.FORMAT_RAW else ():
-        if each.get("dict_size", 0) > _LZMA_BYTES:
-            raise ImageError(f"expected an LZMA dictionary of at most {_LZMA_BYTES} bytes, got {each['dict_size']}")
-    chosen = filters if kind == lzma.FORMAT_RAW else None
-    return _unpack_parts(lambda: lzma.LZMADecompressor(kind, memory, chosen), stored, limit)
-
-
-def _unpack_zstd(stored: bytes, limit: int, codec: Any) -> bytes | None:
-    n_bytes = _zstd_content_size(stored)
-    if n_bytes is None:
-        import imagecodecs
-
-        return bytes(imagecodecs.zstd_decode(stored, out=limit))
-    if n_bytes > limit:
-        raise _too_large(n_bytes, limit)
-    return None
-
-
-def _zstd_content_size(stored: bytes) -> int | None:
-    """The size that the first frame states (RFC 8878), None where it states none."""
-    if len(stored) < 6 or stored[:4] != b"\x28\xb5\x2f\xfd":
-        return None
-    descriptor = stored[4]
-    single, flag = descriptor >> 5 & 1, descriptor >> 6
-    width = (1 if single else 0, 2, 4, 8)[flag]
-    start = 5 + (0 if single else 1) + (0, 1, 2, 4)[descriptor & 3]
-    if width == 0 or len(stored) < start + width:
-        return None
-    return int.from_bytes(stored[start : start + width], "little") + (256 if width == 2 else 0)
-
-
-def _check_lz4(stored: bytes, limit: int, codec: Any) -> None:
-    (n_bytes,) = struct.unpack_from("<I", stored)
-    if n_bytes > limit:
-        raise _too_large(n_bytes, limit)
-
-
-def _check_blosc(stored: bytes, limit: int, codec: Any) -> None:
-    n_bytes, block, _ = struct.unpack_from("<III", stored, 4)
-    if n_bytes > limit or block > max(n_bytes, 1 << 16):
-        raise _too_large(max(n_bytes, block), limit)
-
-
-_DECODERS: dict[str, Callable[[bytes, int, Any], bytes | None]] = {
-    "zlib": _unpack_zlib,
-    "gzip": _unpack_zlib,
-    "bz2": _unpack_bz2,
-    "lzma": _unpack_lzma,
-    "zstd": _unpack_zstd,
-    "lz4": _check_lz4,
-    "blosc": _check_blosc,
-}
-"""By name; each gives the plain bytes, or None where the codec itself may unpack them."""

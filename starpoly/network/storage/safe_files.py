@@ -68,9 +68,28 @@ def read_floats(group: h5py.Group, name: str, shape: tuple[int, ...], path: Path
     return value
 
 
-def number_stored(group: h5py.Group, name: str, path: Path) -> int:
-    """How many numbers a dataset holds, on disk and not by its header alone; what it holds is not read."""
+def number_stored(group: h5py.Group, name: str, path: Path, counted: set[int]) -> int:
+    """How many numbers a dataset holds, on disk and not by its header alone; what it holds is not read.
+
+    Parameters
+    ----------
+    group : h5py.Group
+    name : str
+    path : Path
+    counted : set of int
+        Places of the datasets of this file that were counted before; no two names may share one.
+
+    Raises
+    ------
+    ModelError
+    """
+    import h5py
+
     dataset = _float_dataset(group, name, path)
+    place = h5py.h5o.get_info(dataset.id).addr
+    if place in counted:
+        raise ModelError(f"{path}: weight {name!r} is another one's by a second name; the file is damaged")
+    counted.add(place)
     if dataset.id.get_storage_size() != dataset.size * dataset.dtype.itemsize:
         raise ModelError(f"{path}: weight {name!r} is stored elsewhere or packed; such files are not read")
     return int(dataset.size)

@@ -182,8 +182,11 @@ def _check_number(path: Path, n_weights: int) -> None:
 
     try:
         with h5py.File(path, "r") as file:
+            counted: set[int] = set()
             found = sum(
-                number_stored(group, name, path) for group, names in _stored(file, path).values() for name in names
+                number_stored(group, name, path, counted)
+                for group, names in _stored(file, path).values()
+                for name in names
             )
     except (OSError, RuntimeError, KeyError, TypeError) as error:
         raise ModelError(f"{path}: cannot be read as HDF5 weights ({error})") from error

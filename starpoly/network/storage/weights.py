@@ -82,7 +82,8 @@ def check_number(path: str | Path, n_weights: int) -> None:
     try:
         with h5py.File(path, "r") as file:
             _check_format(path, file)
-            found = sum(number_stored(file, name, path) for name in file)
+            counted: set[int] = set()
+            found = sum(number_stored(file, name, path, counted) for name in file)
     except (OSError, RuntimeError, KeyError) as error:
         raise ModelError(f"{path}: cannot be read as HDF5 weights ({error})") from error
     require_number(path, found, n_weights)

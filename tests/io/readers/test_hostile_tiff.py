@@ -93,6 +93,31 @@ def test_sound_chains_end(tmp_path, byteorder):
     tiff_chain.check_chain(path)
 
 
+@pytest.mark.parametrize("big", [False, True])
+def test_levels_that_are_listed_a_million_times_are_refused_unseen(tmp_path, big):
+    path, n = tmp_path / "levels.tif", 1 << 20
+    offsets = struct.pack("<Q" if big else "<I", 1 << 30) * n
+    tag = struct.pack("<HHQQ", 330, 16, n, 200) if big else struct.pack("<HHII", 330, 4, n, 200)
+    page = (struct.pack("<Q", 1) if big else struct.pack("<H", 1)) + tag + bytes(8 if big else 4)
+    start = b"II+\0\x08\0\0\0" + struct.pack("<Q", 16) if big else b"II*\0" + struct.pack("<I", 8)
+    path.write_bytes((start + page).ljust(200, b"\0") + offsets)
+    with pytest.raises(ImageError, match=r"levels\.tif: expected at most 4096 levels of a page"):
+        tiff_chain.check_chain(path)
+
+
+def test_levels_of_all_pages_count(tmp_path, monkeypatch):
+    path = tmp_path / "levels.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for _ in range(3):
+            writer.write(GREY, subifds=2, metadata=None, contiguous=False)
+            for _ in range(2):
+                writer.write(GREY[::2, ::2], subfiletype=1, metadata=None)
+    tiff_chain.check_chain(path)
+    monkeypatch.setattr(tiff_chain, "MOST_PAGES", 5)
+    with pytest.raises(ImageError, match="at most 5 pages"):
+        tiff_chain.check_chain(path)
+
+
 ENCODERS = {
     7: imagecodecs.jpeg_encode,
     33003: imagecodecs.jpeg2k_encode,
@@ -128,6 +153,52 @@ def test_a_header_that_is_cut_off_is_refused(compression):
     for length in (0, 3):
         with pytest.raises(ImageError, match="stream"):
             check_stream(stream[:length], compression, 640, 800, 1)
+
+
+@pytest.mark.parametrize("stray", [b"\0", b"\0\xff\0", b"\xff\xff", b"abc"])
+def test_stray_bytes_in_a_jpeg_do_not_hide_its_size(stray):
+    stream = imagecodecs.jpeg_encode(LARGE)
+    frame = stream.index(b"\xff\xc0")
+    with pytest.raises(ImageError, match="got a stream of 640 x 800"):
+        check_stream(stream[:frame] + stray + stream[frame:], 7, 64, 64, 1)
+
+
+@pytest.mark.parametrize(("kind", "encode"), [(1, imagecodecs.zlib_encode), (2, imagecodecs.zstd_encode)])
+def test_lerc_that_is_packed_unpacks_no_more_than_its_tile(kind, encode):
+    stream = imagecodecs.lerc_encode(LARGE)
+    check_stream(encode(stream), 34887, 640, 800, 1, kind)
+    with pytest.raises(ImageError, match="got a stream of 640 x 800"):
+        check_stream(encode(stream), 34887, 640, 799, 1, kind)
+    for bomb in (encode(bytes(1 << 24)) + stream, encode(bytes(1 << 24)) + encode(stream)):
+        with pytest.raises((ImageError, RuntimeError)):
+            check_stream(bomb, 34887, 640, 800, 1, kind)
+
+
+def test_packed_lerc_is_read_and_a_bomb_is_not(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, GREY, compression="lerc", compressionargs={"compression": "deflate"}, tile=(32, 48))
+    np.testing.assert_array_equal(read_image(path), GREY)
+    with tifffile.TiffFile(path) as tiff:
+        place, length = tiff.pages[0].dataoffsets[0], tiff.pages[0].databytecounts[0]
+        counts = tiff.pages[0].tags["TileByteCounts"].valueoffset
+        offsets = tiff.pages[0].tags["TileOffsets"].valueoffset
+    data = bytearray(path.read_bytes())
+    bomb = imagecodecs.zlib_encode(bytes(1 << 24)) + bytes(data[place : place + length])
+    struct.pack_into("<I", data, counts, len(bomb))
+    struct.pack_into("<I", data, offsets, len(data))
+    path.write_bytes(bytes(data) + bomb)
+    with pytest.raises(ImageError, match=r"a\.tif: expected at most \d+ bytes in a packed part, got more"):
+        read_image(path)
+
+
+def test_animated_and_many_layered_jpeg_xl_is_refused():
+    stream = imagecodecs.jpegxl_encode(np.zeros((9, 64, 64), np.uint8), planar=True)
+    check_stream(stream, 50002, 64, 64, 9)
+    with pytest.raises(ImageError, match="got a stream of 64 x 64 x 9"):
+        check_stream(stream, 50002, 64, 64, 1)
+    frames = imagecodecs.jpegxl_encode(np.zeros((5, 64, 64), np.uint8))
+    with pytest.raises(ImageError, match="animation"):
+        check_stream(frames, 50002, 64, 64, 1)
 
 
 def tile_of(path, compression, payload):

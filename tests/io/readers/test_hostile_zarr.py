@@ -106,6 +106,58 @@ def test_codecs_in_consolidated_metadata_are_looked_at(tmp_path):
         check_codecs(nested, "a")
 
 
+@pytest.mark.parametrize(
+    "filters",
+    [
+        [{"id": "zlib", "level": 1}],
+        [{"id": "zstd"}],
+        [{"id": "astype", "encode_dtype": "|u1", "decode_dtype": "<U20000"}],
+        [{"id": "fixedscaleoffset", "dtype": "<U20000", "astype": "|u1", "scale": 1, "offset": 0}],
+        [{"id": "delta", "dtype": [["a", "<U9"]]}],
+        [{"id": "packbits"}] * 2,
+        [{"id": "shuffle"}] * 33,
+    ],
+    ids=str,
+)
+def test_filters_that_would_unpack_without_a_bound_are_refused(tmp_path, filters):
+    path = write_v2(tmp_path / "a.zarr", {"0.0": zlib.compress(bytes(64 * 80))}, filters=filters)
+    with pytest.raises(ImageError, match=r"a\.zarr: expected "):
+        read_header(path)
+    if filters[0]["id"] in ("astype", "fixedscaleoffset"):
+        settings = {key: value for key, value in filters[0].items() if key != "id"}
+        codec = {"name": f"numcodecs.{filters[0]['id']}", "configuration": settings}
+        with pytest.raises(ImageError, match=r"b\.zarr: expected codecs of numbers, got"):
+            read_header(write_v3(tmp_path / "b.zarr", [codec, BYTES]))
+
+
+def test_a_filter_to_wider_numbers_gives_the_compressor_no_room(tmp_path):
+    filters = [{"id": "astype", "encode_dtype": "|u1", "decode_dtype": "<f8"}]
+    values = PIXELS.astype("<f8")
+    for name, stored in (("a.zarr", PIXELS.tobytes()), ("b.zarr", values.tobytes())):
+        path = write_v2(
+            tmp_path / name, {"0.0": zlib.compress(stored)}, filters=filters, dtype="<f8", compressor={"id": "zlib"}
+        )
+        if name == "a.zarr":
+            np.testing.assert_array_equal(read_image(path), values)
+        else:
+            with pytest.raises(ImageError, match=r"b\.zarr: expected at most \d+ bytes in a packed part"):
+                read_image(path)
+
+
+def test_a_pyramid_of_a_hundred_thousand_levels_is_refused(tmp_path):
+    zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=2).create_array("0", data=PIXELS)
+    axes = [{"name": "y", "type": "space"}, {"name": "x", "type": "space"}]
+    levels = [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [1, 1]}]}]
+    for n, good in ((1, True), (100_000, False)):
+        described = {"multiscales": [{"version": "0.4", "axes": axes, "datasets": levels * n}]}
+        (tmp_path / "a.zarr" / ".zattrs").write_text(json.dumps(described))
+        if good:
+            np.testing.assert_array_equal(read_image(tmp_path / "a.zarr"), PIXELS)
+        else:
+            with pytest.raises(ImageError, match="at most 64 levels, got 100000"):
+                read_image(tmp_path / "a.zarr")
+
+
 V2_CODECS = [
     numcodecs.Zlib(),
     numcodecs.GZip(),
@@ -159,7 +211,7 @@ BOMBS = {
 @pytest.mark.parametrize("codec", BOMBS)
 def test_a_chunk_unpacks_no_more_than_it_holds(tmp_path, codec):
     path = write_v2(tmp_path / "a.zarr", {"0.0": BOMBS[codec]}, compressor={"id": codec})
-    with pytest.raises(ImageError, match=r"a\.zarr: expected at most \d+ bytes in a chunk, got"):
+    with pytest.raises(ImageError, match=r"a\.zarr: expected at most \d+ bytes in a packed part, got"):
         read_image(path)
 
 
@@ -168,7 +220,7 @@ def test_a_chunk_of_version_3_unpacks_no_more_than_it_holds(tmp_path):
     path = write_v3(tmp_path / "a.zarr", codecs)
     (path / "c/0").mkdir(parents=True)
     (path / "c/0/0").write_bytes(zstd_of_zeros(1 << 32))
-    with pytest.raises(ImageError, match="bytes in a chunk, got 4294967296"):
+    with pytest.raises(ImageError, match="bytes in a packed part, got 4294967296"):
         read_image(path)
 
 

@@ -14,6 +14,7 @@ from starpoly.errors import ImageError, TooLargeError
 from starpoly.io.readers import large_raster, raster
 from starpoly.io.readers.images import read_header, read_image
 from starpoly.io.readers.labels import read_labels
+from starpoly.io.readers.stream_size import coefficients_of_jpeg
 
 X = np.random.default_rng(3).integers(0, 256, (37, 53), np.uint8)
 COLOURS = np.stack([X, X // 2, X // 3], axis=2)
@@ -37,6 +38,21 @@ PICTURES = {
     "palette.bmp": (Image.fromarray(COLOURS).quantize(7), {}),
     "rgb.bmp": (Image.fromarray(COLOURS), {}),
 }
+
+
+def test_a_progressive_jpeg_is_held_twice_and_refused_where_its_file_is_small(tmp_path, monkeypatch):
+    for module in (large_raster, raster):
+        monkeypatch.setattr(module, "LARGEST_COPIED", 1 << 10)
+    monkeypatch.setattr(large_raster, "SPARE_BYTES", 1 << 10)
+    flat = Image.fromarray(np.zeros((400, 500, 3), np.uint8))
+    flat.save(tmp_path / "plain.jpg")
+    flat.save(tmp_path / "progressive.jpg", progressive=True)
+    assert read_image(tmp_path / "plain.jpg").shape == (400, 500, 3)
+    with pytest.raises(TooLargeError, match=r"progressive\.jpg: .*for 400 x 500 pixels of this kind"):
+        read_image(tmp_path / "progressive.jpg")
+    assert coefficients_of_jpeg((tmp_path / "plain.jpg").read_bytes()) == 0
+    # colours are stored at a quarter of the positions
+    assert coefficients_of_jpeg((tmp_path / "progressive.jpg").read_bytes()) == 2 * 400 * 500 * 3 // 2
 
 
 @pytest.mark.parametrize("name", PICTURES)

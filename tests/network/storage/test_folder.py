@@ -281,6 +281,15 @@ def test_hostile_weights(folder, case):
     refused(folder, match)
 
 
+def test_a_weight_by_a_second_name_does_not_count_twice(folder):
+    def share(file):
+        names = list(file)
+        file["more"] = file[names[0]]
+
+    edit_weights(folder, share)
+    refused(folder, "is another one's by a second name")
+
+
 def test_foreign_weights(folder):
     edit_weights(folder, lambda file: file.create_dataset("stranger.kernel", data=np.zeros(3, "f4")))
     refused(folder, r"expected \d+ numbers, .* another network")
