@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...config import NetworkConfig
+from ...errors import ConfigError
 from ..keras_settings import own_settings
 from ..quiet import quiet_import
 from ..registry import Registry
@@ -23,6 +24,9 @@ ARCHITECTURES: Registry[Architecture] = Registry(
         "stardist_unet": f"{__package__}.stardist_unet:STARDIST_UNET",
     },
 )
+
+#: A hundred times those of the largest shipped model. A slip in a settings file asks for more than any memory.
+MOST_WEIGHTS = 1 << 29
 
 
 def build_network(network: NetworkConfig, policy: str = "float32") -> keras.Model:
@@ -43,12 +47,15 @@ def build_network(network: NetworkConfig, policy: str = "float32") -> keras.Mode
     Raises
     ------
     ConfigError
-        If the architecture is unknown.
+        If the architecture is unknown, or the network has more than :data:`MOST_WEIGHTS`.
     ModelError
         If the architecture does not accept the settings.
     """
     architecture = ARCHITECTURES[network.architecture]
     config = architecture.config_of(network)
+    n_weights = architecture.plan(config).n_weights
+    if n_weights > MOST_WEIGHTS:
+        raise ConfigError(f"network: expected at most {MOST_WEIGHTS} weights, got {n_weights}; take fewer filters")
     quiet_import()
     with own_settings(policy):
         return architecture.build(config)

@@ -63,3 +63,10 @@ def test_what_there_is_not_is_refused():
         build_network(NetworkConfig(architecture="transformer"))
     with pytest.raises(ModelError, match=r"not a network of the architecture stardist_unet: .*depth"):
         build_network(NetworkConfig(architecture="stardist_unet", settings={"depth": 99}))
+
+
+@pytest.mark.parametrize("change", [{"base_filters": 4_000_000_000, "max_filters": 4_000_000_000},
+                                    {"base_filters": 4096, "max_filters": 4096, "kernel_size": 31}])  # fmt: skip
+def test_a_network_of_too_many_weights_is_refused_before_it_is_built(change):
+    with pytest.raises(ConfigError, match=r"network: expected at most 536870912 weights, got \d+; take fewer filters"):
+        build_network(NetworkConfig(**change))
