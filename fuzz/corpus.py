@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import imagecodecs
+import numcodecs
 import numpy as np
 import tifffile
 import zarr
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from starpoly.config import TrainingConfig
 
 from support import plates, vendor_files
 
@@ -169,6 +172,15 @@ def _model(path: Path) -> None:
     )
 
 
+def _checkpoint(path: Path) -> None:
+    """As a training writes it, with few variables."""
+    path.mkdir()
+    settings = {"network": {"depth": 1}, "training": TrainingConfig(epochs=2).to_dict(), "images": ["a"]}
+    progress = {"epoch": 1, "step": 0, "best_loss": 0.5, "best_epoch": 1, "seconds": 3.0, "history": [{"loss": 0.5}]}
+    state = json.dumps({"settings": settings, "progress": progress, "made_with": {"keras": "3"}})
+    np.savez(path / "checkpoint.npz", state=np.array(state), variable_0=np.zeros((3, 4), np.float32), sum_0=np.zeros(2))
+
+
 def _journal(path: Path) -> None:
     from starpoly.detection.journal import TileJournal
     from starpoly.detection.tile_result import TileResult
@@ -244,12 +256,21 @@ _SOUND_COMPRESSIONS = (
     "lerc",
 )
 
+_ZLIB = numcodecs.Zlib(1)
+_FILTERS = [numcodecs.Delta("u2"), numcodecs.AsType("u4", "u2"), numcodecs.Shuffle(4)]
+
 _WRITERS: list[tuple[str, str, Writer]] = [
     ("image", "plain.tif", _tiff(DEEP)),
     *(
         ("image", f"{name}.tif", _tiff(RGB if name in ("webp", "jpeg") else GREY, tile=(16, 16), compression=name))
         for name in _SOUND_COMPRESSIONS
     ),
+    (
+        "image",
+        "packed lerc.tif",
+        _tiff(GREY, tile=(16, 16), compression="lerc", compressionargs={"compression": "deflate"}),
+    ),
+    ("image", "layers.tif", _tiff(STACK, tile=(16, 16), compression="jpegxl", photometric="minisblack")),
     ("image", "predicted.tif", _tiff(DEEP, compression="lzw", predictor=True, rowsperstrip=8)),
     ("image", "float.tif", _tiff(GREY.astype(np.float32), compression="zlib", predictor=True, bigtiff=True)),
     ("image", "imagej.tif", _tiff(STACK, imagej=True, metadata={"axes": "ZYX", "unit": "um"}, resolution=(2, 2))),
@@ -272,6 +293,7 @@ _WRITERS: list[tuple[str, str, Writer]] = [
     ("image", "grey.npy", _npy(GREY)),
     ("image", "stack.npy", _npy(STACK)),
     ("image", "v2.zarr", _zarr(DEEP, chunks=(16, 16), zarr_format=2)),
+    ("image", "filters.zarr", _zarr(DEEP, chunks=(16, 16), zarr_format=2, filters=_FILTERS, compressors=_ZLIB)),
     ("image", "v3.zarr", _zarr(DEEP, chunks=(16, 16), zarr_format=3)),
     ("image", "shards.zarr", _zarr(DEEP, chunks=(16, 16), shards=(32, 32), zarr_format=3)),
     ("image", "volume.zarr", _zarr(STACK, chunks=(1, 48, 40), zarr_format=3, dimension_names=["z", "y", "x"])),
@@ -297,6 +319,7 @@ _WRITERS: list[tuple[str, str, Writer]] = [
     ("losses", "log.csv", _text("epoch,loss,val_loss,learning_rate\n1,0.9,0.8,0.001\n2,0.7,0.75,0.001\n")),
     ("settings", "settings.toml", _text(_SETTINGS)),
     ("model", "model", _model),
+    ("checkpoint", "checkpoint", _checkpoint),
     ("model", "stardist", _stardist),
     ("journal", "a.progress", _journal),
     ("cache", "cache", _cache),

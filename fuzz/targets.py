@@ -181,6 +181,30 @@ def read_model(path: Path, size: Bytes) -> bool:
     return _each([lambda: load_spec(path), weights, signed])
 
 
+def read_checkpoint(path: Path, size: Bytes) -> bool:
+    """The state of a training, and its arrays."""
+    from starpoly.config import TrainingConfig
+    from starpoly.errors import ModelError
+    from starpoly.io.files.small_npz import UNREADABLE, open_npz
+    from starpoly.training import resuming
+
+    def state() -> None:
+        found = resuming.read_state(path)
+        assert found is not None
+        resuming.describe_progress(found)
+        resuming.changed_settings(found, resuming.settings_to_resume(path), TrainingConfig())
+
+    def arrays() -> None:
+        try:
+            with open_npz(path / resuming.FILE_NAME) as file:
+                for name in file.files:
+                    file[name]
+        except UNREADABLE as error:
+            raise ModelError("unreadable") from error
+
+    return _each([state, arrays, lambda: resuming.describe_saved(path)])
+
+
 def read_journal(path: Path, size: Bytes) -> bool:
     """A journal of tiles, as it is, and with the checksum of its tile made right."""
     from starpoly.detection.journal import TileJournal
@@ -228,6 +252,7 @@ TARGETS: dict[str, Callable[[Path, Bytes], bool]] = {
     "losses": read_losses,
     "settings": read_settings,
     "model": read_model,
+    "checkpoint": read_checkpoint,
     "journal": read_journal,
     "cache": read_cache,
     "results": read_results,
