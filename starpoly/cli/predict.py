@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import TTA
-from ..errors import ConfigError, ImageError, StarpolyError, install_command
+from ..errors import ConfigError, ImageError, install_command
 from ..io.console import printable, progress_bar
 from ..io.files.url import UrlPath, as_path, is_url
 from ..io.writers.registry import FORMATS
@@ -351,6 +351,9 @@ def run(args: argparse.Namespace) -> int:
     is_complete = True
     try:
         _predict_all(jobs, models, args, clock, summary)
+    except KeyboardInterrupt:
+        _say_what_is_left(jobs, summary, args)
+        raise
     finally:  # also write the summary of an interrupted run
         is_complete &= _last_step(lambda: _write_summary(summary.to_dict(), args.json), args)
         _say_result(summary, args, clock)
@@ -361,11 +364,21 @@ def run(args: argparse.Namespace) -> int:
     return int(summary.has_errors or not is_complete)
 
 
+def _say_what_is_left(jobs: list[Job], summary: Summary, args: argparse.Namespace) -> None:
+    """After a run is stopped: how it goes on, and which files of the whole run are missing."""
+    if len(jobs) < 2:
+        return
+    files = [str(args.table_all)] if args.table_all is not None else []
+    files += ["the report"] if args.report else []
+    missing = f"; not written: {', '.join(files)}" if files else ""
+    say(f"starpoly: stopped; repeat the command with --skip-existing to go on with the other images{missing}")
+
+
 def _last_step(step: Callable[[], None], args: argparse.Namespace) -> bool:
     """Whether a step after the images succeeds; its error is said, and costs neither their results nor the other steps."""
     try:
         step()
-    except StarpolyError as error:
+    except Exception as error:  # such as of Matplotlib's settings
         say_error(error, verbose=getattr(args, "verbose", False))
         return False
     return True

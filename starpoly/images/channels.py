@@ -176,7 +176,9 @@ def the_nuclei(names: Sequence[str]) -> int | None:
     return found[0] if len(found) == 1 else None
 
 
-def wrong_channels(shape: tuple[int, ...], n_channels: int, names: Sequence[str] = ()) -> str:
+def wrong_channels(
+    shape: tuple[int, ...], n_channels: int, names: Sequence[str] = (), *, training: bool = False
+) -> str:
     """What to say of an image whose channels cannot be mapped.
 
     Parameters
@@ -187,10 +189,17 @@ def wrong_channels(shape: tuple[int, ...], n_channels: int, names: Sequence[str]
         Of the model.
     names : sequence of str
         Of the image's channels.
+    training : bool
+        Whether the network is not there yet.
     """
     n_there = shape[2] if len(shape) > 2 else 1
     plural = "" if n_channels == 1 else "s"
     start = f"expected {n_channels} channel{plural}, as the model has, got {n_there} ({list_channels(n_there, names)})"
+    if training:
+        return (
+            f"{start}; set n_channels = {n_there} in [network] of the settings to train on all of them, or save the channel that "
+            "shows the objects alone"
+        )
     n_chosen = 1 if n_channels == 3 else n_channels  # one is enough for RGB: grey is repeated
     if n_there < max(2, n_chosen):
         return f"{start}; use another model"

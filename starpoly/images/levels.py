@@ -21,6 +21,11 @@ five or more, anything less is noise."""
 MIN_RELATIVE_RANGE = 1e-5
 """The same for floating-point images, as a part of the percentiles' magnitude: anything less is rounding error."""
 
+MIN_RELATIVE_RANGE_OF_DOUBLES = 1e-10
+"""The same in double precision: grey levels upon an offset of thousands of millions."""
+
+_SINGLE_BYTES = 4
+
 _CONSTANT = "constant or nearly so, nothing can be found there"
 _SPARSE = "without contrast between the percentiles, stretched to the maximum"
 
@@ -142,7 +147,9 @@ def _levels(number: int, summary: ChannelSummary, dtype: np.dtype) -> ChannelLev
     if summary.high - summary.low >= floor:
         return levels
     contrast = _SPARSE if summary.maximum - summary.low >= floor else _CONSTANT
-    return replace(levels, high=max(summary.maximum, summary.low + floor), contrast=contrast)
+    # numbers so large that a double does not tell them from their neighbours have no contrast
+    next_one = float(np.nextafter(summary.low, np.inf))
+    return replace(levels, high=max(summary.maximum, summary.low + floor, next_one), contrast=contrast)
 
 
 def _smallest_range(summary: ChannelSummary, dtype: np.dtype) -> float:
@@ -153,4 +160,5 @@ def _smallest_range(summary: ChannelSummary, dtype: np.dtype) -> float:
         return MIN_GREY_LEVELS
     # by the percentiles where possible, so that one outlier cannot make the rest look constant
     magnitude = max(abs(summary.low), abs(summary.high)) or max(abs(summary.minimum), abs(summary.maximum))
-    return MIN_RELATIVE_RANGE * magnitude or 1.0
+    least = MIN_RELATIVE_RANGE_OF_DOUBLES if dtype.itemsize > _SINGLE_BYTES else MIN_RELATIVE_RANGE
+    return least * magnitude or 1.0

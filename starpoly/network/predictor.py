@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
@@ -169,8 +169,28 @@ class Predictor:
             raise ModelError(f"expected windows in multiples of {self.stride} pixels, got shape {shape}")
 
 
+class _InFork:
+    """Stands for a predictor where no network can run, and says so as soon as it is used."""
+
+    def __init__(self, message: str) -> None:
+        self._message = message
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name == "_message":
+            raise AttributeError(name)
+        raise ModelError(self._message)
+
+
 def reopen(folder: Path, precision: str, refine_outlines: bool, engine: str, checksum: str) -> Predictor:
-    """Restore a pickled predictor; its folder must hold the same weights."""
+    """Restore a pickled predictor; its folder must hold the same weights.
+
+    In a fork the error waits until the predictor is used: pools deliver errors of their work, and wait for ever after those of
+    unpickling.
+    """
+    try:
+        check_process()
+    except ModelError as error:
+        return cast(Predictor, _InFork(str(error)))
     predictor = Predictor.load(folder, precision, refine_outlines=refine_outlines, engine=engine)
     if predictor._source.checksum != checksum:
         raise ModelError(f"{folder}: expected the weights that the model was pickled with, got others; pickle it anew")

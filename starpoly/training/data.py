@@ -286,7 +286,7 @@ class TrainingData:
         if known is None:
             channels = map_channels(image, self._n_channels)
             if channels is None:
-                raise DataError(f"{pair.name}: {wrong_channels(image.shape, self._n_channels)}")
+                raise DataError(f"{pair.name}: {wrong_channels(image.shape, self._n_channels, training=True)}")
             known = self._known[index] = channels, fit_normalizer(channels(image), self._normalization)
         channels, normalizer = known
         return Sample(np.ascontiguousarray(normalizer(channels(image))), labels, classes)

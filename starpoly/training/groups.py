@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +31,14 @@ def read_groups(path: Path) -> dict[str, str]:
     """
     try:
         table = read_rows(path)
-        column = "group" if "group" in table[0] else "kind"
-        rows = [(key(row["name"]), row[column]) for row in table]
-    except (OSError, KeyError, ValueError, IndexError) as error:
-        raise DataError(f"{path}: expected a CSV table with the columns name and group, got {error!r}") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: expected a CSV table with the columns name and group, got: {error}") from error
+    columns = list(table[0]) if table else []
+    column = "group" if "group" in columns else "kind"
+    if "name" not in columns or column not in columns:
+        got = f"the columns {', '.join(map(str, columns))[:80]}" if table else "no rows"
+        raise DataError(f"{path}: expected a CSV table with the columns name and group, got {got}")
+    rows = [(key(PureWindowsPath(row["name"]).name), row[column]) for row in table]
     if empty := [name for name, group in rows if not (name and group)]:
         raise DataError(
             f"{path}: expected a CSV table with the columns name and group, got {len(empty)} rows that lack one: {', '.join(empty[:5])}"

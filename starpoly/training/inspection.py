@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..detection.detector import Detector
 from ..errors import StarpolyError, StarpolyWarning
 from ..io.files.atomic import make_own_folder, new_file
-from ..network.storage.folder import load_spec
+from ..network.storage.folder import SPEC_FILE, load_spec
 from ..plot import draw_matches, outlines_on_image
 from ..report.training_page import PICTURES, write_training_page
 from .data import Pair, array_pairs
@@ -50,7 +50,9 @@ class Inspection:
         self._windows: list[tuple[NDArray, NDArray]] = []
 
     def __call__(self, epoch: int) -> None:
-        """After an epoch: inspect if it is due and the best model is new."""
+        """After an epoch: inspect if it is due, there is a model yet, and the best one is new."""
+        if not (self._folder / SPEC_FILE).exists():
+            return  # models are written after validated epochs
         if self._every and epoch % self._every == 0 and not self._path().exists():
             self._look(tuned=True)
 

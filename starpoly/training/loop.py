@@ -134,7 +134,8 @@ class Loop:
         write_history(self.folder, self.progress.history)
         board.add(record)
         self._save(0, self.progress.seconds)
-        log.info("epoch %d: %s", self.progress.epoch, record)
+        told = ", ".join(f"{name} {value:.4g}" for name, value in record.items() if name != "epoch")
+        log.info("epoch %d: %s", self.progress.epoch, told)
 
     def _save(self, step: int, seconds: float, sums: Sequence[np.ndarray] = ()) -> None:
         """Write a checkpoint after so many steps of the epoch."""

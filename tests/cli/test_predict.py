@@ -21,6 +21,7 @@ from scipy import ndimage
 from starpoly import model_zoo as registry
 from starpoly.cli.main import main
 from starpoly.config import ModelSpec, NetworkConfig, SizeRange
+from starpoly.detection import look
 from starpoly.detection.detector import Detector
 from starpoly.detection.options import DetectionOptions
 from starpoly.detection.pipeline import Detection
@@ -534,7 +535,8 @@ def test_a_diameter_in_micrometres(capsys):
         main(["predict", "a.png", "-o", "out", "--diameter", "12mm"])
 
 
-def test_models_are_compared_and_the_choice_is_told_once(capsys, monkeypatch):
+def test_models_are_compared_where_none_is_sure_and_the_choice_is_told_once(capsys, monkeypatch):
+    monkeypatch.setattr(look, "_SURE", 2.0)
     monkeypatch.setattr(registry, "default_models", lambda: ("cells-generalist", "nuclei-fluo"))
     paint("in/a.png", 1)
     paint("in/b.png", 2)
@@ -546,8 +548,8 @@ def test_models_are_compared_and_the_choice_is_told_once(capsys, monkeypatch):
     summary = json.loads(Path("s.json").read_text())
     assert [row["model"] for row in summary["images"]] == ["cells-generalist", "cells-generalist"]
     assert summary["model"] == "chosen for each image"
-    look = summary["images"][1]["look"]
-    assert (look["scale"], look["objects"], len(look["runners_up"])) == (1.0, 2, 1)
+    found = summary["images"][1]["look"]
+    assert (found["scale"], found["objects"], len(found["runners_up"])) == (1.0, 2, 1)
     said = [line for line in capsys.readouterr().err.splitlines() if "chosen" in line]
     assert said == ["out: chosen by a look at each image: cells-generalist for 2 (--json tells all)"]
 
@@ -588,7 +590,7 @@ def test_a_missing_model_is_said_before_work_begins(capsys, monkeypatch):
     assert capsys.readouterr().err == "starpoly: error: nix: no such model\n"
 
 
-def test_an_interrupted_run_has_a_summary(monkeypatch):
+def test_an_interrupted_run_has_a_summary(monkeypatch, capsys):
     paint("in/a.png", 1)
     paint("in/b.png", 2)
     detect = PaintedModel.detect
@@ -599,9 +601,26 @@ def test_an_interrupted_run_has_a_summary(monkeypatch):
         return detect(self, image, *options, **streams)
 
     monkeypatch.setattr(PaintedModel, "detect", interrupted)
-    assert main(["predict", "in", "-o", "out", "--json", "s.json"]) == 130
+    assert main(["predict", "in", "-o", "out", "--json", "s.json", "--table-all", "all.csv", "--report"]) == 130
+    said = capsys.readouterr().err
+    assert (
+        "repeat the command with --skip-existing to go on with the other images; not written: all.csv, the report"
+        in said
+    )
     assert [row["status"] for row in json.loads(Path("s.json").read_text())["images"]] == ["done"]
-    assert written() == ["a_label.tiff"]
+    assert written() == ["a_label.tiff", "a_table.csv"]
+
+
+def test_a_report_that_cannot_be_drawn_costs_nothing_else(monkeypatch, capsys):
+    def without_backend(*arguments, **settings):
+        raise ValueError("Key backend: 'foo' is not a valid value")
+
+    paint("a.png")
+    monkeypatch.setattr("starpoly.cli.predict._write_report", without_backend)
+    assert main(["predict", "a.png", "-o", "out", "--report", "--table-all", "all.csv"]) == 1
+    assert written() == ["a_label.tiff", "a_table.csv"]
+    assert Path("all.csv").exists()
+    assert "Key backend" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

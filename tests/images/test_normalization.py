@@ -125,6 +125,19 @@ def test_wide_integers_with_an_offset_keep_their_contrast():
     assert len(np.unique(normalized)) == len(np.unique(image))
 
 
+@pytest.mark.parametrize(("scale", "offset"), [(1.0, 1e9), (1 / 255, 1e6), (1 / 255, -1e6)])
+def test_doubles_with_an_offset_keep_their_contrast(scale, offset):
+    image = micrograph(np.float64, low=0, high=200).round()
+    moved = fit_normalizer(image * scale + offset)(image * scale + offset)
+    np.testing.assert_allclose(moved, fit_normalizer(image)(image), atol=1e-3)
+
+
+def test_numbers_that_a_double_does_not_tell_apart_have_no_contrast():
+    image = micrograph(np.float64, low=0, high=200).astype(np.uint64) + np.uint64(2**63)
+    with pytest.warns(StarpolyWarning, match="constant or nearly so"):
+        assert not fit_normalizer(image)(image).any()
+
+
 def test_survives_json():
     normalizer = fit_normalizer(micrograph(np.float64, (20, 20, 2)))
     assert Normalizer(**json.loads(json.dumps(normalizer.to_dict()))) == normalizer

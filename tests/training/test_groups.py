@@ -66,6 +66,24 @@ def test_what_is_no_such_table(tmp_path, text):
         read_groups(tmp_path / "groups.csv")
 
 
+@pytest.mark.parametrize(
+    ("text", "got"),
+    [("filename,group\na,b\n", "the columns filename, group"), ("a.tif,fluo\nb.tif,he\n", "the columns a.tif, fluo"),
+     ("name|group\na|b\n", r"the columns name\|group"), ("name,group\n", "no rows"), ("", "no rows")],
+)  # fmt: skip
+def test_what_a_wrong_table_has_is_said(tmp_path, text, got):
+    (tmp_path / "groups.csv").write_text(text)
+    with pytest.raises(DataError, match=rf"expected a CSV table with the columns name and group, got {got}$"):
+        read_groups(tmp_path / "groups.csv")
+
+
+def test_names_with_folders_of_either_system_are_names(tmp_path):
+    assert read_groups(table(tmp_path / "groups.csv", "C:\\data\\b.png,tissue", "in/a.tif,blood")) == {
+        "b": "tissue",
+        "a": "blood",
+    }
+
+
 def test_as_many_kinds_as_images():
     with pytest.raises(DataError, match="each of the 1 training images, got 2"):
         array_pairs([np.eye(16)], [np.ones((16, 16), np.int32)], groups=("a", "b"))

@@ -18,6 +18,7 @@ from ..writers.registry import ENDINGS
 from .small_json import read_small_json
 
 _OME_BEFORE = (".tif", ".tiff", ".btf", ".tf8", ".zarr")
+_OME = re.compile(r"(?<=.)\.ome$", re.IGNORECASE)
 _MASK = re.compile(r"(?<=.)_(cp_masks?|labels?|masks?)$", re.IGNORECASE)  # cp_masks: Cellpose
 _IMAGE = re.compile(r"(?<=.)_(img|image)$", re.IGNORECASE)
 _RESULT = re.compile(r"._(cp_masks?|labels?|masks?|overlay)$", re.IGNORECASE)
@@ -34,17 +35,16 @@ _ENDINGS = tuple(
 def key(path: str | Path) -> str:
     """Pairing key of a file.
 
-    The file's name without its extension (``.ome.tif`` counts as one), without one suffix ``_label``, ``_labels``,
-    ``_mask``, ``_masks`` or ``_cp_masks``, and then without one suffix ``_img`` or ``_image``: an image, its mask and its
-    result have the same. Accented letters are brought to their composed form, since some file systems store them
-    decomposed.
+    The file's name without its extension, without one suffix ``_label``, ``_labels``, ``_mask``, ``_masks`` or ``_cp_masks``,
+    without ``.ome``, and then without one suffix ``_img`` or ``_image``: an image, its mask and its result have the same.
+    Accented letters are brought to their composed form, since some file systems store them decomposed.
 
     Examples
     --------
     >>> key("labels/cell_01_label.tiff"), key("cell_01.ome.tif"), key("cell_01_img_label.tiff"), key("a.b.png")
     ('cell_01', 'cell_01', 'cell_01', 'a.b')
     """
-    return unicodedata.normalize("NFC", _IMAGE.sub("", _MASK.sub("", stem(Path(path)))))
+    return unicodedata.normalize("NFC", _IMAGE.sub("", _OME.sub("", _MASK.sub("", stem(Path(path))))))
 
 
 def stem(path: Path) -> str:

@@ -195,7 +195,7 @@ def _unnamed_channel_axis(shape: tuple[int, ...], axes: str, *, pages: bool = Fa
 
 def _stack_error(shape: tuple[int, ...], axes: str, path: object) -> ImageError:
     unnamed = len(axes) == 3 and not set(axes) & set("ZT")
-    advice = "; if they are channels, choose some, as with --channels 0" if unnamed else ""
+    advice = "; if they are channels, choose some, as with `starpoly predict --channels 0`" if unnamed else ""
     return ImageError(
         f"{path}: expected one image with axes YX or YXC, got a stack with axes {axes} and shape {shape}; `starpoly predict` "
         f"segments its planes, starpoly.io.open_stack reads them; elsewhere, save planes as single files{advice}"

@@ -17,6 +17,8 @@ _ELSEWHERE_OF_ONE = 0.02
 _SCATTERED = 0.05
 #: An image taken for labels: so many ids, of so few pixels each (in the median).
 _MANY_IDS, _FEW_PIXELS = 200, 3
+#: Share of each border that a background covers, and the side of images, in pixels, in which one object may do so, too.
+_LEAST_BORDER, _LEAST_SIDE = 0.25, 64
 
 
 def warn_of_doubts(labels: NDArray, name: object) -> None:
@@ -52,6 +54,11 @@ def doubt_labels(labels: NDArray) -> str:
             f"expected a label image, got {n} ids of which half have at most {int(np.median(largest))} connected pixels; "
             "is this the image itself?"
         )
+    if background := _background(labels, ids, areas):
+        return (
+            f"label {background} covers {100 * areas[ids == background][0] / labels.size:.0f} % of the image and reaches all of its "
+            "borders; is it the background, or the mask inverted? The background is 0"
+        )
     share = _ELSEWHERE if n > 1 else _ELSEWHERE_OF_ONE
     scattered = int((areas - largest > share * areas).sum())
     if n == 1 and scattered:
@@ -62,9 +69,19 @@ def doubt_labels(labels: NDArray) -> str:
     if scattered > (0 if n <= 3 else max(1, _SCATTERED * n)):
         return (
             f"{scattered} of {n} objects are in several pieces; expected one id per object "
-            "(label connected components first if this is a foreground mask)"
+            "(label connected components first if this is a foreground mask; is it the image itself?)"
         )
     return ""
+
+
+def _background(labels: NDArray, ids: NDArray, areas: NDArray) -> int:
+    """The label that lies where a background does: over half of the image, at each of its borders; 0 if there is none."""
+    commonest = int(np.argmax(areas))
+    if areas[commonest] <= labels.size / 2 or min(labels.shape) < _LEAST_SIDE:
+        return 0
+    borders = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
+    covered = [(border == ids[commonest]).mean() for border in borders]
+    return int(ids[commonest]) if min(covered) > _LEAST_BORDER else 0
 
 
 def _pieces(labels: NDArray) -> tuple[NDArray, NDArray, NDArray]:

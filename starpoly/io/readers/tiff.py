@@ -245,6 +245,13 @@ class TiffPixels:
             self._stored.clear()
 
 
+_MASK = 4
+"""Bit of a page's kind that marks a transparency mask."""
+
+_PLAIN_KINDS = ("generic", "lsm", "shaped", "uniform")
+"""Kinds of series, of those that tifffile knows, in which each image is a series of its own."""
+
+
 def first_series(tiff: Any, path: Path) -> Any:
     """The image that is used, with a warning where there are more."""
     first = tiff.series[main_index(tiff)]
@@ -262,7 +269,11 @@ def main_index(tiff: Any) -> int:
 
 
 def _is_reduced(series: Any) -> bool:
-    return series.kind in ("generic", "lsm") and bool(series.keyframe.is_reduced)
+    """Whether the file calls it a reduced version, or the transparency mask, of another."""
+    if series.kind not in _PLAIN_KINDS:
+        return False
+    page = series.keyframe
+    return bool(page.is_reduced or page.subfiletype & _MASK)
 
 
 def storage(page: Any) -> str:

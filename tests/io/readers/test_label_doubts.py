@@ -68,6 +68,19 @@ def test_labels_are_not_doubted(labels):
     assert doubt_labels(labels) == ""
 
 
+@pytest.mark.parametrize("background", [1, 255, 65535])
+def test_a_background_that_is_not_0_is_told(background):
+    large = np.kron(LABELS, np.ones((2, 2), int))
+    for labels in (
+        np.where(large > 0, 0, background),
+        np.where(large > 0, large, background),
+        np.full((64, 64), background),
+    ):
+        assert f"label {background} covers" in doubt_labels(labels)
+    cell = with_discs((120, 160), (60, 80, 65)) * 7  # over half of the image, at two borders
+    assert doubt_labels(cell) == ""
+
+
 def test_a_stray_pixel_is_no_piece():
     one = np.where(LABELS == 3, 255, 0)
     one[59, 79] = 255

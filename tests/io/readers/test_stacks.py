@@ -266,20 +266,25 @@ def test_a_file_that_ends_before_its_pages_do_is_no_smaller_image(tmp_path):
         open_source(path)
 
 
-def test_a_reduced_first_page_is_not_the_image(tmp_path, recwarn):
+@pytest.mark.parametrize("described", [{"metadata": None}, {}], ids=["plain", "as tifffile describes it"])
+@pytest.mark.parametrize("kind", [1, 4], ids=["reduced", "mask"])
+def test_a_reduced_first_page_is_not_the_image(tmp_path, recwarn, described, kind):
     stored = pixels("YX")
     for name, first in (("a.tif", [stored[::4, ::4]]), ("b.tif", [stored[::4, ::4], stored[::2, ::2]])):
         with tifffile.TiffWriter(tmp_path / name) as file:
             for page in first:
-                file.write(page, subfiletype=1, photometric="minisblack", metadata=None)
-            file.write(stored, photometric="minisblack", metadata=None)
+                if kind == 4:
+                    file.write(page > 99, subfiletype=kind, photometric="mask", **described)
+                else:
+                    file.write(page, subfiletype=kind, photometric="minisblack", **described)
+            file.write(stored, photometric="minisblack", **described)
         np.testing.assert_array_equal(np.squeeze(read_image(tmp_path / name)), stored)
         np.testing.assert_array_equal(read_labels(tmp_path / name), stored)
         assert read_header(tmp_path / name).shape == stored.shape
         with open_source(tmp_path / name) as source, open_stack(tmp_path / name) as stack:
             np.testing.assert_array_equal(source[:, :, 0], stored)
             np.testing.assert_array_equal(stack.open_plane(())[:, :, 0], stored)
-    assert not recwarn.list
+    assert not [found for found in recwarn if issubclass(found.category, StarpolyWarning)]
 
 
 @pytest.mark.parametrize("axes", ["zyx", "tzYX", "Zyx"])
