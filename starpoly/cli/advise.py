@@ -37,9 +37,12 @@ def run(args: argparse.Namespace) -> int:
     quiet_import()
     from ..io.files.atomic import new_file
     from ..io.readers.label_doubts import warn_of_doubts
+    from ..model_zoo import find_model
     from ..training.advice import advise, channels_of
     from ..training.data import find_pairs
 
+    if args.init is not None:
+        find_model(args.init)  # a name that is wrong is told before the work
     if args.images is None:
         masks, n_channels = _masks(args.masks), None
     else:

@@ -304,6 +304,7 @@ def _add_stack_arguments(stacks: argparse._ArgumentGroup) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Predict. Return 0 if all images succeed, 1 if some fail."""
+    from ..detection.sizes import check_scale
     from ..io.files.find import find_images
     from ..io.files.ignored import describe_ignored
     from ..network.engines.registry import check_engine
@@ -318,6 +319,8 @@ def run(args: argparse.Namespace) -> int:
     if args.threads is not None:
         use_threads(args.threads)
     check_engine(args.engine, args.precision)
+    if args.scale is not None:
+        check_scale(args.scale)
     for name in args.format:
         FORMATS[name].check_installed()
     found = find_images(args.input, recursive=args.recursive, exclude=[] if args.output is None else [args.output])

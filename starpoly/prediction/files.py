@@ -12,6 +12,7 @@ from typing import Any
 from ..detection.executors import Executor
 from ..errors import ImageError, StarpolyWarning, TooLargeError
 from ..io.files.identity import InputWatch
+from ..io.files.url import UrlPath
 from ..io.readers.registry import is_zarr
 from ..labels.linking import check_link
 from ..timing import Stopwatch
@@ -201,13 +202,15 @@ def _with_channels(request: PredictionRequest, choice: Choice) -> PredictionRequ
 
 
 def check_mask(mask: Path | None, n_images: int) -> None:
-    """Refuse one mask for several images.
+    """Refuse a mask that is not there, or one for several images.
 
     Raises
     ------
     ImageError
-        If there are several images and the mask is not a folder.
+        If nothing is there, or if there are several images and the mask is not a folder.
     """
+    if mask is not None and not isinstance(mask, UrlPath) and not mask.exists():
+        raise ImageError(f"--mask: expected a label image or a folder of them, got nothing at {mask}; check the path")
     if mask is not None and n_images > 1 and not (mask.is_dir() and not is_zarr(mask)):
         raise ImageError(
             f"--mask: expected a folder of masks for {n_images} images, got {mask}; give the images one by one"

@@ -590,6 +590,24 @@ def test_a_missing_model_is_said_before_work_begins(capsys, monkeypatch):
     assert capsys.readouterr().err == "starpoly: error: nix: no such model\n"
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--scale", "1e9"], "scale: expected a number from 0.0625 to 8, got 1e+09"),
+        (
+            ["--mask", "nope.tif"],
+            "--mask: expected a label image or a folder of them, got nothing at nope.tif; check the path",
+        ),
+    ],
+)
+def test_values_that_suit_no_image_are_told_once_before_a_model_is_loaded(capsys, flags, message):
+    paint("in/a.png", 1)
+    paint("in/b.png", 2)
+    assert main(["predict", "in", "-o", "out", *flags]) == 2
+    assert capsys.readouterr().err == f"starpoly: error: {message}\n"
+    assert not PaintedModel.loaded
+
+
 def test_an_interrupted_run_has_a_summary(monkeypatch, capsys):
     paint("in/a.png", 1)
     paint("in/b.png", 2)
