@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,6 +49,23 @@ def search_for_garbage_is_short() -> None:
 def every_window(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks are asked about every window, also where it is constant: for tests that count them."""
     monkeypatch.setattr("starpoly.detection.constant_windows.is_constant", lambda pixels: False)
+
+
+@pytest.fixture
+def eager_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps of a training are taken without a graph: for trainings of one or two, since tracing takes as long as ten."""
+    import keras
+
+    fit = keras.Model.fit
+
+    def eagerly(model: keras.Model, *args: Any, **settings: Any) -> Any:
+        traced, model.run_eagerly = model.run_eagerly, True
+        try:
+            return fit(model, *args, **settings)
+        finally:
+            model.run_eagerly = traced
+
+    monkeypatch.setattr(keras.Model, "fit", eagerly)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from .description import describe
 from .devices import data_parallel
 from .groups import group_factors
 from .inputs import TrainingInputs
-from .learning_rate import WarmupCosine
+from .learning_rate import AdamW, WarmupCosine
 from .loop import Loop, Progress
 from .patches import MixedSampler, PatchSampler, Sampler, stream, validation_batches
 from .rendering.sampler import with_rendered
@@ -199,7 +199,7 @@ def _compile(spec: ModelSpec, training: TrainingConfig, start: keras.Model | Non
         log.info("layers that start with fresh weights: %s", ", ".join(fresh))
     elif start is None and pretrain is not None and training.pretrained:
         pretrain(model)
-    optimizer = keras.optimizers.AdamW(
+    optimizer = AdamW(
         WarmupCosine(training.learning_rate, training.warmup_steps, training.epochs * training.steps_per_epoch),
         weight_decay=training.weight_decay,
         global_clipnorm=5.0,

@@ -152,6 +152,7 @@ def world(template, tmp_path, monkeypatch) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
+@pytest.mark.usefixtures("eager_steps")
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_commands_and_python_run(document, world, monkeypatch, capsys):
     for package in ("nd2", "pylibCZIrw") if document == "docs/formats.md" else ():

@@ -1,4 +1,4 @@
-"""A training on two devices takes the steps of one; each device has its share of a batch. Virtual devices, in processes of JAX."""
+"""A training on two devices takes the steps of one; each device has its share of a batch. Virtual devices, in a process of JAX."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 SCRIPT = """
 import json, sys
 from pathlib import Path
+import keras
 import numpy as np
 from starpoly.config import AugmentConfig, NetworkConfig, TrainingConfig
 from starpoly.training import fit as fit_module
@@ -36,18 +37,24 @@ training = TrainingConfig(
     validation_patches=4, augment=AugmentConfig(warp_probability=0.0),
 )
 network = NetworkConfig(n_rays=8, depth=1, base_filters=4, head_filters=8)
-fit_module.fit(Path(sys.argv[1]), TrainingInputs(pairs, pairs), network=network, training=training)
-row = (Path(sys.argv[1]) / "training.csv").read_text().splitlines()
-losses = {name: float(value) for name, value in zip(row[0].split(","), row[-1].split(",")) if "loss" in name}
-print("\\n" + json.dumps({"devices": used, "losses": losses}))
+devices, found = keras.distribution.list_devices(), {}
+for n in (1, 2):
+    keras.distribution.list_devices = lambda: devices[:n]
+    folder = Path(sys.argv[1]) / str(n)
+    fit_module.fit(folder, TrainingInputs(pairs, pairs), network=network, training=training)
+    row = (folder / "training.csv").read_text().splitlines()
+    losses = {name: float(value) for name, value in zip(row[0].split(","), row[-1].split(",")) if "loss" in name}
+    found[n] = {"devices": used[-1], "losses": losses}
+print("\\n" + json.dumps([len(devices), found[1], found[2]]))
 """
 
 
-def train(folder: Path, devices: int) -> dict:
+def train(folder: Path) -> tuple[int, dict, dict]:
+    """How many devices there are, and what trainings on one of them and on two said."""
     environment = os.environ | {
         "KERAS_BACKEND": "jax",
         "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
     command = [sys.executable, "-c", SCRIPT, str(folder)]
@@ -59,8 +66,8 @@ def train(folder: Path, devices: int) -> dict:
 @pytest.mark.slow
 def test_two_devices_take_the_steps_of_one(tmp_path):
     pytest.importorskip("jax")
-    one, two = (train(tmp_path / str(n), n) for n in (1, 2))
-    assert (one["devices"], two["devices"]) == ([1], [2])
+    there, one, two = train(tmp_path)
+    assert (there, one["devices"], two["devices"]) == (2, 1, 2)
     assert {"loss", "val_loss"} <= one["losses"].keys()
     for name, loss in one["losses"].items():
         assert two["losses"][name] == pytest.approx(loss, rel=1e-3), name

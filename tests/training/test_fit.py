@@ -134,6 +134,7 @@ def test_resuming_with_other_settings_is_refused(whole):
         run(whole[0], TRAINING.replace(seed=7), resume=True)
 
 
+@pytest.mark.usefixtures("eager_steps")
 def test_fine_tuning_starts_from_the_given_weights(whole, tmp_path):
     gentle = TRAINING.replace(epochs=1, steps_per_epoch=1, learning_rate=1e-9, ema=0.0)
     run(tmp_path / "tuned", gentle, init=whole[0])

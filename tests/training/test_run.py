@@ -17,6 +17,8 @@ from starpoly.training import thresholds
 
 from support.examples import with_discs
 
+pytestmark = pytest.mark.usefixtures("eager_steps")  # as few as there are
+
 NETWORK = NetworkConfig(n_rays=8, depth=1, base_filters=4, head_filters=8)
 TRAINING = TrainingConfig(
     epochs=1, steps_per_epoch=2, batch_size=2, patch_size=(32, 32), warmup_steps=1, validate_every=1, validation_patches=2,

@@ -122,12 +122,14 @@ def test_labels_that_were_lost_in_between_are_missed(tmp_path):
         run(tmp_path, one_round, resume=True)
 
 
+@pytest.mark.usefixtures("eager_steps")
 def test_without_unlabelled_images_nothing_is_said_of_them(tmp_path):
     spec = run(tmp_path / "m", TRAINING.replace(epochs=1, steps_per_epoch=1), unlabelled=())
     assert "unlabelled" not in spec.training
     assert "unlabelled" not in spec.training["settings"]
 
 
+@pytest.mark.usefixtures("eager_steps")
 def test_a_teacher_that_is_sure_of_nothing_teaches_nothing(tmp_path):
     lazy = TRAINING.replace(
         epochs=2, steps_per_epoch=1, unlabelled={**TRAINING.unlabelled.to_dict(), "confidence": 0.999}
