@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .errors import ModelError
 
-_DEFAULTS = ("cells-generalist", "cells-any-kind")
+_DEFAULTS = ("cells-fast", "cells-any-kind", "cells-generalist")
 _MARKS = ("model.json", "config.json")
 """Files that mark a model folder: starpoly's and StarDist's."""
 

@@ -48,8 +48,10 @@ _CONTRAST = 5.0
 _LARGEST_PART = 1 / 3
 #: What an octave away from the image's own size, and what explaining e times as much, count in logarithms of the probability.
 _OCTAVE, _EXPLAINING = 1 / 32, 1 / 64
-#: Mean confidence from which on objects of a known size leave no doubt about scale and model.
-_SURE = 0.7
+#: Mean confidence, less what few objects leave in doubt, from which on objects of a known size leave none about scale and model.
+_SURE = 0.53
+#: Doubt about the mean confidence of one object; of n it is the square root of n times less.
+_DOUBT = 0.6
 #: Factor on the scores of later views.
 _LATER = 0.95
 
@@ -133,7 +135,7 @@ class Finding:
     @property
     def is_sure(self) -> bool:
         """Whether its objects leave no doubt: neither of their size nor of the model."""
-        return self.fits and self.confidence >= _SURE
+        return bool(self.n_objects) and self.fits and self.confidence - _DOUBT / math.sqrt(self.n_objects or 1) >= _SURE
 
     @property
     def fits(self) -> bool:

@@ -261,3 +261,14 @@ def test_contrast_is_in_standard_deviations_of_the_background():
     at = StarPolygons(np.array([[10.0, 20.0]]), np.ones((1, N_RAYS), np.float32), np.ones(1))
     assert contrast(image, at) == pytest.approx(9, rel=0.1)
     assert contrast(image, StarPolygons.empty(N_RAYS)) == 0
+
+
+@pytest.mark.parametrize(
+    ("n", "confidence", "sure"),
+    [(100, 0.6, True), (100, 0.58, False), (4, 0.82, False), (4, 0.84, True), (0, 0.9, False)],
+)
+def test_the_mean_confidence_of_few_objects_says_little(n, confidence, sure):
+    view = KnownModel("a", sizes=SizeRange(8, 12, 20)).view(discs(12, 2, 64), normalizer=PLAIN)
+    found = Finding(view, 1.0, score=0.1 * confidence, explains=0.1, n_objects=n, diameter=12.0)
+    assert found.is_sure == sure
+    assert not Finding(view, 1.0, score=0.1, explains=0.1, n_objects=100, diameter=30.0).is_sure  # of another size
