@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +43,22 @@ class ModelError(StarpolyError):
 
 class StarpolyWarning(UserWarning):
     """Something looks wrong but the work goes on (constant image, NaN, zero objects ...)."""
+
+
+def warn(message: str, *, stacklevel: int = 2) -> None:
+    """Give a :class:`StarpolyWarning`; a closed screen, on which nobody would see it, costs nothing.
+
+    Parameters
+    ----------
+    message : str
+    stacklevel : int
+        Whose line the warning names, as in :func:`warnings.warn` from where this is called.
+    """
+    try:
+        warnings.warn(message, StarpolyWarning, stacklevel=stacklevel + 1)
+    except ValueError:  # of a stream that is closed
+        if sys.stderr is None or not getattr(sys.stderr, "closed", False):
+            raise
 
 
 def install_command(extra: str) -> str:

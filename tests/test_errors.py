@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
+import subprocess
+import sys
 import warnings
 
 import pytest
 
+from starpoly import errors
 from starpoly.errors import StarpolyWarning, collected_warnings, install_command, naming
 
 
@@ -64,3 +67,25 @@ def test_without_metadata_the_folder_is_installed(monkeypatch):
 
     monkeypatch.setattr(importlib.metadata, "requires", missing)
     assert install_command("x") == 'pip install ".[x]"'
+
+
+@pytest.mark.parametrize(("screen", "shown"), [("io.StringIO()", True), ("closed", False), ("None", False)])
+def test_a_warning_on_a_closed_screen_costs_nothing(screen, shown):
+    code = f"""if True:
+        import io, sys
+        from starpoly.errors import warn
+        closed = io.StringIO()
+        closed.close()
+        sys.stderr = screen = {screen}
+        warn("looks wrong")
+        print("StarpolyWarning: looks wrong" in screen.getvalue() if {shown} else "goes on")
+    """
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == (["True"] if shown else ["goes", "on"])
+
+
+def test_warnings_may_be_errors():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", StarpolyWarning)
+        with pytest.raises(StarpolyWarning, match="wrong"):
+            errors.warn("wrong")

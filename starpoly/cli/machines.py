@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import logging
 import re
-import warnings
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError, StarpolyWarning
+from ..errors import ConfigError, warn
 from .common import failure, positive_integer
 from .request import model_settings, request_of
 
@@ -96,7 +95,7 @@ class Done:
     def row(self) -> dict[str, Any] | None:
         """The summary row, after its warnings; None if the image is left, as it is too large for one worker."""
         for message in self.outcome.warnings:
-            warnings.warn(message, StarpolyWarning, stacklevel=2)
+            warn(message)
         self.clock.add(self.outcome.seconds)
         return (
             self.outcome.row if self.outcome.error is None else failure(self.job.image, self.outcome.error, self.args)

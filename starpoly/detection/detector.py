@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import math
-import warnings
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import MaskGrowth, ModelSpec, Thresholds
-from ..errors import ConfigError, ImageError, StarpolyWarning
+from ..errors import ConfigError, ImageError, warn
 from ..images.axes import to_yxc
 from ..images.channels import as_channels
 from ..images.normalization import Normalizer, as_normalizer
@@ -552,10 +551,9 @@ class Detector:
     def _warn_of_result(self, found: Detection, threshold: float) -> None:
         """Warn about implausible results."""
         if not len(found.polygons):
-            warnings.warn(
+            warn(
                 f"no objects found above a probability of {threshold:.2f}; "
                 "is this the kind of image that the model was trained for?",
-                StarpolyWarning,
                 stacklevel=4,
             )
             return
@@ -564,9 +562,8 @@ class Detector:
         smallest, largest = (sizes.smallest, sizes.largest) if sizes.target else (known, known)
         typical = found.scale * typical_diameter(found.polygons)
         if known and not min(smallest, known / UNUSUAL_SIZE) <= typical <= max(largest, known * UNUSUAL_SIZE):
-            warnings.warn(
+            warn(
                 f"the median object is {typical:.0f} px wide at {found.scale:.2g} times the image's size, those that the model knows "
                 f"{known:.0f} px; say how wide objects are (diameter) or choose the scale",
-                StarpolyWarning,
                 stacklevel=4,
             )

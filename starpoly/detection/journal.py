@@ -13,7 +13,6 @@ import math
 import os
 import shutil
 import stat
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import OutputError, StarpolyError, StarpolyWarning
+from ..errors import OutputError, StarpolyError, warn
 from ..io.files.atomic import atomic_path, beside, make_own_folder, remove
 from ..io.files.lock import locked
 from ..polygons import StarPolygons
@@ -286,7 +285,7 @@ def delete_run(folder: Path) -> None:
         (folder / _RUN_FILE).unlink(missing_ok=True)  # first, so that nobody takes the rest for a run
     except OSError as error:
         text = f"{folder}: the state of a finished run cannot be removed ({error.strerror or error}); remove it"
-        warnings.warn(text, StarpolyWarning, stacklevel=2)
+        warn(text)
     else:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -10,7 +10,6 @@ image's own size.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import ModelSpec, SizeRange
-from ..errors import StarpolyWarning, collected_warnings
+from ..errors import collected_warnings, warn
 from ..geometry.overlap import polygon_areas
 from ..images.normalization import Normalizer
 from ..images.rescaling import at_scale
@@ -215,7 +214,7 @@ def look_at(views: Iterable[View], side: int | None = None) -> Look:
             trials.match(view)
     look = trials.ranked()
     for message in look.best.warnings if look.best.found is not None else ():
-        warnings.warn(message, StarpolyWarning, stacklevel=2)
+        warn(message)
     return look
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 
-from ..errors import ConfigError, StarpolyWarning
+from ..errors import ConfigError, warn
 from ..labels.mask_growth import ForegroundMask
 from ..network.dense_output import Network
 from ..polygons import StarPolygons
@@ -122,10 +121,8 @@ class Merge:
         if self._flooded or n <= _FLOOD * megapixels:
             return
         self._flooded = True
-        warnings.warn(
+        warn(
             f"{n} candidates in the region from {tile.core.y0, tile.core.x0} to {tile.core.y1, tile.core.x1}, more than "
             f"{_FLOOD} per megapixel: nearly every pixel looks like an object; check the normalisation and the "
-            "probability threshold",
-            StarpolyWarning,
-            stacklevel=2,
+            "probability threshold"
         )

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import threading
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import StarpolyError, StarpolyWarning
+from ..errors import StarpolyError, warn
 from ..network.dense_output import DenseOutput, Network
 from ..tiling import TilePlan, core_on_grid, plan_tiles
 
@@ -90,9 +89,7 @@ class SplitOnOutOfMemory:
                 f"expected memory for a network window of {height} x {width} pixels, the smallest that is possible, and there "
                 "is none; free memory on the device, or run without it (CUDA_VISIBLE_DEVICES=-1)"
             ) from error
-        warnings.warn(
+        warn(
             f"the device's memory does not hold a window of {height} x {width} pixels; "
-            f"going on with {smaller[0]} x {smaller[1]}",
-            StarpolyWarning,
-            stacklevel=2,
+            f"going on with {smaller[0]} x {smaller[1]}"
         )

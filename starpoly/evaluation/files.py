@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 from numpy.typing import NDArray
 
-from ..errors import DataError, StarpolyError, StarpolyWarning
+from ..errors import DataError, StarpolyError, warn
 from ..io.console import progress_bar
 from ..io.files.ignored import describe_ignored
 from ..io.files.naming import key
@@ -45,12 +44,12 @@ def pair_label_files(true: Path, pred: Path) -> Pairs:
             f"in {pred} and {len(pairs.only_first)} in {true}; compare their names"
         )
     if pairs.ignored:
-        warnings.warn(describe_ignored(pairs.ignored), StarpolyWarning, stacklevel=2)
+        warn(describe_ignored(pairs.ignored))
     if pairs.only_first:
         message = f"no prediction for {_names(pairs.only_first)}: all of their objects count as missed"
-        warnings.warn(message, StarpolyWarning, stacklevel=2)
+        warn(message)
     if pairs.only_second:
-        warnings.warn(f"no true labels for {_names(pairs.only_second)}: ignored", StarpolyWarning, stacklevel=2)
+        warn(f"no true labels for {_names(pairs.only_second)}: ignored")
     return pairs
 
 

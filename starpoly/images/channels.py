@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ImageError, StarpolyWarning
+from ..errors import ImageError, warn
 from .axes import with_channels
 from .exact_floats import exact_float
 from .normalization import fit_normalizer
@@ -248,7 +247,7 @@ def _to_grey(image: Any) -> ChannelMap:
         f"the model expects 1 channel, the image has 3 ({list_channels(3, _names_of(image))}): its luminance is used; if the "
         f"nuclei are in one of them, choose it, as with --channels 2 for the third (in Python channels=[2])"
     )
-    warnings.warn(message, StarpolyWarning, stacklevel=4)
+    warn(message, stacklevel=4)
     return ChannelMap((0, 1, 2), to_luminance=True)
 
 

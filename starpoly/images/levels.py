@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..config import NormalizationConfig
-from ..errors import StarpolyWarning
+from ..errors import warn
 from .axes import check_image
 from .percentiles import ChannelSummary, summarize
 
@@ -86,12 +85,12 @@ class Levels:
             message = (
                 f"{n_bad} values of the image are masked, NaN or infinite; they count as the smallest finite value"
             )
-            warnings.warn(message, StarpolyWarning, stacklevel=3)
+            warn(message, stacklevel=3)
         for contrast in (_CONSTANT, _SPARSE):
             found = [str(number) for number, channel in own.items() if channel.contrast == contrast]
             if found:
                 where = "the image" if self.n_channels == 1 else f"channels {', '.join(found)} of {self.n_channels}"
-                warnings.warn(f"{where}: {contrast}", StarpolyWarning, stacklevel=3)
+                warn(f"{where}: {contrast}", stacklevel=3)
 
 
 def measure_levels(image: Any, config: NormalizationConfig | None = None, *, run: Callable[..., Any] = map) -> Levels:

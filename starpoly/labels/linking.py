@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ConfigError, ImageError, StarpolyWarning
+from ..errors import ConfigError, ImageError, warn
 from ..io.writers.label_tiff import label_dtype
 from ..io.writers.pyramid import RegionLabels
 from ..tiling import cut_along
@@ -143,7 +142,7 @@ def check_link(link: str | None, axes: str, name: object) -> None:
         )
     if link is not None and not axes:
         message = f"{name}: expected planes along {link} to link, got one plane; there is nothing to link"
-        warnings.warn(message, StarpolyWarning, stacklevel=3)
+        warn(message, stacklevel=3)
 
 
 def _greedy(first: list[int], second: list[int]) -> Iterator[tuple[int, int]]:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
 
-from ..errors import StarpolyWarning
+from ..errors import warn
 
 SWITCH = "TF_ENABLE_ONEDNN_OPTS"
 """TensorFlow's environment variable, read when it is loaded: 1 for oneDNN, 0 for none."""
@@ -24,11 +23,9 @@ def use_onednn() -> None:
     if not _is_late():
         os.environ.setdefault(SWITCH, "1")
     elif not has_onednn():
-        warnings.warn(
+        warn(
             "TensorFlow was loaded before starpoly and runs without oneDNN: networks take longer, and results may differ in "
-            f"the last bits from those of other runs; set {SWITCH}=1 before TensorFlow is imported",
-            StarpolyWarning,
-            stacklevel=2,
+            f"the last bits from those of other runs; set {SWITCH}=1 before TensorFlow is imported"
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..detection.executors import Executor
-from ..errors import ImageError, StarpolyWarning, TooLargeError
+from ..errors import ImageError, TooLargeError, warn
 from ..io.files.identity import InputWatch
 from ..io.files.url import UrlPath
 from ..io.readers.registry import is_zarr
@@ -117,7 +116,7 @@ class _Run:
             name, result = self._segment(hold=True)
         except (MemoryError, TooLargeError):
             message = f"{self.job.image}: memory does not suffice for the image as a whole; going on tile by tile"
-            warnings.warn(message, StarpolyWarning, stacklevel=3)
+            warn(message, stacklevel=3)
             result = None
         if result is None:  # outside the handler: held data is already released
             name, result = self._segment(hold=False)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 import unicodedata
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..detection.journal import held_journal, is_unfinished, stack_journal
-from ..errors import ImageError, OutputError, StarpolyWarning
+from ..errors import ImageError, OutputError, warn
 from ..io.files.atomic import beside
 from ..io.files.find import FoundImage
 from ..io.files.naming import challenge_names, is_hidden, is_ours, is_result, may_be_image, result_names, stem
@@ -111,7 +110,7 @@ def plan_jobs(
             message = (
                 f"{plan.image.path}: the usual name of its labels is taken; they are written to {plan.job.labels.name}"
             )
-            warnings.warn(message, StarpolyWarning, stacklevel=2)
+            warn(message)
     _warn_of_namesakes([plan.job for plan in plans if not plan.level])
     return [plan.job for plan in plans]
 
@@ -131,7 +130,7 @@ def _warn_of_namesakes(jobs: list[Job]) -> None:
                     f"{job.image}: {job.labels.name} exists, and {other.name} beside it would get the same name; "
                     "segment both in one command, or give each a folder with -o"
                 )
-                warnings.warn(message, StarpolyWarning, stacklevel=3)
+                warn(message, stacklevel=3)
                 break
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from functools import partial
 from math import prod
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ConfigError, ImageError, StarpolyWarning
+from ..errors import ConfigError, ImageError, warn
 from ..io.readers.array_stack import ArrayStack
 from ..io.readers.axes import MAX_UNNAMED_CHANNELS
 from ..io.readers.planes import open_scene
@@ -210,7 +209,7 @@ def _means_channels(stack: Stack, part: ImagePart) -> bool:
         return False
     if part.channels is None and part.merge_channels and stack.lengths[0] <= MAX_UNNAMED_CHANNELS:
         message = f"{stack.name}: expected named axes, got {stack.lengths[0]} pages; they are taken for channels"
-        warnings.warn(message, StarpolyWarning, stacklevel=5)
+        warn(message, stacklevel=5)
         return True
     return part.channels is not None
 

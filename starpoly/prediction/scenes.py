@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import ImageError, StarpolyWarning
+from ..errors import ImageError, warn
 from ..io.readers.planes import scene_names
 from ..io.writers.registry import ENDINGS
 from .formats import SlideOutputs
@@ -68,7 +67,7 @@ def _renamed(job: Job, scene: int, taken: set[Path]) -> Job:
         message = (
             f"{job.image}: the usual name of its labels is taken; they are written to {outputs.paths['labels'].name}"
         )
-        warnings.warn(message, StarpolyWarning, stacklevel=5)
+        warn(message, stacklevel=5)
     taken.add(outputs.paths["labels"])
     return replace(job, outputs=outputs, scene=scene)
 

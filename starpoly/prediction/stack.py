@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import tempfile
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..detection.journal import locked_run, stack_journal
-from ..errors import StarpolyWarning, collected_warnings
+from ..errors import collected_warnings, warn
 from ..io.console import progress_bar
 from ..io.files.atomic import remove_earlier
 from ..io.files.identity import InputWatch
@@ -186,4 +185,4 @@ def _warn(said: list[tuple[str, ...]]) -> None:
             examples.setdefault(kind, message)
     for kind, message in examples.items():
         planes = f"{counts[kind]} of {len(said)} planes"
-        warnings.warn(f"{message} ({planes})", StarpolyWarning, stacklevel=5)
+        warn(f"{message} ({planes})", stacklevel=5)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from skimage.filters import gaussian
 from skimage.morphology import dilation, erosion, isotropic_dilation, isotropic_erosion
 
-from ..errors import StarpolyWarning
+from ..errors import warn
 from ..images.levels import MIN_GREY_LEVELS
 from ..io.readers.source import Source
 from ..tiling import Box
@@ -79,7 +78,7 @@ def find_tissue(source: Source, open_level: Callable[[int, Box], Source] | None 
 
 
 def _everything(source: Source, why: str) -> RegionMask:
-    warnings.warn(f"{source.name}: {why}; all of it is analysed", StarpolyWarning, stacklevel=3)
+    warn(f"{source.name}: {why}; all of it is analysed", stacklevel=3)
     return RegionMask(np.ones((1, 1), bool), source.shape[:2])
 
 

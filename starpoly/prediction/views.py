@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from ..config import NormalizationConfig
 from ..detection.detector import Detector
 from ..detection.executors import Executor, spread_over
 from ..detection.look import View
-from ..errors import StarpolyWarning, collected_warnings
+from ..errors import collected_warnings, warn
 from ..images.levels import Levels, measure_levels
 from ..images.normalization import Normalizer, normalizer_at
 from ..io.readers.source import Source
@@ -52,7 +51,7 @@ class ViewMaker:
             For values that are not finite, channels without contrast, and channels that the model mixes.
         """
         for message in self._messages[view.model, view.channels]:
-            warnings.warn(message, StarpolyWarning, stacklevel=2)
+            warn(message)
 
     def _natural(self, model: Detector, name: str) -> View:
         source, part = self._source, self._request.part

@@ -19,12 +19,11 @@ border between seen and unseen regions stay.
 from __future__ import annotations
 
 import math
-import warnings
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ConfigError, StarpolyError, StarpolyWarning
+from ..errors import ConfigError, StarpolyError, warn
 from ..geometry.rays import ray_directions
 from ..polygons import StarPolygons
 from ..tiling import Box, area
@@ -234,11 +233,10 @@ class StreamingNMS:
         # a small region may well be full of candidates: it counts as 256 x 256 pixels
         megapixels = max(area(region), 256 * 256) / 1e6
         if self._max_candidates is not None and n > self._max_candidates * megapixels:
-            warnings.warn(
+            warn(
                 f"{n} candidates in the region from {region.y0, region.x0} to {region.y1, region.x1}, more than "
                 f"{self._max_candidates} per megapixel: nearly every pixel looks like an object; check the "
                 "normalisation and the probability threshold",
-                StarpolyWarning,
                 stacklevel=3,
             )
             self._max_candidates = None

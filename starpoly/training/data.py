@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..config import NormalizationConfig
-from ..errors import DataError, StarpolyWarning, collected_warnings, naming
+from ..errors import DataError, collected_warnings, naming, warn
 from ..images.axes import with_channels
 from ..images.channels import ChannelMap, map_channels, wrong_channels
 from ..images.normalization import Normalizer, fit_normalizer
@@ -118,13 +117,11 @@ def find_pairs(images: Path, masks: Path, classes: Path | None = None) -> list[P
     """
     found = pair_files(images, masks)
     if found.ignored:
-        warnings.warn(describe_ignored(found.ignored), StarpolyWarning, stacklevel=2)
+        warn(describe_ignored(found.ignored))
     for files, other in ((found.only_first, masks), (found.only_second, images)):
         if files:
             names = ", ".join(path.name for path in files[:5]) + (", ..." if len(files) > 5 else "")
-            warnings.warn(
-                f"{len(files)} file(s) without a partner in {other}, left out: {names}", StarpolyWarning, stacklevel=2
-            )
+            warn(f"{len(files)} file(s) without a partner in {other}, left out: {names}")
     if not found.pairs:
         raise DataError(
             f"no image of {images} pairs with a mask of {masks}: expected equal names, "
@@ -329,7 +326,7 @@ class TrainingData:
             )
             said[message] = grey
         for text, names in said.items():
-            warnings.warn(f"{_listed(names)}: {text}", StarpolyWarning, stacklevel=3)
+            warn(f"{_listed(names)}: {text}", stacklevel=3)
 
 
 def _listed(names: Sequence[str], most: int = 5) -> str:
@@ -352,7 +349,7 @@ def _check_labels(
     new_ids = np.where(positive, np.cumsum(positive), np.where(ids < 0, -1, 0)).astype(np.int32)
     labels = new_ids[flat].reshape(labels.shape)
     if not positive.any() and not doubted:
-        warnings.warn(f"{pair.name}: the mask holds no object; used as background", StarpolyWarning, stacklevel=2)
+        warn(f"{pair.name}: the mask holds no object; used as background")
     if pair.classes is None:
         return labels, None
     classes = np.array([0, *(pair.classes.get(int(old), 0) for old in ids[positive])], dtype=np.int64)

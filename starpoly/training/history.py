@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import csv
-import warnings
 from pathlib import Path
 
-from ..errors import StarpolyWarning
+from ..errors import warn
 from ..io.files.atomic import atomic_path, make_own_folder
 
 FILE_NAME = "training.csv"
@@ -44,7 +43,7 @@ class TensorBoardLog:
             make_own_folder(folder / TENSORBOARD_FOLDER / run)
         except OSError as error:
             message = f"{folder / TENSORBOARD_FOLDER}: TensorBoard gets no events: {error.strerror or error}"
-            warnings.warn(message, StarpolyWarning, stacklevel=2)
+            warn(message)
             return
         self._writer = EventFileWriter(str(folder / TENSORBOARD_FOLDER / run))
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..detection.detector import Detector
-from ..errors import ModelError, StarpolyError, StarpolyWarning
+from ..errors import ModelError, StarpolyError, StarpolyWarning, warn
 from ..io.console import progress_bar
 from ..io.files.atomic import atomic_path, make_own_folder
 from ..io.files.small_npz import UNREADABLE, open_npz, read_text
@@ -154,7 +154,7 @@ def _label(
             found = pseudo_labels(model, image.read(), score, background)
     except (StarpolyError, OSError, ValueError, MemoryError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        warnings.warn(f"{image.name}: left out of the unlabelled images: {reason}", StarpolyWarning, stacklevel=3)
+        warn(f"{image.name}: left out of the unlabelled images: {reason}", stacklevel=3)
         path.unlink(missing_ok=True)
         return LabelledImage(image.name, problem=reason)
     row = LabelledImage(

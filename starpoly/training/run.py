@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..config import ModelSpec, NetworkConfig, NormalizationConfig, TrainingConfig
-from ..errors import StarpolyWarning
+from ..errors import warn
 from ..model_zoo import find_model
 from ..network.storage.folder import load_spec, save_spec
 from ..parallel import keep_freed_memory
@@ -120,7 +119,7 @@ def optional_step(what: object) -> Iterator[None]:
         yield
     except Exception as error:
         detail = " ".join(str(error).split()) or type(error).__name__
-        warnings.warn(f"{what}: left out ({detail}); the model is not affected", StarpolyWarning, stacklevel=3)
+        warn(f"{what}: left out ({detail}); the model is not affected", stacklevel=3)
 
 
 def _with_classes(network: NetworkConfig | None, start: Path | None, n_classes: int) -> NetworkConfig | None:
@@ -154,7 +153,7 @@ def tune_folder(folder: Path, pairs: Sequence[Pair]) -> ModelSpec:
     try:
         spec = tuned_spec(model, pairs)
     except NothingFoundError as error:
-        warnings.warn(f"{folder}: the thresholds stay at their defaults: {error}", StarpolyWarning, stacklevel=3)
+        warn(f"{folder}: the thresholds stay at their defaults: {error}", stacklevel=3)
         return model.spec
     save_spec(folder, spec)
     return spec

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ import numpy as np
 
 from ..config import ModelSpec, TrainingConfig
 from ..detection.detector import Detector
-from ..errors import StarpolyWarning
+from ..errors import warn
 from ..network.architectures.registry import build_network
 from .average import averaged_weights
 from .data import TrainingData
@@ -112,10 +111,9 @@ class SelfTraining:
             teacher.spec = teacher.spec.replace(thresholds=thresholds)
             score = confident_score(scored[thresholds.nms], settings.confidence)
         if score is None:
-            warnings.warn(
+            warn(
                 f"round {number} of labelling: no object of the validation images is found with a chance of {settings.confidence}; "
                 "the unlabelled images are not used, train longer before it",
-                StarpolyWarning,
                 stacklevel=4,
             )
             return None, {"score": None, "labels_sha256": "", "images": len(self._images), "images_used": 0}
@@ -134,11 +132,7 @@ class SelfTraining:
     def _mixed(self, found: Round | None) -> Sampler:
         if found is None or not found.usable:
             if found is not None:
-                warnings.warn(
-                    "no unlabelled image holds an object that the model is sure of; they are not used",
-                    StarpolyWarning,
-                    stacklevel=4,
-                )
+                warn("no unlabelled image holds an object that the model is sure of; they are not used", stacklevel=4)
             return self._labelled
         network, training = self._spec.network, self._training
         data = TrainingData(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import TrainingConfig
-from ..errors import ConfigError, DataError, StarpolyWarning
+from ..errors import ConfigError, DataError, warn
 from ..io.files.ignored import describe_ignored
 from ..io.files.naming import key
 from ..io.files.pairing import list_folder
@@ -46,7 +45,7 @@ def find_unlabelled(folder: Path, exclude: Collection[str] = ()) -> list[Unlabel
     """
     listing = list_folder(folder)
     if listing.ignored:
-        warnings.warn(describe_ignored(listing.ignored), StarpolyWarning, stacklevel=2)
+        warn(describe_ignored(listing.ignored))
     found = [
         UnlabelledImage(path.name, partial(read_image, path)) for path in listing.images if key(path) not in exclude
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from numpy.typing import NDArray
 
-from ...errors import ImageError, StarpolyWarning
+from ...errors import ImageError, StarpolyWarning, warn
 
 MAX_UNNAMED_CHANNELS = 4
 """Maximum length of an unnamed first axis of an array that is taken for channels. Longer ones are planes, and so are
@@ -93,7 +93,7 @@ def plane_axes(shape: tuple[int, ...], axes: str, path: object, *, pages: bool =
     names = dict(zip(unnamed, free[-len(unnamed) :] if unnamed else "", strict=True))
     if len(unnamed) > 1:
         message = f"{path}: expected named axes, got shape {tuple(shape)}; its first two are taken for time and z"
-        warnings.warn(message, StarpolyWarning, stacklevel=4)
+        warn(message, stacklevel=4)
     letters = "".join(names.get(axis, axes[axis]) for axis in found)
     return PlaneAxes(letters, tuple(found), tuple(int(shape[axis]) for axis in found), bool(unnamed))
 
@@ -156,7 +156,7 @@ def arrange_axes(shape: tuple[int, ...], axes: str, path: Path) -> Arrangement:
     if unnamed is None:
         raise _stack_error(lengths, names, path)
     message = f"{path}: expected axes YX or YXC, got shape {lengths}; its axis {unnamed} is taken for channels"
-    warnings.warn(message, StarpolyWarning, stacklevel=5)
+    warn(message, stacklevel=5)
     rows_first = [axis for axis in range(3) if axis != unnamed]
     return Arrangement(tuple(kept[axis] for axis in (*rows_first, unnamed)), "YXQ", len(shape))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ImageError, StarpolyWarning
+from ...errors import ImageError, warn
 from ...tiling import Box
 from .block_cache import BlockCache
 from .time_limit import within_time
@@ -159,4 +158,4 @@ def _shifted(box: Box, y: int, x: int) -> Box:
 def warn_of_cost(name: object, read_warning: str | None) -> None:
     """Warn if a source is expensive to read by region."""
     if read_warning is not None:
-        warnings.warn(f"{name}: {read_warning}", StarpolyWarning, stacklevel=4)
+        warn(f"{name}: {read_warning}", stacklevel=4)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ImageError, StarpolyWarning
+from ...errors import ImageError, warn
 from ...images.channels import list_channels, luminance, map_channels, the_nuclei, wrong_channels
 from ...images.exact_floats import exact_float
 from ...images.normalization import fit_normalizer
@@ -50,7 +49,7 @@ def match_channels(source: Source, n_channels: int, *, merge: bool = False, by_n
             f"expected 1 channel, as the model has, got {source.shape[2]} ({there}): {source.channel_names[nuclei]} is used, "
             "a stain of nuclei by its name; choose another with --channels"
         )
-        warnings.warn(message, StarpolyWarning, stacklevel=2)
+        warn(message)
         return SourceView(source, channels=[nuclei])
     found = map_channels(source, n_channels)
     if found is None:
@@ -61,7 +60,7 @@ def match_channels(source: Source, n_channels: int, *, merge: bool = False, by_n
             f"expected {n_channels} channel(s), as the model has, got {source.shape[2]} ({there}): the mean of all is "
             "used; choose one with --channels"
         )
-        warnings.warn(message, StarpolyWarning, stacklevel=2)
+        warn(message)
         return match_channels(_Merged(source), n_channels)
     if found.to_luminance:
         return _Luminance(source)

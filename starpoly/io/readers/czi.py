@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ImageError, StarpolyWarning
+from ...errors import ImageError, warn
 from .blocks import BlockGrid
 from .czi_directory import check_directory
 from .file_stack import (
@@ -89,7 +88,7 @@ class CziStack(FileStack):
             message = (
                 f"{self.path}: expected axes of a stack, got also {', '.join(others)}; the first along each is used"
             )
-            warnings.warn(message, StarpolyWarning, stacklevel=6)
+            warn(message, stacklevel=6)
         with suppress(Exception):  # metadata that cannot be read state none
             self._read_metadata(ElementTree.fromstring(self._file.raw_metadata))
 

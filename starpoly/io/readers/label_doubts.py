@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import StarpolyWarning
+from ...errors import warn
 
 #: Share of an object's pixels outside its largest piece, above which the object is in several pieces.
 _ELSEWHERE = 0.1
@@ -29,7 +27,7 @@ def warn_of_doubts(labels: NDArray, name: object) -> None:
     StarpolyWarning
     """
     if doubt := doubt_labels(labels):
-        warnings.warn(f"{name}: {doubt}", StarpolyWarning, stacklevel=3)
+        warn(f"{name}: {doubt}", stacklevel=3)
 
 
 def doubt_labels(labels: NDArray) -> str:

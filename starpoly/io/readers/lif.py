@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...errors import ImageError, StarpolyWarning
+from ...errors import ImageError, warn
 from .file_stack import (
     FileStack,
     Pixels,
@@ -91,7 +90,7 @@ class LifStack(FileStack):
             message = (
                 f"{self.path}: expected axes of a stack, got also {', '.join(others)}; the first along each is used"
             )
-            warnings.warn(message, StarpolyWarning, stacklevel=6)
+            warn(message, stacklevel=6)
         self.pixels((0,) * len(self.lengths), 0)  # whether the first and the last plane are there
         self.pixels(tuple(length - 1 for length in self.lengths), 0)
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 from typing import Any
 
-from ...errors import ImageError, StarpolyWarning
+from ...errors import ImageError, warn
 from ..files.url import as_path
 from .array_stack import ArrayStack
 from .registry import find_reader
@@ -68,7 +67,7 @@ def open_scene(path: str | os.PathLike[str], scene: int | None = None) -> tuple[
         message = (
             f"{path}: expected one scene, got {len(names)}: {', '.join(names)}; the first is used, choose with scene"
         )
-        warnings.warn(message, StarpolyWarning, stacklevel=5)
+        warn(message, stacklevel=5)
     return open_stack(path, scene=scene or 0), max(1, len(names))
 
 

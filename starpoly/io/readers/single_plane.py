@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...errors import ImageError, StarpolyWarning
+from ...errors import ImageError, StarpolyWarning, warn
 from .registry import find_reader
 from .source import Source
 from .stack import OwnedPlane, Stack, check_scene, closing_on_error
@@ -54,7 +54,7 @@ def open_only_plane(reader: Reader, path: Path, level: int) -> Source:
     n_scenes = len(reader.scene_names(path))
     if n_scenes > 1:
         message = f"{path}: expected one image, got {n_scenes}; the first is used"
-        warnings.warn(message, StarpolyWarning, stacklevel=5)
+        warn(message, stacklevel=5)
     stack = reader.stack(path)
     with closing_on_error(stack):
         if stack.axes:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ImageError, StarpolyWarning
+from ...errors import ImageError, warn
 from ...parallel import n_threads
 from ...tiling import Box
 from .array import DecodedSource
@@ -259,7 +259,7 @@ def first_series(tiff: Any, path: Path) -> Any:
     n_whole = max(1, sum(not _is_reduced(series) for series in tiff.series))
     if n_whole > 1 and first.kind not in _SLIDES:
         message = f"{path}: expected one image, got {n_whole}; the first is used"
-        warnings.warn(message, StarpolyWarning, stacklevel=5)
+        warn(message, stacklevel=5)
     return first
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ImageError, StarpolyWarning
+from ...errors import ImageError, warn
 from ...tiling import Box
 from ..files.url import UrlPath, as_path
 from .axes import Arrangement, arrange_axes, arrange_plane, check_single_plane, guess_axes, has_channels, plane_axes
@@ -357,7 +356,7 @@ def _image_group(group: Any, path: Path) -> Any:
         return group
     if "1" in group:
         message = f"{path}: expected one image, got several; {path / '0'} is used"
-        warnings.warn(message, StarpolyWarning, stacklevel=7)
+        warn(message, stacklevel=7)
     return group["0"]
 
 
@@ -370,7 +369,7 @@ def _first_multiscale(group: Any, path: Path) -> dict[str, Any]:
     if isinstance(described, list) and described and isinstance(described[0], dict):
         if len(described) > 1:
             message = f"{path}: expected one image, got {len(described)}; the first is used"
-            warnings.warn(message, StarpolyWarning, stacklevel=7)
+            warn(message, stacklevel=7)
         return described[0]
     raise ImageError(
         f"{path}: expected an OME-Zarr image or a zarr array, got a group with {_some_names(group, path)}; "

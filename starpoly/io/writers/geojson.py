@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import uuid
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ImageError, StarpolyWarning
+from ...errors import ImageError, warn
 from ...polygons import StarPolygons
 from ..files.atomic import new_file
 from ..frame import Frame
@@ -156,7 +155,7 @@ def _stream(
                 separator = ",\n"
         file.write("\n]}\n")
     if outside:
-        warnings.warn(f"{path}: {outside} polygons outside the image are left out", StarpolyWarning, stacklevel=2)
+        warn(f"{path}: {outside} polygons outside the image are left out")
 
 
 def write_results(path: Path, results: Results) -> None:

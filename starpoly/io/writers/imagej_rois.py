@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...errors import ImageError, StarpolyWarning, install_command
+from ...errors import ImageError, install_command, warn
 from ...polygons import StarPolygons
 from ..files.atomic import new_file
 from ..frame import Frame
@@ -97,7 +96,7 @@ def _stream(
             f"{path}: expected an image of at most {_LARGEST} pixels a side, got {round(end[0])} x {round(end[1])}; "
             "ImageJ will misplace what lies beyond, use GeoJSON"
         )
-        warnings.warn(message, StarpolyWarning, stacklevel=2)
+        warn(message)
     outside = 0
     with new_file(path) as temporary, open(temporary, "wb") as file:
         archive = ZipStream(file)
@@ -115,7 +114,7 @@ def _stream(
                 archive.add(f"{name}.roi", roi.tobytes())
         archive.finish()
     if outside:
-        warnings.warn(f"{path}: {outside} polygons outside the image are left out", StarpolyWarning, stacklevel=2)
+        warn(f"{path}: {outside} polygons outside the image are left out")
 
 
 def write_results(path: Path, results: Results) -> None:
