@@ -60,6 +60,7 @@ for folder in (own, *others):
 """
 
 BACKENDS = ("tensorflow", "jax")
+FLAGS = "--xla_backend_optimization_level=0"  # compiled sooner
 
 
 @pytest.mark.slow
@@ -72,7 +73,12 @@ def test_train_under_each_and_exchange_weights(tmp_path):
     folders = [tmp_path / backend for backend in BACKENDS]
     for index, folder in enumerate(folders):
         arguments = [folder, tmp_path / "window.npy", *folders[:index]]
-        environment = {**os.environ, "KERAS_BACKEND": folder.name, "PYTHONPATH": str(Path(__file__).parents[2])}
+        environment = {
+            **os.environ,
+            "KERAS_BACKEND": folder.name,
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "XLA_FLAGS": FLAGS,
+        }
         done = subprocess.run(
             [sys.executable, "-c", TRAIN_AND_ANSWER, *map(str, arguments)],
             env=environment,

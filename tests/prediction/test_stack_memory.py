@@ -13,9 +13,9 @@ import pytest
 TESTS = Path(__file__).resolve().parents[1]
 
 
-def segmented(n: int) -> dict[str, float]:
+def segmented(n: int, side: int) -> dict[str, float]:
     process = subprocess.run(
-        [sys.executable, str(TESTS / "support" / "frames.py"), str(n), "128"],
+        [sys.executable, str(TESTS / "support" / "frames.py"), str(n), str(side)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)])},
         capture_output=True,
         text=True,
@@ -26,8 +26,8 @@ def segmented(n: int) -> dict[str, float]:
 
 
 @pytest.mark.slow
-def test_six_hundred_frames_take_the_memory_of_fifty():
+def test_two_hundred_frames_take_the_memory_of_thirty():
     pytest.importorskip("resource")
-    short, long = segmented(50), segmented(600)
+    short, long = (segmented(n, 256) for n in (30, 200))
     assert long["objects"] > short["objects"]
-    assert long["peak_mb"] < short["peak_mb"] + 15  # notes and offsets: kilobytes a frame; its labels are 64
+    assert long["peak_mb"] < short["peak_mb"] + 15  # notes and offsets: kilobytes a frame; its labels are 256
