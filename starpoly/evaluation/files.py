@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from ..errors import DataError, StarpolyError, warn
 from ..io.console import progress_bar
 from ..io.files.ignored import describe_ignored
-from ..io.files.naming import key
-from ..io.files.pairing import Pairs, pair_files
+from ..io.files.naming import is_hidden, is_overlay, key
+from ..io.files.pairing import Pairs, image_files, pair_files
 from ..io.readers.label_doubts import warn_of_doubts
 from ..io.readers.labels import read_labels
+from ..io.readers.registry import is_zarr
 from .report import Sample
 
 
@@ -41,16 +42,29 @@ def pair_label_files(true: Path, pred: Path) -> Pairs:
     if not pairs.pairs:
         raise DataError(
             f"expected predictions named like the true label images, got no pair among {len(pairs.only_second)} files "
-            f"in {pred} and {len(pairs.only_first)} in {true}; compare their names"
+            f"in {pred} and {len(pairs.only_first)} in {true}; compare their names{_of_sub_folders(pred, true)}"
         )
     if pairs.ignored:
         warn(describe_ignored(pairs.ignored))
     if pairs.only_first:
         message = f"no prediction for {_names(pairs.only_first)}: all of their objects count as missed"
         warn(message)
-    if pairs.only_second:
-        warn(f"no true labels for {_names(pairs.only_second)}: ignored")
+    # overlays lie beside the labels that they show
+    if strange := tuple(path for path in pairs.only_second if not is_overlay(path)):
+        warn(f"no true labels for {_names(strange)}: ignored")
     return pairs
+
+
+def _of_sub_folders(*folders: Path) -> str:
+    """What to say where files lie deeper than they are looked for."""
+    deeper = [
+        folder for folder in folders if folder.is_dir() and any(_holds_images(entry) for entry in folder.iterdir())
+    ]
+    return f"; {deeper[0]} has sub-folders, which are not searched: give one of them" if deeper else ""
+
+
+def _holds_images(folder: Path) -> bool:
+    return folder.is_dir() and not is_hidden(folder) and not is_zarr(folder) and bool(image_files(folder))
 
 
 def read_samples(pairs: Pairs) -> Iterator[Sample]:

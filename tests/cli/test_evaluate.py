@@ -156,6 +156,14 @@ def test_prediction_without_truth_is_said_and_ignored(folders, capsys):
     assert capsys.readouterr().out.startswith("2 images")
 
 
+def test_overlays_beside_the_labels_are_not_missed(folders, recwarn):
+    pred, _ = folders
+    tifffile.imwrite(pred / "a_overlay.tif", grid())
+    (pred / "a_overlay.tif").rename(pred / "a_overlay.png")
+    assert run(*folders) == 0
+    assert not recwarn.list
+
+
 def test_bad_files_cost_only_themselves(folders, capsys, tmp_path):
     pred, true = folders
     for name in ("c", "d", "e"):
@@ -178,6 +186,12 @@ def test_nothing_pairs(folders, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     with pytest.raises(DataError, match="no pair among 0 files"):
+        run(other, true)
+    (other / "day 1").mkdir()
+    tifffile.imwrite(other / "day 1" / "a.tif", grid())
+    with pytest.raises(
+        DataError, match=r"compare their names; .*other has sub-folders, which are not searched: give one of"
+    ):
         run(other, true)
     with pytest.raises(DataError, match="twice"):
         run(true, true)

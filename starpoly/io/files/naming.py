@@ -101,6 +101,11 @@ def is_result(path: Path) -> bool:
     return bool(_RESULT.search(stem(path)))
 
 
+def is_overlay(path: Path) -> bool:
+    """Whether the name is that of the picture of an image with its objects."""
+    return path.name.lower().endswith(ENDINGS["overlay"])
+
+
 def is_ours(path: Path) -> bool:
     """Whether the name is that of a ``starpoly predict`` result."""
     name = path.name.lower()

@@ -97,6 +97,8 @@ def _remedy(image: Any) -> str:
         hasattr(part, "shape") or isinstance(part, str | os.PathLike) for part in image
     ):
         return "pass its images one by one"
+    if getattr(image, "mode", "") == "P":  # a picture of Pillow with a palette: its values are no intensities
+        return "pass numpy.asarray of its convert('RGB'), or the path of its file"
     if isinstance(image, list | tuple) or hasattr(image, "__array_interface__"):
         return "pass numpy.asarray of it"
     return "convert it to a numpy array first"

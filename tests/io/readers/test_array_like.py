@@ -185,8 +185,10 @@ def test_anything_else_is_an_error_that_says_what_to_pass(door, given, remedy):
 
 def test_pillow_images_are_refused():
     image = pytest.importorskip("PIL.Image").fromarray(COLOUR)
-    with pytest.raises(ImageTypeError, match=r"numpy\.asarray"):
+    with pytest.raises(ImageTypeError, match=r"pass numpy\.asarray of it$"):
         as_image(image)
+    with pytest.raises(ImageTypeError, match=r"numpy\.asarray of its convert\('RGB'\), or the path of its file$"):
+        as_image(image.quantize(9))
 
 
 def test_an_unknown_shape_is_an_error():
