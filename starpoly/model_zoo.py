@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .errors import ModelError
 
+_DEFAULT = "cells-generalist"
 _DEFAULTS = ("cells-fast", "cells-any-kind", "cells-generalist")
 _MARKS = ("model.json", "config.json")
 """Files that mark a model folder: starpoly's and StarDist's."""
@@ -15,11 +16,11 @@ _MARKS = ("model.json", "config.json")
 
 def default_model() -> str:
     """Name of the model for images of any kind."""
-    return _DEFAULTS[0]
+    return _DEFAULT
 
 
 def default_models() -> tuple[str, ...]:
-    """Names of the models that a look at an image compares, the preferred one first."""
+    """Names of the models that a look at an image asks one after the other, the quickest first."""
     return _DEFAULTS
 
 

@@ -157,8 +157,9 @@ def test_more_channels_than_are_tried_are_an_error_that_names_the_flag(monkeypat
         choose(run, stained(*[0] * 17, side=64))
 
 
-def test_the_shipped_models_are_compared_the_general_one_first():
-    general, *others = model_zoo.default_models()
-    assert general == model_zoo.default_model()
-    assert {general, *others} <= set(model_zoo.available_models())
+def test_the_shipped_models_are_asked_the_quick_one_first():
+    quick, *others = model_zoo.default_models()
+    assert quick == "cells-fast"
+    assert model_zoo.default_model() in others
+    assert {quick, *others} <= set(model_zoo.available_models())
     assert rooms.Choice("a", KnownModel()).channels is None
