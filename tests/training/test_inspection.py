@@ -54,6 +54,7 @@ class Best:
 @pytest.fixture
 def best(tmp_path, monkeypatch):
     best = Best(tmp_path)
+    (tmp_path / "model.json").touch()
     monkeypatch.setattr(inspection_module, "load_spec", best.spec)
     monkeypatch.setattr(inspection_module, "Detector", best)
     monkeypatch.setattr(inspection_module, "_tune", lambda model, windows: None)
@@ -109,6 +110,12 @@ def test_tensorboard_shows_the_pictures(best):
     (image,) = events.Images("validation")
     assert (image.step, image.height) == (7, 2 * SIDE + 6)
     assert image.encoded_image_string == (best.folder / "validation" / "epoch_0007.png").read_bytes()
+
+
+def test_before_the_first_model_there_is_nothing_to_look_at(best):
+    (best.folder / "model.json").unlink()
+    inspect(best)(1)
+    assert best.looks == []
 
 
 def test_small_images_of_different_sizes_fit(best, monkeypatch):
