@@ -679,10 +679,15 @@ def _seconds(value: float | None) -> str:
     return f"{1000 * value:.3g} ms" if value < 1 else f"{value:.3g} s"
 
 
-def write_docs(path: Path, result: dict[str, Any]) -> None:
+def marks(name: str = "") -> tuple[str, str]:
+    """What stands before and after a table in a document; ``name`` is that of a further machine."""
+    return (f"<!-- speed: {name} -->", f"<!-- /speed: {name} -->") if name else MARKS
+
+
+def write_docs(path: Path, result: dict[str, Any], name: str = "") -> None:
     """Put the table between the marks of a document."""
     text = path.read_text(encoding="utf-8")
-    begin, end = MARKS
+    begin, end = marks(name)
     body = f"{begin}\n{table(result)}\n\n{result['machine']}\n{end}"
     path.write_text(re.sub(f"{begin}.*?{end}", lambda _: body, text, flags=re.DOTALL), encoding="utf-8")
 
@@ -735,6 +740,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--from", type=Path, dest="source", metavar="FILE", help="measure nothing, take the rows of FILE"
     )
     parser.add_argument("--docs", type=Path, metavar="FILE", help="put the table into this document")
+    parser.add_argument(
+        "--machine", default="", metavar="NAME", help="put it where the document has the table of a further machine"
+    )
     options = parser.parse_args(arguments)
     parts = options.only.split(",")
     if not set(parts) <= set(PARTS):
@@ -744,7 +752,7 @@ def main(arguments: list[str] | None = None) -> int:
     else:
         result = _measure(parts, options)
     if options.docs:
-        write_docs(options.docs, result)
+        write_docs(options.docs, result, options.machine)
     print(table(result))
     return 0
 

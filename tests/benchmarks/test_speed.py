@@ -19,8 +19,9 @@ def speed(pytestconfig):
         sys.path.pop(0)
 
 
-def test_the_document_shows_the_figures_that_were_measured(speed, pytestconfig):
-    path = pytestconfig.rootpath / "benchmarks" / "results" / "speed.json"
+@pytest.mark.parametrize("name", ["speed", "speed_avx2"])
+def test_the_document_shows_the_figures_that_were_measured(speed, pytestconfig, name):
+    path = pytestconfig.rootpath / "benchmarks" / "results" / f"{name}.json"
     text = (pytestconfig.rootpath / "docs" / "speed.md").read_text(encoding="utf-8")
     assert speed["table"](json.loads(path.read_text(encoding="utf-8"))) in text
 
