@@ -17,7 +17,7 @@ import tables
 
 #: A number from 0 to 1, seconds or memory in a cell of a table.
 FIGURE = re.compile(r"\| *\**(?:0?\.\d\d+|\d[\d.]* (?:s|ms|MB|GB|GiB))\b[^|]*\|")
-MADE = re.compile(r"<!-- (benchmark: [\w-]+|speed) -->.*?<!-- /(benchmark|speed) -->", re.DOTALL)
+MADE = re.compile(r"<!-- (benchmark: [\w-]+|speed(: [\w-]+)?) -->.*?<!-- /(benchmark|speed(: [\w-]+)?) -->", re.DOTALL)
 
 
 def test_documents_show_the_figures():
