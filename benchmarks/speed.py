@@ -413,15 +413,19 @@ def _stardist(folder: Path) -> Callable[[Path, Path, tuple[int, int] | None], ND
 def _starpoly(folder: str | Path, **how: str) -> Callable[..., NDArray]:
     """File to label file; the seconds of each stage go into a dictionary, where one is given."""
     from starpoly import StarPoly2D
-    from starpoly.io.readers.images import read_image
-    from starpoly.io.writers.label_tiff import write_labels
 
     how = dict(how)
     scale = int(how.pop("scale", 0)) or None
     model = StarPoly2D.from_pretrained(folder, **how)
+    return _to_label_file(lambda image: model.predict_instances(image, scale=scale))
+
+
+def _to_label_file(predict: Callable[[NDArray], Any]) -> Callable[..., NDArray]:
+    from starpoly.io.readers.images import read_image
+    from starpoly.io.writers.label_tiff import write_labels
 
     def run(given: Path, result: Path, stages: dict[str, float] | None = None) -> NDArray:
-        labels, details = model.predict_instances(read_image(given), scale=scale)
+        labels, details = predict(read_image(given))
         write_labels(result, labels)
         if stages is not None:
             stages.update(details["seconds"])
@@ -434,23 +438,16 @@ def _default(**how: str) -> Callable[..., NDArray]:
     """File to label file as ``starpoly predict FILE`` without options: model, channels and scale are chosen for each image."""
     from starpoly import StarPoly2D
     from starpoly.io.readers.array import ArraySource
-    from starpoly.io.readers.images import read_image
-    from starpoly.io.writers.label_tiff import write_labels
     from starpoly.prediction.models import Models
     from starpoly.prediction.opening import HeldSource
     from starpoly.prediction.request import PredictionRequest
 
     models = Models(None, lambda folder: StarPoly2D.from_pretrained(folder, **how))
 
-    def run(given: Path, result: Path, stages: dict[str, float] | None = None) -> NDArray:
-        image = read_image(given)
-        labels, details = models.choose(HeldSource(ArraySource(image)), PredictionRequest()).predict_instances(image)
-        write_labels(result, labels)
-        if stages is not None:
-            stages.update(details["seconds"])
-        return labels
+    def predict(image: NDArray) -> Any:
+        return models.choose(HeldSource(ArraySource(image)), PredictionRequest()).predict_instances(image)
 
-    return run
+    return _to_label_file(predict)
 
 
 def _ours(model: str | Path | None, **how: str) -> Callable[..., NDArray]:

@@ -106,4 +106,4 @@ def naming(subject: object) -> Iterator[None]:
         yield
     for text in messages:
         named = text if text.startswith(str(subject)) else f"{subject}: {text}"
-        warnings.warn(named, StarpolyWarning, stacklevel=4)
+        warn(named, stacklevel=4)

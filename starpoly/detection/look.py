@@ -134,7 +134,9 @@ class Finding:
     @property
     def is_sure(self) -> bool:
         """Whether its objects leave no doubt: neither of their size nor of the model."""
-        return bool(self.n_objects) and self.fits and self.confidence - _DOUBT / math.sqrt(self.n_objects or 1) >= _SURE
+        if not self.n_objects:
+            return False
+        return self.fits and self.confidence - _DOUBT / math.sqrt(self.n_objects) >= _SURE
 
     @property
     def fits(self) -> bool:

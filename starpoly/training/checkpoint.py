@@ -13,8 +13,7 @@ import numpy as np
 from .._version import __version__
 from ..errors import ModelError
 from ..io.files.atomic import atomic_path
-from ..io.files.small_npz import UNREADABLE, open_npz
-from .resuming import FILE_NAME
+from .resuming import FILE_NAME, open_checkpoint
 
 
 def made_with() -> dict[str, str]:
@@ -39,14 +38,8 @@ def restore_checkpoint(folder: Path, model: keras.Model) -> list[np.ndarray]:
         If the checkpoint belongs to another network.
     """
     variables = _variables(model)
-    try:
-        with open_npz(folder / FILE_NAME) as file:
-            arrays, sums = (_numbered(file, name) for name in ("variable_", "sum_"))
-    except UNREADABLE as error:
-        raise ModelError(
-            f"{folder / FILE_NAME}: expected a checkpoint of a training, got an unreadable file ({error}); "
-            "delete it to start anew"
-        ) from error
+    with open_checkpoint(folder) as file:
+        arrays, sums = (_numbered(file, name) for name in ("variable_", "sum_"))
     if [a.shape for a in arrays] != [tuple(v.shape) for v in variables]:
         raise ModelError(
             f"{folder / FILE_NAME}: expected the variables of this network, got those of another; delete it to start anew"

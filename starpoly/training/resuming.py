@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from numpy.lib.npyio import NpzFile
 
 from ..config import AugmentConfig, NetworkConfig, TrainingConfig
 from ..errors import ModelError
@@ -36,14 +39,27 @@ def read_state(folder: Path) -> dict[str, Any] | None:
     ModelError
         If the file is not a checkpoint.
     """
-    path = folder / FILE_NAME
-    if not path.exists():
+    if not (folder / FILE_NAME).exists():
         return None
+    with open_checkpoint(folder) as file:
+        state = json.loads(read_text(file, "state", _LARGEST_STATE))
+        _check_state(state)
+    return state
+
+
+@contextmanager
+def open_checkpoint(folder: Path) -> Iterator[NpzFile]:
+    """The arrays of a checkpoint, which is open inside the block.
+
+    Raises
+    ------
+    ModelError
+        If the file cannot be read, or the block finds that it is not a checkpoint.
+    """
+    path = folder / FILE_NAME
     try:
         with open_npz(path) as file:
-            state = json.loads(read_text(file, "state", _LARGEST_STATE))
-        _check_state(state)
-        return state
+            yield file
     except UNREADABLE as error:
         raise ModelError(
             f"{path}: expected a checkpoint of a training, got an unreadable file ({error}); delete it to start anew"

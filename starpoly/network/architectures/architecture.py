@@ -65,6 +65,12 @@ class Architecture:
             raise ModelError(f"not a network of the architecture {network.architecture}: {error}") from error
 
 
+def grid_bytes_per_pixel(width: float, config: NetworkConfig, precision: str) -> float:
+    """:func:`unet_bytes_per_pixel` of a network whose outputs lie on its grid."""
+    outputs = (config.n_rays + 1 + config.n_classes) / (config.grid[0] * config.grid[1])
+    return unet_bytes_per_pixel(width=width, n_channels=config.n_channels, outputs=outputs, precision=precision)
+
+
 def unet_bytes_per_pixel(*, width: float, n_channels: int, outputs: float, precision: str) -> float:
     """Memory of a U-Net per pixel of a window, in bytes.
 

@@ -16,12 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from ...config import NetworkConfig
 from ...errors import ConfigError, ModelError
 from ...model_zoo import pretrained_encoder
-from ..heads.head import Features
-from ..heads.registry import heads_of
-from .architecture import ALIVE, Architecture, unet_bytes_per_pixel
+from .architecture import ALIVE, Architecture, grid_bytes_per_pixel
 from .decoder import decode, plan_decoder
 from .plan import NetworkPlan, head_weights
-from .unet import convolution
+from .unet import build_heads
 
 if TYPE_CHECKING:
     import keras
@@ -81,10 +79,7 @@ def build_efficientnet_unet(config: NetworkConfig) -> keras.Model:
     image = keras.Input((None, None, 3), name="image")
     *skips, x = _encode(image, config)
     decoded = decode(x, skips, _convolutions(config), config)
-    shared = convolution(decoded, config.head_filters, "features", config) if config.head_filters else decoded
-    features = Features(decoded, shared)
-    outputs = {head.name: head.build(features, config) for head in heads_of(config)}
-    return keras.Model(image, outputs, name="starpoly_efficientnet_unet")
+    return keras.Model(image, build_heads(decoded, config), name="starpoly_efficientnet_unet")
 
 
 def _encode(image: keras.KerasTensor, config: NetworkConfig) -> list[keras.KerasTensor]:
@@ -198,12 +193,7 @@ def bytes_per_pixel(config: NetworkConfig, precision: str) -> float:
     # at stride 4; once, where those of the decoder's first level are alive several times
     expanded, before = BLOCKS[1].expansion * BLOCKS[0].filters, BLOCKS[0].filters
     alive = before + (_STEM + before) + expanded + expanded / 4
-    return unet_bytes_per_pixel(
-        width=max(alive / ALIVE, config.base_filters) / 4,
-        n_channels=3,
-        outputs=(config.n_rays + 1 + config.n_classes) / 4,
-        precision=precision,
-    )
+    return grid_bytes_per_pixel(max(alive / ALIVE, config.base_filters) / 4, config, precision)
 
 
 EFFICIENTNET_UNET = Architecture(

@@ -14,12 +14,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...config import NetworkConfig
-from ..heads.head import Features
-from ..heads.registry import heads_of
-from .architecture import Architecture, unet_bytes_per_pixel
+from .architecture import Architecture, grid_bytes_per_pixel
 from .decoder import decode, plan_decoder
 from .plan import NetworkPlan, head_weights, with_bias
-from .unet import convolution, encode, filters_of_level, plan_encoder
+from .unet import build_heads, encode, filters_of_level, plan_encoder
 
 if TYPE_CHECKING:
     import keras
@@ -55,10 +53,7 @@ def build_subpixel_unet(config: NetworkConfig) -> keras.Model:
     decoded = layers.Conv2DTranspose(
         config.base_filters, _FINER, strides=_FINER, padding="same", activation=config.activation, name="subpixel"
     )(x)
-    shared = convolution(decoded, config.head_filters, "features", config) if config.head_filters else decoded
-    features = Features(decoded, shared)
-    outputs = {head.name: head.build(features, config) for head in heads_of(config)}
-    return keras.Model(image, outputs, name="starpoly_subpixel_unet")
+    return keras.Model(image, build_heads(decoded, config), name="starpoly_subpixel_unet")
 
 
 def _cell(config: NetworkConfig) -> tuple[int, int]:
@@ -98,13 +93,7 @@ def plan_subpixel_unet(config: NetworkConfig) -> NetworkPlan:
 
 def bytes_per_pixel(config: NetworkConfig, precision: str) -> float:
     """Memory per pixel of a window, in bytes."""
-    area = config.grid[0] * config.grid[1]
-    return unet_bytes_per_pixel(
-        width=config.base_filters / area / _FINER,
-        n_channels=config.n_channels,
-        outputs=(config.n_rays + 1 + config.n_classes) / area,
-        precision=precision,
-    )
+    return grid_bytes_per_pixel(config.base_filters / (config.grid[0] * config.grid[1]) / _FINER, config, precision)
 
 
 SUBPIXEL_UNET = Architecture(

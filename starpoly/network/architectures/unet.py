@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ...config import NetworkConfig
 from ..heads.head import Features
 from ..heads.registry import heads_of
-from .architecture import Architecture, unet_bytes_per_pixel
+from .architecture import Architecture, grid_bytes_per_pixel
 from .plan import NetworkPlan, convolution_weights, head_weights, with_bias
 
 if TYPE_CHECKING:
@@ -43,10 +43,14 @@ def build_unet(config: NetworkConfig) -> keras.Model:
 
     image = keras.Input((None, None, config.n_channels), name="image")
     decoded = _encode_decode(_stem(image, config), config)
+    return keras.Model(image, build_heads(decoded, config), name="starpoly_unet")
+
+
+def build_heads(decoded: keras.KerasTensor, config: NetworkConfig) -> dict[str, keras.KerasTensor]:
+    """Outputs by name, upon features on the grid."""
     shared = convolution(decoded, config.head_filters, "features", config) if config.head_filters else decoded
     features = Features(decoded, shared)
-    outputs = {head.name: head.build(features, config) for head in heads_of(config)}
-    return keras.Model(image, outputs, name="starpoly_unet")
+    return {head.name: head.build(features, config) for head in heads_of(config)}
 
 
 def filters_of_level(config: NetworkConfig, level: int) -> int:
@@ -189,13 +193,8 @@ def _level_weights(config: NetworkConfig, before: int, filters: int) -> int:
 
 def bytes_per_pixel(config: NetworkConfig, precision: str) -> float:
     """Memory per pixel of a window, in bytes."""
-    area = config.grid[0] * config.grid[1]
-    return unet_bytes_per_pixel(
-        width=config.base_filters / (1 if config.stem == "conv" else area),
-        n_channels=config.n_channels,
-        outputs=(config.n_rays + 1 + config.n_classes) / area,
-        precision=precision,
-    )
+    area = 1 if config.stem == "conv" else config.grid[0] * config.grid[1]
+    return grid_bytes_per_pixel(config.base_filters / area, config, precision)
 
 
 UNET = Architecture(
