@@ -113,12 +113,12 @@ class Models:
 
     def _look(self, maker: ViewMaker, name: str, sets: list[tuple[int, ...]]) -> Look:
         """What a model sees in each of these channels, and in the most telling ones together."""
-        from ..detection.look import look_at
+        from ..detection.look import SIDE_OF_SEVERAL, look_at
 
         model = self._get(name)
         look = look_at(maker.view(model, name, channels) for channels in sets)
         joined = self._together(look, sets, model.spec.network.n_channels)
-        return look if joined is None else look.beside(look_at([maker.view(model, name, joined)]))
+        return look if joined is None else look.beside(look_at([maker.view(model, name, joined)], SIDE_OF_SEVERAL))
 
     def _get(self, name: str) -> Detector:
         if name not in self._loaded:

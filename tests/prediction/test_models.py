@@ -74,6 +74,12 @@ def test_the_most_telling_channels_are_tried_together(monkeypatch):
     assert choice.channels == (3, 3, 3)
 
 
+def test_channels_alone_and_together_are_compared_on_the_same_middle(monkeypatch):
+    run, painted = models(monkeypatch, rgb={"n_channels": 3, **SEEN})
+    choose(run, stained(0, 10, 12, 14, side=640))
+    assert {window[1:3] for window in painted["rgb"]._predictor.windows} == {(512, 512)}
+
+
 def test_what_is_wrong_with_other_channels_is_not_told(monkeypatch, recwarn):
     image = stained(0, 0, 10, 0, 0)
     image[..., 0] = np.nan
