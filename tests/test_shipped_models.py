@@ -50,6 +50,15 @@ def blurred_disks() -> tuple[np.ndarray, np.ndarray]:
     return (20 + 150 * image + rng.normal(0, 3, y.shape)).clip(0, 255).astype(np.uint8), labels
 
 
+@pytest.mark.parametrize("name", ["cells-fast", "nuclei-fluo-small"])
+def test_a_hot_pixel_costs_no_object(name):
+    image, labels = blurred_disks()
+    hot = np.asarray(image * (4000 / image.max()), np.uint16)
+    hot[5, 5:8] = 65535
+    found, _ = loaded(name).predict_instances(hot)
+    assert matching(labels, found).tp == labels.max()
+
+
 def test_the_default_model_ships():
     assert registry.default_model() in NAMES
 

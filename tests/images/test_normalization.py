@@ -119,6 +119,21 @@ def test_outliers_stay_finite():
     assert normalized[1:].max() > 0.9
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_hot_pixels_are_clipped_and_the_rest_is_as_without(dtype):
+    image = micrograph(dtype, (200, 200), high=20)
+    hot = image.copy()
+    hot[3, 3] = 255
+    expected, found = fit_normalizer(image)(image), fit_normalizer(hot)(hot)
+    assert found[3, 3] == 5
+    np.testing.assert_allclose(np.delete(found, 3, 0), np.delete(expected, 3, 0), atol=0.05)
+
+
+def test_intensities_taken_as_they_are_are_not_clipped():
+    image = np.float32([[0, 300], [-300, 1]])
+    np.testing.assert_array_equal(as_normalizer(False, image)[1](image)[..., 0], image)
+
+
 def test_wide_integers_with_an_offset_keep_their_contrast():
     image = micrograph(np.int32, low=0, high=200) + np.int32(2**30)
     normalized = fit_normalizer(image)(image)
