@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import os
 import re
 import shutil
 import subprocess
@@ -169,3 +170,17 @@ def test_links_between_documents_lead_somewhere(document):
     path = ROOT / document
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
         assert (path.parent / target).exists(), f"{document}: {target}"
+
+
+def test_beside_a_folder_of_that_name_the_package_is_imported_not_the_folder(tmp_path):
+    (tmp_path / "starpoly").mkdir()
+    code = "import starpoly; print(starpoly.__version__)"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    said = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert said.stdout.strip() == starpoly.__version__, said.stderr
+
+
+def test_scripts_for_early_versions_find_the_readers():
+    from starpoly.io import images, read_labels
+
+    assert images.read_labels is read_labels

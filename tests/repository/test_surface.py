@@ -79,7 +79,7 @@ def test_names_are_the_same_whatever_was_imported_before():
 import importlib, json, pkgutil, sys, types
 import starpoly
 for module in pkgutil.walk_packages(starpoly.__path__, "starpoly."):
-    if not module.name.startswith(("starpoly.napari_plugin", "starpoly.pretrained", "starpoly.__main__")):
+    if not module.name.startswith(("starpoly.napari_plugin", "starpoly.__main__")):
         importlib.import_module(module.name)
 names = {EXPORTED!r}
 found = [getattr(importlib.import_module(name.rpartition(".")[0]), name.rpartition(".")[2]) for name in names]
