@@ -11,6 +11,8 @@ from typing import Any, NoReturn
 
 from ..io.console import printable_lines, write
 
+#: Values that begin with a minus sign, also several, as in ``--roi -5,0,10,20``; argparse would take them for options.
+_NEGATIVE = re.compile(r"^-\.?\d[\d.,:eE+-]*$")
 _CHOICE = re.compile(r"^(.*)invalid choice: '(.*)' \(choose from (.*)\)$", re.DOTALL)
 #: Least likeness of two names, from 0 to 1.
 _ALIKE = 0.75
@@ -20,6 +22,10 @@ class Parser(argparse.ArgumentParser):
     """A parser whose errors say expected and got, and name the page that lists all options."""
 
     _given: Sequence[str] = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._negative_number_matcher = _NEGATIVE
 
     def error(self, message: str) -> NoReturn:
         """Write a message in two lines and exit with status 2."""

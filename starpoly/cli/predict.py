@@ -541,7 +541,7 @@ def _measures(text: str) -> tuple[str, ...]:
     try:
         return select_measures(text)
     except ConfigError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        raise argparse.ArgumentTypeError(str(error).removeprefix("measure: ")) from None
 
 
 def _integers(text: str) -> tuple[int, ...]:
@@ -553,8 +553,9 @@ def _integers(text: str) -> tuple[int, ...]:
 
 def _channels(text: str) -> tuple[int | str, ...]:
     parts = [part.strip() for part in text.split(",")]
-    if not all(parts) or re.fullmatch(r"\d+(\s*[;:|]\s*\d+)+", text.strip()):
-        raise argparse.ArgumentTypeError(f"expected channels by index or name, divided by commas, got {text!r}")
+    numbers = [part for part in parts if re.fullmatch(r"-\d+|[-+]?\d*\.\d+", part)]
+    if not all(parts) or numbers or re.fullmatch(r"\d+(\s*[;:|]\s*\d+)+", text.strip()):
+        raise argparse.ArgumentTypeError(f"expected channels by index from 0 or name, divided by commas, got {text!r}")
     return tuple(int(part) if part.isascii() and part.isdigit() else part for part in parts)
 
 

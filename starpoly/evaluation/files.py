@@ -40,9 +40,11 @@ def pair_label_files(true: Path, pred: Path) -> Pairs:
         raise DataError(f"expected two folders, got {pred} twice; move predictions and true labels apart")
     pairs = pair_files(true, pred)
     if not pairs.pairs:
+        names = [key(path) for path in (*pairs.only_second[:1], *pairs.only_first[:1])]
+        example = f", such as {names[0]!r} and {names[1]!r}" if len(names) > 1 else ""
         raise DataError(
             f"expected predictions named like the true label images, got no pair among {len(pairs.only_second)} files "
-            f"in {pred} and {len(pairs.only_first)} in {true}; compare their names{_of_sub_folders(pred, true)}"
+            f"in {pred} and {len(pairs.only_first)} in {true}; compare their names{example}{_of_sub_folders(pred, true)}"
         )
     if pairs.ignored:
         warn(describe_ignored(pairs.ignored))

@@ -124,9 +124,13 @@ def check_labels(y_true: NDArray[Any], y_pred: NDArray[Any]) -> None:
         Naming what was expected and got.
     """
     for name, labels in (("y_true", y_true), ("y_pred", y_pred)):
-        kind = getattr(labels, "dtype", type(labels))
-        if not np.issubdtype(kind, np.integer):
-            raise DataError(f"{name}: expected a label image of integers, got {kind}; label its objects first")
+        if not hasattr(labels, "dtype"):
+            raise DataError(
+                f"{name}: expected a label image of integers as an array, got {type(labels).__name__}; read a file with "
+                "starpoly.io.read_labels, or make an array with numpy.asarray"
+            )
+        if not np.issubdtype(labels.dtype, np.integer):
+            raise DataError(f"{name}: expected a label image of integers, got {labels.dtype}; label its objects first")
         if labels.ndim == 0:
             raise DataError(f"{name}: expected a label image, got a single number")
     if y_true.shape != y_pred.shape:
@@ -142,7 +146,7 @@ def _count(
 
     Pixels are first joined to runs along rows: that leaves ten to a hundred times fewer entries to sort.
     """
-    true, pred = np.ravel(y_true), np.ravel(y_pred)
+    true, pred = np.ravel(np.asarray(y_true)), np.ravel(np.asarray(y_pred))  # of any library
     start = np.flatnonzero((true[1:] != true[:-1]) | (pred[1:] != pred[:-1])) + 1
     start = np.concatenate([np.zeros(min(1, true.size), start.dtype), start])
     length = np.diff(start, append=true.size)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from ..io.readers.label_doubts import warn_of_doubts
 from .assignment import assign
 from .label_overlaps import Overlaps, overlaps
 
@@ -137,10 +138,17 @@ def matching(
     DataError
         If an array is no label image (not integers, negative ids), shapes differ, a threshold lies outside 0 to 1, or
         the criterion is unknown.
+
+    Warns
+    -----
+    StarpolyWarning
+        If nothing matches, and an array looks like a foreground mask or like the image itself.
     """
     single, thresholds = _thresholds(thresh)
     table = overlaps(y_true, y_pred)
     results = score(table, thresholds, criterion)
+    if table.n_true and table.n_pred and not any(one.tp for one in results):
+        _warn_of_doubts(y_true=y_true, y_pred=y_pred)
     return results[0] if single else results
 
 
@@ -243,6 +251,13 @@ def pool(stats: Sequence[Matching], by_image: bool = False) -> DatasetMatching:
 def _images(labels: Iterable[NDArray[Any]]) -> Iterable[NDArray[Any]]:
     """The images of a data set. A 2D array is one image, not one per row."""
     return [labels] if isinstance(labels, np.ndarray) and labels.ndim == 2 else labels
+
+
+def _warn_of_doubts(**given: Any) -> None:
+    """Nothing matches: perhaps since one of two is a foreground mask, or the image itself."""
+    for name, labels in given.items():
+        if labels.ndim == 2:
+            warn_of_doubts(np.asarray(labels), name)
 
 
 def _thresholds(thresh: float | Iterable[float]) -> tuple[bool, tuple[float, ...]]:

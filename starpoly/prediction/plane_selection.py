@@ -27,10 +27,20 @@ def parse_selection(text: str) -> int | tuple[int | slice, ...]:
         if _INTEGER.fullmatch(part):
             parts.append(int(part))
         elif match := _RANGE.fullmatch(part):
-            parts.append(slice(*(None if number is None else int(number) for number in match.groups())))
+            parts.append(_range(part, *(None if number is None else int(number) for number in match.groups())))
         else:
             raise ConfigError(f"expected planes as 3, 2:10 or 0,4,7, counted from 0, got {text!r}")
     return tuple(parts)
+
+
+def _range(text: str, first: int | None, end: int | None, step: int | None) -> slice:
+    """A range that may hold something, whatever the length of the axis."""
+    if step == 0:
+        raise ConfigError(f"expected a step other than 0, got {text!r}")
+    comparable = first is not None and end is not None and (first < 0) == (end < 0)  # from the same end of the axis
+    if comparable and (first <= end if step is not None and step < 0 else first >= end):  # type: ignore[operator]
+        raise ConfigError(f"expected a range that holds planes, got {text!r}, which is empty")
+    return slice(first, end, step)
 
 
 def pick(selection: Any, length: int, what: str, name: str) -> tuple[list[int], bool]:

@@ -242,3 +242,11 @@ def test_labels_of_every_kind_are_scored_and_the_rest_is_named(tmp_path, capsys)
     with pytest.warns(StarpolyWarning, match=r"passed over, no images: 1 \.txt \(notes\.txt\)"):
         assert run(pred, true, "--iou", "0.5") == 0
     assert " 1.0000 " in capsys.readouterr().out
+
+
+def test_names_that_do_not_pair_are_shown(tmp_path):
+    for name in ("found/day1_a.b.png_label.tiff", "truth/a.b.tif"):
+        (tmp_path / name).parent.mkdir()
+        tifffile.imwrite(tmp_path / name, np.ones((8, 8), np.uint8))
+    with pytest.raises(DataError, match=r"compare their names, such as 'day1_a\.b\.png' and 'a\.b'"):
+        run(tmp_path / "found", tmp_path / "truth")

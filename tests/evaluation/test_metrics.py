@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from starpoly.errors import DataError
+from starpoly.errors import DataError, StarpolyWarning
 from starpoly.evaluation.metrics import Matching, average_precision, matching, matching_dataset, pool
 
 import reference
@@ -105,6 +105,7 @@ def test_counts_equal_the_dense_reference(seed, criterion):
         assert (result.n_true, result.n_pred) == scores.shape
 
 
+@pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")  # noise is no label image
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 2**32))
 def test_transposing_mirroring_and_relabelling_change_nothing(seed):
@@ -189,6 +190,7 @@ def test_equal_to_stardist_at_threshold_zero(stardist):
         assert getattr(ours, name) == pytest.approx(getattr(theirs, name), rel=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")  # noise is no label image
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 2**32))
 def test_equal_to_stardist_on_noise(stardist, seed):
@@ -207,3 +209,17 @@ def test_equal_to_stardist_on_data_sets(stardist, by_image):
     for ours, other in zip(matching_dataset(trues, preds, THRESHOLDS, by_image=by_image), theirs, strict=True):
         same(ours, other)
         assert ours.by_image == other.by_image
+
+
+def test_what_is_no_label_image_is_said_where_nothing_matches():
+    labels = np.zeros((64, 64), np.int32)
+    labels[5:15, 5:15], labels[30:45, 30:45], labels[50:60, 5:20] = 1, 2, 3
+    with pytest.warns(StarpolyWarning, match="y_pred: expected one id per object, got the single id 255"):
+        matching(labels, (labels > 0).astype(np.uint8) * 255)
+    photograph = np.random.default_rng(0).integers(0, 255, labels.shape)
+    with pytest.warns(StarpolyWarning, match="y_true: expected a label image, got .* is this the image itself"):
+        matching(photograph, labels)
+    with pytest.raises(
+        DataError, match=r"y_true: expected a label image of integers as an array, got list; .*numpy\.asarray"
+    ):
+        matching(labels.tolist(), labels)

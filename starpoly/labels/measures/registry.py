@@ -7,6 +7,7 @@ it is used.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -81,7 +82,11 @@ def select_measures(asked: str | Iterable[str] | None = None) -> tuple[str, ...]
         return DEFAULT
     names = [name.strip() for name in asked.split(",")] if isinstance(asked, str) else list(asked)
     if unknown := [name for name in names if name not in (*SELECTABLE, "all", "none")]:
-        raise ConfigError(f"measure: expected some of {', '.join(SELECTABLE)}, or all, or none, got {unknown[0]!r}")
+        near = difflib.get_close_matches(unknown[0], SELECTABLE, n=1)
+        remedy = f"; did you mean {near[0]}?" if near else ""
+        raise ConfigError(
+            f"measure: expected some of {', '.join(SELECTABLE)}, or all, or none, got {unknown[0]!r}{remedy}"
+        )
     if "none" in names and len(set(names)) > 1:
         raise ConfigError(f"measure: expected none alone, got {', '.join(names)}")
     return tuple(name for name in SELECTABLE if name in names or "all" in names)
