@@ -113,14 +113,14 @@ class _Run:
         """Segment an image in memory or, if memory runs out, tile by tile."""
         check_memory(self.job.image, self.request.options.memory)
         try:
-            name, result = self._segment(hold=True)
+            choice, result = self._segment(hold=True)
         except (MemoryError, TooLargeError):
             message = f"{self.job.image}: memory does not suffice for the image as a whole; going on tile by tile"
             warn(message, stacklevel=3)
             result = None
         if result is None:  # outside the handler: held data is already released
-            name, result = self._segment(hold=False)
-        return self._described(name, result)
+            choice, result = self._segment(hold=False)
+        return self._described(choice, result)
 
     def whole(self) -> dict[str, Any]:
         """Segment an image in memory, or raise NotHeldError."""
@@ -130,11 +130,13 @@ class _Run:
         except (MemoryError, TooLargeError) as error:
             raise NotHeldError(str(error)) from error
 
-    def _described(self, name: str, result: SlideResult) -> dict[str, Any]:
+    def _described(self, choice: Choice, result: SlideResult) -> dict[str, Any]:
         self.clock.add(result.seconds)
-        found = {"model": name, "shape": list(result.shape), "objects": result.n_objects, "tiles": result.n_tiles}
+        found = {"model": choice.name, "shape": list(result.shape), "objects": result.n_objects, "tiles": result.n_tiles}
         if result.look:
             found["look"] = result.look
+        if choice.taken:
+            found["channels"] = choice.taken
         if self.job.scene is not None:
             found |= {"scene": self.job.scene}
         if result.axes:
@@ -143,7 +145,7 @@ class _Run:
             found |= {"skipped": result.n_skipped, "fraction": round(result.fraction, 4)}
         return found
 
-    def _segment(self, *, hold: bool, whole_only: bool = False) -> tuple[str, SlideResult]:
+    def _segment(self, *, hold: bool, whole_only: bool = False) -> tuple[Choice, SlideResult]:
         with self.clock.timing("opening"):
             watch = InputWatch(self.job.image)
             planes = choose_planes(self.job.image, self.request.part)
@@ -171,11 +173,11 @@ class _Run:
                 watch=watch,
                 executor=self.executor,
             )
-        return choice.name, result
+        return choice, result
 
     def _segment_planes(
         self, planes: ChosenPlanes, watch: InputWatch, *, hold: bool, whole_only: bool
-    ) -> tuple[str, SlideResult]:
+    ) -> tuple[Choice, SlideResult]:
         """Segment a stack; the plane in the middle chooses model and channels."""
         with planes.open(planes.middle) as source:
             choice = self.models.choose(source, self.request, self.executor)
@@ -192,7 +194,7 @@ class _Run:
             executor=self.executor,
             whole_only=whole_only,
         )
-        return choice.name, result
+        return choice, result
 
 
 def _with_channels(request: PredictionRequest, choice: Choice) -> PredictionRequest:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,12 +36,16 @@ class Choice:
         Channels of the opened image, in the order of the network's inputs. None: as they are.
     look : Look, optional
         How it was chosen; None where there was nothing to choose but the scale.
+    taken : dict of JSON types
+        The chosen channels, ``taken`` by index or as the user named them, their ``names``, and the number there are, ``of``;
+        empty where none was chosen.
     """
 
     name: str
     model: Detector
     channels: tuple[int, ...] | None = None
     look: Look | None = None
+    taken: dict[str, Any] = field(default_factory=dict)
 
     def predict_instances(self, image: Any, **settings: Any) -> tuple[NDArray[np.int32], Details]:
         """Detect the objects of the image that was looked at, see :meth:`starpoly.StarPoly2D.predict_instances`."""
@@ -101,7 +105,7 @@ class Models:
         for name in self.folders:
             sets = self._channel_sets(possible, name, request)
             if len(self.folders) == len(sets) == 1:
-                return Choice(name, self._get(name), sets[0] or None)
+                return Choice(name, self._get(name), sets[0] or None, taken=_taken(sets[0], source, request))
             found = self._look(maker, name, sets)
             look = found if look is None else look.beside(found)
             if look.best.is_sure:
@@ -109,7 +113,8 @@ class Models:
         assert look is not None  # there is a model
         best = look.best.view
         maker.warn_of(best)
-        return Choice(best.model, self._get(best.model), best.channels or None, look)
+        taken = _taken(best.channels, source, request)
+        return Choice(best.model, self._get(best.model), best.channels or None, look, taken)
 
     def _look(self, maker: ViewMaker, name: str, sets: list[tuple[int, ...]]) -> Look:
         """What a model sees in each of these channels, and in the most telling ones together."""
@@ -141,3 +146,14 @@ class Models:
             return None
         findings = sorted(look.findings, key=lambda finding: -finding.score)
         return together(list(dict.fromkeys(finding.view.channels[0] for finding in findings)), n_inputs)
+
+
+def _taken(channels: tuple[int, ...], source: Source, request: PredictionRequest) -> dict[str, Any]:
+    """What to tell of chosen channels."""
+    if not channels:
+        return {}
+    n, asked, names = source.shape[2], request.part.channels, source.channel_names
+    chosen = list(dict.fromkeys(channels))
+    # of channels that the user named, by these names
+    taken = [asked[channel] if asked is not None and len(asked) == n else channel for channel in chosen]
+    return {"taken": taken, "names": [names[channel] if names else "" for channel in chosen], "of": n}

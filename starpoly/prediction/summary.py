@@ -88,7 +88,7 @@ class Summary:
         parts = [f"{_counted(counts['done'], 'image')} segmented, {_counted(objects, 'object')}"]
         parts += [f"{counts[status]} {said}" for status, said in _SAID.items() if counts[status]]
         speed = [str(self.throughput)] if counts["done"] else []
-        return [*self._flagged(), *speed, *chosen_lines(self.rows), ", ".join(parts)]
+        return [*self._flagged(), *speed, *chosen_lines(self.rows), *channel_lines(self.rows), ", ".join(parts)]
 
     def _flagged(self, most: int = 3) -> list[str]:
         names = [row["input"] for row in self.rows if is_flagged(row)]
@@ -111,3 +111,18 @@ def chosen_lines(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     parts += [f"{rescaled} at another scale"] if rescaled else []
     parts += [f"{channels} by some of their channels"] if channels else []
     return [f"chosen by a look at each image: {'; '.join(parts)} (--json tells all)"] if parts else []
+
+
+def channel_lines(rows: Iterable[Mapping[str, Any]], most: int = 3) -> list[str]:
+    """Which channels were taken for the images of a run, in one line; none where there was no choice."""
+    counts = Counter(_channels_of(row["channels"]) for row in rows if row.get("channels"))
+    parts = [f"{channels} in {_counted(n, 'image')}" for channels, n in counts.most_common(most)]
+    parts += ["others in others"] if len(counts) > most else []
+    return [f"took {', '.join(parts)}; --channels takes others, by index or name"] if parts else []
+
+
+def _channels_of(channels: Mapping[str, Any]) -> str:
+    """Such as ``channels 0 and 2 (GFP, DAPI) of 3``."""
+    taken, names = channels["taken"], [name for name in channels["names"] if name]
+    named = f" ({', '.join(names)})" if names and names != taken else ""
+    return f"channel{'s' if len(taken) > 1 else ''} {' and '.join(map(str, taken))}{named} of {channels['of']}"

@@ -32,7 +32,7 @@ from starpoly.io.readers.images import read_image
 from starpoly.io.readers.labels import read_labels
 from starpoly.network import quiet
 from starpoly.polygons import StarPolygons
-from starpoly.prediction.summary import chosen_lines
+from starpoly.prediction.summary import channel_lines, chosen_lines
 
 from support.painted import N_RAYS, Known
 
@@ -571,6 +571,23 @@ def row_of(model, scale, *runners_up, channels=()):
 )
 def test_what_left_no_choice_is_not_told(row, said):
     assert chosen_lines([row]) == [f"chosen by a look at each image: {each} (--json tells all)" for each in said]
+
+
+@pytest.mark.parametrize(
+    ("channels", "said"),
+    [
+        ([{"taken": [1], "names": ["DAPI"], "of": 2}], "channel 1 (DAPI) of 2 in 1 image"),
+        ([{"taken": ["DAPI"], "names": ["DAPI"], "of": 2}], "channel DAPI of 2 in 1 image"),
+        ([{"taken": [0, 2], "names": ["", ""], "of": 3}, {}] * 2, "channels 0 and 2 of 3 in 2 images"),
+        (
+            [{"taken": [i], "names": [""], "of": 5} for i in range(4)],
+            "channel 0 of 5 in 1 image, channel 1 of 5 in 1 image, channel 2 of 5 in 1 image, others in others",
+        ),
+    ],
+)
+def test_the_channels_that_were_taken_are_told(channels, said):
+    rows = [{"channels": each} for each in channels]
+    assert channel_lines(rows) == [f"took {said}; --channels takes others, by index or name"]
 
 
 def test_a_model_that_was_asked_for_is_not_second_guessed(capsys):

@@ -162,7 +162,9 @@ def test_blank_cells_where_nuclei_expand(capsys):
 def test_channels_beyond_those_of_the_model_are_tried(capsys):
     picture("a.tif", channels=(4,), photometric="minisblack", planarconfig="contig")
     assert run("--tolerant") == (0, {"a.tif": "done"})
-    assert "1 by some of their channels" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "1 by some of their channels" in said
+    assert "took channel 0 of 4 in 1 image; --channels takes others, by index or name" in said
     assert tifffile.imread("out/a_label.tiff")[12, 14] > 0
     assert run() == (0, {"a.tif": "done"})
 
