@@ -36,7 +36,6 @@ def run(args: argparse.Namespace) -> int:
 
     quiet_import()
     from ..io.files.atomic import new_file
-    from ..io.readers.label_doubts import warn_of_doubts
     from ..model_zoo import find_model
     from ..training.advice import advise, channels_of
     from ..training.data import find_pairs
@@ -48,9 +47,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         pairs = find_pairs(args.images, args.masks)
         masks, n_channels = {pair.name: pair.read_labels() for pair in pairs}, channels_of(pairs)
-    for name, mask in masks.items():
-        warn_of_doubts(mask, name)
-    advice = advise(list(masks.values()))
+    advice = advise(list(masks.values()), names=list(masks))
     settings = advice.to_toml(n_channels)
     sys.stdout.write(f"{advice}\n\n{settings}")
     if args.init is not None:

@@ -100,6 +100,8 @@ def _add_common_arguments(parser: argparse.ArgumentParser, default: object) -> N
 def _set_up_output(verbose: bool) -> None:
     # before anything imports TensorFlow
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if verbose else "3")
+    # no window opens; what a notebook or another project names need not even be installed here
+    os.environ["MPLBACKEND"] = "agg"
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # file names may be undecodable
             stream.reconfigure(errors="backslashreplace")

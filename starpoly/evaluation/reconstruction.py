@@ -14,7 +14,8 @@ from ..geometry.boundary import boundary_probability
 from ..geometry.distances import ray_distances
 from ..geometry.rasterize import render_labels
 from ..polygons import StarPolygons
-from .metrics import DatasetMatching, matching_dataset
+from .label_overlaps import overlaps
+from .metrics import DatasetMatching, pool, score
 
 
 def reconstruct(labels: NDArray, n_rays: int = 32) -> tuple[NDArray[np.int32], StarPolygons]:
@@ -93,7 +94,7 @@ def reconstruction_scores(
     masks = [np.maximum(mask, 0) for mask in masks]
     if not any(mask.any() for mask in masks):
         raise DataError("expected masks with objects in them, got background alone in every mask")
+    scores = ([score(overlaps(mask, reconstruct(mask, n)[0]), thresholds) for mask in masks] for n in n_rays)
     return [
-        Reconstruction(n, matching_dataset(masks, [reconstruct(mask, n)[0] for mask in masks], thresholds))
-        for n in n_rays
+        Reconstruction(n, tuple(map(pool, zip(*images, strict=True)))) for n, images in zip(n_rays, scores, strict=True)
     ]

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..io.files.atomic import new_file
 from ..io.writers.cells import text_cell
-from .metrics import Matching, matching, pool
+from .label_overlaps import overlaps
+from .metrics import Matching, pool, score
 from .neurips import neurips_score
 
 OK = "ok"
@@ -187,7 +188,9 @@ def _score_stardist(
     y_true: NDArray[Any], y_pred: NDArray[Any] | None, thresholds: tuple[float, ...]
 ) -> tuple[Matching, ...]:
     nothing = np.broadcast_to(np.zeros((), np.uint8), np.shape(y_true))
-    return matching(y_true, nothing if y_pred is None else y_pred, thresholds)
+    return score(
+        overlaps(y_true, nothing if y_pred is None else y_pred), thresholds
+    )  # doubts were told with the file's name
 
 
 _Protocol = Callable[[NDArray[Any], NDArray[Any] | None, tuple[float, ...]], tuple[Matching, ...]]

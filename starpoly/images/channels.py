@@ -112,7 +112,7 @@ class ChannelMap:
         return luminance(image, exact=True) if self.to_luminance else image
 
 
-def map_channels(image: Any, n_channels: int) -> ChannelMap | None:
+def map_channels(image: Any, n_channels: int, *, training: bool = False) -> ChannelMap | None:
     """Find how an image gets as many channels as a model expects, where that loses nothing or little.
 
     Grey is repeated to RGB. RGB with equal channels, or with a single one that varies, becomes that channel; other RGB
@@ -124,6 +124,8 @@ def map_channels(image: Any, n_channels: int) -> ChannelMap | None:
         Anything with ``shape``, ``dtype`` and slicing. Where its content decides, it is read in blocks, until that is decided.
     n_channels : int
         Channels of the model.
+    training : bool
+        Whether the network is not there yet: luminance is taken without a warning, as a training says so of all images together.
 
     Returns
     -------
@@ -138,7 +140,7 @@ def map_channels(image: Any, n_channels: int) -> ChannelMap | None:
     if (n, n_channels) == (1, 3):
         return ChannelMap((0, 0, 0))
     if (n, n_channels) == (3, 1):
-        return _to_grey(image)
+        return _to_grey(image, training=training)
     return None
 
 
@@ -242,12 +244,14 @@ def as_channels(image: NDArray, n_channels: int) -> NDArray:
     return found(with_channels(image))
 
 
-def _to_grey(image: Any) -> ChannelMap:
+def _to_grey(image: Any, *, training: bool) -> ChannelMap:
     if not _differ(image):
         return ChannelMap((0,))
     varying = _find_varying(image, (0, 1, 2), enough=2)
     if len(varying) == 1:
         return ChannelMap((varying.pop(),))
+    if training:
+        return ChannelMap((0, 1, 2), to_luminance=True)
     message = (
         f"the model expects 1 channel, the image has 3 ({list_channels(3, _names_of(image))}): its luminance is used; if the "
         f"nuclei are in one of them, choose it, as with --channels 2 for the third (in Python channels=[2])"

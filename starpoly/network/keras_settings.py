@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 
 #: Backends that starpoly runs under; the first installed one by default.
 BACKENDS = ("tensorflow", "jax")
-_BACKEND = "KERAS_BACKEND"
+_BACKEND, _HOME = "KERAS_BACKEND", "KERAS_HOME"
 
 
 def backend() -> str:
@@ -26,17 +29,34 @@ def backend() -> str:
 
 
 @contextmanager
-def own_backend() -> Iterator[None]:
-    """Name :func:`backend` in the environment while Keras is imported in the block."""
-    before = os.environ.get(_BACKEND)
-    os.environ[_BACKEND] = backend()
+def own_environment() -> Iterator[None]:
+    """Name :func:`backend` in the environment while Keras is imported in the block, and hide what would stop the import."""
+    with tempfile.TemporaryDirectory() as empty:
+        changes = {_BACKEND: backend()}
+        if not _is_readable(_home() / "keras.json"):
+            changes[_HOME] = empty
+        before = {name: os.environ.get(name) for name in changes}
+        os.environ.update(changes)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
+
+def _home() -> Path:
+    return Path(os.environ.get(_HOME) or Path(os.path.expanduser("~"), ".keras"))
+
+
+def _is_readable(settings: Path) -> bool:
+    """Whether Keras gets along with a file of settings: it does without one, or with one that is no JSON."""
     try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_BACKEND]
-        else:
-            os.environ[_BACKEND] = before
+        return isinstance(json.loads(settings.read_bytes()), dict)
+    except (OSError, ValueError):
+        return True
 
 
 @contextmanager

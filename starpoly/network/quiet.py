@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..io.console import flush, write
-from .keras_settings import own_backend
+from .keras_settings import own_environment
 from .onednn import use_onednn
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _SILENT = "3"
+_LOUD = ("0", "1")
+"""Levels at which TensorFlow's warnings are wanted."""
 
 # TensorFlow's C++ side logs at import before it reads its level: information and warnings are dropped, and so is
 # the error that its GPU builds print whenever two of their own parts register one plugin twice
@@ -29,7 +31,7 @@ def quiet_import() -> Any:
     """Import Keras and its backend; drop their output except errors.
 
     The backend is that of :func:`~starpoly.network.keras_settings.backend`.
-    With ``TF_CPP_MIN_LOG_LEVEL`` below 3 in the environment, or if the import fails, all output appears.
+    With ``TF_CPP_MIN_LOG_LEVEL`` below 2 in the environment, or if the import fails, all output appears.
 
     Returns
     -------
@@ -38,7 +40,7 @@ def quiet_import() -> Any:
     """
     use_onednn()
     if "keras" not in sys.modules:
-        with own_backend(), quiet_level():
+        with own_environment(), quiet_level():
             import keras
     import keras
 
@@ -47,8 +49,8 @@ def quiet_import() -> Any:
 
 @contextmanager
 def quiet_level() -> Iterator[None]:
-    """Silence TensorFlow's libraries while they load, unless ``TF_CPP_MIN_LOG_LEVEL`` is below 3."""
-    if os.environ.setdefault(LEVEL, _SILENT) != _SILENT:
+    """Silence TensorFlow's libraries while they load, unless ``TF_CPP_MIN_LOG_LEVEL`` is below 2."""
+    if os.environ.setdefault(LEVEL, _SILENT) in _LOUD:
         yield
         return
     with filtered_stderr():

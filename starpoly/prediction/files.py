@@ -132,7 +132,12 @@ class _Run:
 
     def _described(self, choice: Choice, result: SlideResult) -> dict[str, Any]:
         self.clock.add(result.seconds)
-        found = {"model": choice.name, "shape": list(result.shape), "objects": result.n_objects, "tiles": result.n_tiles}
+        found = {
+            "model": choice.name,
+            "shape": list(result.shape),
+            "objects": result.n_objects,
+            "tiles": result.n_tiles,
+        }
         if result.look:
             found["look"] = result.look
         if choice.taken:

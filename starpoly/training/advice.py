@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..config import NetworkConfig
 from ..evaluation.reconstruction import Reconstruction, reconstruction_scores
+from ..io.readers.label_doubts import warn_of_doubts
 from .data import Pair
 
 #: Least gain in mean IoU, of all objects, that justifies more rays.
@@ -80,7 +81,9 @@ class Advice:
         )
 
 
-def advise(masks: Sequence[NDArray], n_rays: Sequence[int] = (8, 16, 32, 64)) -> Advice:
+def advise(
+    masks: Sequence[NDArray], n_rays: Sequence[int] = (8, 16, 32, 64), names: Sequence[str] | None = None
+) -> Advice:
     """Recommend network settings for given masks.
 
     Parameters
@@ -89,6 +92,8 @@ def advise(masks: Sequence[NDArray], n_rays: Sequence[int] = (8, 16, 32, 64)) ->
         0 background, > 0 objects, < 0 ignored.
     n_rays : sequence of int
         Candidate numbers of rays.
+    names : sequence of str, optional
+        Of the masks, for warnings.
 
     Returns
     -------
@@ -102,7 +107,14 @@ def advise(masks: Sequence[NDArray], n_rays: Sequence[int] = (8, 16, 32, 64)) ->
     ------
     DataError
         If there is no object.
+
+    Warns
+    -----
+    StarpolyWarning
+        If a mask looks like a foreground mask or a photograph.
     """
+    for number, mask in enumerate(masks):
+        warn_of_doubts(mask, f"mask {number}" if names is None else names[number])
     reconstructions = tuple(reconstruction_scores(masks, sorted(n_rays)))
     best = max(map(_quality, reconstructions))
     chosen = next(one.n_rays for one in reconstructions if _quality(one) >= best - WORTH)

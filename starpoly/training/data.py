@@ -281,7 +281,7 @@ class TrainingData:
             raise DataError(f"{pair.name}: expected a mask of the image's shape {image.shape[:2]}, got {labels.shape}")
         image = with_channels(image)
         if known is None:
-            channels = map_channels(image, self._n_channels)
+            channels = map_channels(image, self._n_channels, training=True)
             if channels is None:
                 raise DataError(f"{pair.name}: {wrong_channels(image.shape, self._n_channels, training=True)}")
             known = self._known[index] = channels, fit_normalizer(channels(image), self._normalization)
@@ -319,7 +319,6 @@ class TrainingData:
     def _repeat(self, said: dict[str, list[str]]) -> None:
         """Give the warnings of all images, those of one text together."""
         if grey := [self.name(i) for i, (channels, _) in sorted(self._known.items()) if channels.to_luminance]:
-            said = {text: names for text, names in said.items() if "luminance" not in text}
             message = (
                 "colour, and a network for one channel: its luminance is used; for a network that sees colour set "
                 "n_channels = 3 in [network] (NetworkConfig(n_channels=3))"

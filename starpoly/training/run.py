@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..config import ModelSpec, NetworkConfig, NormalizationConfig, TrainingConfig
-from ..errors import warn
+from ..errors import StarpolyWarning, warn
 from ..model_zoo import find_model
 from ..network.storage.folder import load_spec, save_spec
 from ..parallel import keep_freed_memory
@@ -151,7 +152,9 @@ def tune_folder(folder: Path, pairs: Sequence[Pair]) -> ModelSpec:
 
     model = Detector.from_pretrained(folder)
     try:
-        spec = tuned_spec(model, pairs)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", StarpolyWarning)  # the training has said what is wrong with its images
+            spec = tuned_spec(model, pairs)
     except NothingFoundError as error:
         warn(f"{folder}: the thresholds stay at their defaults: {error}", stacklevel=3)
         return model.spec

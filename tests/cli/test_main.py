@@ -165,3 +165,9 @@ def test_verbose_and_the_environment_choose_tensorflows_log_level(monkeypatch, t
         main([*arguments, "predict", str(tmp_path / "missing"), "-o", str(tmp_path)])
         assert os.environ[quiet.LEVEL] == after
     monkeypatch.delenv(quiet.LEVEL)
+
+
+def test_the_plotting_backend_of_another_project_is_not_asked_for(monkeypatch, capsys):
+    monkeypatch.setenv("MPLBACKEND", "module://not_installed_here")
+    assert main(["models", "list"]) == 0
+    assert os.environ["MPLBACKEND"] == "agg"

@@ -35,6 +35,7 @@ OTHERS = {
     "torch": {"backend": "torch"},
     "first": {"backend": "tensorflow", "image_data_format": "channels_first"},
     "half": {"backend": "tensorflow", "floatx": "float16", "epsilon": 1e-3},
+    "list": [],
 }
 
 
@@ -54,6 +55,7 @@ def test_keras_json_changes_nothing(tmp_path):
         assert done.returncode == 0, done.stderr
         answer, kept = done.stdout.strip().splitlines()
         answers[name] = answer
+        settings = settings or {}
         assert kept.split() == [settings.get("image_data_format", "channels_last"), settings.get("floatx", "float32")]
     assert len(set(answers.values())) == 1
     assert answers["torch"].startswith("tensorflow float32")
@@ -76,7 +78,7 @@ def test_the_backend_is_one_that_starpoly_runs_under(monkeypatch, named, install
     monkeypatch.setattr(keras_settings, "find_spec", lambda name: name if name in installed else None)
     monkeypatch.setenv("KERAS_BACKEND", named) if named is not None else monkeypatch.delenv("KERAS_BACKEND", False)
     assert keras_settings.backend() == expected
-    with keras_settings.own_backend():
+    with keras_settings.own_environment():
         assert os.environ["KERAS_BACKEND"] == expected
     assert os.environ.get("KERAS_BACKEND") == named
 

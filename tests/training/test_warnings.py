@@ -10,6 +10,7 @@ import tifffile
 
 from starpoly.cli.main import main
 from starpoly.errors import StarpolyWarning
+from starpoly.training.advice import advise
 from starpoly.training.data import TrainingData, array_pairs
 from starpoly.training.tuning import _diameters
 
@@ -90,3 +91,18 @@ def test_pairs_of_paths_and_array_likes(tmp_path):
     for index in range(len(data)):
         np.testing.assert_allclose(data[index].image, data[0].image, atol=1e-6)
         np.testing.assert_array_equal(data[index].labels, data[0].labels)
+
+
+def test_advice_in_python_names_masks_by_their_number(monkeypatch):
+    monkeypatch.setattr("starpoly.training.advice.receptive_field_side", lambda grid: 10)
+    with pytest.warns(StarpolyWarning, match="mask 1: expected one id per object, got the single id 255") as said:
+        advise([LABELS, (LABELS > 0) * np.uint8(255)])
+    assert len(said) == 1
+
+
+def test_an_image_in_colour_is_told_of_once_and_without_a_flag_that_training_lacks():
+    (line,) = warned(TrainingData(array_pairs([COLOUR, COLOUR], [LABELS, LABELS])))
+    assert line.startswith("image 0, image 1: colour, and a network for one channel")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", StarpolyWarning)
+        TrainingData(array_pairs([COLOUR], [LABELS]))[0]  # as validation images are read
