@@ -143,14 +143,17 @@ class StarPoly2D(Detector):
         """
         from .training.data import array_pairs
         from .training.thresholds import IOU_THRESHOLDS, NMS_THRESHOLDS
-        from .training.tuning import tuned_spec
+        from .training.tuning import look_through, told, tuned_spec
 
-        self.spec = tuned_spec(
-            self,
-            array_pairs(images, masks),
-            nms_threshs=NMS_THRESHOLDS if nms_threshs is None else nms_threshs,
-            iou_threshs=IOU_THRESHOLDS if iou_threshs is None else iou_threshs,
-        )
+        pairs = array_pairs(images, masks)
+        look_through(self, pairs)
+        with told():
+            self.spec = tuned_spec(
+                self,
+                pairs,
+                nms_threshs=NMS_THRESHOLDS if nms_threshs is None else nms_threshs,
+                iou_threshs=IOU_THRESHOLDS if iou_threshs is None else iou_threshs,
+            )
         if folder is not None:
             self.save(folder)
         return self.spec.thresholds

@@ -51,9 +51,10 @@ def to_yxc(image: Any, axes: str) -> tuple[Any, Callable[[NDArray], NDArray]]:
         if letter not in "YXC" and length != 1
     ]
     if stacked:
+        colours = axes[-1] == "S" and image.shape[-1] in (3, 4) and "C" not in axes and len(stacked) == 1
+        remedy = f"if these are colours, say {axes[:-1]}C" if colours else "predict the planes one by one"
         raise ImageError(
-            f"axes: expected a single 2D image, got {' and '.join(stacked)} in shape {tuple(image.shape)}; predict the "
-            "planes one by one"
+            f"axes: expected a single 2D image, got {' and '.join(stacked)} in shape {tuple(image.shape)}; {remedy}"
         )
     wanted = "YXC" if "C" in axes else "YX"
     if axes != wanted:

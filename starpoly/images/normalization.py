@@ -16,10 +16,10 @@ from .exact_floats import exact_float
 from .levels import Levels, measure_levels
 
 LIMIT = 5.0
-"""Normalised values are clipped to this magnitude: of 764 images two had more. Hot pixels and debris have hundreds, which would
-silence the network around them."""
-_NO_LIMIT = 1e6
-"""For intensities that are taken as they are: float32 must not overflow in the network."""
+"""What is normalised by percentiles is clipped to this magnitude: of 764 images two had more. Hot pixels and debris have
+hundreds, which would silence the network around them."""
+NO_LIMIT = 1e6
+"""Otherwise: float32 must not overflow in the network."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Normalizer:
     low: tuple[float, ...]
     high: tuple[float, ...]
     fill: tuple[float, ...] = ()
-    limit: float = LIMIT
+    limit: float = NO_LIMIT
 
     def __post_init__(self) -> None:
         for name in ("low", "high", "fill"):
@@ -136,7 +136,7 @@ def normalizer_at(levels: Levels) -> Normalizer:
     """The map from these levels to 0 and 1."""
     values = ((channel.low, channel.high, channel.fill) for channel in levels.channels)
     low, high, fill = zip(*values, strict=True)
-    return Normalizer(low, high, fill)
+    return Normalizer(low, high, fill, LIMIT)
 
 
 def as_normalizer(
@@ -191,7 +191,7 @@ def as_normalizer(
 
 def _identity(image: Any) -> Normalizer:
     n_channels = image.shape[2] if len(image.shape) == 3 else 1
-    return Normalizer((0.0,) * n_channels, (1.0,) * n_channels, limit=_NO_LIMIT)
+    return Normalizer((0.0,) * n_channels, (1.0,) * n_channels)
 
 
 def _normalized_by(given: Any, image: Any) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from ..detection.journal import held_journal, is_unfinished, stack_journal
 from ..errors import ImageError, OutputError, warn
 from ..io.files.atomic import beside
 from ..io.files.find import FoundImage
-from ..io.files.naming import challenge_names, is_hidden, is_ours, is_result, may_be_image, result_names, stem
+from ..io.files.naming import challenge_names, is_hidden, is_ours, is_result, may_be_image, result_names
 from ..io.files.resolved import resolved
 from ..io.writers.registry import ENDINGS
 from .formats import SlideOutputs
@@ -111,11 +111,12 @@ def plan_jobs(
                 f"{plan.image.path}: the usual name of its labels is taken; they are written to {plan.job.labels.name}"
             )
             warn(message)
-    _warn_of_namesakes([plan.job for plan in plans if not plan.level])
+    usual = [plan.job for plan in plans if not plan.level]
+    _warn_of_namesakes(usual, _RULES[rule], {image.path for image in images})
     return [plan.job for plan in plans]
 
 
-def _warn_of_namesakes(jobs: list[Job]) -> None:
+def _warn_of_namesakes(jobs: list[Job], names_of: Callable[[Path], Iterator[str]], together: set[Path]) -> None:
     """Warn where labels that exist may be of another image of the same name, which was segmented in a run of its own."""
     listed: dict[Path, dict[str, list[Path]]] = {}
     for job in jobs:
@@ -123,9 +124,9 @@ def _warn_of_namesakes(jobs: list[Job]) -> None:
             continue
         folder = job.image.parent
         if folder not in listed:
-            listed[folder] = _images_by_stem(folder)
-        for other in listed[folder].get(stem(job.image), []):
-            if other.name != job.image.name:
+            listed[folder] = _images_by_name(folder, names_of)
+        for other in listed[folder].get(next(names_of(job.image)), []):
+            if other.name != job.image.name and folder / other.name not in together:
                 message = (
                     f"{job.image}: {job.labels.name} exists, and {other.name} beside it would get the same name; "
                     "segment both in one command, or give each a folder with -o"
@@ -134,7 +135,7 @@ def _warn_of_namesakes(jobs: list[Job]) -> None:
                 break
 
 
-def _images_by_stem(folder: Path) -> dict[str, list[Path]]:
+def _images_by_name(folder: Path, names_of: Callable[[Path], Iterator[str]]) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     try:
         names = sorted(os.listdir(folder))
@@ -142,7 +143,7 @@ def _images_by_stem(folder: Path) -> dict[str, list[Path]]:
         return {}
     for path in map(Path, names):
         if may_be_image(path) and not (is_hidden(path) or is_result(path) or is_ours(path)):
-            found.setdefault(stem(path), []).append(path)
+            found.setdefault(next(names_of(path)), []).append(path)
     return found
 
 

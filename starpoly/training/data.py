@@ -167,6 +167,8 @@ def array_pairs(
     DataError
         If the sequences differ in length.
     """
+    for name, given in (("images", images), ("masks", masks)):
+        _check_sequence(name, given)
     if len(images) != len(masks) or (classes is not None and len(classes) != len(images)):
         raise DataError(f"expected as many masks as images, got {len(images)} images and {len(masks)} masks")
     if len(groups) not in (0, len(images)):
@@ -183,6 +185,17 @@ def array_pairs(
             zip(images, masks, groups if len(groups) else [""] * len(images), strict=True)
         )
     ]
+
+
+def _check_sequence(name: str, given: Any) -> None:
+    """Refuse what is no sequence of images: a folder, a single image, a generator."""
+    start = f"{name}: expected a list of arrays or paths"
+    if isinstance(given, str | os.PathLike):
+        raise DataError(f"{start}, got the path {given}; of folders use find_pairs, or starpoly train")
+    if not hasattr(given, "__len__") or not hasattr(given, "__getitem__"):
+        raise DataError(f"{start}, got {type(given).__name__}; make a list of it")
+    if isinstance(given, np.ndarray) and given.ndim == 2 and given.dtype.kind in "biuf":
+        raise DataError(f"{start}, got one array of shape {given.shape}; put it into a list")
 
 
 def _held(image: Any) -> NDArray:

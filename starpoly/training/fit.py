@@ -84,7 +84,10 @@ def fit(
     """
     started = time.monotonic()
     state = _read_checkpoint(folder, resume)
+    if resume and state is None:
+        log.info("%s: there is no checkpoint to go on from; the training starts anew", folder)
     if minutes is not None and state is not None:
+        log.info("a resumed training keeps its number of epochs; the %g minutes are not counted", minutes)
         training = training.replace(**{name: state["settings"]["training"][name] for name in _LENGTH})
     initial, weights = _initial(init, network)
     if initial is not None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..config import ModelSpec, NetworkConfig, NormalizationConfig, TrainingConfig
-from ..errors import StarpolyWarning, warn
+from ..errors import warn
 from ..model_zoo import find_model
 from ..network.storage.folder import load_spec, save_spec
 from ..parallel import keep_freed_memory
@@ -148,12 +147,11 @@ def tune_folder(folder: Path, pairs: Sequence[Pair]) -> ModelSpec:
     """
     from ..detection.detector import Detector
     from .thresholds import NothingFoundError
-    from .tuning import tuned_spec
+    from .tuning import told, tuned_spec
 
     model = Detector.from_pretrained(folder)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", StarpolyWarning)  # the training has said what is wrong with its images
+        with told():  # by the training
             spec = tuned_spec(model, pairs)
     except NothingFoundError as error:
         warn(f"{folder}: the thresholds stay at their defaults: {error}", stacklevel=3)

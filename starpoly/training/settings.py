@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from ..io.text_tables import decode_text
 from ..model_zoo import find_model
 from ..network.storage.folder import load_spec
 
+_DECIMAL_COMMA = re.compile(r"^\s*\w+\s*=\s*[-+]?\d+,\d+\s*(#.*)?$", re.MULTILINE)
 #: Tables of a settings file.
 TABLES: dict[str, type[Config]] = {
     "network": NetworkConfig,
@@ -83,11 +86,20 @@ def read_toml(path: Path) -> dict[str, dict[str, Any]]:
         If it is no TOML file, or has an unknown table.
     """
     try:
-        tables = tomllib.loads(decode_text(path.read_bytes()))
-    except (OSError, ValueError, RecursionError) as error:
+        text = decode_text(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"{path}: expected a TOML file of settings, got: {error.strerror}") from error
+    except ValueError as error:
         raise ConfigError(f"{path}: expected a TOML file of settings, got: {error}") from error
+    try:
+        tables = tomllib.loads(re.sub(r"\r\n?", "\n", text))  # TOML knows no line ends of old Macintoshes
+    except (ValueError, RecursionError) as error:
+        remedy = "; write numbers with a point" if _DECIMAL_COMMA.search(text) else ""
+        raise ConfigError(f"{path}: expected a TOML file of settings, got: {error}{remedy}") from error
     if unknown := sorted(set(tables) - set(TABLES)):
-        raise ConfigError(f"{path}: unknown table {unknown[0]!r}; expected some of {', '.join(TABLES)}")
+        near = difflib.get_close_matches(unknown[0], TABLES, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"{path}: unknown table {unknown[0]!r}; expected some of {', '.join(TABLES)}{hint}")
     return tables
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +18,9 @@ from ..config import ModelSpec
 from ..detection.detector import Detector
 from ..errors import DataError, StarpolyError, StarpolyWarning
 from ..evaluation.report import Sample, evaluate
-from ..io.readers.label_doubts import warn_of_doubts
 from ..model_zoo import find_model
 from ..network.storage.folder import copy_model
-from .data import Pair
+from .data import Pair, TrainingData
 from .growth import tune_growth
 from .thresholds import IOU_THRESHOLDS, NMS_THRESHOLDS, tune
 
@@ -109,10 +109,11 @@ def tune_model(
         raise DataError("tune: expected at least one image with its mask, got none")
     folder = find_model(model)
     detector = Detector.from_pretrained(folder)
-    diameters = _diameters(pairs)
-    before, start = score_model(detector, pairs), detector.spec
-    detector.spec = spec = tuned_spec(detector, pairs, progress=progress)
-    after = score_model(detector, pairs)
+    diameters, start = look_through(detector, pairs, progress=progress), detector.spec
+    with told():
+        before = score_model(detector, pairs)
+        detector.spec = spec = tuned_spec(detector, pairs, progress=progress)
+        after = score_model(detector, pairs)
     if after.mean_ap - before.mean_ap < _LEAST_GAIN / math.sqrt(len(diameters)):
         spec, after = spec.replace(thresholds=start.thresholds, mask_growth=start.mask_growth), before
     record = {"starpoly": __version__, "from": spec.name, "images": len(pairs), "objects": len(diameters)}
@@ -122,6 +123,27 @@ def tune_model(
         spec = spec.replace(name=Path(output).resolve().name)
         copy_model(folder, output, spec)
     return Tuning(spec, before, after, len(pairs), len(diameters))
+
+
+def look_through(model: Detector, pairs: Sequence[Pair], *, progress: bool = True) -> NDArray[np.float64]:
+    """Diameters of all true objects, in pixels; what is wrong with images and masks is told, by their names.
+
+    Raises
+    ------
+    DataError
+        If a pair cannot be used, or there is no object.
+    """
+    spec = model.spec
+    data = TrainingData(pairs, n_channels=spec.network.n_channels, normalization=spec.normalization)
+    return data.summarize(progress=progress).diameters
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Keep the warnings of the block, in which each image is read several times: what is wrong with it has been told."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", StarpolyWarning)
+        yield
 
 
 def tuned_spec(
@@ -173,24 +195,10 @@ def log_baseline(start: Path, pairs: Sequence[Pair]) -> None:
     """Log how good the initial model of a training is on validation images, untouched and only tuned."""
     some = list(pairs[:: max(1, -(-len(pairs) // _BASELINE_IMAGES))])
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", StarpolyWarning)  # the training says what is wrong with its images
+        with told():  # by the training
             tuning = tune_model(start, some)
     except StarpolyError as error:  # other channels, or nothing found: the training may mend that
         log.info("%s cannot be scored on the validation images as it is: %s", start.name, error)
         return
     log.info("%s on %d validation images, untouched: %s", start.name, tuning.n_images, tuning.before)
     log.info("%s only tuned on these (starpoly tune): %s", start.name, tuning.after)
-
-
-def _diameters(pairs: Sequence[Pair]) -> NDArray[np.float64]:
-    """Diameters of all true objects, of the circles of their areas, in pixels."""
-    areas = []
-    for pair in pairs:
-        labels = pair.read_labels()
-        warn_of_doubts(labels, pair.name)
-        areas.append(np.unique(labels[labels > 0], return_counts=True)[1])
-    found = np.concatenate(areas)
-    if not len(found):
-        raise DataError("tune: expected masks with objects in them, got background alone in every mask")
-    return np.sqrt(4 / np.pi * found)

@@ -95,3 +95,26 @@ def test_labels_that_may_be_of_another_image_of_that_name_are_told(tmp_path, rec
     with pytest.warns(StarpolyWarning, match=r"a.tif: a_label.tiff exists, and a.png beside it would get .* -o"):
         (job,) = plan("a.tif")
     assert job.labels.name == "a_label.tiff"
+
+
+def test_results_by_the_challenge_rule_that_another_image_may_have_written_are_told(tmp_path, recwarn):
+    for name in ("ex.0.png", "ex.1.png", "b.0.png"):
+        (tmp_path / name).touch()
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "ex_label.tiff").touch()
+
+    def plan(*names):
+        found = [FoundImage(tmp_path / name, Path()) for name in names]
+        return [job.labels.name for job in plan_jobs(found, out, rule="challenge")]
+
+    with pytest.warns(
+        StarpolyWarning, match=r"ex.1.png: ex_label.tiff exists, and ex.0.png beside it would get the same"
+    ):
+        assert plan("ex.1.png") == ["ex_label.tiff"]
+    recwarn.clear()
+    assert plan("b.0.png") == ["b_label.tiff"]
+    assert not recwarn.list
+    with pytest.warns(StarpolyWarning, match="the usual name of its labels is taken") as said:
+        assert plan("ex.0.png", "ex.1.png") == ["ex_label.tiff", "ex.1_label.tiff"]
+    assert len(said) == 1

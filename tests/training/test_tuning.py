@@ -10,7 +10,7 @@ import pytest
 import starpoly.network.engines.tensorflow  # noqa: F401  before other tests patch what it imports
 from starpoly.config import MaskGrowth
 from starpoly.detection.detector import Detector
-from starpoly.errors import DataError, ModelError
+from starpoly.errors import DataError, ModelError, StarpolyWarning
 from starpoly.network.storage.folder import copy_model, find_weights, load_spec
 from starpoly.training import array_pairs, generate_nuclei, tune_model
 from starpoly.training.tuning import log_baseline
@@ -65,7 +65,7 @@ def test_a_model_may_be_tuned_in_place(pairs, tmp_path):
 def test_what_cannot_be_tuned_is_said(pairs, tmp_path):
     with pytest.raises(DataError, match="at least one image"):
         tune_model(MODEL, [])
-    with pytest.raises(DataError, match="background alone"):
+    with pytest.warns(StarpolyWarning, match="holds no object"), pytest.raises(DataError, match="background alone"):
         tune_model(MODEL, array_pairs([pairs[0].read_image()], [0 * pairs[0].read_labels()]))
     (tmp_path / "file").write_text("")
     with pytest.raises(ModelError, match="can be written"):

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tifffile
 
 from starpoly.cli.main import main
-from starpoly.errors import StarpolyWarning
+from starpoly.config import ModelSpec, NetworkConfig
+from starpoly.errors import DataError, StarpolyWarning, warn
 from starpoly.training.advice import advise
 from starpoly.training.data import TrainingData, array_pairs
-from starpoly.training.tuning import _diameters
+from starpoly.training.tuning import look_through, told
 
 from support.examples import with_discs
 
 LABELS = with_discs((60, 80), *[(y, x, 6) for y in (12, 36) for x in (12, 36, 60)])
 GREY = np.where(LABELS > 0, 200, 20) + np.random.default_rng(0).integers(0, 9, LABELS.shape)
+SPEC = ModelSpec("m", NetworkConfig(n_rays=8), max_distance=9.0)
 COLOUR = np.stack([GREY, GREY // 2, 255 - GREY], axis=-1)
 
 
@@ -78,7 +82,30 @@ def test_advise_names_masks(tmp_path, capsys, monkeypatch):
 
 def test_tune_names_masks():
     with pytest.warns(StarpolyWarning, match="image 1: expected one id per object, got the single id 255"):
-        _diameters(array_pairs([GREY] * 2, [LABELS, (LABELS > 0) * np.uint8(255)]))
+        look_through(SimpleNamespace(spec=SPEC), array_pairs([GREY] * 2, [LABELS, (LABELS > 0) * np.uint8(255)]))
+
+
+def test_tune_tells_of_colour_once():
+    with pytest.warns(StarpolyWarning, match="image 0, image 1: colour, and a network for one channel") as said:
+        look_through(SimpleNamespace(spec=SPEC), array_pairs([COLOUR] * 2, [LABELS] * 2))
+    assert len(said) == 1
+    with told(), warnings.catch_warnings():
+        warn("by a pass over the images, which would be an error here")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("images/", "got the path images/; of folders use find_pairs"),
+        (Path("images"), "got the path images; of folders use find_pairs"),
+        ((image for image in [GREY]), "got generator; make a list of it"),
+        (None, "got NoneType; make a list of it"),
+        (GREY, r"got one array of shape \(60, 80\); put it into a list"),
+    ],
+)
+def test_what_is_no_list_of_images_is_refused(given, expected):
+    with pytest.raises(DataError, match=f"images: expected a list of arrays or paths, {expected}"):
+        array_pairs(given, [LABELS])
 
 
 def test_pairs_of_paths_and_array_likes(tmp_path):

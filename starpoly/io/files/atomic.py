@@ -110,6 +110,8 @@ def make_folder(path: Path, remedy: str = _REPEAT) -> None:
 
 def not_written(path: Path, error: OSError, remedy: str = _REPEAT) -> OutputError:
     """The OutputError for a failed write."""
+    if error.errno == errno.ENAMETOOLONG:
+        remedy = "give the image a shorter name"
     return OutputError(f"{path}: cannot be written ({error.strerror or error}); {remedy}")
 
 
