@@ -44,7 +44,8 @@ def stored() -> dict[str, dict[str, NDArray[np.float64]]]:
 def differences(expected: NDArray[np.float64], found: NDArray[np.float64]) -> tuple[int, tuple[float, ...]]:
     """How many objects have no partner within a pixel, on either side, and how far the others are apart at most."""
     away, partner = cKDTree(found[:, :2]).query(expected[:, :2])
-    paired = (away < 1) & (np.bincount(partner, minlength=len(found))[partner] == 1)
+    near = away < 1
+    paired = near & (np.bincount(partner[near], minlength=len(found))[partner] == 1)
     ours, theirs = expected[paired], found[partner[paired]]
     apart = np.abs(ours - theirs)
     apart[:, 2] /= ours[:, 2]
