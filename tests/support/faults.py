@@ -46,6 +46,7 @@ _VOLATILE = ("_provenance.json", ".html", "training.csv", "checkpoint.npz", "mod
 """Ends of names of files that hold times of the run: they are whole, but never the same."""
 _EVENTS_OF_TRAINING = "tfevents"
 """In names of files of TensorBoard: the names hold the time."""
+_END_OF_PNG = b"IEND\xaeB`\x82"
 _OPTIONAL = (".png", ".html")
 """Of a training: left out with a warning, since the model is worth more."""
 
@@ -316,6 +317,8 @@ def _is_half(name: str, found: bytes, wanted: dict[str, bytes]) -> bool:
         return not _is_json(found)
     if name.endswith(".npz"):
         return not zipfile.is_zipfile(io.BytesIO(found))
+    if name.startswith("validation/"):  # shows what the model finds at its thresholds, whose choice may have been left out
+        return not found.endswith(_END_OF_PNG)
     # the weights of a training are those of its best epoch so far
     return not name.endswith((*_VOLATILE, ".h5")) and found != wanted.get(name)
 
