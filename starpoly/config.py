@@ -10,6 +10,7 @@ import math
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Self
 
 from .errors import ConfigError
@@ -41,6 +42,12 @@ _LARGEST = 2**1000
 """Largest whole number that is taken for a float: larger ones have none."""
 
 
+@cache
+def _types_of(config: type) -> dict[str, Any]:
+    """The types of a config's settings."""
+    return typing.get_type_hints(config)
+
+
 class Config:
     """Mixin for frozen dataclasses: strict reading from, and plain writing to, JSON-able dicts."""
 
@@ -56,7 +63,7 @@ class Config:
         where = where or cls.__name__
         if not isinstance(values, Mapping):
             raise ConfigError(f"{where}: expected a table of settings, got {values!r}")
-        known = typing.get_type_hints(cls)
+        known = _types_of(cls)
         settings = {}
         for key, value in values.items():
             if key not in known:

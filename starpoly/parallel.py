@@ -12,6 +12,7 @@ import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -44,8 +45,14 @@ def n_threads() -> int:
 def n_processors() -> int:
     """Number of processors that this process may use: by its affinity, and by the quota of its control group (Linux)."""
     own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = cgroup_quota()
+    quota = _own_quota()
     return own if quota is None else max(1, min(own, math.ceil(quota)))
+
+
+@cache
+def _own_quota() -> float | None:
+    """:func:`cgroup_quota` of this process; its files are read once."""
+    return cgroup_quota()
 
 
 def cgroup_quota(root: Path = _CGROUPS, own: Path = _OWN_CGROUP) -> float | None:

@@ -87,7 +87,7 @@ def test_quota_of_a_control_group(tmp_path, files, own, expected):
 @pytest.mark.parametrize(("quota", "expected"), [(None, 8), (2.5, 3), (0.1, 1), (64.0, 8)])
 def test_processors_are_those_of_affinity_and_quota(monkeypatch, quota, expected):
     monkeypatch.setattr("os.sched_getaffinity", lambda _: range(8), raising=False)
-    monkeypatch.setattr("starpoly.parallel.cgroup_quota", lambda: quota)
+    monkeypatch.setattr("starpoly.parallel._own_quota", lambda: quota)
     assert n_processors() == expected
 
 

@@ -13,7 +13,9 @@ _AREA_CHANGE = 0.05
 _EDGES = ndimage.generate_binary_structure(2, 1)
 
 
-def mask_outline(mask: NDArray[np.bool_], tolerance: float = TOLERANCE) -> NDArray[np.float64]:
+def mask_outline(
+    mask: NDArray[np.bool_], tolerance: float = TOLERANCE, *, is_one_piece: bool = False
+) -> NDArray[np.float64]:
     """The outline of a mask's largest piece, holes filled.
 
     It passes through the middles of pixel edges, which are exact along rows and columns, and is then simplified: vertices
@@ -24,6 +26,8 @@ def mask_outline(mask: NDArray[np.bool_], tolerance: float = TOLERANCE) -> NDArr
     mask : (Y, X) bool
     tolerance : float
         In pixels; 0 leaves out what changes nothing.
+    is_one_piece : bool
+        Whether all of the mask is known to be connected by edges of pixels: it is then not looked for pieces.
 
     Returns
     -------
@@ -33,7 +37,7 @@ def mask_outline(mask: NDArray[np.bool_], tolerance: float = TOLERANCE) -> NDArr
     """
     from ._kernels_mask_outline import enclosed, follow, is_simple, simplify
 
-    piece = _largest_piece(mask)
+    piece = mask if is_one_piece else _largest_piece(mask)
     if not piece.any():
         return np.empty((0, 2))
     y = int(piece.any(axis=1).argmax())

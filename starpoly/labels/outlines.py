@@ -29,7 +29,7 @@ def mask_outlines(
     polygons : StarPolygons
         ``n`` polygons.
     labels : (Y, X) integer array
-        Labels of a part of the image that holds the objects, each in one connected piece.
+        Labels of a part of the image that holds the objects, each in one piece, connected by edges of pixels.
     ids : (n,) integer
         Label of each polygon.
     low, high : (n, 2) integer
@@ -47,6 +47,6 @@ def mask_outlines(
     found: list[Outline | None] = [None] * len(polygons)
     for i in np.flatnonzero(~is_star).tolist():
         y0, x0, y1, x1 = (boxes[i] - (*origin, *origin)).tolist()
-        ring = mask_outline(labels[y0:y1, x0:x1] == ids[i])
+        ring = mask_outline(labels[y0:y1, x0:x1] == ids[i], is_one_piece=True)
         found[i] = (ring[:, ::-1] + (boxes[i, :2] - 0.5)).astype(np.float32) if len(ring) else None
     return found

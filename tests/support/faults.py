@@ -317,7 +317,9 @@ def _is_half(name: str, found: bytes, wanted: dict[str, bytes]) -> bool:
         return not _is_json(found)
     if name.endswith(".npz"):
         return not zipfile.is_zipfile(io.BytesIO(found))
-    if name.startswith("validation/"):  # shows what the model finds at its thresholds, whose choice may have been left out
+    if name.startswith(
+        "validation/"
+    ):  # shows what the model finds at its thresholds, whose choice may have been left out
         return not found.endswith(_END_OF_PNG)
     # the weights of a training are those of its best epoch so far
     return not name.endswith((*_VOLATILE, ".h5")) and found != wanted.get(name)
