@@ -14,7 +14,7 @@ BASELINE_BYTES = 1_000_000_000
 USUAL_MEMORY = 2_050_000_000
 
 _SMALLEST_SIDE = 128
-_LARGEST_SIDE = 2048
+_LARGEST_SIDE = 4096
 #: bound of the default window side, pixels: smaller ones waste time on halos
 _LEAST_USUAL_SIDE = 1024
 #: window sides are multiples of this
@@ -35,7 +35,7 @@ def window_bytes(network: NetworkConfig, shape: tuple[int, int], precision: str 
 
 
 def usual_tile_size(network: NetworkConfig, precision: str = "float32") -> int:
-    """Default window side, from 1 024 to 2 048 pixels."""
+    """Default window side, from 1 024 to 4 096 pixels."""
     return max(tile_size_within(USUAL_MEMORY, network, precision=precision), _LEAST_USUAL_SIDE)
 
 
@@ -56,7 +56,7 @@ def tile_size_within(
     Returns
     -------
     int
-        Pixels, from 128 (even if that exceeds the memory) to 2 048.
+        Pixels, from 128 (even if that exceeds the memory) to 4 096.
     """
     spare = max(0, memory - BASELINE_BYTES)
     side = int(math.sqrt(spare / _bytes_per_pixel(network, precision))) // _STEP * _STEP

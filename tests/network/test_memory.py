@@ -17,12 +17,12 @@ def test_window_fits_and_the_next_larger_does_not(gigabytes):
     memory = int(gigabytes * 2**30)
     side = tile_size_within(memory, NETWORK)
     assert BASELINE_BYTES + window_bytes(NETWORK, (side, side)) <= memory or side == 128
-    assert BASELINE_BYTES + window_bytes(NETWORK, (side + 64, side + 64)) > memory or side == 2048
+    assert BASELINE_BYTES + window_bytes(NETWORK, (side + 64, side + 64)) > memory or side == 4096
 
 
 def test_window_has_a_least_and_a_greatest_side():
     assert tile_size_within(1, NETWORK) == 128
-    assert tile_size_within(1 << 40, NETWORK) == 2048
+    assert tile_size_within(1 << 40, NETWORK) == 4096
 
 
 def test_wanted_side_is_not_exceeded():
@@ -41,7 +41,7 @@ def test_bfloat16_takes_less_and_so_the_usual_window_is_larger():
 
 def test_usual_window_keeps_to_its_bounds():
     assert usual_tile_size(NetworkConfig(grid=(1, 1), stem="conv", base_filters=128)) == 1024
-    assert usual_tile_size(NetworkConfig(base_filters=8)) == 2048
+    assert usual_tile_size(NetworkConfig(base_filters=8)) == 2624
 
 
 def test_giving_back_what_is_free_and_sharing_heaps_changes_nothing():
