@@ -17,7 +17,11 @@ from numpy.typing import NDArray
 from ..config import LARGEST_GROWTH
 from ..errors import ConfigError
 from ..geometry.label_expansion import expand_labels
+from ..parallel import in_parts, n_threads
 from ..tiling import Box
+
+_WORTH_THREADS = 1 << 20
+"""Pixels of an image from which on several threads are faster."""
 
 
 class ForegroundMask:
@@ -88,8 +92,15 @@ class ForegroundMask:
         return bits[:, columns - 8 * first].astype(np.bool_)
 
     def expand(self, labels: NDArray) -> NDArray[np.int32]:
-        """Expand labels (Y, X) of the whole image."""
-        return expand_labels(labels, self.region(Box(0, 0, *self.shape)), self.distance)
+        """Expand labels (Y, X) of the whole image, bands of it in several threads."""
+        out = np.empty(self.shape, np.int32)
+
+        def expand_rows(first: int, end: int) -> None:
+            out[first:end] = self.expand_in(Box(first, 0, end, self.shape[1]), lambda box: labels[box.slices])
+
+        threads = n_threads() if out.size >= _WORTH_THREADS else 1
+        in_parts(expand_rows, self.shape[0], threads, parts=threads)  # each repeats what lies within the distance
+        return out
 
     def expand_in(self, box: Box, draw: Callable[[Box], NDArray]) -> NDArray:
         """Expanded labels in a box; ``draw`` draws the labels of the polygons in any box."""

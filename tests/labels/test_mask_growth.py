@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from starpoly.config import LARGEST_GROWTH, MaskGrowth, SizeRange
 from starpoly.errors import ConfigError
+from starpoly.geometry.label_expansion import expand_labels
 from starpoly.labels.mask_growth import ForegroundMask
 from starpoly.labels.measurements import measure
 from starpoly.labels.streaming import StreamingLabels
@@ -238,3 +239,17 @@ def test_an_image_is_not_looked_at_again_for_its_foreground():
         return len(model._predictor.windows)
 
     assert n_windows(grown(50)) == n_windows(PaintedModel(has_foreground=True))
+
+
+def test_bands_in_threads_expand_as_the_whole(monkeypatch):
+    rng = np.random.default_rng(0)
+    labels = np.zeros((150, 90), np.int32)
+    for label, (y, x) in enumerate(rng.integers(2, (145, 85), (20, 2)), start=1):
+        labels[y : y + 3, x : x + 3] = label
+    mask = ForegroundMask(labels.shape, 9)
+    mask.put(Box(0, 0, *labels.shape), rng.random(labels.shape) < 0.8)
+    whole = expand_labels(labels, mask.region(Box(0, 0, *labels.shape)), 9)
+    monkeypatch.setattr("starpoly.labels.mask_growth._WORTH_THREADS", 1)
+    for threads in (1, 2, 5):
+        monkeypatch.setattr("starpoly.labels.mask_growth.n_threads", lambda n=threads: n)
+        np.testing.assert_array_equal(mask.expand(labels), whole)
