@@ -13,6 +13,8 @@ from .rays import ray_directions
 
 _THREADS_FROM = 1 << 20
 """Pixels from which several threads are faster."""
+_POLYGONS_FROM = 500
+"""Polygons from which they are faster."""
 
 
 def render_labels(
@@ -100,11 +102,16 @@ def covers_exactly(
     """
     from ._kernels_rasterize import covers_exactly
 
-    directions = ray_directions(polygons.n_rays)
-    labels = np.ascontiguousarray(labels)
-    return covers_exactly(
-        polygons.points, polygons.distances, np.asarray(ids, np.int64), boxes, *directions, *origin, labels
-    )
+    directions, points, distances = ray_directions(polygons.n_rays), polygons.points, polygons.distances
+    labels, ids = np.ascontiguousarray(labels), np.asarray(ids, np.int64)
+    same = np.empty(len(polygons), np.bool_)
+
+    def compare(first: int, end: int) -> None:
+        part = slice(first, end)
+        same[part] = covers_exactly(points[part], distances[part], ids[part], boxes[part], *directions, *origin, labels)
+
+    in_parts(compare, len(same), n_threads() if len(same) > _POLYGONS_FROM else 1)
+    return same
 
 
 def _ranks(order: NDArray[np.intp]) -> NDArray[np.int64]:

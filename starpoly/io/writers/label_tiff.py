@@ -156,6 +156,7 @@ def _write_tiled(path: Path, labels: RegionLabels, pixel_size: tuple[float, floa
                 predictor=True,
                 photometric="minisblack",
                 buffersize=_AT_ONCE,
+                maxworkers=n_threads(),
                 subifds=len(steps) - 1 if first else None,
                 subfiletype=0 if first else 1,
                 metadata=_metadata(labels, pixel_size, frame) if first else None,
