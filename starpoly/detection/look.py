@@ -51,8 +51,8 @@ _OCTAVE, _EXPLAINING = 1 / 32, 1 / 64
 _SURE = 0.53
 #: Doubt about the mean confidence of one object; of n it is the square root of n times less.
 _DOUBT = 0.6
-#: Factor on the scores of later views.
-_LATER = 0.95
+#: Factor on the scores of later views, and of later models: these are calibrated on other data, so they must explain clearly more.
+_LATER, _LATER_MODEL = 0.95, 0.8
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +183,8 @@ class Look:
 
     def beside(self, other: Look) -> Look:
         """Both looks as one; the other is preferred if it explains clearly more."""
-        better, worse = (other, self) if _LATER * other.best.score > self.best.score else (self, other)
+        later = _LATER if other.best.view.model == self.best.view.model else _LATER_MODEL
+        better, worse = (other, self) if later * other.best.score > self.best.score else (self, other)
         return Look((*better.findings, *worse.findings))
 
     def describe(self, most: int = 3) -> dict[str, Any]:
