@@ -27,11 +27,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from itertools import islice, product
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -392,22 +394,38 @@ def precision(options: argparse.Namespace) -> Iterable[Row]:
 
 
 def _stardist(folder: Path) -> Callable[[Path, Path, tuple[int, int] | None], NDArray]:
-    """File to label file as StarDist's documentation does it."""
-    from csbdeep.io import save_tiff_imagej_compatible
-    from csbdeep.utils import normalize
-    from peer import stardist_model
+    """File to label file as StarDist's documentation does it.
+
+    In a process of its own: TensorFlow reads its settings once, and starpoly's (oneDNN on every processor) are not StarDist's.
+    """
     from tifffile import imread
 
-    model = stardist_model(folder)
+    process = ProcessPoolExecutor(1, get_context("spawn"))
 
     def run(given: Path, result: Path, n_tiles: tuple[int, int] | None) -> NDArray:
-        labels, _ = model.predict_instances(
-            normalize(imread(given), 1, 99.8), n_tiles=n_tiles, show_tile_progress=False
-        )
-        save_tiff_imagej_compatible(str(result), labels, axes="YX")
-        return labels
+        process.submit(_run_stardist, folder, given, result, n_tiles).result()
+        return imread(result).astype(np.int32)
 
     return run
+
+
+def _run_stardist(folder: Path, given: Path, result: Path, n_tiles: tuple[int, int] | None) -> None:
+    """In that process: the model stays loaded."""
+    from csbdeep.io import save_tiff_imagej_compatible
+    from csbdeep.utils import normalize
+    from tifffile import imread
+
+    labels, _ = _loaded_peer(folder).predict_instances(
+        normalize(imread(given), 1, 99.8), n_tiles=n_tiles, show_tile_progress=False
+    )
+    save_tiff_imagej_compatible(str(result), labels, axes="YX")
+
+
+@lru_cache
+def _loaded_peer(folder: Path) -> Any:
+    from peer import stardist_model
+
+    return stardist_model(folder)
 
 
 def _starpoly(folder: str | Path, **how: str) -> Callable[..., NDArray]:
@@ -553,7 +571,7 @@ def folder(options: argparse.Namespace) -> Iterable[Row]:
         peer = None
         if options.peer_model and has_peer():
             stardist = _stardist(options.peer_model)
-            peer, note = all_of(lambda given, result: stardist(given, result, None).astype(np.int32))
+            peer, note = all_of(lambda given, result: stardist(given, result, None))
             yield Row("folder", f"{n} of 512 x 512, StarDist", peer, note=note)
         for name, model, how, goal in _ways(options):
             seconds, note = all_of(_ours(model, **how))
@@ -592,7 +610,7 @@ def mixed(options: argparse.Namespace) -> Iterable[Row]:
         case, peer = f"{len(data)} validation images of {len(kinds)} kinds", None
         if options.peer_model and has_peer():
             stardist = _stardist(options.peer_model)
-            peer, note = all_of(lambda given, result: stardist(given, result, None).astype(np.int32), 1)
+            peer, note = all_of(lambda given, result: stardist(given, result, None), 1)
             yield Row("mixed", f"{case}, StarDist", peer, note=note)
         for engine in engines():
             seconds, note = all_of(_default(engine=engine), 0)
