@@ -205,12 +205,8 @@ def wrong_channels(
     if n_there < max(2, n_chosen):
         return f"{start}; use another model"
     if n_there > _MOST_PLAUSIBLE and not any(names) and min(shape[:2]) <= n_there:
-        what = (
-            "holds channels first, say axes='CYX'; if planes"
-            if shape[0] <= _MOST_PLAUSIBLE
-            else "is a stack, name its axes, as in"
-        )
-        return f"{start}; if shape {tuple(shape)} {what} axes='ZYX'"
+        channels = "; if its channels come first, axes='CYX'" if shape[0] <= _MOST_PLAUSIBLE else ""
+        return f"{start}; if shape {tuple(shape)} is a stack, name its axes, as in axes='ZYX'{channels}"
     first = likely_nuclei(names) or 0
     chosen = ([first, *(index for index in range(n_there) if index != first)])[:n_chosen]
     return f"{start}: choose with --channels {','.join(map(str, chosen))} (in Python image[..., {chosen}], of a file channels={chosen})"

@@ -149,7 +149,7 @@ def test_wrong_channels_of_arrays():
     assert "choose with --channels 1 " in wrong_channels((5, 5, 2), 3, ("GFP", "Hoechst"))
     assert "choose with --channels 0,1 " in wrong_channels((5, 5, 5), 2)
     assert "use another model" in wrong_channels((5, 5, 1), 2)
-    assert "holds channels first, say axes='CYX'; if planes axes='ZYX'" in wrong_channels((3, 256, 256), 1)
+    assert "name its axes, as in axes='ZYX'; if its channels come first, axes='CYX'" in wrong_channels((3, 256, 256), 1)
     assert "is a stack, name its axes, as in axes='ZYX'" in wrong_channels((60, 256, 256), 1)
 
 
