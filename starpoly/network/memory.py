@@ -11,7 +11,7 @@ from .architectures.registry import ARCHITECTURES
 BASELINE_BYTES = 1_000_000_000
 #: default memory limit of a run, bytes, for slides and images in memory alike. Halos are computed twice: with 1.4 GB they take
 #: three quarters of a slide's pixels, with 2 GB a third. More gains little
-USUAL_MEMORY = 2_050_000_000
+USUAL_MEMORY = 2_100_000_000
 
 _SMALLEST_SIDE = 128
 _LARGEST_SIDE = 4096

@@ -41,7 +41,7 @@ def test_bfloat16_takes_less_and_so_the_usual_window_is_larger():
 
 def test_usual_window_keeps_to_its_bounds():
     assert usual_tile_size(NetworkConfig(grid=(1, 1), stem="conv", base_filters=128)) == 1024
-    assert usual_tile_size(NetworkConfig(base_filters=8)) == 2624
+    assert usual_tile_size(NetworkConfig(base_filters=8)) == 2688
 
 
 def test_giving_back_what_is_free_and_sharing_heaps_changes_nothing():

@@ -67,13 +67,8 @@ class Architecture:
 
 def grid_bytes_per_pixel(width: float, config: NetworkConfig, precision: str) -> float:
     """:func:`unet_bytes_per_pixel` of a network whose outputs lie on its grid."""
-    outputs = grid_outputs_per_pixel(config)
+    outputs = (config.n_rays + 1 + config.n_classes) / (config.grid[0] * config.grid[1])
     return unet_bytes_per_pixel(width=width, n_channels=config.n_channels, outputs=outputs, precision=precision)
-
-
-def grid_outputs_per_pixel(config: NetworkConfig) -> float:
-    """Output values per image pixel of a network whose outputs lie on its grid."""
-    return (config.n_rays + 1 + config.n_classes) / (config.grid[0] * config.grid[1])
 
 
 def unet_bytes_per_pixel(*, width: float, n_channels: int, outputs: float, precision: str) -> float:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...config import NetworkConfig
-from .architecture import Architecture, grid_outputs_per_pixel
+from .architecture import Architecture, grid_bytes_per_pixel
 from .decoder import decode, plan_decoder
 from .plan import NetworkPlan, head_weights, with_bias
 from .unet import build_heads, encode, filters_of_level, plan_encoder
@@ -92,15 +92,11 @@ def plan_subpixel_unet(config: NetworkConfig) -> NetworkPlan:
 
 
 def bytes_per_pixel(config: NetworkConfig, precision: str) -> float:
-    """Memory per pixel of a window, in bytes: input and outputs, each twice, and one tensor of cells.
+    """Memory per pixel of a window, in bytes: what the network takes, and as much again for the window before and after it.
 
-    It is 98 with 32 filters, 32 rays and three channels; seen were 81 to 92 (TensorFlow, float32).
+    It is 207 with 32 filters, 32 rays and three channels; seen were 92 for the network alone and 150 to 200 in a run.
     """
-    inner = 2.0 if precision == "bfloat16" else 4.0
-    outputs = grid_outputs_per_pixel(config)
-    return 8.0 * (config.n_channels + outputs) + inner * config.base_filters / (
-        config.grid[0] * config.grid[1] * _FINER**2
-    )
+    return grid_bytes_per_pixel(config.base_filters / (config.grid[0] * config.grid[1]) / _FINER, config, precision)
 
 
 SUBPIXEL_UNET = Architecture(
