@@ -63,7 +63,7 @@ class Config:
         where = where or cls.__name__
         if not isinstance(values, Mapping):
             raise ConfigError(f"{where}: expected a table of settings, got {values!r}")
-        known = _types_of(cls)
+        known = _types_of(cls)  # type: ignore[arg-type]
         settings = {}
         for key, value in values.items():
             if key not in known:
