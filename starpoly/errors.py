@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -79,6 +80,12 @@ def install_command(extra: str) -> str:
         stated = []
     packages = [line.partition(";")[0].strip() for line in stated if line.endswith(f'extra == "{extra}"')]
     return " ".join(["pip install", *(f'"{package}"' for package in packages or [f".[{extra}]"])])
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the nearest known one; empty if none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -31,10 +31,10 @@ def backend() -> str:
 @contextmanager
 def own_environment() -> Iterator[None]:
     """Name :func:`backend` in the environment while Keras is imported in the block, and hide what would stop the import."""
-    with tempfile.TemporaryDirectory() as empty:
+    with ExitStack() as stack:
         changes = {_BACKEND: backend()}
         if not _is_readable(_home() / "keras.json"):
-            changes[_HOME] = empty
+            changes[_HOME] = stack.enter_context(tempfile.TemporaryDirectory())
         before = {name: os.environ.get(name) for name in changes}
         os.environ.update(changes)
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Config, NetworkConfig, NormalizationConfig, TrainingConfig
-from ..errors import ConfigError
+from ..errors import ConfigError, suggestion
 from ..io.text_tables import decode_text
 from ..model_zoo import find_model
 from ..network.storage.folder import load_spec
@@ -97,8 +96,7 @@ def read_toml(path: Path) -> dict[str, dict[str, Any]]:
         remedy = "; write numbers with a point" if _DECIMAL_COMMA.search(text) else ""
         raise ConfigError(f"{path}: expected a TOML file of settings, got: {error}{remedy}") from error
     if unknown := sorted(set(tables) - set(TABLES)):
-        near = difflib.get_close_matches(unknown[0], TABLES, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = suggestion(unknown[0], TABLES)
         raise ConfigError(f"{path}: unknown table {unknown[0]!r}; expected some of {', '.join(TABLES)}{hint}")
     return tables
 

@@ -134,7 +134,8 @@ def look_through(model: Detector, pairs: Sequence[Pair], *, progress: bool = Tru
         If a pair cannot be used, or there is no object.
     """
     spec = model.spec
-    data = TrainingData(pairs, n_channels=spec.network.n_channels, normalization=spec.normalization)
+    # each is read once: nothing is to be kept
+    data = TrainingData(pairs, n_channels=spec.network.n_channels, normalization=spec.normalization, cache_bytes=0)
     return data.summarize(progress=progress).diameters
 
 

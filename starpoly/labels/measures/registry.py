@@ -7,13 +7,12 @@ it is used.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from ...errors import ConfigError
+from ...errors import ConfigError, suggestion
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -82,8 +81,7 @@ def select_measures(asked: str | Iterable[str] | None = None) -> tuple[str, ...]
         return DEFAULT
     names = [name.strip() for name in asked.split(",")] if isinstance(asked, str) else list(asked)
     if unknown := [name for name in names if name not in (*SELECTABLE, "all", "none")]:
-        near = difflib.get_close_matches(unknown[0], SELECTABLE, n=1)
-        remedy = f"; did you mean {near[0]}?" if near else ""
+        remedy = suggestion(unknown[0], SELECTABLE)
         raise ConfigError(
             f"measure: expected some of {', '.join(SELECTABLE)}, or all, or none, got {unknown[0]!r}{remedy}"
         )
