@@ -27,7 +27,7 @@ from .learning_rate import AdamW, WarmupCosine
 from .loop import Loop, Progress
 from .patches import MixedSampler, PatchSampler, Sampler, stream, validation_batches
 from .rendering.sampler import with_rendered
-from .resuming import changed_settings, changed_since, describe_changes, describe_progress, read_state, settings_of
+from .resuming import changed_settings, changed_since, describe_changes, describe_progress, settings_of, state_to_resume
 from .self_training import SelfTraining
 from .time_budget import MEASURED, fit_length, time_steps
 
@@ -47,6 +47,7 @@ def fit(
     init: str | Path | None = None,
     resume: bool = False,
     minutes: float | None = None,
+    validated: Callable[[int], bool] | None = None,
     after_epoch: Callable[[int], None] | None = None,
 ) -> ModelSpec:
     """Train a network and save the best one, by validation loss, as a model folder.
@@ -66,6 +67,8 @@ def fit(
         Continue from the checkpoint in ``folder``. Without a checkpoint, start anew.
     minutes : float, optional
         Time for the training, which decides the number of epochs. A resumed training keeps its number.
+    validated : callable, optional
+        Whether an epoch is validated beyond those that ``training.validate_every`` asks for.
     after_epoch : callable, optional
         Called with the number of finished epochs after each checkpoint.
 
@@ -83,7 +86,7 @@ def fit(
         If the data cannot be used.
     """
     started = time.monotonic()
-    state = _read_checkpoint(folder, resume)
+    state = state_to_resume(folder, resume)
     if resume and state is None:
         log.info("%s: there is no checkpoint to go on from; the training starts anew", folder)
     if minutes is not None and state is not None:
@@ -129,15 +132,8 @@ def fit(
         progress, sums = _restore(folder, model, state, settings)
         patches = validation_batches(validation, spec.network, training)
         loop = Loop(folder, model, spec, training, settings, patches, progress, sums)
-        loop.run(_samplers(folder, data, sampler, loop), after_epoch)
+        loop.run(_samplers(folder, data, sampler, loop), validated, after_epoch)
     return load_model(folder)[0]
-
-
-def _read_checkpoint(folder: Path, resume: bool) -> dict[str, Any] | None:
-    state = read_state(folder)
-    if state is not None and not resume:
-        raise ModelError(f"{folder}: holds a training already; continue it with --resume, or choose another folder")
-    return state
 
 
 def _initial(init: str | Path | None, network: NetworkConfig | None) -> tuple[ModelSpec | None, keras.Model | None]:

@@ -52,9 +52,13 @@ class Inspection:
     def __call__(self, epoch: int) -> None:
         """After an epoch: inspect if it is due, there is a model yet, and the best one is new."""
         if not (self._folder / SPEC_FILE).exists():
-            return  # models are written after validated epochs
-        if self._every and epoch % self._every == 0 and not self._path().exists():
+            return  # such as after losses that are not finite
+        if self.due(epoch) and not self._path().exists():
             self._look(tuned=True)
+
+    def due(self, epoch: int) -> bool:
+        """Whether pictures are due after an epoch."""
+        return self._every > 0 and epoch % self._every == 0
 
     def finish(self) -> None:
         """Draw the finished model with its own thresholds, and write ``training.html``."""

@@ -68,13 +68,20 @@ class Loop:
     progress: Progress
     sums: list[np.ndarray] = field(default_factory=list)
 
-    def run(self, next_sampler: Callable[[], Sampler], after_epoch: Callable[[int], None] | None = None) -> None:
+    def run(
+        self,
+        next_sampler: Callable[[], Sampler],
+        validated: Callable[[int], bool] | None = None,
+        after_epoch: Callable[[int], None] | None = None,
+    ) -> None:
         """Train the remaining epochs.
 
         Parameters
         ----------
         next_sampler : callable
             Returns the sampler of the next epoch. Called before each epoch.
+        validated : callable, optional
+            Whether an epoch is validated beyond those that ``training.validate_every`` asks for.
         after_epoch : callable, optional
             Called with the number of finished epochs after each checkpoint.
         """
@@ -90,6 +97,8 @@ class Loop:
         try:
             while progress.epoch < self.training.epochs:
                 record = self._epoch(next_sampler(), shown, timed)
+                if self._is_validated(progress.epoch) or (validated is not None and validated(progress.epoch)):
+                    record |= self._validate()
                 record["seconds"] = progress.seconds = clock.seconds
                 self._write_down(record, board)
                 if after_epoch is not None:
@@ -115,9 +124,10 @@ class Loop:
         ).history
         progress.epoch, progress.step = progress.epoch + 1, 0
         record = {"epoch": float(progress.epoch), **{name: values[-1] for name, values in row.items()}}
-        if progress.epoch % self.training.validate_every == 0 or progress.epoch == self.training.epochs:
-            record |= self._validate()
         return record
+
+    def _is_validated(self, epoch: int) -> bool:
+        return epoch % self.training.validate_every == 0 or epoch == self.training.epochs
 
     def _validate(self) -> dict[str, float]:
         """Validation losses of the averaged weights; save the weights if they are the best so far."""

@@ -66,6 +66,20 @@ def open_checkpoint(folder: Path) -> Iterator[NpzFile]:
         ) from error
 
 
+def state_to_resume(folder: Path, resume: bool) -> dict[str, Any] | None:
+    """The state of the checkpoint in a model folder, which only a resumed training may find there.
+
+    Raises
+    ------
+    ModelError
+        If there is a checkpoint and ``resume`` is False, or the file is not a checkpoint.
+    """
+    state = read_state(folder)
+    if state is not None and not resume:
+        raise ModelError(f"{folder}: holds a training already; continue it with --resume, or choose another folder")
+    return state
+
+
 def _check_state(state: Any) -> None:
     """ValueError unless the state has the parts that are read here, of their types."""
     parts = {

@@ -52,7 +52,7 @@ def run_training(
         Time for the training, which decides the number of epochs.
     inspect_every : int
         Epochs between pictures of validation images with detected objects, in ``folder/validation``. At the end,
-        ``folder/training.html`` shows them. 0 disables both.
+        ``folder/training.html`` shows them. These epochs are validated, too. 0 disables both.
     after_epoch : callable, optional
         Called with the number of finished epochs; ``folder`` holds the best model so far.
 
@@ -76,9 +76,11 @@ def run_training(
     from ..network.keras_settings import own_settings
     from .fit import fit
     from .inspection import Inspection
+    from .resuming import state_to_resume
     from .tuning import log_baseline
 
     folder = Path(folder)
+    state_to_resume(folder, resume)  # refused before the initial model is scored
     start = None if init is None else find_model(init)
     inspection = Inspection(folder, data.validation, inspect_every)
 
@@ -101,6 +103,7 @@ def run_training(
             init=start,
             resume=resume,
             minutes=minutes,
+            validated=inspection.due,
             after_epoch=after_each,
         )
         with optional_step(f"{folder}: the choice of thresholds"):

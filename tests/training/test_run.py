@@ -8,7 +8,7 @@ import tifffile
 
 from starpoly.cli.main import main
 from starpoly.config import AugmentConfig, ModelSpec, NetworkConfig, Thresholds, TrainingConfig
-from starpoly.errors import DataError, StarpolyWarning
+from starpoly.errors import DataError, ModelError, StarpolyWarning
 from starpoly.model import StarPoly2D
 from starpoly.napari_plugin.train import LabelledPlanes, train_model
 from starpoly.network.architectures.registry import build_network
@@ -99,6 +99,14 @@ def test_a_step_beside_the_training_that_fails_is_said_and_the_model_is_written(
 def test_pictures_from_the_first_epoch_on(tmp_path, every):
     StarPoly2D.train(
         [IMAGE], [LABELS], validation_data=([IMAGE], [LABELS]), folder=tmp_path / "m", network=NETWORK,
-        training=TRAINING.replace(epochs=3), inspect_every=every,
+        training=TRAINING.replace(epochs=3, validate_every=4), inspect_every=every,
     )  # fmt: skip
-    assert list((tmp_path / "m" / "validation").glob("epoch_*.png"))
+    assert (tmp_path / "m" / "validation" / f"epoch_{every:04d}.png").exists()
+
+
+@pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
+def test_a_folder_with_a_training_is_refused_before_the_initial_model_is_scored(tmp_path, monkeypatch):
+    train(tmp_path / "m", ([IMAGE], [LABELS]))
+    monkeypatch.setattr("starpoly.training.tuning.log_baseline", lambda *args: pytest.fail("scored"))
+    with pytest.raises(ModelError, match="holds a training already"):
+        train(tmp_path / "m", ([IMAGE], [LABELS]), init=tmp_path / "m")
