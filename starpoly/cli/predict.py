@@ -85,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder for NAME_label.tiff (default: that of the images, where there is one)",
     )
     parser.add_argument("--recursive", action="store_true", help="search sub-folders, and make the same ones in OUT")
-    parser.add_argument("--skip-existing", action="store_true", help="skip images whose results are in OUT already")
+    parser.add_argument("--skip-existing", action="store_true", help="skip images whose results, of the same content, are in OUT already")
     parser.add_argument("--tolerant", action="store_true", help=_TOLERANT)
     parser.add_argument("--names", choices=("image", "challenge"), default="image", help=_NAMES)
     parser.add_argument("--dry-run", action="store_true", help="print what would be written, and write nothing")
@@ -451,7 +451,9 @@ def _predict_all(jobs: list[Job], models: Models, args: argparse.Namespace, cloc
 
 
 def _is_left_out(job: Job, args: argparse.Namespace) -> bool:
-    return args.skip_existing and job.is_done
+    from ..io.files.identity import InputWatch
+
+    return args.skip_existing and job.is_done and not job.is_of_another_image(InputWatch(job.image).content)
 
 
 def _write_table_of_run(jobs: list[Job], summary: Summary, args: argparse.Namespace) -> None:

@@ -126,6 +126,6 @@ def _solve_sparse(
     nothing = np.arange(n_true)
     weights = np.concatenate([1 + gain, np.ones(n_true)])
     ends = np.concatenate([true, nothing]), np.concatenate([pred, n_pred + nothing])
-    return min_weight_full_bipartite_matching(
-        csr_array((weights, ends), shape=(n_true, n_pred + n_true)), maximize=True
-    )
+    # SciPy 1.14 takes 32-bit indices alone
+    graph = csr_array((weights, tuple(end.astype(np.int32) for end in ends)), shape=(n_true, n_pred + n_true))
+    return min_weight_full_bipartite_matching(graph, maximize=True)

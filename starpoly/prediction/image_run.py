@@ -179,6 +179,7 @@ class ImageRun:
             measures=measures,
             pixels=pixels,
             place=self.place,
+            origin=None if self.watch is None else self.watch.content,
             run=map if pixels is None else spread_over(self.executor, pixels),
         )
 

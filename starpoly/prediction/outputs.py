@@ -16,6 +16,7 @@ from ..io.files.atomic import beside
 from ..io.files.find import FoundImage
 from ..io.files.naming import challenge_names, is_hidden, is_ours, is_result, may_be_image, result_names
 from ..io.files.resolved import resolved
+from ..io.writers.origin import read_origin
 from ..io.writers.registry import ENDINGS
 from .formats import SlideOutputs
 
@@ -65,6 +66,16 @@ class Job:
             return all(path.exists() for path in self.outputs.paths.values()) and not self.is_unfinished
         except OSError:  # a name that is too long for the disk: writing will say so
             return False
+
+    def is_of_another_image(self, content: str | None) -> bool:
+        """Whether the labels that exist say that they are of an image with another content than this one's.
+
+        Parameters
+        ----------
+        content : str, optional
+            Hash of this image's content, see :attr:`starpoly.io.files.identity.InputWatch.content`.
+        """
+        return read_origin(self.labels) not in (None, content)
 
 
 def plan_jobs(

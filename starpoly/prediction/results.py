@@ -43,6 +43,8 @@ class ImageResults:
         What intensities are measured in: all channels of the image.
     place : Place, optional
         Where the image lies in a stack.
+    origin : str, optional
+        Hash of the image's content.
     run : callable
         Measures, see :class:`starpoly.labels.measures.blocks.BlockMeasurer`.
     """
@@ -59,6 +61,7 @@ class ImageResults:
         measures: Sequence[str] = (),
         pixels: Source | None = None,
         place: Place | None = None,
+        origin: str | None = None,
         run: Callable[..., Any] = map,
     ) -> None:
         self._measures, self._pixels, self._run = tuple(measures), pixels, run
@@ -67,7 +70,7 @@ class ImageResults:
         self._drawn, self._calibration = drawn, spec.calibration
         self.shape, self.pixel_size, self.frame = drawn.shape, source.pixel_size, Frame.of(source)
         self.class_names: Sequence[str] = spec.class_names
-        self._reach = reach
+        self._reach, self.origin = reach, origin
 
     @cached_property
     def _cell_areas(self) -> CellAreas | None:

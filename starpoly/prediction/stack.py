@@ -88,7 +88,8 @@ class StackRun:
                 self.watch.check()
             counts = [note.result.n_objects for note in notes]
             ids = number_objects(store, self.planes, counts, analysis.link, analysis.link_iou)
-            results = StackResults(store, self.planes, ids, self.class_names, self.request)
+            origin = None if self.watch is None else self.watch.content
+            results = StackResults(store, self.planes, ids, self.class_names, self.request, origin)
             self._write(results)
             store.remove()
         _warn([note.warnings for note in notes])

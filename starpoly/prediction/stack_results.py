@@ -37,6 +37,8 @@ class StackResults:
     ids : StackIds
     class_names : sequence of str
     request : PredictionRequest
+    origin : str, optional
+        Hash of the image's content.
     """
 
     def __init__(
@@ -46,8 +48,10 @@ class StackResults:
         ids: StackIds,
         class_names: tuple[str, ...],
         request: PredictionRequest,
+        origin: str | None = None,
     ) -> None:
         self._store, self._planes, self._ids, self._request = store, planes, ids, request
+        self.origin = origin
         self.class_names: Sequence[str] = class_names
         with planes.open(planes.middle) as source:
             self.shape: tuple[int, int] = source.shape[:2]

@@ -148,7 +148,7 @@ SEGMENTED = {
     "one_bit_png.png": pillow(SQUARES),
     "one_bit_bmp.bmp": pillow(SQUARES),
     "one_bit_tif.tif": pillow(SQUARES),
-    "fax.tif": pillow(SQUARES, compression="group4"),
+    **({"fax.tif": pillow(SQUARES, compression="group4")} if hasattr(imagecodecs, "ccittfax4_decode") else {}),
     # channel layouts
     "hw1.tif": tif(U8[..., None]),
     "1hw.tif": tif(U8[None], metadata=None),

@@ -379,6 +379,17 @@ def test_skip_existing(capsys):
     assert not PaintedModel.loaded
 
 
+def test_a_namesake_from_another_folder_is_not_taken_for_done(capsys):
+    for folder, n in (("day1", 2), ("day2", 1)):
+        Path(folder).mkdir()
+        paint(Path(folder, "a.b.png"), n)
+        assert main(["predict", f"{folder}/a.b.png", "-o", "out", "--skip-existing"]) == 0
+        assert read_labels("out/a.b_label.tiff").max() == n
+    assert "held the labels of another image of this name" in capsys.readouterr().err
+    assert main(["predict", "day2/a.b.png", "-o", "out", "--skip-existing"]) == 0
+    assert "1 skipped" in capsys.readouterr().err
+
+
 def test_dry_run_writes_nothing(capsys):
     paint("in/a.png")
     more = ["--json", "s.json", "--table-all", "all.csv", "--report"]

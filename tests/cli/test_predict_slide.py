@@ -75,6 +75,7 @@ def arguments(slide: Path, out: Path, *more: str) -> list[str]:
 
 
 def test_formats_are_written_beside_the_labels(slide, tmp_path):
+    pytest.importorskip("roifile")
     assert main(arguments(slide, tmp_path / "out", "--format", "zarr,geojson,rois", "--table", "--overlay")) == 0
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {

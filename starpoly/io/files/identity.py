@@ -88,6 +88,11 @@ class InputWatch:
         self._path = resolved(as_path(image)) if isinstance(image, str | Path) else None
         self._marks = self._look()
 
+    @property
+    def content(self) -> str | None:
+        """Hash of the content as it was; None of arrays, folders and URLs, whose hash does not follow from it alone."""
+        return self._marks["content"] if self._marks is not None and "size" in self._marks else None
+
     def check(self) -> None:
         """Look at the image again, before results get their names.
 

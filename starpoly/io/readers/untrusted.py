@@ -33,9 +33,9 @@ def decoding(name: object, what: str = "a whole image file") -> Iterator[None]:
         raise TooLargeError(message) from error
     except Exception as error:
         detail = " ".join(str(error).split())[:120] or type(error).__name__
-        raise ImageError(
-            f"{name}: expected {what}, got one that cannot be decoded ({detail}); copy or export it again"
-        ) from error
+        unknown = "COMPRESSION" in detail  # as tifffile names those without a decoder
+        remedy = "upgrade imagecodecs, or save it with another compression" if unknown else "copy or export it again"
+        raise ImageError(f"{name}: expected {what}, got one that cannot be decoded ({detail}); {remedy}") from error
 
 
 _BELIEVED_BYTES = 1 << 28

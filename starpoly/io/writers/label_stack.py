@@ -15,10 +15,17 @@ from numpy.typing import NDArray
 from ...tiling import Box
 from ..files.atomic import new_file
 from . import label_tiff
+from .origin import origin_tags
 from .pyramid import LabelStack, level_shape, pyramid_steps
 
 
-def write_label_stack(path: str | Path, stack: LabelStack, *, before_naming: Callable[[], None] | None = None) -> None:
+def write_label_stack(
+    path: str | Path,
+    stack: LabelStack,
+    *,
+    origin: str | None = None,
+    before_naming: Callable[[], None] | None = None,
+) -> None:
     """Write the labels of a stack as a zlib-compressed OME-TIFF, a page for each plane.
 
     The resolution is in pixels per micrometre, as of a plain label image; OME's metadata name the unit.
@@ -30,6 +37,8 @@ def write_label_stack(path: str | Path, stack: LabelStack, *, before_naming: Cal
     path : str or Path
         The file; replaced whole, or left as it was if writing fails.
     stack : LabelStack
+    origin : str, optional
+        Hash of the image's content, which the file then names (TIFF's DocumentName).
     before_naming : callable, optional
         Called when the file is complete, before it is renamed.
 
@@ -64,6 +73,7 @@ def write_label_stack(path: str | Path, stack: LabelStack, *, before_naming: Cal
                     metadata=_metadata(stack) if first else None,
                     **tiled,
                     **_resolution(stack.pixel_size, step),
+                    **origin_tags(origin if first else None),
                 )
         if before_naming is not None:
             before_naming()

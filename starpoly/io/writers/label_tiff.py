@@ -16,6 +16,7 @@ from ...parallel import n_threads
 from ...tiling import Box
 from ..files.atomic import new_file
 from ..frame import Frame
+from .origin import origin_tags
 from .pyramid import RegionLabels, check_labels, check_pixel_size, level_shape, pull, pyramid_steps
 from .results import Results
 
@@ -37,6 +38,7 @@ def write_labels(
     *,
     pixel_size: tuple[float, float] | None = None,
     frame: Frame | None = None,
+    origin: str | None = None,
     before_naming: Callable[[], None] | None = None,
 ) -> None:
     """Write a label image as a zlib-compressed TIFF.
@@ -58,6 +60,8 @@ def write_labels(
         and as resolution per centimetre.
     frame : Frame, optional
         Where the image lies in its slide: in a plain TIFF as ImageJ's origin, in an OME-TIFF as the plane's position.
+    origin : str, optional
+        Hash of the image's content, which the file then names (TIFF's DocumentName).
     before_naming : callable, optional
         Called when the file is complete, before it is renamed. If it raises, no file appears.
 
@@ -77,7 +81,7 @@ def write_labels(
     pixel_size = check_pixel_size(pixel_size, path)
     write = _write_plain if picture.shape[0] * picture.shape[1] <= LARGEST_PLAIN else _write_tiled
     with new_file(path) as temporary:
-        write(temporary, picture, pixel_size, frame or Frame())
+        write(temporary, picture, pixel_size, frame or Frame(), origin)
         if before_naming is not None:
             before_naming()
 
@@ -87,8 +91,15 @@ def write_results(path: Path, results: Results, *, before_naming: Callable[[], N
     if (stack := results.stack) is not None:
         from .label_stack import write_label_stack
 
-        return write_label_stack(path, stack, before_naming=before_naming)
-    write_labels(path, results.labels, pixel_size=results.pixel_size, frame=results.frame, before_naming=before_naming)
+        return write_label_stack(path, stack, origin=results.origin, before_naming=before_naming)
+    write_labels(
+        path,
+        results.labels,
+        pixel_size=results.pixel_size,
+        frame=results.frame,
+        origin=results.origin,
+        before_naming=before_naming,
+    )
 
 
 def label_dtype(n: int) -> type[np.uint16] | type[np.uint32]:
@@ -125,7 +136,9 @@ def _smallest(labels: NDArray, path: Path) -> NDArray:
     return labels.astype(label_dtype(int(labels.max())), copy=False)
 
 
-def _write_plain(path: Path, labels: RegionLabels, pixel_size: tuple[float, float] | None, frame: Frame) -> None:
+def _write_plain(
+    path: Path, labels: RegionLabels, pixel_size: tuple[float, float] | None, frame: Frame, origin: str | None
+) -> None:
     import tifffile
 
     tifffile.imwrite(
@@ -137,10 +150,13 @@ def _write_plain(path: Path, labels: RegionLabels, pixel_size: tuple[float, floa
         metadata=None,
         maxworkers=n_threads(),
         **_imagej(pixel_size, frame),
+        **origin_tags(origin),
     )
 
 
-def _write_tiled(path: Path, labels: RegionLabels, pixel_size: tuple[float, float] | None, frame: Frame) -> None:
+def _write_tiled(
+    path: Path, labels: RegionLabels, pixel_size: tuple[float, float] | None, frame: Frame, origin: str | None
+) -> None:
     import tifffile
 
     steps = pyramid_steps(labels.shape, _SMALLEST_LEVEL)
@@ -161,6 +177,7 @@ def _write_tiled(path: Path, labels: RegionLabels, pixel_size: tuple[float, floa
                 subfiletype=0 if first else 1,
                 metadata=_metadata(labels, pixel_size, frame) if first else None,
                 **_resolution(pixel_size, step),
+                **origin_tags(origin if first else None),
             )
 
 

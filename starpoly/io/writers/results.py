@@ -82,6 +82,11 @@ class Results(Plane, Protocol):
         ...
 
     @property
+    def origin(self) -> str | None:
+        """Hash of the image's content; None where it was given as an array or is a folder."""
+        ...
+
+    @property
     def hyperstack(self) -> bool:
         """Whether ImageJ counts the planes of the image along several axes."""
         ...

@@ -147,3 +147,14 @@ def test_a_folder_beside_an_image_is_none_of_its_parts(tmp_path, image):
     (tmp_path / "a").mkdir()
     (tmp_path / "a/result.txt").write_text("1")
     assert marks(tmp_path / "a.npy") == before
+
+
+def test_content_is_that_of_a_file_alone(npy, image, tmp_path):
+    copy = tmp_path / "elsewhere.npy"
+    copy.write_bytes(npy.read_bytes())
+    assert InputWatch(npy).content == InputWatch(copy).content is not None
+    np.save(copy, 255 - image)
+    assert InputWatch(npy).content != InputWatch(copy).content
+    assert InputWatch(image).content is None
+    assert InputWatch(tmp_path).content is None  # a folder: its files' dates tell it from a copy
+    assert InputWatch(tmp_path / "none.npy").content is None

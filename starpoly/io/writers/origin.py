@@ -1,0 +1,37 @@
+"""Mark in a label file that says of which content its image was."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+#: TIFF's DocumentName: what an image was made from.
+_TAG = 269
+_WORDS = "starpoly image "
+_MARK = re.compile(_WORDS.encode() + rb"([0-9a-f]{64})\0")
+#: Tags come in order and before the pixels, so that no description and no tile lies before the mark.
+_WITHIN = 4096  # bytes
+
+
+def origin_tags(origin: str | None) -> dict[str, Any]:
+    """What tifffile is to write on the first page.
+
+    Parameters
+    ----------
+    origin : str, optional
+        Hash of the content, see :attr:`starpoly.io.files.identity.InputWatch.content`. None for no mark.
+    """
+    return {} if origin is None else {"extratags": [(_TAG, "s", 0, _WORDS + origin, True)]}
+
+
+def read_origin(path: Path) -> str | None:
+    """The hash of the content that a label file names; None where it names none or cannot be read."""
+    try:
+        if not path.is_file():
+            return None
+        with open(path, "rb") as file:
+            found = _MARK.search(file.read(_WITHIN))
+    except OSError:
+        return None
+    return None if found is None else found[1].decode()
