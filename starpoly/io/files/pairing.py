@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import DataError
 from ..readers.registry import is_zarr
 from .ignored import Ignored, group_ignored
-from .naming import holds_labels, is_hidden, is_mask, is_ours, key, may_be_image
+from .naming import holds_labels, is_hidden, is_mask, is_ours, key, may_be_image, stem
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,20 @@ def _by_key(paths: Iterable[Path]) -> dict[str, Path]:
     return found
 
 
+def _take_short_names(ours: dict[str, Path], theirs: Mapping[str, Path]) -> None:
+    """Key results that kept the image's suffix, such as ``a.png_label.tiff``, without it where only so they have a partner."""
+    longer: dict[str, list[str]] = {}
+    for name in ours.keys() - theirs.keys():
+        longer.setdefault(stem(Path(name)), []).append(name)
+    for short, names in longer.items():
+        if len(names) == 1 and short in theirs and short not in ours:
+            ours[short] = ours.pop(names[0])
+
+
 def _pair(first: Listing, second: Listing) -> Pairs:
     ours, theirs = _by_key(first.images), _by_key(second.images)
+    _take_short_names(ours, theirs)
+    _take_short_names(theirs, ours)
     return Pairs(
         tuple((ours[name], theirs[name]) for name in sorted(ours.keys() & theirs.keys())),
         tuple(ours[name] for name in sorted(ours.keys() - theirs.keys())),

@@ -148,3 +148,15 @@ def test_single_zarrs_pair(tmp_path):
     make_zarr(tmp_path / "a.zarr")
     image = make(tmp_path / "x", "b.tif") / "b.tif"
     assert pair_files(tmp_path / "a.zarr", image).pairs == ((tmp_path / "a.zarr", image),)
+
+
+def test_a_result_that_kept_the_suffix_of_its_image_finds_its_truth(tmp_path):
+    results = make(tmp_path / "results", "a.b.png_label.tiff", "c.png_label.tiff", "c.tif_label.tiff", "d.png_label.tiff")
+    truth = make(tmp_path / "truth", "a.b.tif", "c.tif", "d.tif", "d.png_label.tif")
+    pairs = pair_files(results, truth)
+    assert [(one.name, other.name) for one, other in pairs.pairs] == [
+        ("a.b.png_label.tiff", "a.b.tif"),
+        ("d.png_label.tiff", "d.png_label.tif"),
+    ]
+    assert [path.name for path in pairs.only_first] == ["c.png_label.tiff", "c.tif_label.tiff"]  # either may be c's
+    assert [path.name for path in pairs.only_second] == ["c.tif", "d.tif"]
