@@ -94,7 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_common_arguments(parser: argparse.ArgumentParser, default: object) -> None:
     parser.add_argument("-v", "--verbose", action="store_true", default=default, help="show tracebacks and logs")
-    parser.add_argument("--quiet", action="store_true", default=default, help="show errors only")
+    parser.add_argument("-q", "--quiet", action="store_true", default=default, help="show errors only")
 
 
 def _set_up_output(verbose: bool) -> None:

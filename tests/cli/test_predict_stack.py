@@ -75,6 +75,7 @@ def write_all(folder: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
 
 
 def test_a_folder_of_stacks_without_a_flag(folder, capsys):
+    pytest.importorskip("roifile")
     wanted = write_all(folder / "in")
     status, images = predict("in", "--table", "--overlay", "--provenance", "--report", "--format", "zarr,geojson,rois")
     assert status == 0
