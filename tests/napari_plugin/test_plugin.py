@@ -150,11 +150,12 @@ def test_layers_that_are_of_no_use_are_refused():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("eager_steps")
 def test_labels_become_a_model(tmp_path):
     labels = with_discs((96, 192), *[(y, x, 7) for y in range(12, 96, 24) for x in range(12, 192, 24)])
     image = np.where(labels > 0, 200.0, 20.0) + np.random.default_rng(0).normal(0, 5, labels.shape)
     planes = split_planes(image, labels)
-    folder = train_model(planes, tmp_path / "mine", init="nuclei-fluo", epochs=1, steps=1)
+    folder = train_model(planes, tmp_path / "mine", init="nuclei-fluo-small", epochs=1, steps=1)
     found, features = find_objects(image, folder)
     assert len(features["label"]) == found.max() > 10
 

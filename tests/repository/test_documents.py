@@ -152,9 +152,10 @@ def world(template, tmp_path, monkeypatch) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
-@pytest.mark.usefixtures("eager_steps")
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_commands_and_python_run(document, world, monkeypatch, capsys):
+def test_commands_and_python_run(document, world, monkeypatch, capsys, request):
+    if document != "docs/gallery.md":  # whose training takes many steps
+        request.getfixturevalue("eager_steps")
     for package in ("nd2", "pylibCZIrw") if document == "docs/formats.md" else ():
         pytest.importorskip(package)
     monkeypatch.setattr(viewer, "why_not_napari", lambda: "a test")
