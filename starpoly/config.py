@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import difflib
 import itertools
 import math
 import typing
@@ -13,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Self
 
-from .errors import ConfigError
+from .errors import ConfigError, suggestion
 
 #: The architecture of networks that come from StarDist 2D.
 STARDIST = "stardist_unet"
@@ -67,9 +66,8 @@ class Config:
         settings = {}
         for key, value in values.items():
             if key not in known:
-                near = difflib.get_close_matches(key, known, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
-                raise ConfigError(f"{where}: unknown setting {key!r}; {hint}")
+                hint = suggestion(key, known) or f"; known: {', '.join(sorted(known))}"
+                raise ConfigError(f"{where}: unknown setting {key!r}{hint}")
             settings[key] = _coerce(value, known[key], f"{where}.{key}")
         try:
             return cls(**settings)

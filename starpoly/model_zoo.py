@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from importlib import resources
 from pathlib import Path
 
-from .errors import ModelError
+from .errors import ModelError, suggestion
 
 _DEFAULT = "cells-generalist"
 _DEFAULTS = ("cells-fast", "cells-any-kind", "cells-generalist")
@@ -78,9 +77,7 @@ def _advice(name: str) -> str:
     shipped = available_models()
     if not shipped:
         return "no models ship with this installation"
-    near = difflib.get_close_matches(Path(name).name, shipped, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{hint}available: {', '.join(shipped)}"
+    return f"available: {', '.join(shipped)}{suggestion(Path(name).name, shipped)}"
 
 
 def _is_model(folder: Path) -> bool:

@@ -28,7 +28,7 @@ def test_round_trip_through_json(config):
 
 
 def test_unknown_setting_names_the_nearest():
-    with pytest.raises(ConfigError, match="did you mean 'n_rays'"):
+    with pytest.raises(ConfigError, match="did you mean n_rays"):
         NetworkConfig.from_dict({"n_ray": 32})
 
 

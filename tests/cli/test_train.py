@@ -137,7 +137,7 @@ def test_unknown_setting_in_the_file_names_the_nearest(trained, tmp_path, capsys
         tmp_path / "bad.toml",
     ]
     assert main([str(a) for a in argv]) == 2
-    assert "did you mean 'epochs'" in capsys.readouterr().err
+    assert "did you mean epochs?" in capsys.readouterr().err
 
 
 def test_objects_with_classes(tmp_path, capsys):

@@ -20,7 +20,7 @@ def test_settings_change_options_by_name():
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"prob_treshold": 0.5}, "did you mean 'prob_threshold'"),
+        ({"prob_treshold": 0.5}, "did you mean prob_threshold"),
         ({"scale": 1.0, "diameter": 5.0}, "choose one"),
         ({"tta": "twice"}, "expected one of none, flips, all"),
         ({"min_confidence": 1.5}, "from 0 to 1"),

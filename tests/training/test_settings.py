@@ -39,7 +39,7 @@ def test_the_initial_model_keeps_its_network_but_for_what_the_file_changes(tmp_p
     ("text", "message"),
     [
         ("[net]\nn_rays = 8\n", "unknown table 'net'"),
-        ("[training]\nepoch = 3\n", "did you mean 'epochs'"),
+        ("[training]\nepoch = 3\n", "did you mean epochs?"),
         ("=", "TOML"),
     ],
 )

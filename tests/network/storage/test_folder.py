@@ -161,7 +161,7 @@ def test_missing_folder_and_files(folder, tmp_path):
         ("[1]", "expected a JSON object"),
         ("{}", "format 1, got None"),
         ('{"format": 2}', "format 1, got 2"),
-        ('{"format": 1, "nam": "x"}', "did you mean 'name'"),
+        ('{"format": 1, "nam": "x"}', "did you mean name?"),
         ('{"format": 1, "name": "x"}', "missing"),
         ('{"format": 1, "name": "x", "max_distance": NaN, "network": {}}', "max_distance"),
     ],
