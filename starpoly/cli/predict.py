@@ -85,7 +85,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder for NAME_label.tiff (default: that of the images, where there is one)",
     )
     parser.add_argument("--recursive", action="store_true", help="search sub-folders, and make the same ones in OUT")
-    parser.add_argument("--skip-existing", action="store_true", help="skip images whose results, of this content, are in OUT")
+    parser.add_argument(
+        "--skip-existing", action="store_true", help="skip images whose results, of this content, are in OUT"
+    )
     parser.add_argument("--tolerant", action="store_true", help=_TOLERANT)
     parser.add_argument("--names", choices=("image", "challenge"), default="image", help=_NAMES)
     parser.add_argument("--dry-run", action="store_true", help="print what would be written, and write nothing")

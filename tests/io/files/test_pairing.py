@@ -151,7 +151,9 @@ def test_single_zarrs_pair(tmp_path):
 
 
 def test_a_result_that_kept_the_suffix_of_its_image_finds_its_truth(tmp_path):
-    results = make(tmp_path / "results", "a.b.png_label.tiff", "c.png_label.tiff", "c.tif_label.tiff", "d.png_label.tiff")
+    results = make(
+        tmp_path / "results", "a.b.png_label.tiff", "c.png_label.tiff", "c.tif_label.tiff", "d.png_label.tiff"
+    )
     truth = make(tmp_path / "truth", "a.b.tif", "c.tif", "d.tif", "d.png_label.tif")
     pairs = pair_files(results, truth)
     assert [(one.name, other.name) for one, other in pairs.pairs] == [
