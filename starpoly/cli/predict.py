@@ -155,15 +155,15 @@ def _add_model_arguments(model: argparse._ArgumentGroup) -> None:
     model.add_argument(
         "--engine",
         choices=(*ENGINES, AUTO),
-        default="tensorflow",
         help="what runs the network: openvino (extra fast) is faster on CPUs, onnx is the extra onnx; auto takes the "
-        "installed one that is fastest on this machine, measured once for each model (default: tensorflow)",
+        "installed one that is fastest on this machine, measured once for each model (default: tensorflow, but openvino for int8)",
     )
     model.add_argument(
         "--precision",
         choices=PRECISIONS,
         default="auto",
-        help="numbers of the network (default: bfloat16 where the CPU has it, for starpoly's own models)",
+        help="numbers of the network (default: bfloat16 where the CPU has it, for starpoly's own models; int8: eight-bit "
+        "integers, by OpenVINO)",
     )
     model.add_argument(
         "--no-refine",
@@ -320,6 +320,7 @@ def run(args: argparse.Namespace) -> int:
     clock = Stopwatch()
     if args.threads is not None:
         use_threads(args.threads)
+    args.engine = args.engine or ("openvino" if args.precision == "int8" else "tensorflow")
     check_engine(args.engine, args.precision)
     if args.scale is not None:
         check_scale(args.scale)

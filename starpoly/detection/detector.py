@@ -79,7 +79,7 @@ class Detector:
         ----------
         name_or_folder : str or Path, optional
             Default: the default model.
-        precision : {"auto", "float32", "bfloat16"}
+        precision : {"auto", "float32", "bfloat16", "int8"}
             Arithmetic of the network, see :class:`~starpoly.network.Predictor`.
         refine_outlines : bool
             False: outlines come from the rays alone, even if the model predicts the foreground.
@@ -92,7 +92,7 @@ class Detector:
         ModelError
             If there is no such model, or its files are missing, foreign or damaged.
         ConfigError
-            If ``precision`` is none of the three, or the engine is not installed or does not compute in it.
+            If ``precision`` is none of these, or the engine is not installed or does not compute in it.
         """
         folder = find_model(default_model() if name_or_folder is None else name_or_folder)
         predictor = Predictor.load(folder, precision, refine_outlines=refine_outlines, engine=engine)

@@ -29,7 +29,7 @@ def window_bytes(network: NetworkConfig, shape: tuple[int, int], precision: str 
     network : NetworkConfig
     shape : (int, int)
         Height and width of the window in pixels.
-    precision : {"float32", "bfloat16"}
+    precision : {"float32", "bfloat16", "int8"}
     """
     return math.ceil(shape[0] * shape[1] * _bytes_per_pixel(network, precision))
 
@@ -51,7 +51,7 @@ def tile_size_within(
     network : NetworkConfig
     wanted : int, optional
         Upper bound of the side.
-    precision : {"float32", "bfloat16"}
+    precision : {"float32", "bfloat16", "int8"}
 
     Returns
     -------

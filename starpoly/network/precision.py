@@ -1,4 +1,4 @@
-"""Arithmetic of the network: float32, or bfloat16 if the CPU supports it.
+"""Arithmetic of the network: float32, or bfloat16 if the CPU supports it, or eight-bit integers if asked for.
 
 bfloat16 halves memory traffic and roughly halves the time.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from ..errors import ConfigError
 from .onednn import has_onednn
 
-PRECISIONS = ("auto", "float32", "bfloat16")
+PRECISIONS = ("auto", "float32", "bfloat16", "int8")
 _INSTRUCTIONS = {"avx512_bf16", "amx_bf16"}
 
 
@@ -20,7 +20,7 @@ def choose_precision(wanted: str, *, foreign: bool, fast: bool) -> str:
 
     Parameters
     ----------
-    wanted : {"auto", "float32", "bfloat16"}
+    wanted : {"auto", "float32", "bfloat16", "int8"}
     foreign : bool
         Whether the model comes from elsewhere; its users expect float32.
     fast : bool
@@ -28,12 +28,12 @@ def choose_precision(wanted: str, *, foreign: bool, fast: bool) -> str:
 
     Returns
     -------
-    {"float32", "bfloat16"}
+    {"float32", "bfloat16", "int8"}
 
     Raises
     ------
     ConfigError
-        If ``wanted`` is none of the three.
+        If ``wanted`` is none of these.
     """
     if wanted not in PRECISIONS:
         raise ConfigError(f"precision: expected one of {', '.join(PRECISIONS)}, got {wanted!r}")

@@ -34,7 +34,7 @@ class Predictor:
         Description of the model.
     model : keras.Model
         The network, see :func:`starpoly.network.load_model`.
-    precision : {"auto", "float32", "bfloat16"}
+    precision : {"auto", "float32", "bfloat16", "int8"}
         Arithmetic of convolutions. "auto": bfloat16 for starpoly's own models under TensorFlow on a CPU that supports
         it, without a GPU; else float32. StarDist models always use float32.
 
@@ -42,7 +42,7 @@ class Predictor:
     ----------
     spec, model
         As given.
-    precision : {"float32", "bfloat16"}
+    precision : {"float32", "bfloat16", "int8"}
         The effective precision.
     engine : str
         Engine of the network, a name in ``starpoly.network.engines.registry.ENGINES``.
@@ -66,7 +66,7 @@ class Predictor:
     ModelError
         If the network's receptive field is unbounded, see ``receptive_field``.
     ConfigError
-        If ``precision`` is none of the three.
+        If ``precision`` is none of these.
     """
 
     def __init__(self, spec: ModelSpec, model: KerasModel, precision: str = "auto") -> None:

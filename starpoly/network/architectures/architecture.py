@@ -82,7 +82,7 @@ def unet_bytes_per_pixel(*, width: float, n_channels: int, outputs: float, preci
         Channels of the image.
     outputs : float
         Output values per image pixel.
-    precision : {"float32", "bfloat16"}
+    precision : {"float32", "bfloat16", "int8"}
     """
     inner = 2.0 if precision == "bfloat16" else 4.0
     return inner * ALIVE * width + 4.0 * (n_channels + 3 * outputs)  # three copies of the output exist at a time

@@ -32,14 +32,14 @@ class RunningNetwork:
 class Engine(Protocol):
     """A library that runs networks. Its module imports the library inside functions.
 
-    ``packages`` lists required packages; the extra ``extra`` installs them. ``bfloat16`` tells whether the engine
-    supports bfloat16.
+    ``packages`` lists required packages; the extra ``extra`` installs them. ``precisions`` lists the arithmetics that the
+    engine has.
     """
 
     title: str
     packages: tuple[str, ...]
     extra: str
-    bfloat16: bool
+    precisions: tuple[str, ...]
 
     def open(self, source: NetworkSource, precision: str, *, make: bool = True) -> RunningNetwork | None:
         """Open a network.
@@ -47,7 +47,7 @@ class Engine(Protocol):
         Parameters
         ----------
         source : NetworkSource
-        precision : {"auto", "float32", "bfloat16"}
+        precision : {"auto", "float32", "bfloat16", "int8"}
         make : bool
             Create missing files such as a frozen graph. False: open only what starts at once.
 

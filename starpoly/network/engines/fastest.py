@@ -40,7 +40,7 @@ def fastest_engine(
     Parameters
     ----------
     source : NetworkSource
-    precision : {"auto", "float32", "bfloat16"}
+    precision : {"auto", "float32", "bfloat16", "int8"}
     engines : mapping of str to sequence of str
         Engines to choose from, with the packages of each.
     open_ : callable

@@ -14,7 +14,7 @@ from .source import NetworkSource
 class Keras:
     """Runs the Keras model directly."""
 
-    title, packages, extra, bfloat16 = "Keras", (), "", True
+    title, packages, extra, precisions = "Keras", (), "", ("float32", "bfloat16")
 
     def open(self, source: NetworkSource, precision: str, *, make: bool = True) -> RunningNetwork:
         """See :meth:`starpoly.network.engines.engine.Engine.open`."""

@@ -84,7 +84,7 @@ def _line(error: Exception) -> str:
 class OnnxRuntime:
     """Runs the frozen graph as an ONNX model, also cached."""
 
-    title, packages, extra, bfloat16 = "ONNX Runtime", ("onnxruntime", "tf2onnx"), "onnx", False
+    title, packages, extra, precisions = "ONNX Runtime", ("onnxruntime", "tf2onnx"), "onnx", ("float32",)
 
     def open(self, source: NetworkSource, precision: str, *, make: bool = True) -> RunningNetwork:
         """See :meth:`starpoly.network.engines.engine.Engine.open`."""

@@ -3,7 +3,8 @@
 OpenVINO keeps its preferred memory layout between convolutions and fuses more operations than TensorFlow. In bfloat16
 it takes about eight tenths of TensorFlow's time. Static shapes are fastest, but compiling takes as long as one or two
 megapixels. So a new window shape first runs on a dynamic-shape network, up to half slower. It is compiled once the
-extra cost equals that of compiling. Both use the same kernels and give the same bits.
+extra cost equals that of compiling. Both use the same kernels and give the same bits. In int8 they do not, so each shape is
+compiled, which takes a fifth of a second.
 """
 
 from __future__ import annotations
@@ -12,21 +13,25 @@ import math
 import tempfile
 import weakref
 from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import ModelError
 from ...parallel import n_threads
 from ..precision import cpu_has_bfloat16
 from .engine import RunningNetwork
 from .frozen_graph import FrozenGraph
+from .quantization import calibration_windows, quantize
 from .source import NetworkSource
 
-#: Number of window shapes kept compiled. An image needs one.
-_SHAPES = 4
+#: Number of window shapes kept compiled. An image needs one, its looks some.
+_SHAPES = 8
 #: Number of requests kept for reuse, which saves memory allocation.
 _REQUESTS = 3
 #: Pixels of one window shape before it is compiled.
@@ -40,8 +45,10 @@ class OpenVinoNetwork:
     ----------
     graph : FrozenGraph
         The float32 graph.
-    precision : {"float32", "bfloat16"}
+    precision : {"float32", "bfloat16", "int8"}
         Arithmetic. In float32, results differ from TensorFlow's by rounding.
+    windows : callable
+        Gives the windows that show the ranges of integers, see :mod:`starpoly.network.engines.quantization`.
 
     Raises
     ------
@@ -49,15 +56,18 @@ class OpenVinoNetwork:
         If OpenVINO cannot run the graph.
     """
 
-    def __init__(self, graph: FrozenGraph, precision: str) -> None:
+    def __init__(
+        self, graph: FrozenGraph, precision: str, windows: Callable[[], Iterable[NDArray[np.float32]]] = tuple
+    ) -> None:
         import openvino
 
         self._core = openvino.Core()
         self._settings = {
-            "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
+            "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": n_threads(),
         }
+        self._worthwhile = 0 if precision == "int8" else _WORTHWHILE
         self._output_names = dict(graph.output_names)
         self._networks: OrderedDict[tuple[int, ...], Any] = OrderedDict()
         self._for_any: Any = None
@@ -70,6 +80,8 @@ class OpenVinoNetwork:
                 path = Path(folder, "network.pb")
                 path.write_bytes(graph.content)
                 self._model = self._core.read_model(path)
+            if precision == "int8":
+                self._model = quantize(self._core, self._model, windows())
         except RuntimeError as error:
             raise ModelError(
                 f"engine: expected a network that OpenVINO can run, got {_line(error)}; use tensorflow"
@@ -102,7 +114,7 @@ class OpenVinoNetwork:
             self._networks.move_to_end(shape)
             return self._networks[shape]
         self._pixels[shape] += math.prod(shape[:-1])
-        if self._pixels[shape] < _WORTHWHILE:
+        if self._pixels[shape] < self._worthwhile:
             if self._for_any is None:
                 self._for_any = self._compile((-1, -1, -1, shape[-1]))
             return self._for_any
@@ -124,9 +136,10 @@ def _line(error: Exception) -> str:
 
 
 class OpenVino:
-    """Runs the frozen float32 graph; OpenVINO itself lowers it to bfloat16."""
+    """Runs the frozen float32 graph; OpenVINO itself lowers it to bfloat16, and quantised it runs in integers."""
 
-    title, packages, extra, bfloat16 = "OpenVINO", ("openvino",), "fast", True
+    title, packages, extra = "OpenVINO", ("openvino",), "fast"
+    precisions = ("float32", "bfloat16", "int8")
 
     def open(self, source: NetworkSource, precision: str, *, make: bool = True) -> RunningNetwork:
         """See :meth:`starpoly.network.engines.engine.Engine.open`."""
@@ -134,7 +147,8 @@ class OpenVino:
 
         precision = source.choose_precision(precision, fast=cpu_has_bfloat16())
         network = frozen_network(source)
-        run = OpenVinoNetwork(network.graph, precision)
+        windows = partial(calibration_windows, source.spec.network.n_channels, network.geometry.stride)
+        run = OpenVinoNetwork(network.graph, precision, windows)
         return RunningNetwork(run, precision, network.geometry, network.weights_digest)
 
 

@@ -44,7 +44,7 @@ def resolve_engine(wanted: str, source: NetworkSource, precision: str) -> str:
     if wanted != AUTO:
         return wanted
     precision = source.choose_precision(precision, fast=cpu_has_bfloat16())
-    able = [name for name in _MEASURED if is_installed(name) and (precision == "float32" or ENGINES[name].bfloat16)]
+    able = [name for name in _MEASURED if is_installed(name) and precision in ENGINES[name].precisions]
     packages = {name: ENGINES[name].packages for name in able}
     return fastest_engine(source, precision, packages, lambda name: open_network(source, name, precision))
 
@@ -56,7 +56,7 @@ def check_engine(wanted: str, precision: str = "auto") -> None:
     ----------
     wanted : str
         A name in :data:`ENGINES`, or "auto".
-    precision : {"auto", "float32", "bfloat16"}
+    precision : {"auto", "float32", "bfloat16", "int8"}
 
     Raises
     ------
@@ -64,15 +64,19 @@ def check_engine(wanted: str, precision: str = "auto") -> None:
         If one of these fails.
     """
     if wanted == AUTO:
+        if precision == "int8":  # which one engine has
+            check_engine("openvino", precision)
         return
     engine = ENGINES[wanted]
     if not is_installed(wanted):
         raise ConfigError(
             f"engine: expected {engine.title} to be installed, it is not; {install_command(engine.extra)}"
         )
-    if precision == "bfloat16" and not engine.bfloat16:
+    if precision not in ("auto", *engine.precisions):
+        able = ", ".join(name for name in _MEASURED if precision in ENGINES[name].precisions)
         raise ConfigError(
-            f"precision: expected float32 or auto, {engine.title} does not compute in bfloat16; or use another engine"
+            f"precision: expected {', '.join(engine.precisions)} or auto, as {engine.title} computes, got {precision}; "
+            f"or use another engine ({able})"
         )
 
 
@@ -87,7 +91,7 @@ def open_network(source: NetworkSource, engine: str, precision: str) -> RunningN
     source : NetworkSource
     engine : str
         A name in :data:`ENGINES`.
-    precision : {"auto", "float32", "bfloat16"}
+    precision : {"auto", "float32", "bfloat16", "int8"}
 
     Raises
     ------

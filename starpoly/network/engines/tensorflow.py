@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class TensorFlow:
     """Freezes the Keras model and runs the graph."""
 
-    title, packages, extra, bfloat16 = "TensorFlow", (), "", True
+    title, packages, extra, precisions = "TensorFlow", (), "", ("float32", "bfloat16")
 
     def open(self, source: NetworkSource, precision: str, *, make: bool = True) -> RunningNetwork | None:
         """See :meth:`starpoly.network.engines.engine.Engine.open`; None under another Keras backend."""

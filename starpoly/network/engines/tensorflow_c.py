@@ -39,7 +39,7 @@ class SessionNetwork:
 class TensorFlowC:
     """Runs frozen graphs through TensorFlow's C API."""
 
-    title, packages, extra, bfloat16 = "TensorFlow's C library", (), "", True
+    title, packages, extra, precisions = "TensorFlow's C library", (), "", ("float32", "bfloat16")
 
     def open(self, source: NetworkSource, precision: str, *, make: bool = True) -> RunningNetwork | None:
         """See :meth:`starpoly.network.engines.engine.Engine.open`; None without the library."""

@@ -237,5 +237,7 @@ def test_an_engine_that_is_not_there_is_refused(monkeypatch):
 
 def test_a_precision_that_an_engine_does_not_have_is_refused(network):
     needs("onnx")
-    with pytest.raises(ConfigError, match="ONNX Runtime does not compute in bfloat16"):
+    with pytest.raises(
+        ConfigError, match=r"as ONNX Runtime computes, got bfloat16; or use another engine \(tensorflow, openvino\)"
+    ):
         Predictor.load(network("plain")[1], "bfloat16", engine="onnx")
