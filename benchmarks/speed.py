@@ -32,7 +32,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from itertools import islice, product
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -342,14 +342,16 @@ def network(options: argparse.Namespace) -> Iterable[Row]:
         work = _operations(keras_model, side)
         by_keras = None
         onnx = [("onnx", "float32")] if is_installed("onnx") else []
-        for engine, precision in [*product(engines(), ("float32", "bfloat16")), *onnx]:
+        for engine, precision in [*arithmetics(), *onnx]:
             predictor = Predictor.load(folder, precision, engine=engine)
             given = None if by_keras else (lambda model=keras_model: model.predict(window, verbose=0))
             seconds, peer = in_turns(lambda predictor=predictor: predictor(window), given)
             by_keras = by_keras or peer
             share = work / seconds / 1e9
             megapixels = side * side / 1e6
-            note = f"{share:.0f} GFLOP/s, {100 * share / products[precision]:.0f} % of a matrix product in {precision}"
+            note = f"{share:.0f} GFLOP/s"
+            if precision in products:
+                note += f", {100 * share / products[precision]:.0f} % of a matrix product in {precision}"
             yield Row(
                 "network",
                 f"{name}, {engine}, {precision}, per megapixel",
@@ -367,6 +369,13 @@ def engines() -> list[str]:
     return ["tensorflow", *(["openvino"] if is_installed("openvino") else [])]
 
 
+def arithmetics() -> list[tuple[str, str]]:
+    """Each of these engines in each precision that it has."""
+    from starpoly.network.engines.registry import ENGINES
+
+    return [(engine, precision) for engine in engines() for precision in ENGINES[engine].precisions]
+
+
 def precision(options: argparse.Namespace) -> Iterable[Row]:
     """Average precision on the validation images in each arithmetic; no time is taken."""
     from mosaic import _labelled_images, default_images
@@ -378,19 +387,16 @@ def precision(options: argparse.Namespace) -> Iterable[Row]:
         return
     data = list(_labelled_images(default_images(), "fluorescence", "val"))
     plain = None
-    for engine in engines():
-        for numbers in ("float32", "bfloat16"):
-            model = StarPoly2D.from_pretrained(options.model, precision=numbers, engine=engine)
-            found = [model.predict_instances(image)[0] for image, _ in data]
-            thresholds = np.round(np.arange(0.5, 0.96, 0.05), 2)
-            stats = matching_dataset([labels for _, labels in data], found, thresholds)
-            scores = {f"{s.thresh:.2f}": s.accuracy for s in stats}
-            mean = float(np.mean(list(scores.values())))
-            plain = plain or (scores["0.50"], mean)
-            note = f"AP {scores['0.50']:.4f} at IoU 0.5 ({scores['0.50'] - plain[0]:+.4f}), mean 0.5 to 0.95 {mean:.4f} ({mean - plain[1]:+.4f})"
-            yield Row(
-                "precision", f"{options.model}, {len(data)} validation images, {engine}, {numbers}", None, note=note
-            )
+    for engine, numbers in arithmetics():
+        model = StarPoly2D.from_pretrained(options.model, precision=numbers, engine=engine)
+        found = [model.predict_instances(image)[0] for image, _ in data]
+        thresholds = np.round(np.arange(0.5, 0.96, 0.05), 2)
+        stats = matching_dataset([labels for _, labels in data], found, thresholds)
+        scores = {f"{s.thresh:.2f}": s.accuracy for s in stats}
+        mean = float(np.mean(list(scores.values())))
+        plain = plain or (scores["0.50"], mean)
+        note = f"AP {scores['0.50']:.4f} at IoU 0.5 ({scores['0.50'] - plain[0]:+.4f}), mean 0.5 to 0.95 {mean:.4f} ({mean - plain[1]:+.4f})"
+        yield Row("precision", f"{options.model}, {len(data)} validation images, {engine}, {numbers}", None, note=note)
 
 
 def _stardist(folder: Path) -> Callable[[Path, Path, tuple[int, int] | None], NDArray]:
