@@ -4,7 +4,8 @@
     python scripts/dependency_ranges.py newest --python python3.13 tests/io
 
 Makes an environment in build/ranges (once; it is brought up to date later). ``lowest`` pins each of starpoly's own
-dependencies to its floor, what these need is as pip finds it; ``newest`` leaves all to pip. Prints what was installed.
+dependencies to its floor, what these need is as pip finds it; ``newest`` leaves all to pip. Tests of other extras skip.
+Prints what was installed.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("which", choices=("lowest", "newest"))
     parser.add_argument("--python", default=sys.executable, help="interpreter (default: this one)")
-    parser.add_argument("--extra", default="", help="extra of setup.cfg to install, too")
+    parser.add_argument("--extra", default="imagej", help="extra of setup.cfg to install, too (default: %(default)s)")
     parser.add_argument("--list", action="store_true", help="print the requirements and install nothing")
     args, more = parser.parse_known_args()
     if args.list:
