@@ -35,13 +35,16 @@ def run(args: argparse.Namespace) -> int:
     from ..network.quiet import quiet_import
 
     quiet_import()
-    from ..io.files.atomic import new_file
+    from ..io.files.atomic import check_free, new_file
     from ..model_zoo import find_model
     from ..training.advice import advise, channels_of
     from ..training.data import find_pairs
 
+    # names that are wrong are told before the work
     if args.init is not None:
-        find_model(args.init)  # a name that is wrong is told before the work
+        find_model(args.init)
+    if args.output is not None:
+        check_free(args.output)
     if args.images is None:
         masks, n_channels = _masks(args.masks), None
     else:

@@ -337,7 +337,8 @@ def run(args: argparse.Namespace) -> int:
     flags = {name: getattr(args, name) for name in ("overlay", "table", "provenance", "report")}
     flags["table"] |= args.table_all is not None
     wanted = wanted_files(args.format, cells=args.expand is not None, **flags)
-    jobs = plan_jobs(found.images, args.output, wanted, rule=args.names)
+    keep_others = args.skip_existing or args.names == "challenge"
+    jobs = plan_jobs(found.images, args.output, wanted, rule=args.names, keep_others=keep_others)
     jobs, without_scene = split_scenes(jobs, args.scene)
     if found.ignored and not getattr(args, "quiet", False):
         say(f"starpoly: {describe_ignored(found.ignored)}")
@@ -454,9 +455,7 @@ def _predict_all(jobs: list[Job], models: Models, args: argparse.Namespace, cloc
 
 
 def _is_left_out(job: Job, args: argparse.Namespace) -> bool:
-    from ..io.files.identity import InputWatch
-
-    return args.skip_existing and job.is_done and not job.is_of_another_image(InputWatch(job.image).content)
+    return args.skip_existing and job.is_done
 
 
 def _write_table_of_run(jobs: list[Job], summary: Summary, args: argparse.Namespace) -> None:

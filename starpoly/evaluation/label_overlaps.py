@@ -94,7 +94,7 @@ def overlaps(y_true: NDArray[Any], y_pred: NDArray[Any]) -> Overlaps:
     Parameters
     ----------
     y_true, y_pred : integer arrays of the same shape
-        Label images, 0 is background; ids need not be consecutive. Read once, in blocks of rows, so memory-mapped
+        Label images, 0 is background, as is what is masked; ids need not be consecutive. Read once, in blocks of rows, so memory-mapped
         arrays are never loaded completely.
 
     Raises
@@ -103,6 +103,9 @@ def overlaps(y_true: NDArray[Any], y_pred: NDArray[Any]) -> Overlaps:
         If an array is no label image, or the shapes differ.
     """
     check_labels(y_true, y_pred)
+    y_true, y_pred = (
+        labels.filled(0) if isinstance(labels, np.ma.MaskedArray) else labels for labels in (y_true, y_pred)
+    )
     rows = max(1, BLOCK_PIXELS // max(1, y_true[:1].size))
     blocks = [
         _count(y_true[start : start + rows], y_pred[start : start + rows]) for start in range(0, len(y_true), rows)

@@ -24,6 +24,8 @@ MIN_RELATIVE_RANGE_OF_DOUBLES = 1e-10
 """The same in double precision: grey levels upon an offset of thousands of millions."""
 
 _SINGLE_BYTES = 4
+_EXACT = 2.0**53
+"""Whole numbers up to this are exact in double precision."""
 
 _CONSTANT = "constant or nearly so, nothing can be found there"
 _SPARSE = "without contrast between the percentiles, stretched to the maximum"
@@ -64,10 +66,13 @@ class Levels:
     channels : tuple of ChannelLevels
     n_channels : int
         Of the image.
+    is_rough : bool
+        Whether floats tell its intensities apart roughly only.
     """
 
     channels: tuple[ChannelLevels, ...]
     n_channels: int
+    is_rough: bool = False
 
     def of(self, numbers: Sequence[int]) -> Levels:
         """Levels of these channels, in this order."""
@@ -80,6 +85,11 @@ class Levels:
         -----
         StarpolyWarning
         """
+        if self.is_rough:
+            warn(
+                "64-bit intensities beyond 2**53, where floats have no room for small steps; subtract the smallest intensity first",
+                stacklevel=3,
+            )
         own = {channel.number: channel for channel in self.channels}
         if n_bad := sum(channel.n_bad for channel in own.values()):
             message = (
@@ -119,7 +129,9 @@ def measure_levels(image: Any, config: NormalizationConfig | None = None, *, run
     check_image(image)
     summaries = summarize(image, (config.low, config.high), run=run)
     levels = (_levels(number, summary, image.dtype) for number, summary in enumerate(summaries))
-    return Levels(tuple(levels), len(summaries))
+    is_wide = image.dtype.kind in "iu" and image.dtype.itemsize > 4
+    is_rough = is_wide and any(max(abs(each.minimum), abs(each.maximum)) > _EXACT for each in summaries)
+    return Levels(tuple(levels), len(summaries), is_rough)
 
 
 def is_constant(image: Any) -> bool:

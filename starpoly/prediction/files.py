@@ -153,11 +153,17 @@ class _Run:
     def _segment(self, *, hold: bool, whole_only: bool = False) -> tuple[Choice, SlideResult]:
         with self.clock.timing("opening"):
             watch = InputWatch(self.job.image)
-            if self.job.is_of_another_image(watch.content):
-                warn(
-                    f"{self.job.labels.name} held the labels of another image of this name, or of this one before it "
-                    "changed, and is replaced; give each folder of images an output folder of its own with -o"
-                )
+            replaces = self.job.is_of_another_image(watch.content)
+        found = self._segment_watched(watch, hold=hold, whole_only=whole_only)
+        if replaces:
+            warn(
+                f"{self.job.labels.name} held the labels of another image of this name, or of this one before it changed, and "
+                "is replaced; with --skip-existing both are kept, or give each folder of images another -o"
+            )
+        return found
+
+    def _segment_watched(self, watch: InputWatch, *, hold: bool, whole_only: bool) -> tuple[Choice, SlideResult]:
+        with self.clock.timing("opening"):
             planes = choose_planes(self.job.image, self.request.part)
         with planes:
             check_link(self.request.analysis.link, planes.axes, self.job.image)

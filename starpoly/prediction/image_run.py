@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 from .._version import __version__
 from ..detection.detector import Detector
 from ..detection.executors import Executor, spread_over
-from ..detection.journal import discard, held_journal, open_journal, stack_journal
+from ..detection.journal import TileJournal, discard, held_journal, open_journal, stack_journal
 from ..detection.look import Look
 from ..detection.pipeline import Detection
 from ..detection.receivers import CheckedAtTheEnd
@@ -202,7 +202,18 @@ class ImageRun:
             **streams,
         )
 
-    def _open_journal(self, folder: Path) -> Any:
+    @contextmanager
+    def _open_journal(self, folder: Path) -> Iterator[TileJournal]:
+        """The state of the run; if the image has changed meanwhile, nothing can go on from it."""
+        with self._journal_of(folder) as state:
+            try:
+                yield state
+            except BaseException:
+                if self.watch is not None and self.watch.has_changed():
+                    state.remove()
+                raise
+
+    def _journal_of(self, folder: Path) -> AbstractContextManager[TileJournal]:
         spec = self.model.spec
         run = {
             "starpoly": __version__,

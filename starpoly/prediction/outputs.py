@@ -7,6 +7,7 @@ import tempfile
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from ..detection.journal import held_journal, is_unfinished, stack_journal
 from ..errors import ImageError, OutputError, warn
 from ..io.files.atomic import beside
 from ..io.files.find import FoundImage
+from ..io.files.identity import InputWatch
 from ..io.files.naming import challenge_names, is_hidden, is_ours, is_result, may_be_image, result_names
 from ..io.files.resolved import resolved
-from ..io.writers.origin import read_origin
+from ..io.writers.origin import begins_as_tiff, read_origin
 from ..io.writers.registry import ENDINGS
 from .formats import SlideOutputs
 
@@ -61,9 +63,13 @@ class Job:
 
     @property
     def is_done(self) -> bool:
-        """Whether all files exist and no unfinished run is about to replace them."""
+        """Whether all files exist, as starpoly writes them, and no unfinished run is about to replace them."""
         try:
-            return all(path.exists() for path in self.outputs.paths.values()) and not self.is_unfinished
+            return (
+                all(_is_there(path) for path in self.outputs.paths.values())
+                and begins_as_tiff(self.labels)
+                and not self.is_unfinished
+            )
         except OSError:  # a name that is too long for the disk: writing will say so
             return False
 
@@ -84,6 +90,7 @@ def plan_jobs(
     wanted: Iterable[str] = (),
     *,
     rule: str = "image",
+    keep_others: bool = False,
 ) -> list[Job]:
     """Name the outputs of every image, before anything is written.
 
@@ -103,6 +110,8 @@ def plan_jobs(
     rule : {"image", "challenge"}
         ``challenge``: names up to the first dot, as the NeurIPS 2022 challenge wants them. Among images of one name the
         first keeps it.
+    keep_others : bool
+        Whether an image takes a longer name where its usual one has the labels of an image with another content.
 
     Raises
     ------
@@ -114,7 +123,8 @@ def plan_jobs(
     for folder in folders.values():
         _check_inside(folder, output)
     kinds = {"labels", *wanted}
-    plans = [_Plan(image, folders[image.subfolder], kinds, _RULES[rule], comparable) for image in images]
+    named = _RULES[rule]
+    plans = [_Plan(image, folders[image.subfolder], kinds, named, comparable, keep_others) for image in images]
     _tell_apart(plans, comparable, first_keeps=rule == "challenge")
     for plan in plans:
         if plan.level:
@@ -125,6 +135,11 @@ def plan_jobs(
     usual = [plan.job for plan in plans if not plan.level]
     _warn_of_namesakes(usual, _RULES[rule], {image.path for image in images})
     return [plan.job for plan in plans]
+
+
+def _is_there(path: Path) -> bool:
+    """Whether a result exists, not something else in its place."""
+    return not path.is_symlink() and (path.is_dir() if path.suffix == ".zarr" else path.is_file())
 
 
 def _warn_of_namesakes(jobs: list[Job], names_of: Callable[[Path], Iterator[str]], together: set[Path]) -> None:
@@ -173,8 +188,9 @@ class _Plan:
         kinds: set[str],
         names_of: Callable[[Path], Iterator[str]],
         comparable: _Comparable,
+        keep_others: bool,
     ) -> None:
-        self.image, self.level = image, 0
+        self.image, self.level, self._keep_others = image, 0, keep_others
         self._folder, self._kinds, self._comparable = folder, kinds, comparable
         self._more = names_of(image.path)
         self._names = [next(self._more)]
@@ -191,6 +207,14 @@ class _Plan:
         self._names += self._more
         self.level += 1
         self._name()
+
+    @cached_property
+    def _content(self) -> str | None:
+        return InputWatch(self.image.path).content
+
+    def is_taken(self) -> bool:
+        """Whether another image has this name, of an earlier run that is to be kept."""
+        return self._keep_others and os.path.lexists(self.job.labels) and self.job.is_of_another_image(self._content)
 
     def _name(self) -> None:
         name = self._names[self.level] if self.level < len(self._names) else f"{self._names[-1]}_{self.level}"
@@ -220,7 +244,7 @@ def _clashing(plans: list[_Plan], sources: set[str], *, first_keeps: bool) -> li
         if len(sharing) > 1
         for plan in (sharing[1:] if first_keeps or sharing[0].is_last else sharing)
     }
-    return [plan for plan in plans if id(plan) in rivals or not sources.isdisjoint(plan.files)]
+    return [plan for plan in plans if id(plan) in rivals or not sources.isdisjoint(plan.files) or plan.is_taken()]
 
 
 def check_writable(folder: Path) -> None:

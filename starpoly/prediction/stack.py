@@ -17,7 +17,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-from ..detection.journal import locked_run, stack_journal
+from ..detection.journal import delete_run, locked_run, stack_journal
 from ..errors import collected_warnings, warn
 from ..io.console import progress_bar
 from ..io.files.atomic import remove_earlier
@@ -112,9 +112,20 @@ class StackRun:
             if journal is not None:
                 folder = stack_journal(journal)
                 stack.enter_context(locked_run(folder))
+                stack.enter_context(self._discarded_with_the_image(folder))
             else:
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".starpoly", dir=self._beside())))
             yield PlaneStore(folder, self.identity, columns, self.outputs)
+
+    @contextmanager
+    def _discarded_with_the_image(self, folder: Path) -> Iterator[None]:
+        """Nothing can go on from planes of an image that has changed meanwhile."""
+        try:
+            yield
+        except BaseException:
+            if self.watch is not None and self.watch.has_changed():
+                delete_run(folder)
+            raise
 
     def _beside(self) -> Path | None:
         """Where results are written, so that their parts lie on the same disk."""

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..config import NetworkConfig
+from ..errors import DataError
 from ..evaluation.reconstruction import Reconstruction, reconstruction_scores
+from ..io.readers.array_like import as_array
 from ..io.readers.label_doubts import warn_of_doubts
+from ..io.readers.labels import read_labels
 from .data import Pair
 
 #: Least gain in mean IoU, of all objects, that justifies more rays.
@@ -81,14 +87,12 @@ class Advice:
         )
 
 
-def advise(
-    masks: Sequence[NDArray], n_rays: Sequence[int] = (8, 16, 32, 64), names: Sequence[str] | None = None
-) -> Advice:
+def advise(masks: Sequence[Any], n_rays: Sequence[int] = (8, 16, 32, 64), names: Sequence[str] | None = None) -> Advice:
     """Recommend network settings for given masks.
 
     Parameters
     ----------
-    masks : sequence of (Y, X) integer arrays
+    masks : sequence of (Y, X) integer arrays or paths
         0 background, > 0 objects, < 0 ignored.
     n_rays : sequence of int
         Candidate numbers of rays.
@@ -106,13 +110,14 @@ def advise(
     Raises
     ------
     DataError
-        If there is no object.
+        If there is no object, or a single mask is given. An ImageTypeError if one is no array and no path.
 
     Warns
     -----
     StarpolyWarning
         If a mask looks like a foreground mask or a photograph.
     """
+    masks = _as_masks(masks)
     for number, mask in enumerate(masks):
         warn_of_doubts(mask, f"mask {number}" if names is None else names[number])
     reconstructions = tuple(reconstruction_scores(masks, sorted(n_rays)))
@@ -132,6 +137,21 @@ def advise(
     across = min(float(OBJECTS_ACROSS * large * scale), _LARGEST_PATCH)
     side = int(np.ceil(max(across, field, 4 * unit) / unit)) * unit
     return Advice(chosen, (grid, grid), (side, side), scale, diameters, reconstructions, field)
+
+
+def _as_masks(masks: Any) -> list[NDArray]:
+    if isinstance(masks, str | os.PathLike) or hasattr(masks, "dtype"):
+        raise DataError("masks: expected a list of label images, got a single one; put it into a list")
+    return [read_labels(Path(mask)) if isinstance(mask, str | os.PathLike) else _as_mask(mask) for mask in masks]
+
+
+def _as_mask(mask: Any) -> NDArray:
+    if isinstance(mask, np.ma.MaskedArray):
+        mask = mask.filled(0)
+    array = np.asarray(as_array(mask))
+    if array.ndim != 2 or array.dtype.kind not in "bui":
+        raise DataError(f"masks: expected label images (Y, X) of integers, got {array.dtype} of shape {array.shape}")
+    return array
 
 
 def _quality(reconstruction: Reconstruction) -> float:

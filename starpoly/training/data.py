@@ -333,8 +333,8 @@ class TrainingData:
         """Give the warnings of all images, those of one text together."""
         if grey := [self.name(i) for i, (channels, _) in sorted(self._known.items()) if channels.to_luminance]:
             message = (
-                "colour, and a network for one channel: its luminance is used; for a network that sees colour set "
-                "n_channels = 3 in [network] (NetworkConfig(n_channels=3))"
+                "colour, and a network for one channel: its luminance is used; for a network that sees colour train one "
+                "with n_channels = 3 in [network] (NetworkConfig(n_channels=3))"
             )
             said[message] = grey
         for text, names in said.items():

@@ -136,9 +136,11 @@ def inputs_from_arrays(
     DataError
         If the sequences differ in length, or ``validation_data`` has another number of parts.
     """
-    if len(validation_data) not in (2, 3):
+    if not isinstance(validation_data, list | tuple) or len(validation_data) not in (2, 3):
+        is_there = isinstance(validation_data, list | tuple)
+        got = f"{len(validation_data)} parts" if is_there else f"a {type(validation_data).__name__}"
         raise DataError(
-            f"validation_data: expected (images, masks) or (images, masks, classes), got {len(validation_data)} parts"
+            f"validation_data: expected (images, masks) or (images, masks, classes), got {got}; hold back some of your images"
         )
     return TrainingInputs(
         array_pairs(images, masks, classes, groups),

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 from scipy import ndimage
 
@@ -367,27 +368,63 @@ def test_skip_existing(capsys):
     paint("in/a.png")
     paint("in/b.png")
     assert main(["predict", "in/a.png", "-o", "out"]) == 0
-    Path("out/a_label.tiff").write_text("kept")
+    kept = np.ones((40, 60), np.uint8)
+    tifffile.imwrite("out/a_label.tiff", kept)
     assert main(["predict", "in", "-o", "out", "--skip-existing"]) == 0
-    assert Path("out/a_label.tiff").read_text() == "kept"
+    np.testing.assert_array_equal(tifffile.imread("out/a_label.tiff"), kept)
     assert "1 image segmented, 2 objects, 1 skipped" in capsys.readouterr().err
     # what is asked for in addition is missing, so the image is done again
     assert main(["predict", "in/a.png", "-o", "out", "--skip-existing", "--table"]) == 0
-    assert Path("out/a_label.tiff").read_bytes() != b"kept"
+    assert (tifffile.imread("out/a_label.tiff") != kept).any()
     PaintedModel.loaded.clear()
     assert main(["predict", "in", "-o", "out", "--skip-existing"]) == 0
     assert not PaintedModel.loaded
 
 
-def test_a_namesake_from_another_folder_is_not_taken_for_done(capsys):
+def test_a_namesake_from_another_folder_is_not_taken_for_done_and_keeps_its_result(capsys):
     for folder, n in (("day1", 2), ("day2", 1)):
-        Path(folder).mkdir()
         paint(Path(folder, "a.b.png"), n)
         assert main(["predict", f"{folder}/a.b.png", "-o", "out", "--skip-existing"]) == 0
-        assert read_labels("out/a.b_label.tiff").max() == n
-    assert "held the labels of another image of this name" in capsys.readouterr().err
+    assert [read_labels(f"out/{name}_label.tiff").max() for name in ("a.b", "a.b.png")] == [2, 1]
+    assert "the usual name of its labels is taken" in capsys.readouterr().err
     assert main(["predict", "day2/a.b.png", "-o", "out", "--skip-existing"]) == 0
     assert "1 skipped" in capsys.readouterr().err
+    assert written() == ["a.b.png_label.tiff", "a.b_label.tiff"]
+
+
+def test_a_result_of_another_image_is_not_replaced_without_a_word(capsys):
+    for n in (2, 1):
+        paint("in/a.png", n)
+        assert main(["predict", "in", "-o", "out"]) == 0
+    assert read_labels("out/a_label.tiff").max() == 1
+    assert "held the labels of another image of this name" in capsys.readouterr().err
+    Path("in/a.png").write_bytes(b"no image")
+    assert main(["predict", "in", "-o", "out"]) == 1
+    assert "held the labels" not in capsys.readouterr().err
+    assert read_labels("out/a_label.tiff").max() == 1
+
+
+def test_names_of_the_challenge_replace_no_result_of_another_image():
+    for n in (1, 2, 1):
+        assert main(["predict", str(paint(f"in/ex.{n}.png", n)), "-o", "out", "--names", "challenge"]) == 0
+    assert [read_labels(f"out/{name}_label.tiff").max() for name in ("ex", "ex.2")] == [1, 2]
+    assert written() == ["ex.2_label.tiff", "ex_label.tiff"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "text"])
+def test_what_is_no_result_is_not_taken_for_one(capsys, kind):
+    paint("in/a.png", 1)
+    place = Path("out/a_label.tiff")
+    place.parent.mkdir()
+    if kind == "folder":
+        place.mkdir()
+    elif kind == "link":
+        place.symlink_to(Path("in/a.png").absolute())
+    else:
+        place.write_text("garbage, no TIFF")
+    status = main(["predict", "in", "-o", "out", "--skip-existing"])
+    assert status == (0 if kind == "text" else 1)
+    assert "skipped" not in capsys.readouterr().err
 
 
 def test_dry_run_writes_nothing(capsys):

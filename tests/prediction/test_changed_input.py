@@ -66,6 +66,12 @@ def flip_last_byte(path):
         os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
+def lengthen(path):
+    """Add a byte, which no reader looks at."""
+    with open(path, "ab") as stream:
+        stream.write(b"\0")
+
+
 def outputs(folder):
     return SlideOutputs(labels=folder / "labels.tiff", geojson=folder / "objects.geojson", table=folder / "table.csv")
 
@@ -81,6 +87,15 @@ def test_results_of_a_changed_image_get_no_names(tmp_path, monkeypatch, held, na
     with pytest.raises(ImageError, match="expected the image not to change while it is read, got another content now"):
         segment_slide(overwriting(path, flip_last_byte), path, outputs(results), tile_size=48)
     assert not list(results.iterdir())
+
+
+@pytest.mark.parametrize(("name", "write"), [("a.tif", write_tiff), ("a.ome.tif", write_stack)])
+def test_once_it_is_whole_the_same_command_predicts_a_changed_image(tmp_path, name, write):
+    path, journal = tmp_path / name, tmp_path / "journal"
+    write(path)
+    with pytest.raises(ImageError, match="predict it again once it is written completely"):
+        segment_slide(overwriting(path, lengthen), path, outputs(tmp_path), journal=journal, tile_size=48)
+    assert segment_slide(overwriting(path, os.utime), path, outputs(tmp_path), journal=journal, tile_size=48).n_objects
 
 
 def test_an_image_that_is_gone_gives_no_results(tmp_path):

@@ -93,6 +93,12 @@ class InputWatch:
         """Hash of the content as it was; None of arrays, folders and URLs, whose hash does not follow from it alone."""
         return self._marks["content"] if self._marks is not None and "size" in self._marks else None
 
+    def has_changed(self) -> bool:
+        """Whether the image is another one now, or gone."""
+        if self._path is None or (now := self._look()) == self._marks:
+            return False
+        return now is not None or not os.path.lexists(self._path)  # what cannot be read just now may be the same
+
     def check(self) -> None:
         """Look at the image again, before results get their names.
 

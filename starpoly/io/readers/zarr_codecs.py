@@ -65,6 +65,7 @@ def check_codecs(metadata: object, name: object) -> None:
         _check_names(iter(kinds), _ALLOWED_FILTERS, name)
         _check_filters(filters, name)
         _check_bit_packing(kinds, name)
+        _check_widths(filters, name)
 
 
 def _documents(metadata: object) -> Iterator[Mapping[str, Any]]:
@@ -119,6 +120,24 @@ def _check_bit_packing(kinds: list[object], name: object) -> None:
     """Each packs eight values into a byte: one after the other would unpack eight times as much each time."""
     if sum(str(kind).endswith("packbits") for kind in kinds) > 1:
         raise ImageError(f"{name}: expected bits packed once, got filters that do it again; save it without them")
+
+
+def _check_widths(filters: list[object], name: object) -> None:
+    """Each filter takes the numbers that the next one makes: of others, every one could make the chunk longer."""
+    import numpy as np
+
+    taken = None
+    for stated in filters:
+        settings = stated if isinstance(stated, Mapping) else {}
+        made = settings.get("decode_dtype") or settings.get("dtype")
+        if made is None:
+            continue
+        if taken is not None and np.dtype(made).itemsize != taken:
+            raise ImageError(
+                f"{name}: expected filters of numbers of one width after the other, got {np.dtype(made).itemsize} bytes for "
+                f"{taken}; save it without them"
+            )
+        taken = np.dtype(settings.get("encode_dtype") or settings.get("astype") or made).itemsize
 
 
 def _check_names(names: Iterator[object], allowed: frozenset[str], name: object) -> None:

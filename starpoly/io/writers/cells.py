@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,10 +16,15 @@ _FOUR_DECIMALS_FROM = 10.0
 """Four decimals are six digits or more."""
 _LARGEST_WHOLE = 2.0**53
 """Whole floats up to this are exact."""
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 def text_cell(text: str) -> str:
-    """A text from outside, such as a name: one that begins as formulas do gets an apostrophe in front."""
+    """A text from outside, such as a name: one that begins as formulas do gets an apostrophe in front.
+
+    Control characters, which a terminal would obey, are escaped; line ends and tabs stay.
+    """
+    text = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 

@@ -12,6 +12,7 @@ _WORDS = "starpoly image "
 _MARK = re.compile(_WORDS.encode() + rb"([0-9a-f]{64})\0")
 #: Tags come in order and before the pixels, so that no description and no tile lies before the mark.
 _WITHIN = 4096  # bytes
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def origin_tags(origin: str | None) -> dict[str, Any]:
@@ -27,11 +28,21 @@ def origin_tags(origin: str | None) -> dict[str, Any]:
 
 def read_origin(path: Path) -> str | None:
     """The hash of the content that a label file names; None where it names none or cannot be read."""
+    found = _MARK.search(_beginning(path))
+    return None if found is None else found[1].decode()
+
+
+def begins_as_tiff(path: Path) -> bool:
+    """Whether a file begins as TIFFs do."""
+    return _beginning(path)[:4] in _TIFF
+
+
+def _beginning(path: Path) -> bytes:
+    """Of a regular file; nothing of what is none or cannot be read."""
     try:
         if not path.is_file():
-            return None
+            return b""
         with open(path, "rb") as file:
-            found = _MARK.search(file.read(_WITHIN))
+            return file.read(_WITHIN)
     except OSError:
-        return None
-    return None if found is None else found[1].decode()
+        return b""
