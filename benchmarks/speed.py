@@ -487,6 +487,8 @@ def _ways(options: argparse.Namespace) -> list[tuple[str, Any, dict[str, str], f
         (DEFAULT, None, {"engine": engine, "precision": "auto"}, 5 if engine == "tensorflow" else None)
         for engine in engines()
     ]
+    if "openvino" in engines():
+        ways.append((DEFAULT, None, {"engine": "openvino", "precision": "int8"}, None))
     ways += [
         (
             options.model,

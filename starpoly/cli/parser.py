@@ -29,8 +29,11 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Write a message in two lines and exit with status 2."""
-        if "arguments are required" in message and (mistyped := self._mistyped()):
-            message += f"; {_unknown(mistyped, self)}"
+        if "arguments are required" in message:
+            if mistyped := self._mistyped():
+                message += f"; {_unknown(mistyped, self)}"
+            elif file := next(filter(_is_dashed_file, self._given), None):
+                message += f"; a name that begins with - needs its folder in front, as in ./{file}"
         write(f"usage: {self.prog} ... ({self.prog} --help lists all options)\n")
         self.exit(2, f"{self.prog}: error: {_with_choices(message)}\n")
 
@@ -61,13 +64,23 @@ class Parser(argparse.ArgumentParser):
 
 
 def nearest(name: str, known: Iterable[str], most: int = 3) -> list[str]:
-    """The known names most like a mistyped one, or of which one word is like it."""
+    """The known names most like a mistyped one, or of which one word is like it, or that it begins."""
+    known = list(known)
     wanted = name.lstrip("-").casefold()
     likeness = {other: max(_likeness(wanted, part) for part in _parts(other)) for other in known}
     best = max(likeness.values(), default=0.0)
     if best < _ALIKE:
-        return []
+        short = wanted.replace("-", "")
+        return [other for other in known if len(short) > 2 and _without_dashes(other).startswith(short)][:most]
     return [other for other, alike in likeness.items() if alike >= best - 0.05][:most]
+
+
+def _without_dashes(name: str) -> str:
+    return name.replace("-", "").casefold()
+
+
+def _is_dashed_file(word: str) -> bool:
+    return re.fullmatch(r"-[^-].*\.\w+", word) is not None and _NEGATIVE.match(word) is None
 
 
 def _parts(name: str) -> Iterator[str]:

@@ -153,7 +153,7 @@ class _Run:
     def _segment(self, *, hold: bool, whole_only: bool = False) -> tuple[Choice, SlideResult]:
         with self.clock.timing("opening"):
             watch = InputWatch(self.job.image)
-            replaces = self.job.is_of_another_image(watch.content)
+            replaces = self.job.is_of_another_image()
         found = self._segment_watched(watch, hold=hold, whole_only=whole_only)
         if replaces:
             warn(

@@ -18,7 +18,7 @@ from ..detection.pipeline import Detection
 from ..detection.receivers import CheckedAtTheEnd
 from ..images.normalization import as_normalizer
 from ..io.files.atomic import remove_earlier
-from ..io.files.identity import InputWatch, identify
+from ..io.files.identity import InputWatch, identify, origin_of
 from ..io.files.resolved import resolved
 from ..io.files.url import as_path
 from ..io.frame import Frame
@@ -179,7 +179,7 @@ class ImageRun:
             measures=measures,
             pixels=pixels,
             place=self.place,
-            origin=None if self.watch is None else self.watch.content,
+            origin=origin_of(self.image) if self.place is None else None,
             run=map if pixels is None else spread_over(self.executor, pixels),
         )
 

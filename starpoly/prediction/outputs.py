@@ -7,7 +7,6 @@ import tempfile
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from ..detection.journal import held_journal, is_unfinished, stack_journal
 from ..errors import ImageError, OutputError, warn
 from ..io.files.atomic import beside
 from ..io.files.find import FoundImage
-from ..io.files.identity import InputWatch
+from ..io.files.identity import origin_of
 from ..io.files.naming import challenge_names, is_hidden, is_ours, is_result, may_be_image, result_names
 from ..io.files.resolved import resolved
 from ..io.writers.origin import begins_as_tiff, read_origin
@@ -73,15 +72,13 @@ class Job:
         except OSError:  # a name that is too long for the disk: writing will say so
             return False
 
-    def is_of_another_image(self, content: str | None) -> bool:
-        """Whether the labels that exist say that they are of an image with another content than this one's.
-
-        Parameters
-        ----------
-        content : str, optional
-            Hash of this image's content, see :attr:`starpoly.io.files.identity.InputWatch.content`.
-        """
-        return read_origin(self.labels) not in (None, content)
+    def is_of_another_image(self) -> bool:
+        """Whether there are labels that say that they are of an image with another content."""
+        origin = read_origin(self.labels)
+        try:
+            return origin is not None and origin != origin_of(self.image)
+        except ImageError:  # reading it for its objects will say so
+            return False
 
 
 def plan_jobs(
@@ -208,13 +205,9 @@ class _Plan:
         self.level += 1
         self._name()
 
-    @cached_property
-    def _content(self) -> str | None:
-        return InputWatch(self.image.path).content
-
     def is_taken(self) -> bool:
         """Whether another image has this name, of an earlier run that is to be kept."""
-        return self._keep_others and os.path.lexists(self.job.labels) and self.job.is_of_another_image(self._content)
+        return self._keep_others and self.job.is_of_another_image()
 
     def _name(self) -> None:
         name = self._names[self.level] if self.level < len(self._names) else f"{self._names[-1]}_{self.level}"

@@ -16,7 +16,7 @@ from ..detection.detector import Detector
 from ..detection.executors import Executor, map_tiles, tasks_at_once
 from ..detection.worker import ALONE
 from ..errors import StarpolyWarning
-from ..io.files.identity import InputWatch, identify
+from ..io.files.identity import InputWatch, identify, origin_of
 from ..io.files.url import as_path
 from ..io.readers.source import Source
 from .formats import SlideOutputs
@@ -103,6 +103,7 @@ def plan_stack(
         class_names=tuple(model.spec.class_names),
         progress=progress,
         watch=watch,
+        origin=origin_of(image),
         spread=spread,
     )
 

@@ -61,6 +61,8 @@ class StackRun:
     progress : bool
     watch : InputWatch, optional
         Made before the file was opened; results get no names if it has changed since.
+    origin : str, optional
+        Hash that tells the file's content from others, which the labels then name.
     spread : callable, optional
         Segments planes elsewhere: takes files, store and number of planes, and yields their notes in order, None for a plane
         to be segmented here.
@@ -76,6 +78,7 @@ class StackRun:
     class_names: tuple[str, ...] = ()
     progress: bool = False
     watch: InputWatch | None = None
+    origin: str | None = None
     spread: Callable[[SlideOutputs, PlaneStore, int], Iterator[PlaneNote | None]] | None = None
 
     def run(self, journal: Path | None) -> SlideResult:
@@ -88,8 +91,7 @@ class StackRun:
                 self.watch.check()
             counts = [note.result.n_objects for note in notes]
             ids = number_objects(store, self.planes, counts, analysis.link, analysis.link_iou)
-            origin = None if self.watch is None else self.watch.content
-            results = StackResults(store, self.planes, ids, self.class_names, self.request, origin)
+            results = StackResults(store, self.planes, ids, self.class_names, self.request, self.origin)
             self._write(results)
             store.remove()
         _warn([note.warnings for note in notes])

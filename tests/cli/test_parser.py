@@ -48,6 +48,7 @@ def error_of(capsys, *argv):
         ([*PREDICT, "--measure", "shap"], "argument --measure: expected some of shape"),
         ([*PREDICT, "--measure", "shap"], "did you mean shape?"),
         ([*PREDICT, "--format", "geojsn"], "did you mean geojson?"),
+        ([*PREDICT, "--format", "geo"], "did you mean geojson?"),
         ([*PREDICT, "--precision", "floot32"], "did you mean float32?"),
         ([*TRAIN, "--learning-rate", "3,5e-4"], "expected a number, got '3,5e-4'"),
         ([*TRAIN, "--epochs", "10.0"], "expected a whole number, got '10.0'"),
@@ -69,11 +70,16 @@ def test_values_out_of_range_say_what_to_write(capsys, argv, expected):
         ([*PREDICT, "--threshold=.5"], "--prob-threshold or --nms-threshold"),
         ([*PREDICT, "--skip_existing"], "--skip-existing"),
         ([*TRAIN, "--bach-size", "4"], "--batch-size"),
+        ([*PREDICT, "--minconf", "4"], "--min-confidence"),
         (["predict", "a.png", "--outptu", "x"], "--output"),
     ],
 )
 def test_mistyped_options_get_a_suggestion(capsys, argv, expected):
     assert f"did you mean {expected}?" in error_of(capsys, *argv)
+
+
+def test_a_file_whose_name_begins_with_a_dash(capsys):
+    assert "as in ./-dash.png" in error_of(capsys, "predict", "-dash.png", "-o", "x")
 
 
 def test_without_a_like_name_nothing_is_suggested(capsys):

@@ -332,12 +332,14 @@ def test_channels_by_name_and_by_index():
     assert "it has 0 GFP, 1 DAPI nuclei" in json.loads(Path("s.json").read_text())["images"][0]["error"]
 
 
-def test_unnamed_planes_are_channels_where_some_are_chosen():
+def test_unnamed_planes_are_channels_where_some_are_chosen(capsys):
     image = np.zeros((12, 40, 50), np.uint8)
     image[3, 10:20, 10:20] = 200
     np.save("many.npy", image)
-    assert main(["predict", "many.npy", "-o", "out", "--channels", "3"]) == 0
-    assert read_labels("out/many_label.tiff").max() == 1
+    np.save("last.npy", np.moveaxis(image, 0, 2))
+    assert main(["predict", "many.npy", "last.npy", "-o", "out", "--channels", "3"]) == 0
+    assert [read_labels(f"out/{name}_label.tiff").max() for name in ("many", "last")] == [1, 1]
+    assert "taken for channels" not in capsys.readouterr().err
 
 
 def test_colour_names_the_flag(capsys):

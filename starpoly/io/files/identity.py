@@ -22,6 +22,7 @@ from .url import UrlPath, as_path
 _WHOLE = 1 << 24  # bytes up to which the whole content is hashed
 _SAMPLES = 256  # number of evenly spaced samples of a larger file
 _SAMPLE_BYTES = 1 << 16
+_FEW, _FEW_BYTES = 16, 1 << 14  # samples that tell a file from others of its name
 _SAMPLE_SIDE = 128  # pixels of the samples of a larger array
 _METADATA = (".json", ".zarray", ".zgroup", ".zattrs")
 
@@ -55,7 +56,38 @@ def identify(image: Any, source: Source) -> dict[str, Any]:
     try:
         return marks | _identify_file(resolved(as_path(image)))
     except OSError as error:
-        raise ImageError(f"{image}: cannot be read ({error.strerror or error})") from error
+        raise _unreadable(image, error) from error
+
+
+def _unreadable(image: object, error: OSError) -> ImageError:
+    return ImageError(f"{image}: cannot be read ({error.strerror or error})")
+
+
+def origin_of(image: Any) -> str | None:
+    """A hash that tells a file's content from others, quick to find: of its size and of a few samples.
+
+    Parameters
+    ----------
+    image : path, Source or array-like
+
+    Returns
+    -------
+    str or None
+        64 hexadecimal digits. None of arrays, folders and URLs, which no hash of a file tells apart.
+
+    Raises
+    ------
+    ImageError
+        If a file cannot be read.
+    """
+    path = resolved(as_path(image)) if isinstance(image, str | Path) else None
+    if path is None or isinstance(path, UrlPath) or not path.is_file():
+        return None
+    try:
+        size = path.stat().st_size
+        return _hash([str(size).encode(), *_samples(path, size, _FEW * _FEW_BYTES, _FEW, _FEW_BYTES)])
+    except OSError as error:
+        raise _unreadable(image, error) from error
 
 
 def _identify_file(path: Path) -> dict[str, Any]:
@@ -66,7 +98,8 @@ def _identify_file(path: Path) -> dict[str, Any]:
     status = path.stat()
     parts = path.with_suffix("")  # the folder of a MIRAX slide
     has_parts = path.suffix.lower() == ".mrxs" and parts.is_dir()
-    content = [*_samples(path, status.st_size), *(_listing(parts) if has_parts else ())]
+    samples = _samples(path, status.st_size, _WHOLE, _SAMPLES, _SAMPLE_BYTES)
+    content = [*samples, *(_listing(parts) if has_parts else ())]
     return {
         "name": path.name,
         "size": status.st_size,
@@ -87,11 +120,6 @@ class InputWatch:
     def __init__(self, image: Any) -> None:
         self._path = resolved(as_path(image)) if isinstance(image, str | Path) else None
         self._marks = self._look()
-
-    @property
-    def content(self) -> str | None:
-        """Hash of the content as it was; None of arrays, folders and URLs, whose hash does not follow from it alone."""
-        return self._marks["content"] if self._marks is not None and "size" in self._marks else None
 
     def has_changed(self) -> bool:
         """Whether the image is another one now, or gone."""
@@ -138,14 +166,15 @@ def _hash(parts: Any) -> str:
     return digest.hexdigest()
 
 
-def _samples(path: Path, size: int) -> Iterator[bytes]:
+def _samples(path: Path, size: int, whole: int, n: int, n_bytes: int) -> Iterator[bytes]:
+    """The content of a file of up to ``whole`` bytes, else ``n`` evenly spaced samples of ``n_bytes``."""
     with open(path, "rb") as file:
-        if size <= _WHOLE:
+        if size <= whole:
             yield file.read()
             return
-        for start in np.linspace(0, size - _SAMPLE_BYTES, _SAMPLES).astype(np.int64).tolist():
+        for start in np.linspace(0, size - n_bytes, n).astype(np.int64).tolist():
             file.seek(start)
-            yield file.read(_SAMPLE_BYTES)
+            yield file.read(n_bytes)
 
 
 def _listing(folder: Path) -> Iterator[bytes]:

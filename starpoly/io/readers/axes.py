@@ -17,6 +17,9 @@ the pages of a TIFF, however few."""
 MAX_LAST_CHANNELS = 16
 """Maximum length of an unnamed last axis that is taken for channels: no plane is so narrow."""
 
+TAKEN_FOR_CHANNELS = "is taken for channels"
+"""How the warning ends that says so of an axis."""
+
 
 @dataclass(frozen=True)
 class Arrangement:
@@ -155,7 +158,7 @@ def arrange_axes(shape: tuple[int, ...], axes: str, path: Path) -> Arrangement:
     unnamed = _unnamed_channel_axis(lengths, names)
     if unnamed is None:
         raise _stack_error(lengths, names, path)
-    message = f"{path}: expected axes YX or YXC, got shape {lengths}; its axis {unnamed} is taken for channels"
+    message = f"{path}: expected axes YX or YXC, got shape {lengths}; its axis {unnamed} {TAKEN_FOR_CHANNELS}"
     warn(message, stacklevel=5)
     rows_first = [axis for axis in range(3) if axis != unnamed]
     return Arrangement(tuple(kept[axis] for axis in (*rows_first, unnamed)), "YXQ", len(shape))

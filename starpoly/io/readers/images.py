@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ImageError
+from ...errors import ImageError, StarpolyWarning
 from ...tiling import Box
 from ..files.url import as_path
 from .array import ArraySource
 from .array_like import as_array
+from .axes import TAKEN_FOR_CHANNELS
 from .blocks import warn_of_cost
 from .header import Header
 from .pixel_size import PixelSize
@@ -105,7 +108,10 @@ def open_source(
     """
     if isinstance(image, (str, Path)):
         path = as_path(image)
-        source = find_reader(path).open(path, level, as_channels=channels is not None)
+        with warnings.catch_warnings():
+            if channels is not None:  # the user has said that there are channels
+                warnings.filterwarnings("ignore", f".*{re.escape(TAKEN_FOR_CHANNELS)}$", StarpolyWarning)
+            source = find_reader(path).open(path, level, as_channels=channels is not None)
     else:
         source = _open_array(image, level)
     try:

@@ -21,7 +21,7 @@ def origin_tags(origin: str | None) -> dict[str, Any]:
     Parameters
     ----------
     origin : str, optional
-        Hash of the content, see :attr:`starpoly.io.files.identity.InputWatch.content`. None for no mark.
+        Hash that tells the content from others, see :func:`starpoly.io.files.identity.origin_of`. None for no mark.
     """
     return {} if origin is None else {"extratags": [(_TAG, "s", 0, _WORDS + origin, True)]}
 

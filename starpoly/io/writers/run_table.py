@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
-from ...errors import ConfigError, DataError, install_command
+from ...errors import ConfigError, DataError, OutputError, install_command
 from ..files.atomic import check_free, new_file
 from .cells import column_cells, plain_text, text_cell
 
@@ -104,11 +105,14 @@ def check_run_table(path: Path) -> None:
     ConfigError
         If it does not end in .csv or .parquet, or pyarrow is not installed.
     OutputError
-        If it is something else than a file.
+        If it is something else than a file, or its folder cannot be written.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise ConfigError(f"{path}: expected a name that ends in {' or '.join(SUFFIXES)}")
     check_free(path)
+    folder = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise OutputError(f"{path}: expected a name in a folder that can be written, got {folder}; choose another")
     if path.suffix.lower() == ".parquet":
         _pyarrow()
 

@@ -10,7 +10,7 @@ import zarr
 
 from starpoly.errors import ImageError
 from starpoly.io.files import identity
-from starpoly.io.files.identity import InputWatch, identify
+from starpoly.io.files.identity import InputWatch, identify, origin_of
 from starpoly.io.readers.images import open_source
 
 
@@ -149,12 +149,17 @@ def test_a_folder_beside_an_image_is_none_of_its_parts(tmp_path, image):
     assert marks(tmp_path / "a.npy") == before
 
 
-def test_content_is_that_of_a_file_alone(npy, image, tmp_path):
-    copy = tmp_path / "elsewhere.npy"
-    copy.write_bytes(npy.read_bytes())
-    assert InputWatch(npy).content == InputWatch(copy).content is not None
-    np.save(copy, 255 - image)
-    assert InputWatch(npy).content != InputWatch(copy).content
-    assert InputWatch(image).content is None
-    assert InputWatch(tmp_path).content is None  # a folder: its files' dates tell it from a copy
-    assert InputWatch(tmp_path / "none.npy").content is None
+@pytest.mark.parametrize("few", [1 << 20, 8], ids=["whole", "samples"])
+def test_the_origin_is_that_of_a_files_content(tmp_path, image, monkeypatch, few):
+    monkeypatch.setattr(identity, "_FEW_BYTES", few)
+    paths = [tmp_path / name for name in ("a.npy", "copy.npy", "other.npy", "longer.npy")]
+    for path, pixels in zip(paths, (image, image, 255 - image, np.vstack([image, image])), strict=True):
+        np.save(path, pixels)
+    os.utime(paths[1], ns=(0, 1))
+    found = [origin_of(path) for path in paths]
+    assert found[0] == found[1] == origin_of(str(paths[0]))
+    assert len(set(found)) == 3
+
+
+def test_what_is_no_file_has_no_origin(tmp_path, image):
+    assert [origin_of(other) for other in (image, tmp_path, tmp_path / "none.npy")] == [None] * 3

@@ -99,8 +99,9 @@ def test_an_earlier_table_stays_if_the_disk_is_full(tmp_path, tables):
     assert not [path for path in tmp_path.iterdir() if path.name.endswith(".part")]
 
 
-@pytest.mark.parametrize("name", ["all.xlsx", "folder.csv"])
+@pytest.mark.parametrize("name", ["all.xlsx", "folder.csv", "file/all.csv", "file/more/all.csv"])
 def test_names_that_cannot_be_written(tmp_path, name):
     (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "file").touch()
     with pytest.raises((ConfigError, OutputError), match="expected a"):
         check_run_table(tmp_path / name)
