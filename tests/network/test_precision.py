@@ -23,7 +23,7 @@ def test_rules(wanted, foreign, fast, chosen):
 
 
 def test_unknown_precision():
-    with pytest.raises(ConfigError, match="expected one of auto, float32, bfloat16, got 'half'"):
+    with pytest.raises(ConfigError, match="expected one of auto, float32, bfloat16, int8, got 'half'"):
         choose_precision("half", foreign=False, fast=True)
 
 

@@ -180,7 +180,7 @@ def run(words, monkeypatch, capsys, where):
     if words[0] == "train":
         words = [TINY_MODEL if word in ("nuclei-fluo", "cells-generalist") else word for word in words]
         shutil.rmtree(words[words.index("-o") + 1], ignore_errors=True)
-        words += ["--epochs", "2", "--steps", "1", "--batch-size", "1", "--patch-size", "32"]
+        words += ["--epochs", "2", "--steps", "1", "--batch-size", "1", "--patch-size", "32", "--inspect-every", "0"]
         words += [] if {"--config", "--init"} & set(words) else ["--config", "tiny.toml"]
     words = [SMALL.get(word, word) for word in words]
     with monkeypatch.context() as patch, contextlib.suppress(SystemExit):
