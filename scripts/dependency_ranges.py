@@ -4,7 +4,8 @@
     python scripts/dependency_ranges.py newest --python python3.13 tests/io
 
 Makes an environment in build/ranges (once; it is brought up to date later). ``lowest`` pins each of starpoly's own
-dependencies to its floor, what these need is as pip finds it; ``newest`` leaves all to pip. Tests of other extras skip.
+dependencies to its floor, what these need is as pip finds it; ``newest`` leaves all to pip, as both do with the tools of the
+tests. Tests of other extras skip.
 Prints what was installed.
 """
 
@@ -24,12 +25,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def requirements(extra: str = "") -> list[Requirement]:
     """What setup.cfg asks for, without extras of starpoly itself."""
+    return _listed("options", "install_requires") + (_listed("options.extras_require", extra) if extra else [])
+
+
+def _listed(section: str, name: str) -> list[Requirement]:
     config = configparser.RawConfigParser()
     config.read(ROOT / "setup.cfg")
-    text = config["options"]["install_requires"]
-    if extra:
-        text += "\n" + config["options.extras_require"][extra]
-    lines = (line.partition("#")[0].strip() for line in text.splitlines())
+    lines = (line.partition("#")[0].strip() for line in config[section][name].splitlines())
     found = [Requirement(line) for line in lines if line]
     return [requirement for requirement in found if requirement.name != "starpoly"]
 
@@ -56,7 +58,7 @@ def prepare(which: str, python: str, extra: str) -> Path:
     listed = folder / "constraints.txt"
     listed.write_text("\n".join(constraints(which, extra)) + "\n", encoding="utf-8")
     install = [str(interpreter), "-m", "pip", "install", "--quiet", "--upgrade"]
-    tools = ["pytest>=9.0", "pytest-xdist>=3.6", "hypothesis>=6.100", "shapely>=2.0"]
+    tools = map(str, _listed("options.extras_require", "test"))  # at any version
     subprocess.run([*install, "-c", str(listed), "-e", f"{ROOT}[{extra}]" if extra else str(ROOT), *tools], check=True)
     return interpreter
 
