@@ -18,6 +18,7 @@ from pathlib import Path
 
 from .errors import ConfigError
 
+_MOST_THREADS = 1024
 _PARTS = 4
 """Parts per thread: enough that no thread waits long for the others."""
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8
@@ -110,14 +111,15 @@ def use_threads(n: int) -> None:
     Parameters
     ----------
     n : int
+        At most 1 024: each takes memory.
 
     Raises
     ------
     ConfigError
-        If it is not positive.
+        If it is not positive, or larger.
     """
-    if n < 1:
-        raise ConfigError(f"threads: expected 1 or more, got {n}")
+    if not 1 <= n <= _MOST_THREADS:
+        raise ConfigError(f"threads: expected 1 to {_MOST_THREADS}, got {n}")
     os.environ.update(thread_settings(n))
 
 

@@ -98,5 +98,6 @@ def test_one_number_for_every_library(monkeypatch):
     use_threads(2)
     assert n_threads() == 2
     assert os.environ == thread_settings(2)
-    with pytest.raises(ConfigError, match="1 or more, got 0"):
-        use_threads(0)
+    for n in (0, 99_999):
+        with pytest.raises(ConfigError, match=f"expected 1 to 1024, got {n}"):
+            use_threads(n)

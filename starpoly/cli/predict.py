@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 HELP = "detect the objects in images and write label images"
 EXAMPLE = "starpoly predict images/ -o results/ --overlay --table"
 
+_LARGEST_DIAMETER = 1e5
+"""In pixels or micrometres: no object in an image is larger."""
 _TOLERANT = (
     "for containers: a damaged image gets labels without objects if its header tells its size; files that are no images and "
     "empty folders are reported only; channels that the model does not take are merged; the exit status is 1 only if "
@@ -516,10 +518,13 @@ def _diameter(text: str) -> dict[str, float]:
         return {}
     number, unit = re.fullmatch(r"(.*?)\s*(px|um|µm|μm|)", text.strip(), re.DOTALL).groups()  # type: ignore[union-attr]
     try:
-        return {"diameter_um" if unit.endswith("m") else "diameter": positive_float(number)}
+        diameter = positive_float(number)
     except argparse.ArgumentTypeError:
         message = f"expected auto, pixels such as 15, or micrometres such as 12um, got {text!r}{with_point(text)}"
         raise argparse.ArgumentTypeError(message) from None
+    if diameter > _LARGEST_DIAMETER:
+        raise argparse.ArgumentTypeError(f"expected a diameter of at most {_LARGEST_DIAMETER:,.0f}, got {text!r}")
+    return {"diameter_um" if unit.endswith("m") else "diameter": diameter}
 
 
 def _expansion(text: str) -> Expansion:

@@ -31,6 +31,7 @@ def error_of(capsys, *argv):
             [*PREDICT, "--diameter", "7,5um"],
             "expected auto, pixels such as 15, or micrometres such as 12um, got '7,5um'; write 7.5um",
         ),
+        ([*PREDICT, "--diameter", "1e9"], "expected a diameter of at most 100,000, got '1e9'"),
         ([*PREDICT, "--diameter", "-3"], "expected auto, pixels"),
         ([*PREDICT, "--readers", "0"], "expected a whole number of 1 or more, got '0'"),
         ([*PREDICT, "--level", "-1"], "expected a whole number of 0 or more, got '-1'"),
