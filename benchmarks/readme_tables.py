@@ -32,7 +32,7 @@ def why(scores: list[Result], speed: Result, startup: Result, slides: Result) ->
         f"with StarDist's network {same['peak_mb'] / 1000:.2f} GB | {peer['peak_mb'] / 1000:.2f} GB |",
         "| **no seams**: overlap of tiles | computed from the model | you choose it, larger than any object |",
         "| **restart** after a stop | continues, and ends with the same bytes | starts over |",
-        "| **weights anyone may use** | in the package, trained on CC0 and MIT data | downloaded at first use |",
+        "| **weights anyone may use** | in the package, trained on data under CC0, CC BY, MIT and BSD | downloaded at first use |",
     ]
 
 
