@@ -91,7 +91,9 @@ class Levels:
                 stacklevel=3,
             )
         own = {channel.number: channel for channel in self.channels}
-        if n_bad := sum(channel.n_bad for channel in own.values()):
+        # a grey image that became three equal channels has its values once
+        distinct = {(each.low, each.high, each.fill, each.n_bad): each.n_bad for each in own.values()}
+        if n_bad := sum(distinct.values()):
             message = (
                 f"{n_bad} values of the image are masked, NaN or infinite; they count as the smallest finite value"
             )

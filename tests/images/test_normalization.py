@@ -147,6 +147,15 @@ def test_doubles_with_an_offset_keep_their_contrast(scale, offset):
     np.testing.assert_allclose(moved, fit_normalizer(image)(image), atol=1e-3)
 
 
+def test_values_of_a_grey_image_are_counted_once_where_it_became_three_channels():
+    image = micrograph(np.float32, (20, 20))
+    image[3:5, 3:5] = np.nan
+    three = np.stack([image, image, image + 1], axis=2)
+    for given, n in ((np.repeat(image[..., None], 3, axis=2), 4), (three, 8)):
+        with pytest.warns(StarpolyWarning, match=f"^{n} values of the image are masked, NaN"):
+            fit_normalizer(given)
+
+
 def test_numbers_that_a_double_does_not_tell_apart_have_no_contrast():
     image = micrograph(np.float64, low=0, high=200).astype(np.uint64) + np.uint64(2**63)
     with (
