@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -165,12 +165,17 @@ def array_pairs(
     Raises
     ------
     DataError
-        If the sequences differ in length.
+        If the sequences differ in length, or classes are no tables.
     """
     for name, given in (("images", images), ("masks", masks)):
         _check_sequence(name, given)
     if len(images) != len(masks) or (classes is not None and len(classes) != len(images)):
         raise DataError(f"expected as many masks as images, got {len(images)} images and {len(masks)} masks")
+    for number, table in enumerate(classes or ()):
+        if not isinstance(table, Mapping):
+            raise DataError(
+                f"classes: expected a table {{label: class}} for each image, got {table!r} for image {number}"
+            )
     if len(groups) not in (0, len(images)):
         raise DataError(f"groups: expected one for each of the {len(images)} training images, got {len(groups)}")
     return [

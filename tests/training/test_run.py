@@ -104,6 +104,12 @@ def test_pictures_from_the_first_epoch_on(tmp_path, every):
     assert (tmp_path / "m" / "validation" / f"epoch_{every:04d}.png").exists()
 
 
+@pytest.mark.parametrize("validation_data", [None, [IMAGE], ([IMAGE], [LABELS], [1])])
+def test_validation_data_that_are_none_are_refused(tmp_path, validation_data):
+    with pytest.raises(DataError, match=r"^(validation_data|classes): expected "):
+        train(tmp_path / "m", validation_data)
+
+
 @pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")
 def test_a_folder_with_a_training_is_refused_before_the_initial_model_is_scored(tmp_path, monkeypatch):
     train(tmp_path / "m", ([IMAGE], [LABELS]))
