@@ -69,18 +69,18 @@ def run_training(
     """
     from ..network.engines.forked import check_process
     from ..network.quiet import quiet_import
+    from .resuming import state_to_resume
 
+    folder = Path(folder)
+    state_to_resume(folder, resume)  # refused before anything slow is imported or scored
     check_process()
     keep_freed_memory()
     quiet_import()
     from ..network.keras_settings import own_settings
     from .fit import fit
     from .inspection import Inspection
-    from .resuming import state_to_resume
     from .tuning import log_baseline
 
-    folder = Path(folder)
-    state_to_resume(folder, resume)  # refused before the initial model is scored
     start = None if init is None else find_model(init)
     inspection = Inspection(folder, data.validation, inspect_every)
 
