@@ -16,13 +16,16 @@ _MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 """Encodings by their mark, the longer marks before those that they begin with."""
+_LOOKED_AT = 1000
+"""Bytes that tell UTF-16 without a mark."""
 _SEPARATORS = ",;\t"
 _SEPARATOR_STATED = re.compile(r"\"?sep=(.)\"?\s*", re.IGNORECASE)
 """A first line that Excel understands."""
 
 
 def decode_text(content: bytes) -> str:
-    """Text of a file: by its byte order mark, else UTF-8, else as Windows writes western languages.
+    """Text of a file: by its byte order mark, else UTF-16 if every other byte is zero, else UTF-8, else as Windows writes
+    western languages.
 
     Examples
     --------
@@ -32,6 +35,11 @@ def decode_text(content: bytes) -> str:
     for mark, encoding in _MARKS.items():
         if content.startswith(mark):
             return content.decode(encoding, errors="replace")
+    start = content[:_LOOKED_AT]
+    zeros = {"utf-16-be": start[::2].count(0), "utf-16-le": start[1::2].count(0)}
+    likely = max(zeros, key=lambda encoding: zeros[encoding])
+    if zeros[likely] > len(start) / 4:
+        return content.decode(likely, errors="replace")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:

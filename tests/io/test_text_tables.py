@@ -14,7 +14,7 @@ from starpoly.training.settings import read_settings
 ROWS = [("Name", "Group"), ("Zürich 1.tif", "stain, blue"), ("b.png", "stain, red")]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252", "utf-32"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "utf-32"])
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_groups_of_any_spreadsheet(tmp_path, encoding, separator, end):
