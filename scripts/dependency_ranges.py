@@ -5,8 +5,7 @@
 
 Makes an environment in build/ranges (once; it is brought up to date later). ``lowest`` pins each of starpoly's own
 dependencies to its floor, what these need is as pip finds it; ``newest`` leaves all to pip, as both do with the tools of the
-tests. Tests of other extras skip.
-Prints what was installed.
+tests. Tests of other extras skip. Prints what was installed.
 """
 
 from __future__ import annotations

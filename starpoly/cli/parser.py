@@ -70,7 +70,7 @@ def nearest(name: str, known: Iterable[str], most: int = 3) -> list[str]:
     likeness = {other: max(_likeness(wanted, part) for part in _parts(other)) for other in known}
     best = max(likeness.values(), default=0.0)
     if best < _ALIKE:
-        short = wanted.replace("-", "")
+        short = _without_dashes(name)
         return [other for other in known if len(short) > 2 and _without_dashes(other).startswith(short)][:most]
     return [other for other, alike in likeness.items() if alike >= best - 0.05][:most]
 

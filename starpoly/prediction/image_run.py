@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from ..detection.pipeline import Detection
 from ..detection.receivers import CheckedAtTheEnd
 from ..images.normalization import as_normalizer
 from ..io.files.atomic import remove_earlier
-from ..io.files.identity import InputWatch, identify, origin_of
+from ..io.files.identity import InputWatch, discarded_if_changed, identify, origin_of
 from ..io.files.resolved import resolved
 from ..io.files.url import as_path
 from ..io.frame import Frame
@@ -204,16 +204,7 @@ class ImageRun:
 
     @contextmanager
     def _open_journal(self, folder: Path) -> Iterator[TileJournal]:
-        """The state of the run; if the image has changed meanwhile, nothing can go on from it."""
-        with self._journal_of(folder) as state:
-            try:
-                yield state
-            except BaseException:
-                if self.watch is not None and self.watch.has_changed():
-                    state.remove()
-                raise
-
-    def _journal_of(self, folder: Path) -> AbstractContextManager[TileJournal]:
+        """The state of the run."""
         spec = self.model.spec
         run = {
             "starpoly": __version__,
@@ -229,7 +220,8 @@ class ImageRun:
             "n_classes": spec.network.n_classes,
             "max_distance": spec.max_distance,
         }
-        return open_journal(folder, run, **kind)
+        with open_journal(folder, run, **kind) as state, discarded_if_changed(self.watch, state.remove):
+            yield state
 
     def _write_companions(
         self, found: Detection, drawn: RegionLabels | Callable[[], RegionLabels], n_objects: int

@@ -130,7 +130,7 @@ def plan_jobs(
             )
             warn(message)
     usual = [plan.job for plan in plans if not plan.level]
-    _warn_of_namesakes(usual, _RULES[rule], {image.path for image in images})
+    _warn_of_namesakes(usual, named, {image.path for image in images})
     return [plan.job for plan in plans]
 
 
@@ -205,16 +205,14 @@ class _Plan:
         self.level += 1
         self._name()
 
-    def is_taken(self) -> bool:
-        """Whether another image has this name, of an earlier run that is to be kept."""
-        return self._keep_others and self.job.is_of_another_image()
-
     def _name(self) -> None:
         name = self._names[self.level] if self.level < len(self._names) else f"{self._names[-1]}_{self.level}"
         paths = {kind: self._folder / f"{name}{end}" for kind, end in ENDINGS.items() if kind in self._kinds}
         place = {} if self.image.place is None else asdict(self.image.place)
         self.job = Job(self.image.path, SlideOutputs(**paths), place)
         self.files = frozenset(map(self._comparable.of, paths.values()))
+        # by the labels of an earlier run, which are to be kept
+        self.is_taken = self._keep_others and self.job.is_of_another_image()
 
 
 def _tell_apart(plans: list[_Plan], comparable: _Comparable, *, first_keeps: bool) -> None:
@@ -237,7 +235,7 @@ def _clashing(plans: list[_Plan], sources: set[str], *, first_keeps: bool) -> li
         if len(sharing) > 1
         for plan in (sharing[1:] if first_keeps or sharing[0].is_last else sharing)
     }
-    return [plan for plan in plans if id(plan) in rivals or not sources.isdisjoint(plan.files) or plan.is_taken()]
+    return [plan for plan in plans if id(plan) in rivals or not sources.isdisjoint(plan.files) or plan.is_taken]
 
 
 def check_writable(folder: Path) -> None:

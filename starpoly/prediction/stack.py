@@ -21,7 +21,7 @@ from ..detection.journal import delete_run, locked_run, stack_journal
 from ..errors import collected_warnings, warn
 from ..io.console import progress_bar
 from ..io.files.atomic import remove_earlier
-from ..io.files.identity import InputWatch
+from ..io.files.identity import InputWatch, discarded_if_changed
 from ..io.readers.source import Source
 from ..io.writers.registry import FORMATS
 from ..labels.linking import StackIds
@@ -114,20 +114,10 @@ class StackRun:
             if journal is not None:
                 folder = stack_journal(journal)
                 stack.enter_context(locked_run(folder))
-                stack.enter_context(self._discarded_with_the_image(folder))
+                stack.enter_context(discarded_if_changed(self.watch, partial(delete_run, folder)))
             else:
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".starpoly", dir=self._beside())))
             yield PlaneStore(folder, self.identity, columns, self.outputs)
-
-    @contextmanager
-    def _discarded_with_the_image(self, folder: Path) -> Iterator[None]:
-        """Nothing can go on from planes of an image that has changed meanwhile."""
-        try:
-            yield
-        except BaseException:
-            if self.watch is not None and self.watch.has_changed():
-                delete_run(folder)
-            raise
 
     def _beside(self) -> Path | None:
         """Where results are written, so that their parts lie on the same disk."""

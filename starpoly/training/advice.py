@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,8 @@ from numpy.typing import NDArray
 from ..config import NetworkConfig
 from ..errors import DataError
 from ..evaluation.reconstruction import Reconstruction, reconstruction_scores
-from ..io.readers.array_like import as_array
 from ..io.readers.label_doubts import warn_of_doubts
-from ..io.readers.labels import read_labels
-from .data import Pair
+from .data import Pair, held_labels
 
 #: Least gain in mean IoU, of all objects, that justifies more rays.
 WORTH = 0.01
@@ -142,13 +139,13 @@ def advise(masks: Sequence[Any], n_rays: Sequence[int] = (8, 16, 32, 64), names:
 def _as_masks(masks: Any) -> list[NDArray]:
     if isinstance(masks, str | os.PathLike) or hasattr(masks, "dtype"):
         raise DataError("masks: expected a list of label images, got a single one; put it into a list")
-    return [read_labels(Path(mask)) if isinstance(mask, str | os.PathLike) else _as_mask(mask) for mask in masks]
+    return [_as_mask(mask) for mask in masks]
 
 
 def _as_mask(mask: Any) -> NDArray:
     if isinstance(mask, np.ma.MaskedArray):
         mask = mask.filled(0)
-    array = np.asarray(as_array(mask))
+    array = held_labels(mask)
     if array.ndim != 2 or array.dtype.kind not in "bui":
         raise DataError(f"masks: expected label images (Y, X) of integers, got {array.dtype} of shape {array.shape}")
     return array

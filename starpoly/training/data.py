@@ -182,7 +182,7 @@ def array_pairs(
         Pair(
             f"image {i}",
             partial(_held, image),
-            partial(_held_labels, mask),
+            partial(held_labels, mask),
             None if classes is None else classes[i],
             group,
         )
@@ -207,7 +207,8 @@ def _held(image: Any) -> NDArray:
     return np.asarray(as_image(image))
 
 
-def _held_labels(mask: Any) -> NDArray:
+def held_labels(mask: Any) -> NDArray:
+    """A label image from Python: the file of a path, or an array-like."""
     return read_labels(Path(mask)) if isinstance(mask, str | os.PathLike) else np.asarray(as_array(mask))
 
 

@@ -6,7 +6,8 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,17 @@ class InputWatch:
         if marks.get("size", _WHOLE + 1) <= _WHOLE:
             marks.pop("date")  # the content is known as a whole
         return marks
+
+
+@contextmanager
+def discarded_if_changed(watch: InputWatch | None, discard: Callable[[], None]) -> Iterator[None]:
+    """Discard the state of a run whose block fails if its image has changed meanwhile: nothing can go on from it."""
+    try:
+        yield
+    except BaseException:
+        if watch is not None and watch.has_changed():
+            discard()
+        raise
 
 
 def _date(nanoseconds: int) -> str:

@@ -74,16 +74,15 @@ def quantize(core: Any, model: Any, windows: Iterable[NDArray[np.float32]]) -> A
 
 def _inner_convolutions(model: Any) -> list[Any]:
     """All convolutions on which another one depends."""
+    convolutions = [node for node in model.get_ordered_ops() if node.get_type_name() in _CONVOLUTIONS]
     before: set[str] = set()
-    waiting = [node for node in model.get_ordered_ops() if node.get_type_name() in _CONVOLUTIONS]
-    waiting = [value.get_node() for node in waiting for value in node.input_values()]
+    waiting = [value.get_node() for node in convolutions for value in node.input_values()]
     while waiting:
         node = waiting.pop()
         if node.get_friendly_name() not in before:
             before.add(node.get_friendly_name())
             waiting += [value.get_node() for value in node.input_values()]
-    ordered = model.get_ordered_ops()
-    return [node for node in ordered if node.get_type_name() in _CONVOLUTIONS and node.get_friendly_name() in before]
+    return [node for node in convolutions if node.get_friendly_name() in before]
 
 
 def _ranges(

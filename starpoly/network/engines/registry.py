@@ -31,6 +31,11 @@ _MEASURED = ("tensorflow", "openvino", "onnx")
 _TRIED = {"tensorflow": ("tensorflow_c", "tensorflow", "keras")}
 
 
+def _able(precision: str) -> list[str]:
+    """The engines that AUTO chooses from, as far as they have a precision."""
+    return [name for name in _MEASURED if precision in ENGINES[name].precisions]
+
+
 def is_installed(engine: str) -> bool:
     """Whether the packages of an engine are installed."""
     return all(find_spec(package) is not None for package in ENGINES[engine].packages)
@@ -44,7 +49,7 @@ def resolve_engine(wanted: str, source: NetworkSource, precision: str) -> str:
     if wanted != AUTO:
         return wanted
     precision = source.choose_precision(precision, fast=cpu_has_bfloat16())
-    able = [name for name in _MEASURED if is_installed(name) and precision in ENGINES[name].precisions]
+    able = [name for name in _able(precision) if is_installed(name)]
     packages = {name: ENGINES[name].packages for name in able}
     return fastest_engine(source, precision, packages, lambda name: open_network(source, name, precision))
 
@@ -73,10 +78,9 @@ def check_engine(wanted: str, precision: str = "auto") -> None:
             f"engine: expected {engine.title} to be installed, it is not; {install_command(engine.extra)}"
         )
     if precision not in ("auto", *engine.precisions):
-        able = ", ".join(name for name in _MEASURED if precision in ENGINES[name].precisions)
         raise ConfigError(
             f"precision: expected {', '.join(engine.precisions)} or auto, as {engine.title} computes, got {precision}; "
-            f"or use another engine ({able})"
+            f"or use another engine ({', '.join(_able(precision))})"
         )
 
 
