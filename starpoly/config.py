@@ -10,6 +10,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from types import MappingProxyType
 from typing import Any, Self
 
 from .errors import ConfigError, suggestion
@@ -50,6 +51,9 @@ def _types_of(config: type) -> dict[str, Any]:
 class Config:
     """Mixin for frozen dataclasses: strict reading from, and plain writing to, JSON-able dicts."""
 
+    #: Names of settings in StarDist, less their prefix, that nobody would guess here.
+    _stardist_names = MappingProxyType({})
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], *, where: str = "") -> Self:
         """Build from a mapping; nested configs are read from nested mappings.
@@ -66,13 +70,20 @@ class Config:
         settings = {}
         for key, value in values.items():
             if key not in known:
-                hint = suggestion(key, known) or f"; known: {', '.join(sorted(known))}"
+                hint = cls._hint(key) or f"; known: {', '.join(sorted(known))}"
                 raise ConfigError(f"{where}: unknown setting {key!r}{hint}")
             settings[key] = _coerce(value, known[key], f"{where}.{key}")
         try:
             return cls(**settings)
         except TypeError as error:
             raise ConfigError(f"{where}: {error}") from error
+
+    @classmethod
+    def _hint(cls, name: str) -> str:
+        """What a message about an unknown name adds: the setting that is meant; empty if none is near."""
+        if ours := cls._stardist_names.get(str(name).removeprefix("unet_").removeprefix("train_")):
+            return f"; StarDist's {name} is {ours} here"
+        return suggestion(name, _types_of(cls))  # type: ignore[arg-type]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dict of JSON types; ``from_dict`` reads it back to an equal object."""
@@ -177,6 +188,11 @@ class NetworkConfig(Config):
     -----
     JSON leaves ``architecture``, ``settings`` and ``more_heads`` out where they have their defaults.
     """
+
+    _stardist_names = MappingProxyType({
+        "n_channel_in": "n_channels", "n_depth": "depth", "n_filter_base": "base_filters",
+        "n_conv_per_depth": "convolutions_per_level", "net_conv_after_unet": "head_filters",
+    })  # fmt: skip
 
     n_channels: int = 1
     n_rays: int = 32
@@ -603,6 +619,8 @@ class TrainingConfig(Config):
     unlabelled : UnlabelledConfig
         Counts only where there are unlabelled images.
     """
+
+    _stardist_names = MappingProxyType({"foreground_only": "foreground", "background_reg": "background_weight"})
 
     epochs: int = 80
     steps_per_epoch: int = 100

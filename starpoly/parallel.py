@@ -18,7 +18,8 @@ from pathlib import Path
 
 from .errors import ConfigError
 
-_MOST_THREADS = 1024
+MOST_THREADS = 1024
+"""Of one kind: each takes memory."""
 _PARTS = 4
 """Parts per thread: enough that no thread waits long for the others."""
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8
@@ -111,15 +112,15 @@ def use_threads(n: int) -> None:
     Parameters
     ----------
     n : int
-        At most 1 024: each takes memory.
+        At most :data:`MOST_THREADS`.
 
     Raises
     ------
     ConfigError
         If it is not positive, or larger.
     """
-    if not 1 <= n <= _MOST_THREADS:
-        raise ConfigError(f"threads: expected 1 to {_MOST_THREADS}, got {n}")
+    if not 1 <= n <= MOST_THREADS:
+        raise ConfigError(f"threads: expected 1 to {MOST_THREADS}, got {n}")
     os.environ.update(thread_settings(n))
 
 

@@ -32,6 +32,12 @@ def test_unknown_setting_names_the_nearest():
         NetworkConfig.from_dict({"n_ray": 32})
 
 
+@pytest.mark.parametrize("name", ["n_filter_base", "unet_n_filter_base"])
+def test_a_setting_of_stardist_is_told_by_its_name_here(name):
+    with pytest.raises(ConfigError, match=f"unknown setting '{name}'; StarDist's {name} is base_filters here"):
+        NetworkConfig.from_dict({name: 64})
+
+
 def test_unknown_setting_in_a_nested_table_says_where():
     with pytest.raises(ConfigError, match=r"training\.augment: unknown setting 'flips'"):
         TrainingConfig.from_dict({"augment": {"flips": True}}, where="training")

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..config import TTA, Config, Thresholds
 from ..errors import ConfigError
+from ..parallel import MOST_THREADS
 
 #: Options that journals and provenance files record under another name.
 _RECORDED = {"expand_into_foreground": "spread"}
@@ -72,6 +73,8 @@ class DetectionOptions(Config):
         for name, value in (("tile_size", self.tile_size), ("memory", self.memory), ("readers", self.readers)):
             if value is not None and value < 1:
                 raise ConfigError(f"{name}: expected 1 or more, got {value}")
+        if self.readers > MOST_THREADS:
+            raise ConfigError(f"readers: expected 1 to {MOST_THREADS}, got {self.readers}")
 
     @classmethod
     def of(cls, options: DetectionOptions | None, settings: Mapping[str, Any]) -> DetectionOptions:

@@ -15,6 +15,18 @@ PRECISIONS = ("auto", "float32", "bfloat16", "int8")
 _INSTRUCTIONS = {"avx512_bf16", "amx_bf16"}
 
 
+def check_precision(wanted: str) -> None:
+    """Check that there is such a precision.
+
+    Raises
+    ------
+    ConfigError
+        If ``wanted`` is none of :data:`PRECISIONS`.
+    """
+    if wanted not in PRECISIONS:
+        raise ConfigError(f"precision: expected one of {', '.join(PRECISIONS)}, got {wanted!r}")
+
+
 def choose_precision(wanted: str, *, foreign: bool, fast: bool) -> str:
     """Choose the precision.
 
@@ -35,8 +47,7 @@ def choose_precision(wanted: str, *, foreign: bool, fast: bool) -> str:
     ConfigError
         If ``wanted`` is none of these.
     """
-    if wanted not in PRECISIONS:
-        raise ConfigError(f"precision: expected one of {', '.join(PRECISIONS)}, got {wanted!r}")
+    check_precision(wanted)
     if wanted == "auto":
         return "bfloat16" if fast and not foreign else "float32"
     return wanted

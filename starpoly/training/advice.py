@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from ..config import NetworkConfig
 from ..errors import DataError
 from ..evaluation.reconstruction import Reconstruction, reconstruction_scores
 from ..io.readers.label_doubts import warn_of_doubts
-from .data import Pair, held_labels
+from .data import Pair, check_sequence, held_labels
 
 #: Least gain in mean IoU, of all objects, that justifies more rays.
 WORTH = 0.01
@@ -137,8 +136,7 @@ def advise(masks: Sequence[Any], n_rays: Sequence[int] = (8, 16, 32, 64), names:
 
 
 def _as_masks(masks: Any) -> list[NDArray]:
-    if isinstance(masks, str | os.PathLike) or hasattr(masks, "dtype"):
-        raise DataError("masks: expected a list of label images, got a single one; put it into a list")
+    check_sequence("masks", masks)
     return [_as_mask(mask) for mask in masks]
 
 

@@ -168,7 +168,7 @@ def array_pairs(
         If the sequences differ in length, or classes are no tables.
     """
     for name, given in (("images", images), ("masks", masks)):
-        _check_sequence(name, given)
+        check_sequence(name, given)
     if len(images) != len(masks) or (classes is not None and len(classes) != len(images)):
         raise DataError(f"expected as many masks as images, got {len(images)} images and {len(masks)} masks")
     for number, table in enumerate(classes or ()):
@@ -192,7 +192,7 @@ def array_pairs(
     ]
 
 
-def _check_sequence(name: str, given: Any) -> None:
+def check_sequence(name: str, given: Any) -> None:
     """Refuse what is no sequence of images: a folder, a single image, a generator."""
     start = f"{name}: expected a list of arrays or paths"
     if isinstance(given, str | os.PathLike):

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 #: Steps that are timed after the first one, which traces the network.
 MEASURED = 10
-#: Share of the time for optimiser steps; validation, checkpoints and thresholds take the rest.
+#: Share of the time for optimiser steps and validation; checkpoints and thresholds take the rest.
 _SHARE = 0.8
+#: Seconds of a patch in validation, of those in a step, which goes back through the network, too.
+_FORWARD = 1 / 3
 #: Least number of epochs, so that the best of several is kept.
 _LEAST_EPOCHS = 4
 
@@ -45,15 +47,17 @@ def fit_length(training: TrainingConfig, seconds: float, step_seconds: float) ->
     Examples
     --------
     >>> fit_length(TrainingConfig(), 3600, 0.5).epochs
-    57
+    56
     """
-    steps = int(_SHARE * seconds / step_seconds)
+    available = _SHARE * seconds
+    steps = int(available / step_seconds)
     if steps < _LEAST_EPOCHS:
         raise ConfigError(
             f"minutes: expected time for {_LEAST_EPOCHS} steps of {step_seconds:.2g} s, got {max(0.0, seconds):.0f} s; give more"
         )
     per_epoch = min(training.steps_per_epoch, steps // _LEAST_EPOCHS)
-    epochs = steps // per_epoch
+    validation = _FORWARD * step_seconds * training.validation_patches / training.batch_size
+    epochs = max(_LEAST_EPOCHS, int(available / (per_epoch * step_seconds + validation / training.validate_every)))
     every = max(1, min(training.validate_every, epochs // _LEAST_EPOCHS))
     return training.replace(epochs=epochs, steps_per_epoch=per_epoch, validate_every=every)
 

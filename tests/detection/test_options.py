@@ -51,3 +51,9 @@ def test_journals_record_what_results_depend_on_by_the_names_they_always_had():
         ("tta", "flips"),
         ("spread", 4),
     }
+
+
+@pytest.mark.parametrize("readers", [0, 1025])
+def test_a_number_of_readers_has_bounds(readers):
+    with pytest.raises(ConfigError, match="readers: expected 1 "):
+        DetectionOptions(readers=readers)

@@ -21,9 +21,9 @@ def test_paths_and_masked_arrays_are_the_label_images(tmp_path):
         assert str(advise([mask])) == str(expected)
 
 
-@pytest.mark.parametrize("masks", [LABELS, "a.tif"])
-def test_a_single_mask_is_refused(masks):
-    with pytest.raises(DataError, match="expected a list of label images, got a single one"):
+@pytest.mark.parametrize("masks", [LABELS, "a.tif", 3])
+def test_what_is_no_list_of_masks_is_refused(masks):
+    with pytest.raises(DataError, match="masks: expected a list of arrays or paths, got "):
         advise(masks)
 
 

@@ -12,11 +12,11 @@ from starpoly.training.time_budget import fit_length
 @pytest.mark.parametrize(
     ("seconds", "step", "epochs", "per_epoch", "every"),
     [
-        (3600, 0.36, 80, 100, 4),
+        (3600, 0.36, 78, 100, 4),
         (600, 1.0, 4, 100, 1),
         (60, 1.0, 4, 12, 1),
         (5, 1.0, 4, 1, 1),
-        (36_000, 0.1, 2880, 100, 4),
+        (36_000, 0.1, 2842, 100, 4),
     ],
 )
 def test_as_many_epochs_as_fit(seconds, step, epochs, per_epoch, every):
@@ -29,3 +29,8 @@ def test_as_many_epochs_as_fit(seconds, step, epochs, per_epoch, every):
 def test_too_little_time_is_said():
     with pytest.raises(ConfigError, match=r"expected time for 4 steps of 30 s, got 60 s; give more"):
         fit_length(TrainingConfig(), 60, 30.0)
+
+
+def test_short_epochs_leave_time_for_their_validation():
+    short = fit_length(TrainingConfig(steps_per_epoch=2, validation_patches=240, validate_every=1), 100, 1.0)
+    assert short.epochs * (2 + 240 / 8 / 3) <= 0.8 * 100

@@ -129,10 +129,21 @@ def _take_short_names(ours: dict[str, Path], theirs: Mapping[str, Path]) -> None
             ours[short] = ours.pop(names[0])
 
 
+def _take_challenge_names(ours: dict[str, Path], theirs: Mapping[str, Path]) -> None:
+    """Key results that are named by the challenge's rule like the one file whose name goes on after their dot."""
+    longer: dict[str, list[str]] = {}
+    for name in theirs.keys() - ours.keys():
+        longer.setdefault(name.partition(".")[0], []).append(name)
+    for short in ours.keys() - theirs.keys():
+        if is_mask(ours[short]) and len(names := longer.get(short, ())) == 1:
+            ours[names[0]] = ours.pop(short)
+
+
 def _pair(first: Listing, second: Listing) -> Pairs:
     ours, theirs = _by_key(first.images), _by_key(second.images)
-    _take_short_names(ours, theirs)
-    _take_short_names(theirs, ours)
+    for mine, other in ((ours, theirs), (theirs, ours)):
+        _take_short_names(mine, other)
+        _take_challenge_names(mine, other)
     return Pairs(
         tuple((ours[name], theirs[name]) for name in sorted(ours.keys() & theirs.keys())),
         tuple(ours[name] for name in sorted(ours.keys() - theirs.keys())),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from ...errors import ConfigError, ModelError, install_command
-from ..precision import cpu_has_bfloat16
+from ..precision import check_precision, cpu_has_bfloat16
 from ..registry import Registry
 from .engine import Engine, RunningNetwork
 from .fastest import fastest_engine
@@ -68,9 +68,11 @@ def check_engine(wanted: str, precision: str = "auto") -> None:
     ConfigError
         If one of these fails.
     """
+    check_precision(precision)
     if wanted == AUTO:
-        if precision == "int8":  # which one engine has
-            check_engine("openvino", precision)
+        able = _able(precision)
+        if able and not any(map(is_installed, able)):
+            check_engine(able[0], precision)
         return
     engine = ENGINES[wanted]
     if not is_installed(wanted):

@@ -150,6 +150,14 @@ def test_single_zarrs_pair(tmp_path):
     assert pair_files(tmp_path / "a.zarr", image).pairs == ((tmp_path / "a.zarr", image),)
 
 
+def test_a_result_that_is_named_by_the_rule_of_the_challenge_finds_its_truth(tmp_path):
+    results = make(tmp_path / "results", "a_label.tiff", "b_label.tiff", "c.tif")
+    truth = make(tmp_path / "truth", "a.0.tif", "b.0.tif", "b.1.tif", "c.0.tif")
+    pairs = pair_files(truth, results)
+    assert [(true.name, found.name) for true, found in pairs.pairs] == [("a.0.tif", "a_label.tiff")]
+    assert [path.name for path in pairs.only_second] == ["b_label.tiff", "c.tif"]  # either may be b's; c is no result
+
+
 def test_a_result_that_kept_the_suffix_of_its_image_finds_its_truth(tmp_path):
     results = make(
         tmp_path / "results", "a.b.png_label.tiff", "c.png_label.tiff", "c.tif_label.tiff", "d.png_label.tiff"

@@ -241,3 +241,9 @@ def test_a_precision_that_an_engine_does_not_have_is_refused(network):
         ConfigError, match=r"as ONNX Runtime computes, got bfloat16; or use another engine \(tensorflow, openvino\)"
     ):
         Predictor.load(network("plain")[1], "bfloat16", engine="onnx")
+
+
+@pytest.mark.parametrize("name", ["auto", "tensorflow"])
+def test_a_precision_that_there_is_not(name):
+    with pytest.raises(ConfigError, match=r"precision: expected one of auto, float32, bfloat16, int8, got 'half'"):
+        engine.check_engine(name, "half")
