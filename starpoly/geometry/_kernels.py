@@ -23,6 +23,11 @@ def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
         return numba.njit(nogil=True, **options)(function)
 
 
+def was_compiled(called: Any) -> bool:
+    """Whether the machine code of a kernel that was called was not in the cache."""
+    return not called.stats.cache_hits
+
+
 @kernel
 def between(index, offset, length):
     """The two pixels on either side of a place, and its distance from the first; border pixels are repeated.

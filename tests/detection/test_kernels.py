@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -38,3 +39,20 @@ def test_a_prediction_after_loading_compiles_nothing(pytestconfig):
     assert after == before
     # one kind of arrays each: nothing is compiled again for the first image
     assert max(after.values()) == 1
+
+
+def test_the_first_run_of_an_installation_says_that_it_compiles(tmp_path, pytestconfig):
+    probe = "import logging; logging.basicConfig(level=20); from starpoly.detection.kernels import load_kernels; load_kernels()"
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", probe],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=pytestconfig.rootpath,
+            env=environment,
+        ).stderr
+        for _ in range(2)
+    ]
+    assert ["kernels are compiled" in text for text in said] == [True, False]
