@@ -19,7 +19,6 @@ from ..suppression.streaming import StreamingNMS
 from ..tiling import Box
 from ..timing import Stopwatch
 
-
 log = logging.getLogger(__name__)
 
 

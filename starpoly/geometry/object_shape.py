@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from ..errors import StarpolyError
 from ..parallel import in_parts, n_threads
 
+_THREADS_FROM = 1 << 18
+"""Pixels in boxes from which several threads are faster."""
 _ROWS = 256
 """Rows of labels that are converted at once."""
 
@@ -103,12 +105,18 @@ def object_shapes(
         part = slice(start, stop)
         measure_shapes(labels, ids[part], boxes[part], size, integers[part], floats[part])
 
-    in_parts(measure, len(ids), n_threads())
+    in_parts(measure, len(ids), threads_for(boxes))
     areas, sums = integers[:, :1], integers[:, 5:] + integers[:, :1] * corner
     boxes = np.where(areas > 0, integers[:, 1:5] + np.tile(corner, 2), 0)
     with np.errstate(invalid="ignore"):
         centroids = sums / areas  # of exact sums, so the same in any window
     return Shapes(areas[:, 0], boxes, centroids, floats[:, :3], *floats[:, 3:].T)
+
+
+def threads_for(boxes: NDArray[np.int64], margin: int = 0) -> int:
+    """Threads with which to look at boxes (n, 4) with so many pixels around each."""
+    sides = boxes[:, 2:] - boxes[:, :2] + 2 * margin
+    return n_threads() if sides.prod(axis=1).sum() > _THREADS_FROM else 1
 
 
 def check_boxes(boxes: NDArray, shape: tuple[int, ...]) -> None:

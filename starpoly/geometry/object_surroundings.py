@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import StarpolyError
-from ..parallel import in_parts, n_threads
-from .object_shape import check_boxes
+from ..parallel import in_parts
+from .object_shape import check_boxes, threads_for
 
 
 def object_intensities(
@@ -50,7 +50,7 @@ def object_intensities(
         part = slice(start, stop)
         measure_intensities(labels, ids[part], boxes[part], pixels, gap, reach, out[part])
 
-    in_parts(measure, len(ids), n_threads())
+    in_parts(measure, len(ids), threads_for(boxes, reach))
     return out
 
 
@@ -75,7 +75,7 @@ def object_neighbours(
         part = slice(start, stop)
         count_neighbours(labels, ids[part], boxes[part], reach, counts[part])
 
-    in_parts(count, len(ids), n_threads())
+    in_parts(count, len(ids), threads_for(boxes, reach))
     return counts
 
 

@@ -57,6 +57,7 @@ class Summary:
     model: str
     output: str
     rows: list[dict[str, Any]] = field(default_factory=list)
+    _counts: Counter[str] = field(default_factory=Counter, init=False, repr=False, compare=False)
 
     @property
     def has_errors(self) -> bool:
@@ -75,11 +76,14 @@ class Summary:
 
     @property
     def so_far(self) -> str:
-        """What was found until now, for a progress bar."""
-        parts = [_counted(sum(row.get("objects", 0) for row in self.rows), "object")]
-        flagged, failed = sum(map(is_flagged, self.rows)), sum(row["status"] == "error" for row in self.rows)
-        parts += [f"{flagged} to look at"] if flagged else []
-        return ", ".join([*parts, f"{failed} failed"] if failed else parts)
+        """What was found until now, for a progress bar. Each row is counted once, as a row that was there does not change."""
+        counts, new = self._counts, self.rows[self._counts["rows"] :]
+        counts["rows"] += len(new)
+        counts["objects"] += sum(row.get("objects", 0) for row in new)
+        counts["flagged"] += sum(map(is_flagged, new))
+        counts["failed"] += sum(row["status"] == "error" for row in new)
+        said = {"to look at": counts["flagged"], "failed": counts["failed"]}
+        return ", ".join([_counted(counts["objects"], "object"), *(f"{n} {what}" for what, n in said.items() if n)])
 
     def lines(self) -> list[str]:
         """Closing lines for the user."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import warnings
 from collections.abc import Sequence
@@ -55,6 +56,7 @@ class Inspection:
             return  # such as after losses that are not finite
         if self.due(epoch) and not self._path().exists():
             self._look(tuned=True)
+            gc.collect()  # a network's layers refer to each other: it would stay until much else is thrown away
 
     def due(self, epoch: int) -> bool:
         """Whether pictures are due after an epoch."""

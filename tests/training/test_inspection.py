@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
@@ -146,3 +148,24 @@ def test_page_shows_facts_curves_and_pictures(best, monkeypatch):
     assert ["best epoch", "4"] in data["facts"]
     assert len(data["figures"]) == 2
     assert "http" not in re.sub("http-equiv", "", text)
+
+
+def test_a_picture_leaves_no_model_behind(best):
+    class Layer:
+        """Refers to itself, as the layers of a network to each other."""
+
+    def with_layer(folder, load=best.from_pretrained):
+        model = load(folder)
+        model.layer = Layer()
+        model.layer.next = model.layer
+        kept.append(weakref.ref(model.layer))
+        return model
+
+    kept: list[weakref.ref] = []
+    best.from_pretrained = with_layer
+    gc.disable()
+    try:
+        inspect(best)(2)
+    finally:
+        gc.enable()
+    assert [one() for one in kept] == [None]
