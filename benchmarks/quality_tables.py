@@ -114,6 +114,25 @@ def models(rows: list[Row], folders: list[Path]) -> list[str]:
     return lines
 
 
+def unseen(rows: list[Row]) -> list[str]:
+    """AP and F1 on kinds of images that were left out, by the share of rendered patches; the mean over kinds at the end."""
+    shares = sorted({row["rendered"] for row in rows})
+    lines = [
+        "| images | " + " | ".join(f"{100 * share:g} % rendered" for share in shares) + " |",
+        "|---|" + "---|" * len(shares),
+    ]
+    found = {
+        (row["modality"], row["rendered"]): (row["ap"]["0.5"], row["f1_mean"], row["f1_median"], row["images"])
+        for row in rows
+    }
+    kinds = list(dict.fromkeys(row["modality"] for row in rows))
+    for kind in kinds:
+        shown = [" / ".join(map(_part, found[kind, share][:3])) for share in shares]
+        lines.append(f"| {kind.replace('_', ' ')} ({found[kind, shares[0]][3]}) | {' | '.join(shown)} |")
+    means = [np.mean([found[kind, share][:3] for kind in kinds], axis=0) for share in shares]
+    return [*lines, "| mean over kinds | " + " | ".join(" / ".join(map(_part, mean)) for mean in means) + " |"]
+
+
 def unlabelled(rows: list[Row]) -> list[str]:
     """What unlabelled images bring, by seed and in the mean."""
     lines = ["| | seed | AP .5 | AP .75 | AP .9 | mean .5 to .9 |", "|---|--:|--:|--:|--:|--:|"]
