@@ -655,7 +655,9 @@ class TrainingConfig(Config):
         for name in ("epochs", "steps_per_epoch", "batch_size", "workers", "validate_every", "validation_patches"):
             _require(getattr(self, name) >= 1, f"{name}: expected at least 1, got {getattr(self, name)}")
         _require(min(self.patch_size) >= 16, f"patch_size: expected at least 16 pixels, got {self.patch_size}")
-        _require(self.learning_rate > 0, f"learning_rate: expected a positive number, got {self.learning_rate}")
+        _require(
+            0 < self.learning_rate < math.inf, f"learning_rate: expected a positive number, got {self.learning_rate}"
+        )
         _require(0 <= self.ema < 1, f"ema: expected 0 (off) to below 1, got {self.ema}")
         _require(
             self.precision in ("float32", "bfloat16"),

@@ -27,6 +27,12 @@ def test_round_trip_through_json(config):
     assert type(config).from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
+@pytest.mark.parametrize("rate", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_learning_rate_is_a_positive_number(rate):
+    with pytest.raises(ConfigError, match="learning_rate: expected a positive number"):
+        TrainingConfig(learning_rate=rate)
+
+
 def test_unknown_setting_names_the_nearest():
     with pytest.raises(ConfigError, match="did you mean n_rays"):
         NetworkConfig.from_dict({"n_ray": 32})

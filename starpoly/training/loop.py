@@ -13,12 +13,13 @@ import keras
 import numpy as np
 
 from ..config import ModelSpec, TrainingConfig
+from ..errors import ModelError
 from ..network.storage.folder import save_model
 from .average import averaged_weights
 from .checkpoint import made_with, save_checkpoint
 from .history import TensorBoardLog, write_history
 from .patches import Batch, Sampler, stream
-from .progress_callbacks import StepProgress, TimedCheckpoints
+from .progress_callbacks import StepProgress, StopWhenDiverged, TimedCheckpoints
 
 log = logging.getLogger(__name__)
 
@@ -120,11 +121,23 @@ class Loop:
             epochs=1,
             shuffle=False,
             verbose=0,
-            callbacks=[timed, shown],
+            callbacks=[StopWhenDiverged(), timed, shown],
         ).history
+        self._check_finite(row["loss"][-1], progress.epoch + 1)
         progress.epoch, progress.step = progress.epoch + 1, 0
         record = {"epoch": float(progress.epoch), **{name: values[-1] for name, values in row.items()}}
         return record
+
+    def _check_finite(self, loss: float, epoch: int) -> None:
+        """Refuse losses that are no numbers, before a checkpoint holds their weights."""
+        if np.isfinite(loss):
+            return
+        best = self.progress.best_epoch
+        kept = f"; the model of epoch {best} is kept" if best else ""
+        raise ModelError(
+            f"{self.folder}: expected finite losses, got {loss:g} in epoch {epoch}; delete the folder and train with a learning rate "
+            f"below {self.training.learning_rate:g}{kept}"
+        )
 
     def _is_validated(self, epoch: int) -> bool:
         return epoch % self.training.validate_every == 0 or epoch == self.training.epochs
@@ -134,6 +147,7 @@ class Loop:
         progress = self.progress
         with averaged_weights(self.model):
             losses = _losses(self.model, self.validation)
+            self._check_finite(losses["val_loss"], progress.epoch)
             if losses["val_loss"] < progress.best_loss:
                 progress.best_loss, progress.best_epoch = losses["val_loss"], progress.epoch
                 save_model(self.folder, _with_provenance(self.spec, progress), self.model)

@@ -64,6 +64,15 @@ class StepProgress(keras.callbacks.Callback):
             self._bar.close()
 
 
+class StopWhenDiverged(keras.callbacks.Callback):
+    """Ends an epoch at the first loss that is not finite, without a word."""
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Look at the loss."""
+        if logs and not np.isfinite(logs["loss"]):
+            self.model.stop_training = True
+
+
 class TimedCheckpoints(keras.callbacks.Callback):
     """Writes checkpoints between two epochs: the first after a minute, later ones every ten. Not under JAX.
 
@@ -94,7 +103,7 @@ class TimedCheckpoints(keras.callbacks.Callback):
                 variable.assign(before + np.asarray(variable))
             self._sums = ()
         started = time.monotonic()
-        if started < self._due or self._step >= self._per_epoch:
+        if started < self._due or self._step >= self._per_epoch or not np.isfinite((logs or {}).get("loss", 0.0)):
             return
         self._save(self._step, loss_sums(self.model))
         now = time.monotonic()
