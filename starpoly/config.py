@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from .errors import ConfigError, suggestion
 
@@ -45,14 +45,15 @@ _LARGEST = 2**1000
 @cache
 def _types_of(config: type) -> dict[str, Any]:
     """The types of a config's settings."""
-    return typing.get_type_hints(config)
+    hints = typing.get_type_hints(config)
+    return {name: hint for name, hint in hints.items() if typing.get_origin(hint) is not ClassVar}
 
 
 class Config:
     """Mixin for frozen dataclasses: strict reading from, and plain writing to, JSON-able dicts."""
 
     #: Names of settings in StarDist, less their prefix, that nobody would guess here.
-    _stardist_names = MappingProxyType({})
+    _stardist_names: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], *, where: str = "") -> Self:
@@ -189,7 +190,7 @@ class NetworkConfig(Config):
     JSON leaves ``architecture``, ``settings`` and ``more_heads`` out where they have their defaults.
     """
 
-    _stardist_names = MappingProxyType({
+    _stardist_names: ClassVar[Mapping[str, str]] = MappingProxyType({
         "n_channel_in": "n_channels", "n_depth": "depth", "n_filter_base": "base_filters",
         "n_conv_per_depth": "convolutions_per_level", "net_conv_after_unet": "head_filters",
     })  # fmt: skip
@@ -620,7 +621,9 @@ class TrainingConfig(Config):
         Counts only where there are unlabelled images.
     """
 
-    _stardist_names = MappingProxyType({"foreground_only": "foreground", "background_reg": "background_weight"})
+    _stardist_names: ClassVar[Mapping[str, str]] = MappingProxyType({
+        "foreground_only": "foreground", "background_reg": "background_weight",
+    })  # fmt: skip
 
     epochs: int = 80
     steps_per_epoch: int = 100

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import resources
 from pathlib import Path
 
@@ -44,6 +45,10 @@ def find_model(name_or_folder: str | Path) -> Path:
     ModelError
         If there is no such model; the message lists those there are.
     """
+    if not isinstance(name_or_folder, str | os.PathLike):
+        raise ModelError(f"expected the name or folder of a model, got {name_or_folder!r}")
+    if not str(name_or_folder):
+        raise ModelError(f"expected the name or folder of a model, got an empty text; {_advice('')}")
     name = str(name_or_folder)
     # names are compared with a listing: no user input is ever joined to a path
     for root in _roots():
@@ -77,7 +82,7 @@ def _advice(name: str) -> str:
     shipped = available_models()
     if not shipped:
         return "no models ship with this installation"
-    return f"available: {', '.join(shipped)}{suggestion(Path(name).name, shipped)}"
+    return f"available: {', '.join(shipped)}{suggestion(Path(name).name.lower(), shipped)}"
 
 
 def _is_model(folder: Path) -> bool:

@@ -141,3 +141,13 @@ def test_a_model_and_a_detection_tell_what_they_are_in_one_line():
     assert repr(found).startswith(
         f"Detection({len(found.polygons)} objects, {found.n_candidates} candidates, 1 tiles of "
     )
+
+
+def test_what_is_no_look_is_refused_and_one_plane_has_nothing_to_link():
+    image = paint(disks((60, 60), 0))
+    with pytest.raises(ConfigError, match="look: expected a Look"):
+        model().predict_instances(image, normalizer=False, look="a")
+    with pytest.raises(ConfigError, match="link: expected one of z, t, got 'q'"):
+        model().predict_instances(image, normalizer=False, link="q")
+    with pytest.warns(StarpolyWarning, match="got one plane; there is nothing to link"):
+        model().predict_instances(image, normalizer=False, link="z")

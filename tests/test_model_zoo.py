@@ -95,3 +95,14 @@ def test_finding_loads_no_network():
     code = "import sys; from starpoly import model_zoo; model_zoo.available_models(); print('keras' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("wrong", [5, b"cells-fast", ["cells-fast"], ""])
+def test_what_is_no_name_is_refused(wrong):
+    with pytest.raises(ModelError, match="expected the name or folder of a model, got "):
+        registry.find_model(wrong)
+
+
+def test_names_are_suggested_whatever_their_case():
+    with pytest.raises(ModelError, match="did you mean cells-fast"):
+        registry.find_model("Cells-Fast")

@@ -15,6 +15,7 @@ from ..config import TTA
 from ..errors import ConfigError, ImageError, install_command
 from ..io.console import printable, progress_bar
 from ..io.files.url import UrlPath, as_path, is_url
+from ..io.readers.registry import has_image_suffix
 from ..io.writers.registry import FORMATS
 from ..labels.measures.registry import DEFAULT, SELECTABLE, select_measures
 from ..network.engines.registry import AUTO, ENGINES
@@ -334,6 +335,8 @@ def run(args: argparse.Namespace) -> int:
     _say_missing_packages(found)
     if args.output is None:
         args.output = _folder_of(args.input, found, quiet=getattr(args, "quiet", False))
+    elif has_image_suffix(args.output) and not args.output.exists():
+        say(f"starpoly: warning: -o {args.output}: becomes a folder, in which results are named after their images")
     for path in found.passed_over:
         say(f"starpoly: {path}: looks like a result and is passed over; give it alone to segment it")
     flags = {name: getattr(args, name) for name in ("overlay", "table", "provenance", "report")}

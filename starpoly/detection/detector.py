@@ -24,7 +24,7 @@ from ..io.readers.channels import match_channels
 from ..io.readers.given import as_image, pixel_size_of
 from ..io.readers.source import Source
 from ..labels.confidence import confidence
-from ..labels.linking import MIN_IOU
+from ..labels.linking import MIN_IOU, check_link
 from ..labels.mask_growth import ForegroundMask
 from ..labels.whole import WholeLabels
 from ..model_zoo import default_model, find_model
@@ -250,6 +250,9 @@ class Detector:
                 options = options.in_pixels(stack.pixel_size)
                 linked = {"link": link, "link_iou": link_iou, "normalizer": normalizer, "progress": progress}
                 return predict_stack(self, stack, axes or f"{stack.axes}YX", options=options, **linked)
+        check_link(link, "", "image")
+        if look is not None and not isinstance(look, Look):
+            raise ConfigError(f"look: expected a Look, as choose_model(image).look is, got {type(look).__name__}")
         pixel_size = pixel_size_of(image)
         options = options.in_pixels(pixel_size)
         image, restore = (image, np.asarray) if axes is None else to_yxc(as_image(image, squeeze=False), axes)

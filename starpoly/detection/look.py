@@ -164,7 +164,7 @@ class Finding:
         return choice | looked
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Look:
     """What all hypotheses found.
 
@@ -175,6 +175,9 @@ class Look:
     """
 
     findings: tuple[Finding, ...]
+
+    def __repr__(self) -> str:
+        return f"Look({self.best.describe()}, the best of {len(self.findings)})"
 
     @property
     def best(self) -> Finding:

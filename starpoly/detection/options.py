@@ -77,15 +77,17 @@ class DetectionOptions(Config):
             raise ConfigError(f"readers: expected 1 to {MOST_THREADS}, got {self.readers}")
 
     @classmethod
-    def of(cls, options: DetectionOptions | None, settings: Mapping[str, Any]) -> DetectionOptions:
-        """Options with some settings changed by name.
+    def of(cls, options: DetectionOptions | Mapping[str, Any] | None, settings: Mapping[str, Any]) -> DetectionOptions:
+        """Options, or a dictionary of settings, with some changed by name.
 
         Raises
         ------
         ConfigError
             If a name is unknown (the nearest known one is named) or a value is out of range.
         """
-        base = {} if options is None else options.to_dict()
+        if options is not None and not isinstance(options, cls | Mapping):
+            raise ConfigError(f"options: expected DetectionOptions or a dictionary of settings, got {options!r}")
+        base = {} if options is None else options if isinstance(options, Mapping) else options.to_dict()
         plain = {name: value.item() if hasattr(value, "item") else value for name, value in settings.items()}
         return cls.from_dict({**base, **plain})
 

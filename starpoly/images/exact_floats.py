@@ -5,6 +5,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import DTypeLike
 
+ROUGH = (
+    "64-bit intensities beyond 2**53, where floats have no room for small steps; subtract the smallest intensity first"
+)
+"""The warning about whole numbers of which :func:`is_rough` is true."""
+_EXACT = 2.0**53
+"""Whole numbers up to this are exact in double precision."""
+
+
+def is_rough(dtype: DTypeLike, smallest: float, largest: float) -> bool:
+    """Whether floats tell whole numbers in this range apart roughly only."""
+    given = np.dtype(dtype)
+    return given.kind in "iu" and given.itemsize > 4 and max(abs(float(smallest)), abs(float(largest))) > _EXACT
+
 
 def exact_float(dtype: DTypeLike) -> np.dtype:
     """The smaller of float32 and float64 in which sums of intensities keep their contrast.

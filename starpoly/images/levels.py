@@ -11,6 +11,7 @@ import numpy as np
 from ..config import NormalizationConfig
 from ..errors import warn
 from .axes import check_image
+from .exact_floats import ROUGH, is_rough
 from .percentiles import ChannelSummary, summarize
 
 MIN_GREY_LEVELS = 4.0
@@ -20,13 +21,10 @@ five or more, anything less is noise."""
 MIN_RELATIVE_RANGE = 1e-5
 """The same for floating-point images, as a part of the percentiles' magnitude: anything less is rounding error."""
 
-MIN_RELATIVE_RANGE_OF_DOUBLES = 1e-10
-"""The same in double precision: grey levels upon an offset of thousands of millions."""
+MIN_RELATIVE_RANGE_OF_DOUBLES = 1e-13
+"""The same in double precision, which tells hundreds of levels apart there: grey levels upon an offset of a million millions."""
 
 _SINGLE_BYTES = 4
-_EXACT = 2.0**53
-"""Whole numbers up to this are exact in double precision."""
-
 _CONSTANT = "constant or nearly so, nothing can be found there"
 _SPARSE = "without contrast between the percentiles, stretched to the maximum"
 
@@ -86,10 +84,7 @@ class Levels:
         StarpolyWarning
         """
         if self.is_rough:
-            warn(
-                "64-bit intensities beyond 2**53, where floats have no room for small steps; subtract the smallest intensity first",
-                stacklevel=3,
-            )
+            warn(ROUGH, stacklevel=3)
         own = {channel.number: channel for channel in self.channels}
         # a grey image that became three equal channels has its values once
         distinct = {(each.low, each.high, each.fill, each.n_bad): each.n_bad for each in own.values()}
@@ -131,9 +126,8 @@ def measure_levels(image: Any, config: NormalizationConfig | None = None, *, run
     check_image(image)
     summaries = summarize(image, (config.low, config.high), run=run)
     levels = (_levels(number, summary, image.dtype) for number, summary in enumerate(summaries))
-    is_wide = image.dtype.kind in "iu" and image.dtype.itemsize > 4
-    is_rough = is_wide and any(max(abs(each.minimum), abs(each.maximum)) > _EXACT for each in summaries)
-    return Levels(tuple(levels), len(summaries), is_rough)
+    rough = any(is_rough(image.dtype, each.minimum, each.maximum) for each in summaries)
+    return Levels(tuple(levels), len(summaries), rough)
 
 
 def is_constant(image: Any) -> bool:
@@ -167,7 +161,7 @@ def _levels(number: int, summary: ChannelSummary, dtype: np.dtype) -> ChannelLev
 
 def _smallest_range(summary: ChannelSummary, dtype: np.dtype) -> float:
     """Smallest range of intensities that is still stretched to full contrast; positive."""
-    if dtype.kind == "b":
+    if dtype.kind == "b" or (dtype.kind in "ui" and (summary.minimum, summary.maximum) == (0, 1)):
         return 1.0
     if dtype.kind in "ui":
         return MIN_GREY_LEVELS

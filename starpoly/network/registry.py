@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import TypeVar
 
-from ..errors import ConfigError
+from ..errors import ConfigError, suggestion
 
 T = TypeVar("T")
 
@@ -30,9 +30,14 @@ class Registry(Mapping[str, T]):
     def __init__(self, kind: str, places: dict[str, str]) -> None:
         self._kind, self._places = kind, dict(places)
 
-    def __getitem__(self, name: str) -> T:
+    def check(self, name: str) -> None:
+        """Refuse an unknown name, without an import."""
         if name not in self._places:
-            raise ConfigError(f"{self._kind}: expected one of {', '.join(self)}, got {name!r}")
+            near = suggestion(str(name), self)
+            raise ConfigError(f"{self._kind}: expected one of {', '.join(self)}, got {name!r}{near}")
+
+    def __getitem__(self, name: str) -> T:
+        self.check(name)
         module, _, attribute = self._places[name].partition(":")
         return getattr(import_module(module), attribute)
 

@@ -9,6 +9,7 @@ from ..detection.detector import Detector
 from ..io.readers.array import ArraySource
 from ..io.readers.given import as_image
 from ..io.readers.source import Source
+from ..model_zoo import find_model
 from .models import Choice, Models
 from .request import PredictionRequest
 
@@ -37,6 +38,8 @@ def choose_model(image: Any, model: str | None = None) -> Choice:
     """
     found = as_image(image)
     source = found if isinstance(found, Source) else ArraySource(found)
+    if model is not None:
+        find_model(model)  # what is no name or folder is refused
     return _models(model).choose(source, PredictionRequest())
 
 

@@ -15,7 +15,7 @@ from ..config import NetworkConfig
 from ..errors import DataError
 from ..evaluation.reconstruction import Reconstruction, reconstruction_scores
 from ..io.readers.label_doubts import warn_of_doubts
-from .data import Pair, check_sequence, held_labels
+from .data import Pair, check_sequence, check_shapes, held_labels
 
 #: Least gain in mean IoU, of all objects, that justifies more rays.
 WORTH = 0.01
@@ -174,13 +174,20 @@ def channels_of(pairs: Sequence[Pair], most: int = 5) -> int:
     pairs : sequence of Pair
     most : int
         Images that are looked at.
+
+    Raises
+    ------
+    DataError
+        If one of these has another shape than its mask.
     """
-    found = Counter(_channels(pair.read_image()) for pair in pairs[:: max(1, len(pairs) // most)])
+    found = Counter(_channels(pair) for pair in pairs[:: max(1, len(pairs) // most)])
     return found.most_common(1)[0][0]
 
 
-def _channels(image: NDArray) -> int:
+def _channels(pair: Pair) -> int:
     """Channels that differ: grey stored as colour is grey."""
+    image = pair.read_image()
+    check_shapes(pair.name, image.shape, pair.read_labels().shape)
     if image.ndim == 2 or image.shape[2] == 1 or not (image != image[..., :1]).any():
         return 1
     return int(image.shape[2])

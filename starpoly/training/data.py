@@ -296,8 +296,7 @@ class TrainingData:
     def _read(self, index: int, pair: Pair, known: tuple[ChannelMap, Normalizer] | None) -> Sample:
         image = pair.read_image()
         labels, classes = _check_labels(pair, self._n_classes, doubted=known is not None)
-        if image.shape[:2] != labels.shape:
-            raise DataError(f"{pair.name}: expected a mask of the image's shape {image.shape[:2]}, got {labels.shape}")
+        check_shapes(pair.name, image.shape, labels.shape)
         image = with_channels(image)
         if known is None:
             channels = map_channels(image, self._n_channels, training=True)
@@ -349,6 +348,12 @@ class TrainingData:
 
 def _listed(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def check_shapes(name: str, image: tuple[int, ...], labels: tuple[int, ...]) -> None:
+    """Refuse a mask of another shape than its image."""
+    if image[:2] != labels:
+        raise DataError(f"{name}: expected a mask of the image's shape {image[:2]}, got {labels}")
 
 
 def _check_labels(

@@ -122,7 +122,8 @@ def fit(
         batches = stream(sampler, 0, MEASURED + 1, training.workers)
         seconds = time_steps(_compile(spec, training, weights), batches)
         # the network is prepared once more, so the time until now counts twice
-        training = fit_length(training, 60 * minutes - 2 * (time.monotonic() - started), seconds)
+        preparation = 2 * (time.monotonic() - started)
+        training = fit_length(training, 60 * minutes, seconds, preparation=preparation)
         log.info("%d epochs of %d steps, %.2g s a step", training.epochs, training.steps_per_epoch, seconds)
         spec, sampler = prepare(training)
     settings = settings_of(network, training, data)

@@ -13,6 +13,7 @@ from ..config import Config, NetworkConfig, NormalizationConfig, TrainingConfig
 from ..errors import ConfigError, suggestion
 from ..io.text_tables import decode_text
 from ..model_zoo import find_model
+from ..network.architectures.registry import ARCHITECTURES
 from ..network.storage.folder import load_spec
 
 _DECIMAL_COMMA = re.compile(r"^\s*\w+\s*=\s*[-+]?\d+,\d+\s*(#.*)?$", re.MULTILINE)
@@ -69,6 +70,7 @@ def read_settings(
         tables["training"] = {**PRESET_OF_INIT, **tables["training"]}
     tables["training"] = {**tables["training"], **(training or {})}
     network = NetworkConfig.from_dict(tables["network"], where="network")
+    ARCHITECTURES.check(network.architecture)
     return TrainingSettings(
         network if init is None or resumed else _changed_network(init, tables["network"]),
         TrainingConfig.from_dict(tables["training"], where="training"),
@@ -96,7 +98,8 @@ def read_toml(path: Path) -> dict[str, dict[str, Any]]:
         remedy = "; write numbers with a point" if _DECIMAL_COMMA.search(text) else ""
         raise ConfigError(f"{path}: expected a TOML file of settings, got: {error}{remedy}") from error
     if unknown := sorted(set(tables) - set(TABLES)):
-        hint = suggestion(unknown[0], TABLES)
+        homes = [name for name, config in TABLES.items() if unknown[0] in config.__dataclass_fields__]  # type: ignore[attr-defined]
+        hint = f"; {unknown[0]} belongs into [{homes[0]}]" if homes else suggestion(unknown[0], TABLES)
         raise ConfigError(f"{path}: unknown table {unknown[0]!r}; expected some of {', '.join(TABLES)}{hint}")
     return tables
 

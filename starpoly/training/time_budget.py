@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -23,16 +24,20 @@ _FORWARD = 1 / 3
 _LEAST_EPOCHS = 4
 
 
-def fit_length(training: TrainingConfig, seconds: float, step_seconds: float) -> TrainingConfig:
+def fit_length(
+    training: TrainingConfig, seconds: float, step_seconds: float, *, preparation: float = 0.0
+) -> TrainingConfig:
     """The same training with as many epochs as fit.
 
     Parameters
     ----------
     training : TrainingConfig
     seconds : float
-        That are left.
+        Those given.
     step_seconds : float
         Of one optimiser step.
+    preparation : float
+        Seconds until the first of them.
 
     Returns
     -------
@@ -49,11 +54,13 @@ def fit_length(training: TrainingConfig, seconds: float, step_seconds: float) ->
     >>> fit_length(TrainingConfig(), 3600, 0.5).epochs
     56
     """
-    available = _SHARE * seconds
+    available = _SHARE * (seconds - preparation)
     steps = int(available / step_seconds)
     if steps < _LEAST_EPOCHS:
+        least = math.ceil((preparation + _LEAST_EPOCHS * step_seconds / _SHARE) / 6 + 0.5) / 10
         raise ConfigError(
-            f"minutes: expected time for {_LEAST_EPOCHS} steps of {step_seconds:.2g} s, got {max(0.0, seconds):.0f} s; give more"
+            f"minutes: expected time for {_LEAST_EPOCHS} steps of {step_seconds:.2g} s after {preparation:.0f} s of preparation, got "
+            f"{seconds:.0f} s; give at least {least:g} minutes"
         )
     per_epoch = min(training.steps_per_epoch, steps // _LEAST_EPOCHS)
     validation = _FORWARD * step_seconds * training.validation_patches / training.batch_size

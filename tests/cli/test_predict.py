@@ -153,6 +153,13 @@ def test_sub_folders_have_their_results_beside_their_images():
     assert Path("in/a_label.tiff").exists()
 
 
+def test_a_folder_that_is_named_like_an_image_is_told(capsys):
+    paint("a.png")
+    assert main(["predict", "a.png", "-o", "a_cells.tiff"]) == 0
+    assert "-o a_cells.tiff: becomes a folder, in which results are named" in capsys.readouterr().err
+    assert written("a_cells.tiff") == ["a_label.tiff"]
+
+
 def test_images_of_several_folders_need_a_folder_for_results(capsys):
     paint("in/a.png", 1)
     paint("other/b.png", 1)

@@ -57,3 +57,9 @@ def test_journals_record_what_results_depend_on_by_the_names_they_always_had():
 def test_a_number_of_readers_has_bounds(readers):
     with pytest.raises(ConfigError, match="readers: expected 1 "):
         DetectionOptions(readers=readers)
+
+
+def test_a_dictionary_of_settings_will_do():
+    assert DetectionOptions.of({"scale": 2.0}, {"tile_size": 64}) == DetectionOptions(scale=2.0, tile_size=64)
+    with pytest.raises(ConfigError, match="options: expected DetectionOptions or a dictionary of settings, got 'a'"):
+        DetectionOptions.of("a", {})

@@ -41,3 +41,20 @@ def test_only_channels_in_use_are_told_of(image, numbers, expected, recwarn):
         expected
     )
     assert all(each.category is StarpolyWarning for each in recwarn)
+
+
+def test_zeros_and_ones_are_as_bright_in_any_type():
+    ones = np.indices((40, 40)).sum(axis=0) % 5 == 0
+    for same in (ones, ones.astype(np.uint8), ones.astype(np.int64), ones.astype(float)):
+        (levels,) = measure_levels(same).channels
+        assert (levels.low, levels.high, levels.contrast) == (0, 1, "")
+    (few,) = measure_levels(2 * ones.astype(np.uint8)).channels  # noise of a dark image
+    assert few.high == 4
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e9, 1e13, 3e13])
+def test_doubles_have_their_contrast_on_any_offset_that_is_exact(offset):
+    grey = np.indices((40, 40)).sum(axis=0).astype(float)
+    (plain,), (raised,) = (measure_levels(image).channels for image in (grey, grey + offset))
+    assert raised.contrast == ""
+    assert (raised.low - offset, raised.high - offset) == pytest.approx((plain.low, plain.high), abs=0.01)

@@ -148,7 +148,9 @@ def test_fine_tuning_starts_from_the_given_weights(whole, tmp_path):
 @pytest.mark.usefixtures("eager_steps")
 def test_losses_that_are_no_numbers_end_the_training_and_leave_nothing_to_go_on_from(tmp_path):
     wild = TRAINING.replace(learning_rate=1e30, warmup_steps=0)
-    with pytest.raises(ModelError, match=r"expected finite losses, got nan in epoch 1; .* a learning rate below 1e\+30"):
+    with pytest.raises(
+        ModelError, match=r"expected finite losses, got nan in epoch 1; .* a learning rate below 1e\+30"
+    ):
         run(tmp_path / "m", wild)
     assert not list(tmp_path.glob("m/checkpoint*"))
     run(tmp_path / "m", TRAINING.replace(epochs=1, steps_per_epoch=1))  # nothing there forbids it

@@ -63,3 +63,13 @@ def test_what_is_resumed_keeps_what_is_not_stated(tmp_path):
     found = read_settings(training={"seed": 3}, init=INIT, resumed=resumed)
     assert (found.training.epochs, found.training.seed) == (80, 3)
     assert (found.network.n_rays, found.network.grid) == (16, (4, 4))
+
+
+def test_an_unknown_architecture_is_told_before_data_are_read(tmp_path):
+    with pytest.raises(ConfigError, match=r"architecture: expected one of unet, .*, got 'u-net'; did you mean unet\?"):
+        read_settings(toml(tmp_path, '[network]\narchitecture = "u-net"\n'))
+
+
+def test_a_setting_outside_its_table_is_told_where_it_belongs(tmp_path):
+    with pytest.raises(ConfigError, match=r"unknown table 'n_rays'; .*; n_rays belongs into \[network\]"):
+        read_settings(toml(tmp_path, "n_rays = 32\n"))

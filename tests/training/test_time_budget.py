@@ -27,8 +27,10 @@ def test_as_many_epochs_as_fit(seconds, step, epochs, per_epoch, every):
 
 
 def test_too_little_time_is_said():
-    with pytest.raises(ConfigError, match=r"expected time for 4 steps of 30 s, got 60 s; give more"):
-        fit_length(TrainingConfig(), 60, 30.0)
+    with pytest.raises(
+        ConfigError, match=r"4 steps of 30 s after 40 s of preparation, got 60 s; give at least 3.3 minutes"
+    ):
+        fit_length(TrainingConfig(), 60, 30.0, preparation=40.0)
 
 
 def test_short_epochs_leave_time_for_their_validation():

@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from ..readers.imagexpress import SUFFIX, description_of
 from ..readers.registry import TITLES, has_image_suffix, is_zarr
 from .ignored import Ignored, group_ignored
-from .naming import holds_labels, is_hidden, is_ours, is_result, may_be_image
+from .naming import foreign_overlays, holds_labels, is_hidden, is_ours, is_overlay, is_result, may_be_image
 from .plates import PlateField, fields_of, is_plate, place_of
 from .resolved import resolved
 from .url import UrlPath, as_path, is_url
@@ -250,9 +250,10 @@ class _Search:
 
     def _images_among(self, paths: Iterable[Path], folders: set[Path]) -> list[Path]:
         """Select the images among files and ``folders``; record other files, except hidden ones and starpoly's results."""
-        images = []
+        images, overlays = [], []
         for path in paths:
             if is_hidden(path) or is_ours(path):
+                overlays += [path] if is_overlay(path) and not is_hidden(path) else []
                 continue
             is_folder = path in folders
             if is_folder and is_zarr(path) and holds_labels(path):
@@ -263,6 +264,7 @@ class _Search:
                 self._ignored[path] = None
             else:
                 images.append(path)
+        self._ignored |= dict.fromkeys(foreign_overlays(overlays, images))
         return images
 
 

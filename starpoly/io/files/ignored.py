@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .naming import is_mask, may_be_image
+from .naming import is_mask, is_overlay, may_be_image
 
 _EXAMPLES = 3
 
@@ -18,7 +18,8 @@ class Ignored:
     Attributes
     ----------
     kind : str
-        Suffix in lower case, "without suffix", or "masks" for label images of other programs.
+        Suffix in lower case, "without suffix", "masks" for label images of other programs, or "overlays" for names that
+        results have, where there is no such image.
     count : int
         Number of files.
     examples : tuple of Path
@@ -39,7 +40,9 @@ def group_ignored(paths: Iterable[Path]) -> tuple[Ignored, ...]:
     groups: dict[str, list[Path]] = {}
     counts: dict[str, int] = {}
     for path in paths:
-        kind = "masks" if may_be_image(path) and is_mask(path) else path.suffix.lower() or "without suffix"
+        kind = path.suffix.lower() or "without suffix"
+        if may_be_image(path):
+            kind = "masks" if is_mask(path) else "overlays" if is_overlay(path) else kind
         counts[kind] = counts.get(kind, 0) + 1
         examples = groups.setdefault(kind, [])
         if len(examples) < _EXAMPLES:

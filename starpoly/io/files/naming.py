@@ -10,7 +10,8 @@ import hashlib
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from ..readers.registry import SUFFIXES, has_image_suffix
@@ -104,6 +105,26 @@ def is_result(path: Path) -> bool:
 def is_overlay(path: Path) -> bool:
     """Whether the name is that of the picture of an image with its objects."""
     return path.name.lower().endswith(ENDINGS["overlay"])
+
+
+def foreign_overlays(overlays: Sequence[Path], images: Sequence[Path]) -> list[Path]:
+    """Files named like overlays that are of none of the images, nor of a scene or plane of one.
+
+    Examples
+    --------
+    >>> overlays = [Path("a_overlay.png"), Path("a_s1_overlay.png"), Path("b_overlay.png")]
+    >>> [path.name for path in foreign_overlays(overlays, [Path("a.tif")])]
+    ['b_overlay.png']
+    """
+    if not overlays:
+        return []
+    named = {name for image in images for name in (*islice(result_names(image), 2), next(challenge_names(image)))}
+
+    def is_known(path: Path) -> bool:
+        words = path.name[: -len(ENDINGS["overlay"])].split("_")
+        return any("_".join(words[:n]) in named for n in range(1, len(words) + 1))
+
+    return [path for path in overlays if not is_known(path)]
 
 
 def is_ours(path: Path) -> bool:

@@ -135,7 +135,7 @@ def _take_challenge_names(ours: dict[str, Path], theirs: Mapping[str, Path]) -> 
     for name in theirs.keys() - ours.keys():
         longer.setdefault(name.partition(".")[0], []).append(name)
     for short in ours.keys() - theirs.keys():
-        if is_mask(ours[short]) and len(names := longer.get(short, ())) == 1:
+        if is_mask(ours[short]) and len(names := longer.get(short, [])) == 1:
             ours[names[0]] = ours.pop(short)
 
 

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ImageError, ImageTypeError
-from ...images.exact_floats import exact_float
+from ...errors import ImageError, ImageTypeError, warn
+from ...images.exact_floats import ROUGH, exact_float, is_rough
 from .untrusted import decoding
 
 LARGEST_HELD = 32_000_000
 """Pixels up to which a lazy array is read at once. Larger ones are read by region."""
+_NO_INTENSITIES = ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV")
+"""Modes of Pillow's pictures whose values are none: of palettes, inks and colour spaces."""
 _MOST_CHANNELS = 16
 """Of an array (1, X, C), so that an image of one row with channels is told from a plane with a leading axis."""
 
@@ -55,6 +57,8 @@ def without_mask(array: np.ma.MaskedArray) -> NDArray:
     data, mask = np.asarray(array.data), np.ma.getmaskarray(array)
     if not mask.any() or data.dtype.kind not in "buif":
         return data
+    if is_rough(data.dtype, data.min(), data.max()):
+        warn(ROUGH)
     values = data.astype(data.dtype if data.dtype.kind == "f" else exact_float(data.dtype))
     values[mask] = np.nan
     return values
@@ -97,7 +101,7 @@ def _remedy(image: Any) -> str:
         hasattr(part, "shape") or isinstance(part, str | os.PathLike) for part in image
     ):
         return "pass its images one by one"
-    if getattr(image, "mode", "") == "P":  # a picture of Pillow with a palette: its values are no intensities
+    if getattr(image, "mode", "") in _NO_INTENSITIES:
         return "pass numpy.asarray of its convert('RGB'), or the path of its file"
     if isinstance(image, list | tuple) or hasattr(image, "__array_interface__"):
         return "pass numpy.asarray of it"

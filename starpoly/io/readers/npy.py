@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import ImageError
 from ...tiling import Box
 from .axes import Arrangement, arrange_axes, arrange_plane, check_single_plane, guess_axes, has_channels, plane_axes
 from .mapped import MappedPlanes
@@ -105,9 +106,16 @@ class _Header:
     """Where the numbers of an ``.npy`` file lie."""
 
     def __init__(self, path: Path) -> None:
-        # no object arrays: unpickling can execute code
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        try:
+            # no object arrays: unpickling can execute code
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except ValueError as error:
+            if "Python objects" in str(error):
+                raise ImageError(f"{path}: expected numbers, got Python objects; save an array of numbers") from error
+            raise
         self.shape: tuple[int, ...] = array.shape
+        if array.ndim < 2:
+            raise ImageError(f"{path}: expected an image with axes YX or YXC, got an array of shape {self.shape}")
         self._path, self._dtype, self._offset = path, array.dtype, array.offset
         self._order: Any = "C" if array.flags.c_contiguous else "F"
 

@@ -265,3 +265,12 @@ def test_a_folder_is_resolved_once_however_many_files_match(monkeypatch):
 def test_brackets_in_names_and_patterns(pattern, expected):
     _make("w[3]", "f[12]_a.tif", "f[12]_b.tif", "g1.tif", "g2.tif")
     assert [image.path.as_posix() for image in find_images([pattern]).images] == expected
+
+
+def test_a_picture_that_is_named_like_an_overlay_of_no_image_is_told():
+    _make("other", "a.png", "a_overlay.png", "b_overlay.png", "c_label.png")
+    found = find_images(["other"])
+    assert [image.path.name for image in found.images] == ["a.png"]
+    assert (
+        describe_ignored(found.ignored) == "passed over, no images: 1 masks (c_label.png), 1 overlays (b_overlay.png)"
+    )

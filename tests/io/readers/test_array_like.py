@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from starpoly.errors import ImageError, ImageTypeError
+from starpoly.errors import ImageError, ImageTypeError, StarpolyWarning
 from starpoly.io.readers import array_like
 from starpoly.io.readers.array_like import as_array, without_mask
 from starpoly.io.readers.given import as_image
@@ -202,3 +202,17 @@ def test_an_array_that_cannot_be_converted_is_an_error():
     broken = SimpleNamespace(shape=(3, 4), dtype="bfloat16", __array__=None)
     with pytest.raises(ImageError, match="numpy can hold"):
         as_array(broken, squeeze=False)
+
+
+def test_masked_numbers_that_floats_do_not_tell_apart_are_told():
+    large = np.ma.masked_array(PLANE.astype(np.int64) + 2**60, PLANE.max() == PLANE)
+    with pytest.warns(StarpolyWarning, match=r"64-bit intensities beyond 2\*\*53"):
+        as_array(large)
+
+
+@pytest.mark.parametrize("mode", ["P", "CMYK", "LAB"])
+def test_pictures_whose_values_are_no_intensities_are_converted_first(mode):
+    from PIL import Image
+
+    with pytest.raises(ImageTypeError, match=r"convert\('RGB'\)"):
+        as_array(Image.new(mode, (8, 8)))

@@ -16,6 +16,7 @@ from starpoly.images.channels import luminance, merge_channels
 from starpoly.io.readers import raster
 from starpoly.io.readers.images import open_source, read_header, read_image
 from starpoly.io.readers.labels import read_labels
+from starpoly.io.readers.planes import open_stack
 from starpoly.io.readers.untrusted import check_claim
 
 RNG = np.random.default_rng(7)
@@ -403,3 +404,18 @@ def test_refuses_what_are_no_labels(written, name):
     writer, message = NO_LABELS[name]
     with pytest.raises(ImageError, match=message):
         read_labels(written(name, writer))
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.arange(5), r"expected an image with axes YX or YXC, got an array of shape \(5,\)"),
+        (np.array(3.0), r"got an array of shape \(\)"),
+        (np.array([[None, 1]]), "expected numbers, got Python objects; save an array of numbers"),
+    ],
+)
+def test_an_npy_that_is_no_image_is_told_so(tmp_path, array, message):
+    np.save(tmp_path / "a.npy", array, allow_pickle=True)
+    for read in (read_image, open_source, open_stack):
+        with pytest.raises(ImageError, match=message):
+            read(tmp_path / "a.npy")
