@@ -62,7 +62,11 @@ def read_settings(
     ------
     ConfigError
         If the file cannot be read, or a table or setting is unknown, of the wrong type or out of range.
+    ModelError
+        If there is no such initial model.
     """
+    if init is not None:
+        find_model(init)  # a wrong name is told before the work
     tables: dict[str, dict[str, Any]] = {name: {} for name in TABLES} | ({} if file is None else read_toml(file))
     if resumed:
         tables = {name: {**resumed.get(name, {}), **table} for name, table in tables.items()}

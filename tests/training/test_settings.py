@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from starpoly.config import NetworkConfig, TrainingConfig
-from starpoly.errors import ConfigError
+from starpoly.errors import ConfigError, ModelError
 from starpoly.model_zoo import find_model
 from starpoly.network.storage.folder import load_spec
 from starpoly.training.settings import PRESET_OF_INIT, read_settings
@@ -73,3 +73,8 @@ def test_an_unknown_architecture_is_told_before_data_are_read(tmp_path):
 def test_a_setting_outside_its_table_is_told_where_it_belongs(tmp_path):
     with pytest.raises(ConfigError, match=r"unknown table 'n_rays'; .*; n_rays belongs into \[network\]"):
         read_settings(toml(tmp_path, "n_rays = 32\n"))
+
+
+def test_an_initial_model_that_is_not_there_is_told_at_once():
+    with pytest.raises(ModelError, match="nuclei-flu: no such model or model folder; .* did you mean nuclei-fluo"):
+        read_settings(init="nuclei-flu")
