@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+from importlib import import_module
+
 import pytest
 
-from starpoly.cli.main import build_parser, main
+from starpoly.cli.main import COMMANDS, build_parser, main
 from starpoly.cli.parser import nearest
 
 PREDICT = ["predict", "a.png", "-o", "out"]
@@ -122,3 +126,9 @@ def test_lengths_are_written_alike_everywhere(text, options):
         unit, value = next(iter(options.items()))
         expand = build_parser().parse_args([*PREDICT, "--expand", text]).expand
         assert (expand.distance, expand.unit) == (value, "um" if unit.endswith("um") else "px")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_example_of_a_command_is_one(name):
+    (words,) = re.findall(r"starpoly ([^)]*)", import_module(f"starpoly.cli.{name}").EXAMPLE)
+    assert build_parser().parse_args(shlex.split(words)).parser.prog.endswith(name)

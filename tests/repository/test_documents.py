@@ -19,7 +19,7 @@ import pytest
 import tifffile
 
 from starpoly import plot
-from starpoly.cli.main import main
+from starpoly.cli.main import build_parser, main
 from starpoly.config import ModelSpec, NetworkConfig
 from starpoly.io.writers.label_tiff import write_labels
 from starpoly.model import StarPoly2D
@@ -161,6 +161,7 @@ def test_commands_and_python_run(document, world, monkeypatch, capsys, request):
     monkeypatch.setattr(viewer, "why_not_napari", lambda: "a test")
     monkeypatch.setattr(training_run, "_draw_losses", lambda *_: None)
     names = {"Path": Path, "image": "slide.ome.tif"}
+    trained: dict[frozenset[str], str] = {}
     for block in blocks(document):
         if block.reason:
             continue
@@ -172,12 +173,18 @@ def test_commands_and_python_run(document, world, monkeypatch, capsys, request):
                     assert words[0] == "starpoly", (
                         f"{document}:{block.line}: expected a command, a reason, or a kind of block, got {words}"
                     )
-                    run(words[1:], monkeypatch, capsys, f"{document}:{block.line}: {' '.join(words)}")
+                    run(words[1:], monkeypatch, capsys, f"{document}:{block.line}: {' '.join(words)}", trained)
 
 
-def run(words, monkeypatch, capsys, where):
-    """Run a command as it stands but for the size of things."""
+def run(words, monkeypatch, capsys, where, trained):
+    """Run a command as it stands but for the size of things. A further training with the same options is parsed alone."""
     if words[0] == "train":
+        kind, output = frozenset(word for word in words if word.startswith("-")), words[words.index("-o") + 1]
+        if kind in trained:
+            build_parser().parse_args(words)
+            shutil.copytree(trained[kind], output, dirs_exist_ok=True)
+            return
+        trained[kind] = output
         words = [TINY_MODEL if word in ("nuclei-fluo", "cells-generalist") else word for word in words]
         shutil.rmtree(words[words.index("-o") + 1], ignore_errors=True)
         words += ["--epochs", "2", "--steps", "1", "--batch-size", "1", "--patch-size", "32", "--inspect-every", "0"]
