@@ -120,9 +120,9 @@ def fit(
     if minutes is not None and state is None:
         log.info("%d steps are timed, to see how many fit in %g minutes", MEASURED, minutes)
         batches = stream(sampler, 0, MEASURED + 1, training.workers)
-        seconds = time_steps(_compile(spec, training, weights), batches)
-        # the network is prepared once more, so the time until now counts twice
-        preparation = 2 * (time.monotonic() - started)
+        seconds, first = time_steps(_compile(spec, training, weights), batches)
+        # the network is prepared once more
+        preparation = time.monotonic() - started + first
         training = fit_length(training, 60 * minutes, seconds, preparation=preparation)
         log.info("%d epochs of %d steps, %.2g s a step", training.epochs, training.steps_per_epoch, seconds)
         spec, sampler = prepare(training)

@@ -14,8 +14,9 @@ from .patches import Batch
 if TYPE_CHECKING:
     import keras
 
-#: Steps that are timed after the first one, which traces the network.
+#: Steps that are timed after the first one, which traces the network, and the seconds after which fewer will do.
 MEASURED = 10
+_ENOUGH = 10.0
 #: Share of the time for optimiser steps and validation; checkpoints and thresholds take the rest.
 _SHARE = 0.8
 #: Seconds of a patch in validation, of those in a step, which goes back through the network, too.
@@ -69,19 +70,20 @@ def fit_length(
     return training.replace(epochs=epochs, steps_per_epoch=per_epoch, validate_every=every)
 
 
-def time_steps(model: keras.Model, batches: Iterator[Batch]) -> float:
-    """Seconds of an optimiser step, without the first; the model's weights change.
+def time_steps(model: keras.Model, batches: Iterator[Batch]) -> tuple[float, float]:
+    """Seconds of an optimiser step, and of the first, which prepares the network; the model's weights change.
 
     Parameters
     ----------
     model : keras.Model
         Compiled.
     batches : iterator of Batch
-        At least :data:`MEASURED` and one.
+        At least two.
     """
-    started = 0.0
-    for number, (images, targets) in enumerate(batches):
+    times = [time.monotonic()]
+    for images, targets in batches:
         model.train_on_batch(images, targets)
-        if number == 0:
-            started = time.monotonic()
-    return max(1e-3, (time.monotonic() - started) / max(1, number))
+        times.append(time.monotonic())
+        if len(times) > 2 and times[-1] - times[1] > _ENOUGH:
+            break
+    return max(1e-3, (times[-1] - times[1]) / (len(times) - 2)), times[1] - times[0]

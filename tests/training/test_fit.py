@@ -117,7 +117,7 @@ def test_what_a_stopped_training_says(tmp_path):
 
 
 def test_minutes_decide_the_number_of_epochs(tmp_path, monkeypatch):
-    monkeypatch.setattr(fit_module, "time_steps", lambda model, batches: len(list(batches)) / 11 * 1e4)
+    monkeypatch.setattr(fit_module, "time_steps", lambda model, batches: (len(list(batches)) / 11 * 1e4, 0.0))
     spec = run(tmp_path / "m", minutes=1000)
     settings = spec.training["settings"]
     assert (settings["epochs"], settings["steps_per_epoch"], settings["validate_every"]) == (4, 1, 1)

@@ -76,5 +76,5 @@ def test_a_setting_outside_its_table_is_told_where_it_belongs(tmp_path):
 
 
 def test_an_initial_model_that_is_not_there_is_told_at_once():
-    with pytest.raises(ModelError, match="nuclei-flu: no such model or model folder; .* did you mean nuclei-fluo"):
+    with pytest.raises(ModelError, match=r"nuclei-flu: no such model or model folder; .* did you mean nuclei-fluo"):
         read_settings(init="nuclei-flu")

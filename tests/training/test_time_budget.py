@@ -6,7 +6,8 @@ import pytest
 
 from starpoly.config import TrainingConfig
 from starpoly.errors import ConfigError
-from starpoly.training.time_budget import fit_length
+from starpoly.training import time_budget
+from starpoly.training.time_budget import fit_length, time_steps
 
 
 @pytest.mark.parametrize(
@@ -36,3 +37,18 @@ def test_too_little_time_is_said():
 def test_short_epochs_leave_time_for_their_validation():
     short = fit_length(TrainingConfig(steps_per_epoch=2, validation_patches=240, validate_every=1), 100, 1.0)
     assert short.epochs * (2 + 240 / 8 / 3) <= 0.8 * 100
+
+
+@pytest.mark.parametrize(("seconds", "steps"), [(0.5, 11), (6.0, 3), (20.0, 2)])
+def test_slow_steps_are_timed_less_often_and_the_first_apart(monkeypatch, seconds, steps):
+    class Slow:
+        clock, n = 0.0, 0
+
+        def train_on_batch(self, images, targets):
+            self.clock += seconds if self.n else 99.0
+            self.n += 1
+
+    model = Slow()
+    monkeypatch.setattr(time_budget.time, "monotonic", lambda: model.clock)
+    assert time_steps(model, ((None, None) for _ in range(11))) == (seconds, 99.0)
+    assert model.n == steps
