@@ -88,7 +88,8 @@ def pair_files(first: str | Path, second: str | Path) -> Pairs:
     if _is_single(first) and _is_single(second):
         return Pairs(((first, second),), (), ())
     if _is_single(first) or _is_single(second):
-        raise DataError(f"expected two folders or two files, got one of each: {first} and {second}")
+        file, folder = (first, second) if _is_single(first) else (second, first)
+        raise DataError(f"expected two folders or two files, got the file {file} and the folder {folder}")
     return _pair(*_sides(first, second))
 
 
