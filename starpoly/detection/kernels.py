@@ -24,13 +24,13 @@ log = logging.getLogger(__name__)
 
 def load_kernels() -> None:
     """Call each kernel once on tiny input; compile kernels missing from the cache, which is logged as soon as the first was."""
+    from ..geometry._kernels import was_compiled
+    from ..geometry._kernels_ray_context import average_along_rays
+
     shape, n_rays = (16, 16), 8
     points = np.array([(4, 4), (5, 5), (12, 12)])
     field = np.full((*shape, n_rays), 3.0, np.float32)
     distances = ray_context(field, points[:, 0], points[:, 1], (1, 1), (0.5,))
-    from ..geometry._kernels import was_compiled
-    from ..geometry._kernels_ray_context import average_along_rays
-
     if was_compiled(average_along_rays):
         log.info("kernels are compiled; the first run of an installation takes some seconds more")
     distances = refine_outlines(distances, points[:, 0], points[:, 1], np.zeros(shape, np.float32))
