@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StarpolyError
-from ..io.console import printable
+from ..io.console import printable, say
 
 if TYPE_CHECKING:
     from ..config import ModelSpec
@@ -68,10 +68,14 @@ def _list(args: argparse.Namespace) -> int:
 
 def _info(args: argparse.Namespace) -> int:
     from ..model_zoo import find_model
-    from ..network.storage.folder import load_spec
+    from ..network.storage.folder import find_weights, load_spec
 
     folder = find_model(args.model)
     spec = load_spec(folder)
+    try:
+        find_weights(folder)
+    except StarpolyError as error:  # the description is sound, and what was asked for
+        say(f"starpoly: warning: {error}")
     if args.json:
         sys.stdout.write(json.dumps({"folder": str(folder), **spec.to_dict()}, indent=2) + "\n")
         return 0

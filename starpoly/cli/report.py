@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the page. Return 1 if an image has no readable results, else 0."""
+    from ..errors import DataError
     from ..io.files.named import named_output
     from ..report.batch import specs_for, write_report
     from ..report.entries import find_entries
@@ -45,9 +46,14 @@ def run(args: argparse.Namespace) -> int:
 
     quiet = getattr(args, "quiet", False)
     page = args.page or args.output / FILE_NAME
+    if args.images is not None and not args.images.is_dir():
+        raise DataError(f"--images: expected a folder of images, got nothing at {args.images}; check the path")
     with named_output(page) as target:
         entries = find_entries(args.output, args.images)
         examined = write_report(target, entries, specs_for(entries, args.model), progress=not quiet)
+    for one in examined:
+        if one.facts.problem:
+            say(f"starpoly: error: {one.entry.name}: {one.facts.problem}")
     if not quiet:
         say_written(page, examined)
     return int(any(one.facts.problem for one in examined))

@@ -37,11 +37,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Tune, write the model and print what changed."""
+    from ..errors import ModelError
     from ..network.quiet import quiet_import
+    from ..network.storage.folder import SPEC_FILE
     from ..training.data import find_pairs
     from ..training.groups import read_groups, with_groups
     from ..training.tuning import tune_model
 
+    # a place that cannot be is told before the work
+    if args.output.exists() and not args.output.is_dir():
+        raise ModelError(f"{args.output}: expected a folder to write the model to, got a file; name another with -o")
+    if (args.output / SPEC_FILE).exists():
+        say(f"starpoly: warning: {args.output}: holds a model, which is replaced")
     quiet_import()
     pairs = find_pairs(args.images, args.masks)
     if args.groups is not None:

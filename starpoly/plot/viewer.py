@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError, install_command
 from ..io.readers.images import open_source
+from ..io.readers.label_doubts import warn_of_doubts
 from ..io.readers.source import Source
 from ..io.readers.thumbnail import subsample
 from ..io.writers.overlay import MAX_SIDE, write_overlay
@@ -76,7 +77,10 @@ def write_picture(path: Path, image: str | Path, labels: str | Path) -> None:
     with open_source(image) as pixels, open_source(labels) as ids:
         check_pair(pixels, ids)
         step = -(-max(pixels.shape[:2]) // MAX_SIDE)
-        write_overlay(path, subsample(pixels, step), subsample(ids, step)[..., 0])
+        shown = subsample(ids, step)[..., 0]
+        if step == 1 and shown.dtype.kind in "iu":  # less shows too little of each object
+            warn_of_doubts(shown, ids.name)
+        write_overlay(path, subsample(pixels, step), shown)
 
 
 def check_pair(image: Source, labels: Source) -> None:

@@ -29,6 +29,11 @@ def save_checkpoint(folder: Path, model: keras.Model, state: dict[str, Any], sum
         np.savez(file, state=np.array(json.dumps(state)), **arrays)
 
 
+def remove_checkpoint(folder: Path) -> None:
+    """Remove the checkpoint, if there is one."""
+    (folder / FILE_NAME).unlink(missing_ok=True)
+
+
 def restore_checkpoint(folder: Path, model: keras.Model) -> list[np.ndarray]:
     """Set the model's and its optimiser's variables from the checkpoint; return the sums of losses.
 

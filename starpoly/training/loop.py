@@ -16,7 +16,7 @@ from ..config import ModelSpec, TrainingConfig
 from ..errors import ModelError
 from ..network.storage.folder import save_model
 from .average import averaged_weights
-from .checkpoint import made_with, save_checkpoint
+from .checkpoint import made_with, remove_checkpoint, save_checkpoint
 from .history import TensorBoardLog, write_history
 from .patches import Batch, Sampler, stream
 from .progress_callbacks import StepProgress, StopWhenDiverged, TimedCheckpoints
@@ -132,11 +132,13 @@ class Loop:
         """Refuse losses that are no numbers, before a checkpoint holds their weights."""
         if np.isfinite(loss):
             return
+        if not self.progress.history:
+            remove_checkpoint(self.folder)  # of some steps of this epoch: nobody can go on from there
         best = self.progress.best_epoch
         kept = f"; the model of epoch {best} is kept" if best else ""
         raise ModelError(
-            f"{self.folder}: expected finite losses, got {loss:g} in epoch {epoch}; delete the folder and train with a learning rate "
-            f"below {self.training.learning_rate:g}{kept}"
+            f"{self.folder}: expected finite losses, got {loss:g} in epoch {epoch}; train anew with a learning rate below "
+            f"{self.training.learning_rate:g}{kept}"
         )
 
     def _is_validated(self, epoch: int) -> bool:

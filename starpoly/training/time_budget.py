@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..config import TrainingConfig
-from ..errors import ConfigError
+from ..errors import warn
+from ..io.console import duration
 from .patches import Batch
 
 if TYPE_CHECKING:
@@ -45,10 +45,10 @@ def fit_length(
     TrainingConfig
         With at least four epochs: shorter ones where there are fewer steps.
 
-    Raises
-    ------
-    ConfigError
-        If the time does not suffice for a step an epoch.
+    Warns
+    -----
+    StarpolyWarning
+        If the time does not suffice for a step an epoch, which is taken nevertheless.
 
     Examples
     --------
@@ -58,10 +58,11 @@ def fit_length(
     available = _SHARE * (seconds - preparation)
     steps = int(available / step_seconds)
     if steps < _LEAST_EPOCHS:
-        least = math.ceil((preparation + _LEAST_EPOCHS * step_seconds / _SHARE) / 6 + 0.5) / 10
-        raise ConfigError(
-            f"minutes: expected time for {_LEAST_EPOCHS} steps of {step_seconds:.2g} s after {preparation:.0f} s of preparation, got "
-            f"{seconds:.0f} s; give at least {least:g} minutes"
+        steps = _LEAST_EPOCHS
+        needed = preparation + steps * step_seconds / _SHARE
+        warn(
+            f"minutes: expected time for {steps} steps of {step_seconds:.2g} s after {preparation:.0f} s of preparation, got "
+            f"{seconds:.0f} s; these few are taken, which takes {duration(needed)}; give more for a useful model"
         )
     per_epoch = min(training.steps_per_epoch, steps // _LEAST_EPOCHS)
     validation = _FORWARD * step_seconds * training.validation_patches / training.batch_size

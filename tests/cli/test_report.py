@@ -70,3 +70,15 @@ def test_page_that_cannot_be_written_is_a_failure(images, tmp_path, capsys):
     assert main(["predict", str(images / "one.png"), "-o", str(out), "--report"]) == 1
     assert "report.html: cannot be written" in capsys.readouterr().err
     assert (out / "one_label.tiff").exists()
+
+
+def test_files_that_cannot_be_read_are_named(images, tmp_path, capsys):
+    assert main(["predict", str(images), "-o", str(tmp_path / "out"), "--quiet"]) == 1
+    (tmp_path / "out" / "four_label.tiff").write_bytes(b"no labels")
+    capsys.readouterr()
+    assert main(["report", str(tmp_path / "out"), "--quiet"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("starpoly: error: ")
+    assert "four_label.tiff" in line
+    assert main(["report", str(tmp_path / "out"), "--images", str(tmp_path / "nowhere")]) == 2
+    assert "--images: expected a folder of images, got nothing at" in capsys.readouterr().err

@@ -25,3 +25,10 @@ def test_a_model_is_tuned_from_folders(tmp_path, capsys):
     assert "judge it on others" in said
     assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == ["model.json", "weights.h5"]
     assert main(["tune", "no-such-model", *where]) == 2
+
+
+def test_a_place_where_no_model_can_be_is_told_before_the_work(tmp_path, capsys):
+    (tmp_path / "mine").touch()
+    where = ["--images", str(tmp_path), "--masks", str(tmp_path), "-o", str(tmp_path / "mine")]
+    assert main(["tune", "nuclei-fluo-small", *where]) == 2
+    assert "mine: expected a folder to write the model to, got a file" in capsys.readouterr().err

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from starpoly.config import TrainingConfig
-from starpoly.errors import ConfigError
+from starpoly.errors import StarpolyWarning
 from starpoly.training import time_budget
 from starpoly.training.time_budget import fit_length, time_steps
 
@@ -27,11 +27,12 @@ def test_as_many_epochs_as_fit(seconds, step, epochs, per_epoch, every):
     assert found.replace(epochs=80, steps_per_epoch=100, validate_every=4) == TrainingConfig()
 
 
-def test_too_little_time_is_said():
-    with pytest.raises(
-        ConfigError, match=r"4 steps of 30 s after 40 s of preparation, got 60 s; give at least 3.3 minutes"
+def test_too_little_time_is_said_and_the_least_is_trained():
+    with pytest.warns(
+        StarpolyWarning, match=r"4 steps of 30 s after 40 s of preparation, got 60 s; these few are taken"
     ):
-        fit_length(TrainingConfig(), 60, 30.0, preparation=40.0)
+        least = fit_length(TrainingConfig(), 60, 30.0, preparation=40.0)
+    assert (least.epochs, least.steps_per_epoch, least.validate_every) == (4, 1, 1)
 
 
 def test_short_epochs_leave_time_for_their_validation():

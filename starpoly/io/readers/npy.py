@@ -116,6 +116,8 @@ class _Header:
         self.shape: tuple[int, ...] = array.shape
         if array.ndim < 2:
             raise ImageError(f"{path}: expected an image with axes YX or YXC, got an array of shape {self.shape}")
+        if not array.size:
+            raise ImageError(f"{path}: expected an image of at least one pixel, got shape {self.shape}")
         self._path, self._dtype, self._offset = path, array.dtype, array.offset
         self._order: Any = "C" if array.flags.c_contiguous else "F"
 

@@ -411,6 +411,7 @@ def test_refuses_what_are_no_labels(written, name):
     [
         (np.arange(5), r"expected an image with axes YX or YXC, got an array of shape \(5,\)"),
         (np.array(3.0), r"got an array of shape \(\)"),
+        (np.zeros((0, 9)), r"expected an image of at least one pixel, got shape \(0, 9\)"),
         (np.array([[None, 1]]), "expected numbers, got Python objects; save an array of numbers"),
     ],
 )
