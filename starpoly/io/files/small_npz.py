@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
 import stat
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +17,11 @@ from numpy.lib.npyio import NpzFile
 _LARGEST_RATIO, _SPARE_BYTES = 20, 64 << 20
 """Bytes unpacked per byte stored, and bytes that any archive may unpack."""
 _MOST_ENTRIES = 1 << 16
-UNREADABLE = (OSError, EOFError, KeyError, ValueError, TypeError, RecursionError, zipfile.BadZipFile)
-"""Errors of reading a damaged archive."""
+UNREADABLE = (
+    OSError, EOFError, KeyError, ValueError, TypeError, SyntaxError, RuntimeError, zipfile.BadZipFile, tokenize.TokenError,
+    zlib.error, lzma.LZMAError,
+)  # fmt: skip
+"""Errors of reading a damaged archive, or one that is packed or locked in a way that nobody knows."""
 
 
 @contextmanager
