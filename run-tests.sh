@@ -20,8 +20,8 @@ check ruff format --check .
 check lint-imports
 check mypy
 # last, so that its summary is the last thing read; each worker takes tests that lie together, so that they share what is
-# made for them, and the first to be done takes from the others
-check pytest -n "${STARPOLY_TEST_WORKERS:-2}" --dist worksteal "$@"
+# made for them, and the first to be done takes from the others; three for two cores, since some wait for the disk
+check pytest -n "${STARPOLY_TEST_WORKERS:-3}" --dist worksteal "$@"
 
 if [ -n "$failed" ]; then
     echo "failed:$failed"
