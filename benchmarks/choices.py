@@ -56,11 +56,7 @@ def train(name: str, settings: Mapping[str, Any], seed: int, args: argparse.Name
 
 def main() -> int:
     """Train what is missing."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="holds train/ and val/, each with images/ and labels/")
-    parser.add_argument("--manifest", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--json", type=Path, required=True)
+    parser = quality.trial_parser(__doc__)
     parser.add_argument("--only", nargs="+")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--steps", type=int, default=600)

@@ -192,6 +192,15 @@ def train(args: argparse.Namespace) -> Iterator[Row]:
         }
 
 
+def trial_parser(doc: str | None) -> argparse.ArgumentParser:
+    """The parser of a benchmark that trains and scores, with the options that all of these have."""
+    parser = argparse.ArgumentParser(description=(doc or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="holds train/ and val/, each with images/ and labels/")
+    for name in ("--manifest", "--work", "--json"):
+        parser.add_argument(name, type=Path, required=True)
+    return parser
+
+
 def run_training(data: Path, output: Path, config: Path, steps: int, seed: int, *more: str) -> None:
     """Run `starpoly train` on train/ and val/ of a folder; goes on where it was stopped."""
     train_dir, val_dir = data / "train", data / "val"

@@ -76,12 +76,8 @@ def scored(folder: Path, share: float, unseen: Path, args: argparse.Namespace) -
 
 def main() -> int:
     """Train what is missing."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="holds train/ and val/, each with images/ and labels/")
-    parser.add_argument("--manifest", type=Path, required=True)
+    parser = quality.trial_parser(__doc__)
     parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--leave-out", nargs="+", default=list(LEFT_OUT), metavar="KIND")
     parser.add_argument("--rendered", nargs="+", type=float, default=[0.0, 0.3, 0.6])
     parser.add_argument("--steps", type=int, default=3000)
