@@ -5,9 +5,8 @@ from __future__ import annotations
 import difflib
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 
 class StarpolyError(ValueError):
@@ -46,6 +45,11 @@ class StarpolyWarning(UserWarning):
     """Something looks wrong but the work goes on (constant image, NaN, zero objects ...)."""
 
 
+# who is told of warnings instead of Python's warnings module, the last first. Its filters are of the whole process, and
+# another thread that changes them and puts them back (numba, as it compiles) puts back what this one has left meanwhile
+_listeners: list[Callable[[str], object]] = []
+
+
 def warn(message: str, *, stacklevel: int = 2) -> None:
     """Give a :class:`StarpolyWarning`; a closed screen, on which nobody would see it, costs nothing.
 
@@ -55,11 +59,47 @@ def warn(message: str, *, stacklevel: int = 2) -> None:
     stacklevel : int
         Whose line the warning names, as in :func:`warnings.warn` from where this is called.
     """
+    if _listeners:
+        _listeners[-1](message)
+        return
     try:
         warnings.warn(message, StarpolyWarning, stacklevel=stacklevel + 1)
     except ValueError:  # of a stream that is closed
         if sys.stderr is None or not getattr(sys.stderr, "closed", False):
             raise
+
+
+@contextmanager
+def warnings_given_to(listener: Callable[[str], object]) -> Iterator[None]:
+    """Call ``listener`` with the message of each :class:`StarpolyWarning` of the block instead of showing it."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
+def without_warnings() -> AbstractContextManager[None]:
+    """No :class:`StarpolyWarning` in the block, such as of what was warned of before."""
+    return warnings_given_to(lambda message: None)
+
+
+@contextmanager
+def collected_warnings() -> Iterator[list[str]]:
+    """The messages of each :class:`StarpolyWarning` of the block, as they come, instead of showing them."""
+    messages: list[str] = []
+    with warnings_given_to(messages.append):
+        yield messages
+
+
+@contextmanager
+def naming(subject: object) -> Iterator[None]:
+    """Begin each :class:`StarpolyWarning` of the block with ``subject``, the image that it is about."""
+    with collected_warnings() as messages:
+        yield
+    for text in messages:
+        named = text if text.startswith(str(subject)) else f"{subject}: {text}"
+        warn(named, stacklevel=4)
 
 
 def install_command(extra: str) -> str:
@@ -86,31 +126,3 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown name: the nearest known one; empty if none is near."""
     near = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {near[0]}?" if near else ""
-
-
-@contextmanager
-def collected_warnings() -> Iterator[list[str]]:
-    """The messages of each :class:`StarpolyWarning` of the block, as they come, instead of showing them."""
-    messages: list[str] = []
-    with warnings.catch_warnings():
-        show = warnings.showwarning
-
-        def collect(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-            if issubclass(category, StarpolyWarning):
-                messages.append(str(message))
-            else:
-                show(message, category, *where, **more)
-
-        warnings.simplefilter("always", StarpolyWarning)
-        warnings.showwarning = collect
-        yield messages
-
-
-@contextmanager
-def naming(subject: object) -> Iterator[None]:
-    """Begin each :class:`StarpolyWarning` of the block with ``subject``, the image that it is about."""
-    with collected_warnings() as messages:
-        yield
-    for text in messages:
-        named = text if text.startswith(str(subject)) else f"{subject}: {text}"
-        warn(named, stacklevel=4)

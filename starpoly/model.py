@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .config import NetworkConfig, NormalizationConfig, Thresholds, TrainingConfig
 from .detection.detector import Detector
+from .errors import without_warnings
 
 
 class StarPoly2D(Detector):
@@ -143,11 +144,11 @@ class StarPoly2D(Detector):
         """
         from .training.data import array_pairs
         from .training.thresholds import IOU_THRESHOLDS, NMS_THRESHOLDS
-        from .training.tuning import look_through, told, tuned_spec
+        from .training.tuning import look_through, tuned_spec
 
         pairs = array_pairs(images, masks)
         look_through(self, pairs)
-        with told():
+        with without_warnings():  # of images that are read again
             self.spec = tuned_spec(
                 self,
                 pairs,

@@ -9,12 +9,7 @@ import warnings
 
 import pytest
 
-from starpoly import errors
-from starpoly.errors import StarpolyWarning, collected_warnings, install_command, naming
-
-
-def warn(text: str, category: type[Warning] = StarpolyWarning) -> None:
-    warnings.warn(text, category, stacklevel=1)
+from starpoly.errors import StarpolyWarning, collected_warnings, install_command, naming, warn, without_warnings
 
 
 def test_warnings_are_collected_as_they_come_and_others_are_shown():
@@ -23,13 +18,8 @@ def test_warnings_are_collected_as_they_come_and_others_are_shown():
         assert messages == ["ours"]
         warn("ours")
     assert messages == ["ours", "ours"]
-    with pytest.warns(DeprecationWarning, match="theirs"):
-        warn_collected("theirs", DeprecationWarning)
-
-
-def warn_collected(*warning):
-    with collected_warnings() as messages:
-        warn(*warning)
+    with pytest.warns(DeprecationWarning, match="theirs"), collected_warnings() as messages:
+        warnings.warn("theirs", DeprecationWarning, stacklevel=1)
     assert messages == []
 
 
@@ -42,10 +32,10 @@ def test_collected_within_collected_belong_to_the_inner_block():
 
 
 def test_an_error_ends_the_collection():
-    show = warnings.showwarning
     with pytest.raises(ValueError), collected_warnings():
         raise ValueError
-    assert warnings.showwarning is show
+    with pytest.warns(StarpolyWarning, match="shown"):
+        warn("shown")
 
 
 def test_warnings_are_named_once():
@@ -88,4 +78,21 @@ def test_warnings_may_be_errors():
     with warnings.catch_warnings():
         warnings.simplefilter("error", StarpolyWarning)
         with pytest.raises(StarpolyWarning, match="wrong"):
-            errors.warn("wrong")
+            warn("wrong")
+
+
+def test_a_block_of_another_thread_costs_no_warnings():
+    """As of numba, which compiles beside the model's load: it puts back the filters that it found."""
+    other = warnings.catch_warnings()
+    with collected_warnings() as first:
+        other.__enter__()
+        warn("one")
+    with collected_warnings() as second:
+        other.__exit__(None, None, None)
+        warn("two")
+        with without_warnings():
+            warn("none")
+        warn("three")
+    assert (first, second) == (["one"], ["two", "three"])
+    with pytest.warns(StarpolyWarning, match="four"):
+        warn("four")

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..errors import StarpolyError, StarpolyWarning
+from ..errors import StarpolyError, warnings_given_to
 from ..io.console import say
 from ..prediction.summary import error_row
 
@@ -77,19 +77,21 @@ def about(subject: object) -> Iterator[list[str]]:
 def warnings_as_lines(*, quiet: bool = False, verbose: bool = False) -> Iterator[None]:
     """Show each StarpolyWarning as one line; other warnings only if ``verbose``."""
 
-    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-        text = " ".join(str(message).split())
-        if _subjects and issubclass(category, StarpolyWarning):
+    def tell(message: str) -> None:
+        text = " ".join(message.split())
+        if _subjects:
             subject, messages = _subjects[-1]
             messages.append(text)
             text = _with_subject(subject, text)
         if not quiet:
-            kind = "warning" if issubclass(category, StarpolyWarning) else category.__name__
-            say(f"starpoly: {kind}: {text}")
+            say(f"starpoly: warning: {text}")
 
-    with warnings.catch_warnings():
+    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        if not quiet:
+            say(f"starpoly: {category.__name__}: {' '.join(str(message).split())}")
+
+    with warnings_given_to(tell), warnings.catch_warnings():
         warnings.simplefilter("default" if verbose else "ignore")
-        warnings.simplefilter("always", StarpolyWarning)
         warnings.showwarning = show
         yield
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import NormalizationConfig
-from ..errors import StarpolyWarning
+from ..errors import without_warnings
 from .normalization import fit_normalizer
 
 _AT_ONCE = 1 << 18
@@ -36,8 +35,7 @@ def to_display(image: NDArray[Any]) -> NDArray[np.uint8]:
     height, width, n_channels = image.shape
     # one stretch for all channels of RGB keeps the colours
     alike = image.reshape(height, 3 * width) if n_channels == 3 else image
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", StarpolyWarning)  # given already when the image was normalised for the network
+    with without_warnings():  # given already when the image was normalised for the network
         normalizer = fit_normalizer(alike, _PERCENTILES)
     picture = np.zeros((height, width, 3), np.uint8)
     for rows in bands((height, width)):

@@ -7,14 +7,13 @@ channels, each channel is tried alone, then the most telling ones together.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import StarpolyWarning
+from ..errors import without_warnings
 from ..images.channels import map_channels, the_nuclei
 from ..images.sample import middle
 from ..io.readers.source import Source
@@ -144,6 +143,5 @@ def _differ(pixels: NDArray[np.float64]) -> bool:
 
 def _maps(source: Source, n_inputs: int) -> bool:
     """Whether the channels fit the network without a choice."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", StarpolyWarning)
+    with without_warnings():
         return map_channels(source, n_inputs) is not None

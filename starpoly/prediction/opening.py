@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import ImageError, StarpolyError, StarpolyWarning, TooLargeError
+from ..errors import ImageError, StarpolyError, TooLargeError, without_warnings
 from ..images.axes import to_yxc
 from ..io.readers.array import ArraySource
 from ..io.readers.blocks import warn_of_cost
@@ -123,8 +122,7 @@ def open_all_channels(image: Any, part: ImagePart) -> Source:
     """Open all channels of a part of an image, by region, to measure in; without repeating warnings."""
     if part.axes is not None:
         image = _in_order(image, part.axes)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", StarpolyWarning)
+    with without_warnings():
         return open_source(image, level=part.level, roi=part.roi)
 
 

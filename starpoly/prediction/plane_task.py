@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -15,7 +14,7 @@ from ..detection.cluster import Cluster
 from ..detection.detector import Detector
 from ..detection.executors import Executor, map_tiles, tasks_at_once
 from ..detection.worker import ALONE
-from ..errors import StarpolyWarning
+from ..errors import without_warnings
 from ..io.files.identity import InputWatch, identify, origin_of
 from ..io.files.url import as_path
 from ..io.readers.source import Source
@@ -149,8 +148,7 @@ class PlaneTask:
 
     @cached_property
     def _run(self) -> StackRun:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", StarpolyWarning)  # said where the run was started
+        with without_warnings():  # said where the run was started
             planes = choose_planes(self.image, self.request.part)
         return plan_stack(
             self.model,
@@ -195,6 +193,5 @@ def _stack_identity(
 
 def _quietly_matched(model: Detector, source: Source, part: ImagePart) -> Source:
     """The channels of a plane as the model takes them; its segmentation warns."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", StarpolyWarning)
+    with without_warnings():
         return input_channels(model, source, part)

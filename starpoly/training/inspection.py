@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import io
-import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..detection.detector import Detector
-from ..errors import StarpolyError, StarpolyWarning
+from ..errors import StarpolyError, without_warnings
 from ..io.files.atomic import make_own_folder, new_file
 from ..network.storage.folder import SPEC_FILE, load_spec
 from ..plot import draw_matches, outlines_on_image
@@ -76,8 +75,7 @@ class Inspection:
         if not self._windows:
             self._windows = [_window(pair) for pair in self._pairs]
         model = Detector.from_pretrained(self._folder)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", StarpolyWarning)  # early models find nothing or too much
+        with without_warnings():  # early models find nothing or too much
             if tuned:
                 _tune(model, self._windows)
             columns = [_column(model, image, labels) for image, labels in self._windows]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -20,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..detection.detector import Detector
-from ..errors import ModelError, StarpolyError, StarpolyWarning, warn
+from ..errors import ModelError, StarpolyError, warn, without_warnings
 from ..io.console import progress_bar
 from ..io.files.atomic import atomic_path, make_own_folder
 from ..io.files.small_npz import UNREADABLE, open_npz, read_text
@@ -148,9 +147,7 @@ def _label(
     path: Path, model: Detector, image: UnlabelledImage, made_by: str, score: float, background: float
 ) -> LabelledImage:
     try:
-        with warnings.catch_warnings():
-            # no warnings about empty or odd images: they are not trained on
-            warnings.simplefilter("ignore", StarpolyWarning)
+        with without_warnings():  # about empty or odd images: they are not trained on
             found = pseudo_labels(model, image.read(), score, background)
     except (StarpolyError, OSError, ValueError, MemoryError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__

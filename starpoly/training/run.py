@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..config import ModelSpec, NetworkConfig, NormalizationConfig, TrainingConfig
-from ..errors import warn
+from ..errors import warn, without_warnings
 from ..model_zoo import find_model
 from ..network.storage.folder import load_spec, save_spec
 from ..parallel import keep_freed_memory
@@ -150,11 +150,11 @@ def tune_folder(folder: Path, pairs: Sequence[Pair]) -> ModelSpec:
     """
     from ..detection.detector import Detector
     from .thresholds import NothingFoundError
-    from .tuning import told, tuned_spec
+    from .tuning import tuned_spec
 
     model = Detector.from_pretrained(folder)
     try:
-        with told():  # by the training
+        with without_warnings():  # the training tells them
             spec = tuned_spec(model, pairs)
     except NothingFoundError as error:
         warn(f"{folder}: the thresholds stay at their defaults: {error}", stacklevel=3)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from numpy.typing import NDArray
 from .._version import __version__
 from ..config import ModelSpec
 from ..detection.detector import Detector
-from ..errors import DataError, StarpolyError, StarpolyWarning
+from ..errors import DataError, StarpolyError, without_warnings
 from ..evaluation.report import Sample, evaluate
 from ..model_zoo import find_model
 from ..network.storage.folder import copy_model
@@ -110,7 +108,7 @@ def tune_model(
     folder = find_model(model)
     detector = Detector.from_pretrained(folder)
     diameters, start = look_through(detector, pairs, progress=progress), detector.spec
-    with told():
+    with without_warnings():  # of images that are read again
         before = score_model(detector, pairs)
         detector.spec = spec = tuned_spec(detector, pairs, progress=progress)
         after = score_model(detector, pairs)
@@ -137,14 +135,6 @@ def look_through(model: Detector, pairs: Sequence[Pair], *, progress: bool = Tru
     # each is read once: nothing is to be kept
     data = TrainingData(pairs, n_channels=spec.network.n_channels, normalization=spec.normalization, cache_bytes=0)
     return data.summarize(progress=progress).diameters
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """Keep the warnings of the block, in which each image is read several times: what is wrong with it has been told."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", StarpolyWarning)
-        yield
 
 
 def tuned_spec(
@@ -196,7 +186,7 @@ def log_baseline(start: Path, pairs: Sequence[Pair]) -> None:
     """Log how good the initial model of a training is on validation images, untouched and only tuned."""
     some = list(pairs[:: max(1, -(-len(pairs) // _BASELINE_IMAGES))])
     try:
-        with told():  # by the training
+        with without_warnings():  # the training tells them
             tuning = tune_model(start, some)
     except StarpolyError as error:  # other channels, or nothing found: the training may mend that
         log.info("%s cannot be scored on the validation images as it is: %s", start.name, error)

@@ -16,7 +16,7 @@ from starpoly.cli import info
 from starpoly.cli.common import byte_size, describe, warnings_as_lines
 from starpoly.cli.main import COMMANDS, main
 from starpoly.config import ModelSpec, NetworkConfig
-from starpoly.errors import ImageError, StarpolyWarning
+from starpoly.errors import ImageError, warn
 from starpoly.network import quiet
 from starpoly.network.memory import format_size
 
@@ -99,7 +99,7 @@ def test_info_survives_a_broken_backend(monkeypatch):
 def test_other_warnings_are_for_verbose_runs(capsys):
     for verbose in (False, True):
         with warnings_as_lines(verbose=verbose):
-            warnings.warn("ours\nof two lines", StarpolyWarning, stacklevel=1)
+            warn("ours\nof two lines")
             warnings.warn("theirs", DeprecationWarning, stacklevel=1)
     assert capsys.readouterr().err.splitlines() == [
         "starpoly: warning: ours of two lines",

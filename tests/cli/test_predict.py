@@ -9,7 +9,6 @@ import os
 import shutil
 import sys
 import types
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from starpoly.detection import look
 from starpoly.detection.detector import Detector
 from starpoly.detection.options import DetectionOptions
 from starpoly.detection.pipeline import Detection
-from starpoly.errors import ModelError, StarpolyWarning
+from starpoly.errors import ModelError, warn
 from starpoly.images.normalization import fit_normalizer
 from starpoly.io.readers import registry as readers
 from starpoly.io.readers.images import read_image
@@ -76,7 +75,7 @@ class PaintedModel(Detector):
         bright = fit_normalizer(image)(image)[..., 0] > 0.5
         parts, n = ndimage.label(bright)
         if n == 0:
-            warnings.warn("no objects found", StarpolyWarning, stacklevel=2)
+            warn("no objects found")
         if n == 7:
             raise RuntimeError("a bug\nof two lines")
         corners = np.array([[(part.start, part.stop) for part in place] for place in ndimage.find_objects(parts)])

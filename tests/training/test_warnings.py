@@ -12,10 +12,10 @@ import tifffile
 
 from starpoly.cli.main import main
 from starpoly.config import ModelSpec, NetworkConfig
-from starpoly.errors import DataError, StarpolyWarning, warn
+from starpoly.errors import DataError, StarpolyWarning, warn, without_warnings
 from starpoly.training.advice import advise
 from starpoly.training.data import TrainingData, array_pairs
-from starpoly.training.tuning import look_through, told
+from starpoly.training.tuning import look_through
 
 from support.examples import with_discs
 
@@ -89,7 +89,7 @@ def test_tune_tells_of_colour_once():
     with pytest.warns(StarpolyWarning, match="image 0, image 1: colour, and a network for one channel") as said:
         look_through(SimpleNamespace(spec=SPEC), array_pairs([COLOUR] * 2, [LABELS] * 2))
     assert len(said) == 1
-    with told(), warnings.catch_warnings():
+    with without_warnings(), warnings.catch_warnings():
         warn("by a pass over the images, which would be an error here")
 
 

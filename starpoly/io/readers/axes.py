@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from numpy.typing import NDArray
 
-from ...errors import ImageError, StarpolyWarning, warn
+from ...errors import ImageError, warn, without_warnings
 
 MAX_UNNAMED_CHANNELS = 4
 """Maximum length of an unnamed first axis of an array that is taken for channels. Longer ones are planes, and so are
@@ -117,8 +116,7 @@ def arrange_plane(
 
 def check_single_plane(shape: tuple[int, ...], axes: str, path: Path, *, pages: bool = False) -> None:
     """Refuse a stack where one plane is wanted; arguments as for :func:`plane_axes`."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", StarpolyWarning)  # the error says more
+    with without_warnings():  # the error says more
         planes = plane_axes(shape, axes, path, pages=pages)
     if planes.names:
         raise _stack_error(*_kept(shape, _fitting(shape, axes))[1:], path)

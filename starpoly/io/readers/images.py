@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
-import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ImageError, StarpolyWarning
+from ...errors import ImageError, collected_warnings, warn
 from ...tiling import Box
 from ..files.url import as_path
 from .array import ArraySource
@@ -108,13 +107,14 @@ def open_source(
     """
     if isinstance(image, (str, Path)):
         path = as_path(image)
-        with warnings.catch_warnings():
-            if channels is not None:  # the user has said that there are channels
-                warnings.filterwarnings("ignore", f".*{re.escape(TAKEN_FOR_CHANNELS)}$", StarpolyWarning)
+        with nullcontext(()) if channels is None else collected_warnings() as messages:
             source = find_reader(path).open(path, level, as_channels=channels is not None)
     else:
-        source = _open_array(image, level)
+        source, messages = _open_array(image, level), ()
     try:
+        for message in messages:
+            if not message.endswith(TAKEN_FOR_CHANNELS):  # the user has said that there are channels
+                warn(message, stacklevel=3)
         warn_of_cost(source.name, source.read_warning)
         if roi is None and channels is None and pixel_size is None:
             return source

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import os
 import stat
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from ...errors import ImageError, StarpolyWarning
+from ...errors import ImageError, without_warnings
 from ..files.url import UrlPath
 from .header import Header
 from .time_limit import within_time
@@ -130,19 +129,18 @@ class Reader:
         read_header = getattr(self._module(), "read_header", None)
         if read_header is not None:
             return read_header(path)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", StarpolyWarning)  # said when it is read
-            with self.stack(path) as stack, stack.open_plane((0,) * len(stack.lengths)) as source:
-                return Header(
-                    source.shape[:2],
-                    source.nbytes,
-                    by_region=True,
-                    pixel_size=source.pixel_size,
-                    bounds=source.bounds,
-                    position=source.position,
-                    channel_names=source.channel_names,
-                    single_axes=source.single_axes,
-                )
+        # its warnings come when it is read
+        with without_warnings(), self.stack(path) as stack, stack.open_plane((0,) * len(stack.lengths)) as source:
+            return Header(
+                source.shape[:2],
+                source.nbytes,
+                by_region=True,
+                pixel_size=source.pixel_size,
+                bounds=source.bounds,
+                position=source.position,
+                channel_names=source.channel_names,
+                single_axes=source.single_axes,
+            )
 
     def title_of(self, path: Path) -> str:
         """What messages call a file of this kind: the title, or what its module says of files of several kinds."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...errors import ImageError, StarpolyWarning, warn
+from ...errors import ImageError, warn, without_warnings
 from .registry import find_reader
 from .source import Source
 from .stack import OwnedPlane, Stack, check_scene, closing_on_error
@@ -68,8 +67,7 @@ def open_only_plane(reader: Reader, path: Path, level: int) -> Source:
 
 def open_as_channels(open_stack: Callable[[Path], Stack], path: Path, level: int) -> Source | None:
     """The planes of a file that does not name them as channels of one image; None where they cannot be, see :class:`Stack`."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", StarpolyWarning)  # said when it is opened otherwise
+    with without_warnings():  # said when it is opened otherwise
         stack = open_stack(path)
     if not stack.may_be_channels:
         stack.close()

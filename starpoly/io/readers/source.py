@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ...errors import ImageError, StarpolyWarning
+from ...errors import ImageError, without_warnings
 from ...tiling import Box
 from .channel_names import clean_names
 
@@ -238,8 +237,7 @@ class FileSource(Source):
 
 def reopen(make: Callable[..., Source], path: Path, level: int, name: str) -> Source:
     """Reopen a file under its original name, without repeating warnings."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", StarpolyWarning)
+    with without_warnings():
         source = make(path, level)
     source.name = name
     return source

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from numpy.typing import NDArray
 
-from ...errors import ImageError, StarpolyWarning
+from ...errors import ImageError, without_warnings
 from ...tiling import Box
 from .pixel_size import PixelSize
 from .source import DerivedSource, Source
@@ -128,8 +127,7 @@ def reopen_plane(
     name: str,
 ) -> Source:
     """Open a plane, or all planes as channels, of a stack of its own, which is closed with it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", StarpolyWarning)
+    with without_warnings():
         stack = open_stack(path, scene)
         with closing_on_error(stack):
             plane = stack.open_as_channels(level) if index is None else stack.open_plane(index, level)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ImageError, warn
+from ...errors import ImageError, warn, without_warnings
 from ...parallel import n_threads
 from ...tiling import Box
 from .array import DecodedSource
@@ -125,8 +124,7 @@ def _size(tiff: Any, path: Path) -> tuple[tuple[int, int], int, int]:
     size, n_bytes = (int(page.imagelength), int(page.imagewidth)), int(page.nbytes)
     try:
         series = tiff.series[main_index(tiff)]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # said when it is read
+        with without_warnings():  # said when it is read
             rows, columns, n_channels = arrange_axes(series.shape, series.axes, path).lengths(series.shape)
     except Exception:  # a stack, or later pages that cannot be read: the first page has the size of every plane
         return size, n_bytes, 0
