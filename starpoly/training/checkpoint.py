@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,8 +26,10 @@ def save_checkpoint(folder: Path, model: keras.Model, state: dict[str, Any], sum
     """Write the model's and its optimiser's variables, a JSON-able ``state`` and sums of losses."""
     arrays: dict[str, Any] = {f"variable_{i}": np.asarray(value) for i, value in enumerate(_variables(model))}
     arrays |= {f"sum_{i}": value for i, value in enumerate(sums)}
-    with atomic_path(folder / FILE_NAME) as path, path.open("wb") as file:
-        np.savez(file, state=np.array(json.dumps(state)), **arrays)
+    archive = io.BytesIO()  # an archive is written in some eight pieces per array, and jumps back after each
+    np.savez(archive, state=np.array(json.dumps(state)), **arrays)
+    with atomic_path(folder / FILE_NAME) as path:
+        path.write_bytes(archive.getbuffer())
 
 
 def remove_checkpoint(folder: Path) -> None:

@@ -41,12 +41,6 @@ def test_some_calls_of_every_scene(tmp_path):
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("how", ["error", "kill"])
-@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("scene", [*SCENES, "training"])
 def test_every_call(tmp_path, scene, how):
     try_scenes(tmp_path, scene, how)
-
-
-@pytest.mark.exhaustive
-@pytest.mark.parametrize("how", ["error", "kill"])
-def test_some_calls_of_a_training(tmp_path, how):
-    try_scenes(tmp_path, "training", how, "24")

@@ -352,9 +352,7 @@ def _warm_up(scene: Scene, name: str) -> None:
 
     StarPoly2D.from_pretrained = classmethod(lambda cls, *_, **__: BrightModel())  # type: ignore[assignment]
     if name == "training":
-        from starpoly.network.quiet import quiet_import
-
-        quiet_import()
+        _warm_up_training()
         return
     elsewhere = scene.root.parent / "warm"
     more = ["--table", "--overlay", "--format", "geojson,rois", "--expand", "2", "--report", "--quiet"]
@@ -367,6 +365,32 @@ def _warm_up(scene: Scene, name: str) -> None:
     for thread in threading.enumerate():
         if thread is not threading.current_thread() and not thread.daemon:  # idle decoders stay
             thread.join(_LONGEST)
+
+
+def _warm_up_training() -> None:
+    """Load what a training loads, and take its steps without a graph, which takes longer to make than the whole scene."""
+    import matplotlib.backends.backend_agg
+    import matplotlib.figure  # noqa: F401
+
+    import starpoly.detection.detector
+    import starpoly.plot.figure
+    import starpoly.plot.losses
+    import starpoly.report.training_page
+    import starpoly.training.fit
+    import starpoly.training.inspection
+    import starpoly.training.tuning  # noqa: F401
+    from starpoly.network.quiet import quiet_import
+
+    quiet_import()
+    import keras
+
+    fit = keras.Model.fit
+
+    def eagerly(model: keras.Model, *args: Any, **settings: Any) -> Any:
+        model.run_eagerly = True
+        return fit(model, *args, **settings)
+
+    keras.Model.fit = eagerly
 
 
 def spread(n_calls: int, wanted: int | None) -> Iterator[int]:
