@@ -34,11 +34,8 @@ def _mark(summary: dict[str, Any]) -> str:
 def challenge(result: dict[str, Any]) -> list[str]:
     """F1 by kind of image, and the time of an image in a process of its own."""
     lines = ["| | images | F1 mean | F1 median | seconds | ranked seconds |", "|---|--:|--:|--:|--:|--:|"]
-    times = result["times"]["summary"]
-    for kind, f1 in result["scores"]["f1"].items():
-        seconds, ranked = (times[kind][part]["mean"] for part in ("seconds", "ranked_seconds"))
-        values = [f"{f1[part]:.3f}".removeprefix("0") for part in ("mean", "median")]
-        lines.append(
-            f"| {kind.replace('_', ' ')} | {f1['images']} | {' | '.join(values)} | {seconds:.1f} | {ranked:.1f} |"
-        )
+    for kind, of in result["summary"].items():
+        f1 = " | ".join(f"{of['f1'][part]:.3f}".removeprefix("0") for part in ("mean", "median"))
+        times = " | ".join(f"{of[part]['mean']:.1f}" for part in ("seconds", "ranked_seconds"))
+        lines.append(f"| {kind.replace('_', ' ')} | {of['images']} | {f1} | {times} |")
     return lines

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..config import ModelSpec, NetworkConfig, NormalizationConfig, TrainingConfig
 from ..errors import ModelError
+from ..io.files.atomic import reserved
 from ..network.architectures.registry import ARCHITECTURES, build_network
 from ..network.heads.registry import heads_of
 from ..network.storage.folder import load_model
@@ -27,7 +28,15 @@ from .learning_rate import AdamW, WarmupCosine
 from .loop import Loop, Progress
 from .patches import MixedSampler, PatchSampler, Sampler, stream, validation_batches
 from .rendering.sampler import with_rendered
-from .resuming import changed_settings, changed_since, describe_changes, describe_progress, settings_of, state_to_resume
+from .resuming import (
+    FILE_NAME,
+    changed_settings,
+    changed_since,
+    describe_changes,
+    describe_progress,
+    settings_of,
+    state_to_resume,
+)
 from .self_training import SelfTraining
 from .time_budget import MEASURED, fit_length, time_steps
 
@@ -166,6 +175,8 @@ def _restore(
     if state is None:
         return Progress(), []
     sums = restore_checkpoint(folder, model)
+    with reserved(folder / FILE_NAME):
+        pass  # what a run has left beside it that was killed there: a finished training does not write it again
     try:
         progress = Progress(**state["progress"])
     except TypeError as error:

@@ -194,7 +194,8 @@ class Scene:
         """Contents of all files that are not hidden."""
         files = (path for path in sorted(self.out.rglob("*")) if path.is_file())
         named = {str(path.relative_to(self.out)): path for path in files}
-        kept = (name for name in named if not name.startswith(".") and _EVENTS_OF_TRAINING not in name)
+        hidden = (any(part.startswith(".") for part in Path(name).parts) for name in named)
+        kept = (name for name, away in zip(named, hidden, strict=True) if not away and _EVENTS_OF_TRAINING not in name)
         return {name: named[name].read_bytes() for name in kept}
 
     def hidden(self) -> list[str]:

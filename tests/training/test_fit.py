@@ -9,6 +9,7 @@ import pytest
 
 from starpoly.config import AugmentConfig, NetworkConfig, SizeRange, TrainingConfig
 from starpoly.errors import ModelError
+from starpoly.io.files.atomic import beside
 from starpoly.network.storage.folder import load_model
 from starpoly.training import fit as fit_module
 from starpoly.training import loop as loop_module
@@ -16,7 +17,7 @@ from starpoly.training import progress_callbacks
 from starpoly.training.data import array_pairs
 from starpoly.training.fit import fit
 from starpoly.training.inputs import TrainingInputs
-from starpoly.training.resuming import describe_progress, describe_saved, read_state
+from starpoly.training.resuming import FILE_NAME, describe_progress, describe_saved, read_state
 
 NETWORK = NetworkConfig(n_rays=8, depth=1, base_filters=4, head_filters=8)
 TRAINING = TrainingConfig(
@@ -78,7 +79,10 @@ def test_killed_and_resumed_ends_the_same(whole, tmp_path, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             run(folder, resume=True)
     monkeypatch.undo()
+    left = beside(folder / FILE_NAME, "lock")  # by a kill as the checkpoint was written
+    left.touch()
     spec = run(folder, resume=True)
+    assert not left.exists()
     _, straight = load_model(whole[0])
     _, resumed = load_model(folder)
     for a, b in zip(straight.get_weights(), resumed.get_weights(), strict=True):
