@@ -192,6 +192,8 @@ def byte_size(text: str) -> int:
     """Argument type: a number of bytes such as 8G, 500M or 2.5GiB."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?) *([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
     size = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
-    if size < 1:
+    if match is None or size < 1:
         raise argparse.ArgumentTypeError(f"expected a size such as 8G or 500M, got {text!r}{with_point(text)}")
+    if not match[2] and size < _UNITS["M"]:  # meant as gigabytes, more likely
+        raise argparse.ArgumentTypeError(f"expected a size such as 8G or 500M, got {size} bytes; name the unit, as in 8G")
     return size

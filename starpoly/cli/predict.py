@@ -327,6 +327,7 @@ def run(args: argparse.Namespace) -> int:
     check_engine(args.engine, args.precision)
     if args.scale is not None:
         check_scale(args.scale)
+    request_of(args)  # what no image can meet is said before any is opened
     for name in args.format:
         FORMATS[name].check_installed()
     found = find_images(args.input, recursive=args.recursive, exclude=[] if args.output is None else [args.output])
@@ -595,6 +596,8 @@ def _pixel_size(text: str) -> tuple[float, float]:
 
 
 def _folder(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("expected a folder, got an empty name; write . for the current one")
     if is_url(text) and isinstance(as_path(text), UrlPath):
         raise argparse.ArgumentTypeError(
             f"expected a folder of this machine, got the URL {text}; copy results there later"

@@ -360,7 +360,14 @@ class Detector:
                 executor=executor,
             )
         found = replace(found, scale=scale, look=look.describe())
-        self._warn_of_result(found, thresholds.prob)
+        if objects.n_dropped and not len(found.polygons):
+            warn(
+                f"no objects with a confidence of at least {options.min_confidence:g}; {objects.n_dropped} have a lower one; "
+                "lower min_confidence (--min-confidence)",
+                stacklevel=3,
+            )
+        else:
+            self._warn_of_result(found, thresholds.prob)
         return found
 
     def view(

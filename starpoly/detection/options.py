@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..config import TTA, Config, Thresholds
+from ..config import LARGEST_GROWTH, TTA, Config, Thresholds
 from ..errors import ConfigError
 from ..parallel import MOST_THREADS
 
@@ -70,6 +70,10 @@ class DetectionOptions(Config):
             raise ConfigError(f"tta: expected one of {', '.join(TTA)}, got {self.tta!r}")
         if not 0 <= self.min_confidence <= 1:
             raise ConfigError(f"min_confidence: expected a number from 0 to 1, got {self.min_confidence:g}")
+        if not 0 <= (self.expand_into_foreground or 0) <= LARGEST_GROWTH:
+            raise ConfigError(
+                f"expand_into_foreground: expected 0 to {LARGEST_GROWTH} pixels, got {self.expand_into_foreground}"
+            )
         for name, value in (("tile_size", self.tile_size), ("memory", self.memory), ("readers", self.readers)):
             if value is not None and value < 1:
                 raise ConfigError(f"{name}: expected 1 or more, got {value}")

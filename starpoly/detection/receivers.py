@@ -62,17 +62,24 @@ class RescalingReceiver:
         Smallest confidence to keep.
     calibration : Calibration
         Maps scores to confidence.
+
+    Attributes
+    ----------
+    n_dropped : int
+        Polygons of low confidence so far.
     """
 
     def __init__(
         self, receiver: PolygonReceiver, scale: float = 1.0, least: float = 0.0, calibration: Calibration = ()
     ) -> None:
         self._receiver, self._scale, self._least, self._calibration = receiver, scale, least, calibration
+        self.n_dropped = 0
 
     def add(self, polygons: StarPolygons, centres: float, points: float) -> None:
         """Add polygons, in pixels of the rescaled image."""
         if self._least:
-            polygons = confident(polygons, self._least, self._calibration)
+            given, polygons = len(polygons), confident(polygons, self._least, self._calibration)
+            self.n_dropped += given - len(polygons)
         if self._scale != 1:
             polygons, centres, points = polygons.scale(1 / self._scale), self._row(centres), self._row(points)
         self._receiver.add(polygons, centres, points)

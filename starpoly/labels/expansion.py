@@ -49,7 +49,7 @@ class Expansion:
         Raises
         ------
         ConfigError
-            If it is none of these, or not positive.
+            If it is none of these, not positive, or too large.
         """
         if isinstance(distance, Expansion):
             return distance
@@ -59,7 +59,10 @@ class Expansion:
             raise ConfigError(
                 f"expand: expected a distance above 0 in pixels or micrometres, such as 12, '12px' or '5um', got {distance!r}"
             )
-        return cls(value, "um" if found[2].endswith("m") else "px")
+        expansion = cls(value, "um" if found[2].endswith("m") else "px")
+        if expansion.unit == "px":
+            expansion.reach(None)  # which may be too large
+        return expansion
 
     def __str__(self) -> str:
         return f"{self.distance:g}{self.unit}"

@@ -14,6 +14,8 @@ from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+from ..errors import install_command, warn
+
 #: Backends that starpoly runs under; the first installed one by default.
 BACKENDS = ("tensorflow", "jax")
 _BACKEND, _HOME = "KERAS_BACKEND", "KERAS_HOME"
@@ -33,6 +35,9 @@ def own_environment() -> Iterator[None]:
     """Name :func:`backend` in the environment while Keras is imported in the block, and hide what would stop the import."""
     with ExitStack() as stack:
         changes = {_BACKEND: backend()}
+        asked = os.environ.get(_BACKEND, "")
+        if "keras" not in sys.modules and asked in BACKENDS and asked != changes[_BACKEND]:
+            warn(f"{_BACKEND}={asked}: not installed, {changes[_BACKEND]} is used; {install_command(asked)}")
         if not _is_readable(_home() / "keras.json"):
             changes[_HOME] = stack.enter_context(tempfile.TemporaryDirectory())
         before = {name: os.environ.get(name) for name in changes}

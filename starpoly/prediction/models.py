@@ -67,14 +67,17 @@ class Models:
     Raises
     ------
     ModelError
-        If a model that may be needed is missing.
+        If a model that may be needed is missing, or the description of the requested one cannot be read.
     """
 
     def __init__(self, asked: str | None, load: Callable[[Path], Detector]) -> None:
         from ..model_zoo import default_models, find_model
+        from ..network.storage.folder import load_spec
 
         names = default_models() if asked is None else (asked,)
         self.folders = {name: find_model(name) for name in names}
+        if asked is not None:
+            load_spec(self.folders[asked])  # rather than once for each image
         self._asked, self._load = asked, load
         self._loaded: dict[str, Detector] = {}
 

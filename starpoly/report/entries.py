@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +119,7 @@ def _entry(labels: Path, output: Path, images: Path | None, listed: dict[Path, _
 
     def beside(ending: str) -> Path | None:
         path = labels.with_name(f"{stem}{ending}")
-        return path if path.is_file() else None
+        return path if os.path.isfile(path) else None  # which no name is too long for
 
     record = _read_record(beside("_provenance.json"))
     subfolder = labels.parent.relative_to(output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -123,10 +124,15 @@ def test_errors_become_one_line():
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("8G", 8 << 30), ("2.5 GiB", 5 << 29), ("500M", 500 << 20), ("1kb", 1024), ("77", 77)]
+    ("text", "size"), [("8G", 8 << 30), ("2.5 GiB", 5 << 29), ("500M", 500 << 20), ("1kb", 1024), ("7700000", 7_700_000)]
 )
 def test_sizes(text, size):
     assert byte_size(text) == size
+
+
+def test_a_few_bytes_are_not_taken_for_gigabytes():
+    with pytest.raises(argparse.ArgumentTypeError, match="got 8 bytes; name the unit, as in 8G"):
+        byte_size("8")
 
 
 def test_sizes_for_people():

@@ -31,10 +31,14 @@ from starpoly.io.readers import registry as readers
 from starpoly.io.readers.images import read_image
 from starpoly.io.readers.labels import read_labels
 from starpoly.network import quiet
+from starpoly.network.storage import folder
 from starpoly.polygons import StarPolygons
 from starpoly.prediction.summary import channel_lines, chosen_lines
 
 from support.painted import N_RAYS, Known
+
+
+LOAD_SPEC = folder.load_spec
 
 
 class PaintedModel(Detector):
@@ -96,6 +100,7 @@ def painted(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "starpoly.model", module)
     monkeypatch.setattr(quiet, "quiet_import", lambda: None)
     monkeypatch.setattr(registry, "find_model", lambda name: Path("models") / name)
+    monkeypatch.setattr(folder, "load_spec", lambda path: None)
     monkeypatch.setattr(registry, "default_models", lambda: ("cells-generalist",))
     monkeypatch.setattr(PaintedModel, "loaded", [])
     monkeypatch.setattr(PaintedModel, "calls", [])
@@ -816,3 +821,37 @@ def test_packages_of_formats_are_checked_before_anything_is_segmented(capsys, mo
     assert main(["predict", "in", "-o", "out"]) == 1
     assert f"warning: {message}" in capsys.readouterr().err
     assert written() == ["a_label.tiff"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--readers", "99999999"], "readers: expected 1 to"),
+        (["--expand-into-foreground", "1000000000"], "expand_into_foreground: expected 0 to"),
+        (["--expand", "2000"], "expand: expected a distance above 0, of at most"),
+        (["-o", ""], "expected a folder, got an empty name; write . for the current one"),
+    ],
+)
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_what_no_image_can_meet_is_said_once(capsys, options, said, more):
+    for name in ("a.png", "b.png"):
+        paint(name)
+    try:
+        status = main(["predict", "a.png", "b.png", "-o", "out", *options, *more])
+    except SystemExit as stopped:
+        status = stopped.code
+    assert status == 2
+    assert capsys.readouterr().err.count(said) == 1
+    assert not Path("out").exists()
+
+
+def test_a_broken_model_is_said_once(capsys, monkeypatch):
+    monkeypatch.setattr(folder, "load_spec", LOAD_SPEC)
+    for name in ("a.png", "b.png"):
+        paint(name)
+    Path("models/broken").mkdir(parents=True)
+    Path("models/broken/model.json").write_text("{")
+    assert main(["predict", "a.png", "b.png", "-o", "out", "--model", "broken"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "model.json: cannot be read as JSON" in line
+    assert line.endswith("copy the folder anew")

@@ -26,6 +26,8 @@ def test_settings_change_options_by_name():
         ({"min_confidence": 1.5}, "from 0 to 1"),
         ({"tile_size": 0}, "1 or more"),
         ({"readers": "many"}, "expected int"),
+        ({"readers": 10**8}, "expected 1 to"),
+        ({"expand_into_foreground": 10**9}, "expected 0 to"),
     ],
 )
 def test_what_cannot_be_is_refused(settings, said):

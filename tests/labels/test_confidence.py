@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from starpoly.config import ModelSpec, NetworkConfig
-from starpoly.errors import ConfigError
+from starpoly.errors import ConfigError, StarpolyWarning
 from starpoly.evaluation.scored import ScoredMatches
 from starpoly.labels.confidence import confidence
 from starpoly.labels.measurements import with_confidence
@@ -66,6 +66,8 @@ def test_doubtful_objects_can_be_left_out():
     np.testing.assert_array_equal(details["prob"], every["prob"][every["prob"] >= np.float32(middle)])
     assert labels.max() == len(details["prob"]) < len(every["prob"])
     assert details["confidence"].min() >= 0.9
+    with pytest.warns(StarpolyWarning, match=f"at least 1; {len(every['prob'])} have a lower one; lower min_confidence"):
+        assert not model.predict_instances(image, min_confidence=1.0)[0].any()
 
 
 def test_tables_get_a_column():

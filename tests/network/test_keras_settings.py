@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from starpoly.config import NetworkConfig
+from starpoly.errors import collected_warnings
 from starpoly.network import keras_settings
 from starpoly.network.architectures.registry import build_network
 
@@ -78,8 +79,10 @@ def test_the_backend_is_one_that_starpoly_runs_under(monkeypatch, named, install
     monkeypatch.setattr(keras_settings, "find_spec", lambda name: name if name in installed else None)
     monkeypatch.setenv("KERAS_BACKEND", named) if named is not None else monkeypatch.delenv("KERAS_BACKEND", False)
     assert keras_settings.backend() == expected
-    with keras_settings.own_environment():
+    with collected_warnings() as warned, keras_settings.own_environment():
         assert os.environ["KERAS_BACKEND"] == expected
+    missed = ["KERAS_BACKEND=jax: not installed, tensorflow is used"] * (named == "jax" != expected)
+    assert [text.split(";")[0] for text in warned] == missed
     assert os.environ.get("KERAS_BACKEND") == named
 
 

@@ -41,6 +41,12 @@ def test_results_are_found_with_what_lies_beside_them(tmp_path):
     assert entries[1].image is entries[1].table is None
 
 
+def test_what_no_name_is_short_enough_for_is_not_there(tmp_path):
+    put(tmp_path, "x" * 240)
+    put(tmp_path, "b")
+    assert [entry.name[0] for entry in find_entries(tmp_path)] == ["b", "x"]
+
+
 def test_images_are_found_by_the_name_of_their_results(tmp_path):
     put(tmp_path / "out", "a")
     put(tmp_path / "out", "b.c")

@@ -34,7 +34,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise ModelError(f"{path}: not found; is this a model folder?") from error
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read as JSON ({error})") from error
+        raise ModelError(f"{path}: cannot be read as JSON ({error}); copy the folder anew") from error
     if not isinstance(content, dict):
         raise ModelError(f"{path}: expected a JSON object, got a {type(content).__name__}")
     return content
