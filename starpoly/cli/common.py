@@ -195,5 +195,7 @@ def byte_size(text: str) -> int:
     if match is None or size < 1:
         raise argparse.ArgumentTypeError(f"expected a size such as 8G or 500M, got {text!r}{with_point(text)}")
     if not match[2] and size < _UNITS["M"]:  # meant as gigabytes, more likely
-        raise argparse.ArgumentTypeError(f"expected a size such as 8G or 500M, got {size} bytes; name the unit, as in 8G")
+        raise argparse.ArgumentTypeError(
+            f"expected a size such as 8G or 500M, got {size} bytes; name the unit, as in 8G"
+        )
     return size

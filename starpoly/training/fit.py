@@ -16,8 +16,9 @@ from ..errors import ModelError
 from ..io.files.atomic import reserved
 from ..network.architectures.registry import ARCHITECTURES, build_network
 from ..network.heads.registry import heads_of
-from ..network.storage.folder import load_model
+from ..network.storage.folder import WEIGHTS_FILE, load_model
 from ..network.transfer import transfer_weights
+from . import history
 from .checkpoint import made_with, restore_checkpoint
 from .data import TrainingData
 from .description import describe
@@ -175,8 +176,9 @@ def _restore(
     if state is None:
         return Progress(), []
     sums = restore_checkpoint(folder, model)
-    with reserved(folder / FILE_NAME):
-        pass  # what a run has left beside it that was killed there: a finished training does not write it again
+    for name in (FILE_NAME, WEIGHTS_FILE, history.FILE_NAME):
+        with reserved(folder / name):
+            pass  # what a run has left beside it that was killed there: a finished training does not write it again
     try:
         progress = Progress(**state["progress"])
     except TypeError as error:

@@ -124,7 +124,8 @@ def test_errors_become_one_line():
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("8G", 8 << 30), ("2.5 GiB", 5 << 29), ("500M", 500 << 20), ("1kb", 1024), ("7700000", 7_700_000)]
+    ("text", "size"),
+    [("8G", 8 << 30), ("2.5 GiB", 5 << 29), ("500M", 500 << 20), ("1kb", 1024), ("7700000", 7_700_000)],
 )
 def test_sizes(text, size):
     assert byte_size(text) == size

@@ -31,14 +31,13 @@ from starpoly.io.readers import registry as readers
 from starpoly.io.readers.images import read_image
 from starpoly.io.readers.labels import read_labels
 from starpoly.network import quiet
-from starpoly.network.storage import folder
+from starpoly.network.storage import folder as storage
 from starpoly.polygons import StarPolygons
 from starpoly.prediction.summary import channel_lines, chosen_lines
 
 from support.painted import N_RAYS, Known
 
-
-LOAD_SPEC = folder.load_spec
+LOAD_SPEC = storage.load_spec
 
 
 class PaintedModel(Detector):
@@ -100,7 +99,7 @@ def painted(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "starpoly.model", module)
     monkeypatch.setattr(quiet, "quiet_import", lambda: None)
     monkeypatch.setattr(registry, "find_model", lambda name: Path("models") / name)
-    monkeypatch.setattr(folder, "load_spec", lambda path: None)
+    monkeypatch.setattr(storage, "load_spec", lambda path: None)
     monkeypatch.setattr(registry, "default_models", lambda: ("cells-generalist",))
     monkeypatch.setattr(PaintedModel, "loaded", [])
     monkeypatch.setattr(PaintedModel, "calls", [])
@@ -846,7 +845,7 @@ def test_what_no_image_can_meet_is_said_once(capsys, options, said, more):
 
 
 def test_a_broken_model_is_said_once(capsys, monkeypatch):
-    monkeypatch.setattr(folder, "load_spec", LOAD_SPEC)
+    monkeypatch.setattr(storage, "load_spec", LOAD_SPEC)
     for name in ("a.png", "b.png"):
         paint(name)
     Path("models/broken").mkdir(parents=True)

@@ -66,7 +66,9 @@ def test_doubtful_objects_can_be_left_out():
     np.testing.assert_array_equal(details["prob"], every["prob"][every["prob"] >= np.float32(middle)])
     assert labels.max() == len(details["prob"]) < len(every["prob"])
     assert details["confidence"].min() >= 0.9
-    with pytest.warns(StarpolyWarning, match=f"at least 1; {len(every['prob'])} have a lower one; lower min_confidence"):
+    with pytest.warns(
+        StarpolyWarning, match=f"at least 1; {len(every['prob'])} have a lower one; lower min_confidence"
+    ):
         assert not model.predict_instances(image, min_confidence=1.0)[0].any()
 
 
