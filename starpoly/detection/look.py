@@ -48,7 +48,7 @@ _LARGEST_PART = 1 / 3
 #: What an octave away from the image's own size, and what explaining e times as much, count in logarithms of the probability.
 _OCTAVE, _EXPLAINING = 1 / 32, 1 / 64
 #: Mean confidence, less what few objects leave in doubt, from which on objects of a known size leave none about scale and model.
-_SURE = 0.53
+_SURE = 0.6
 #: Doubt about the mean confidence of one object; of n it is the square root of n times less.
 _DOUBT = 0.6
 #: Factor on the scores of later views, and of later models: these are calibrated on other data, so they must explain clearly more.
