@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
@@ -287,6 +288,11 @@ def check_complete(tiff: Any, series: Any, path: Path) -> None:
     if following >= size:
         raise ImageError(
             f"{path}: expected a page at byte {following}, got {size} bytes; the file is truncated, copy it again"
+        )
+    n_planes = math.prod(series.shape) // max(1, math.prod(series.keyframe.shape))
+    if n_planes > size:  # not a byte for each
+        raise ImageError(
+            f"{path}: expected planes that a file of {size} bytes holds, got a header for {n_planes}; save it again"
         )
     stated = (tiff.imagej_metadata or {}).get("images", 1) if tiff.is_imagej else 1
     if series.kind != "imagej" and isinstance(stated, int) and stated > len(series.pages):

@@ -29,10 +29,20 @@ def open_tiff(path: Path) -> Any:
     Raises
     ------
     ImageError
-        If a chain of pages does not end.
+        If a chain of pages does not end, or the header claims more planes than memory can list.
     """
     check_chain(path)
-    return _opened(path)
+    tiff = _opened(path)
+    try:
+        len(tiff.series)  # found once, and kept
+    except MemoryError as error:
+        tiff.close()
+        raise ImageError(
+            f"{path}: expected planes that the file holds, got a header for more than can be listed; save it again"
+        ) from error
+    except Exception:
+        return tiff  # what is wrong is told where the planes are used
+    return tiff
 
 
 def open_tiff_within(file: Any, name: object) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from starpoly.io.readers import blocks, channels, view
 from starpoly.io.readers import zarr as zarr_reader
 from starpoly.io.readers.block_cache import BlockCache
 from starpoly.io.readers.images import open_source, read_image
+from starpoly.io.readers.planes import open_stack
 from starpoly.io.readers.source import Source
 from starpoly.tiling import Box
 
@@ -446,3 +448,18 @@ def test_a_closed_source_says_so(tmp_path):
         pass
     with pytest.raises(ImageError, match="closed"):
         source[:3, :3]
+
+
+@pytest.mark.parametrize("kind", ["shaped", "ome"])
+def test_planes_that_no_file_of_this_size_holds_are_refused(tmp_path, kind):
+    n, path = 99_999_999_999_999, tmp_path / f"{kind}.tif"
+    pixels = f'SizeX="20" SizeY="10" SizeC="1" SizeZ="1" SizeT="{n}" Type="uint8" DimensionOrder="XYCZT"'
+    description = {
+        "shaped": json.dumps({"shape": [n, 10, 20]}),
+        "ome": f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0"><Pixels ID="Pixels:0" {pixels}>'
+        "<TiffData/></Pixels></Image></OME>",
+    }
+    tifffile.imwrite(path, np.zeros((10, 20), np.uint8), description=description[kind], metadata=None)
+    for read in (open_source, open_stack):
+        with pytest.raises(ImageError, match=r"expected planes that .*, got a header for .*; save it again"):
+            read(path)
