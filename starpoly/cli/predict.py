@@ -513,6 +513,8 @@ def _predict_one(
             say(f"starpoly: {job.image}: stopped; repeat the command to continue from the finished tiles")
         raise
     except Exception as error:  # any error of one image must not stop the others
+        if models.is_useless:
+            raise
         return failure(job.image, error, args)
 
 

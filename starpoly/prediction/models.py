@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import ModelError
 from ..io.readers.given import as_image
 
 if TYPE_CHECKING:
@@ -67,19 +68,22 @@ class Models:
     Raises
     ------
     ModelError
-        If a model that may be needed is missing, or the description of the requested one cannot be read.
+        If a model that may be needed is missing.
+
+    Attributes
+    ----------
+    is_useless : bool
+        Whether the requested model cannot be loaded: no image can be segmented.
     """
 
     def __init__(self, asked: str | None, load: Callable[[Path], Detector]) -> None:
         from ..model_zoo import default_models, find_model
-        from ..network.storage.folder import load_spec
 
         names = default_models() if asked is None else (asked,)
         self.folders = {name: find_model(name) for name in names}
-        if asked is not None:
-            load_spec(self.folders[asked])  # rather than once for each image
         self._asked, self._load = asked, load
         self._loaded: dict[str, Detector] = {}
+        self.is_useless = False
 
     def __str__(self) -> str:
         return "chosen for each image" if self._asked is None else str(self.folders[self._asked])
@@ -130,7 +134,11 @@ class Models:
 
     def _get(self, name: str) -> Detector:
         if name not in self._loaded:
-            self._loaded[name] = self._load(self.folders[name])
+            try:
+                self._loaded[name] = self._load(self.folders[name])
+            except ModelError:
+                self.is_useless = self._asked is not None
+                raise
         return self._loaded[name]
 
     def _channel_sets(self, possible: ChannelSets, name: str, request: PredictionRequest) -> list[tuple[int, ...]]:

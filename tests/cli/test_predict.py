@@ -31,13 +31,10 @@ from starpoly.io.readers import registry as readers
 from starpoly.io.readers.images import read_image
 from starpoly.io.readers.labels import read_labels
 from starpoly.network import quiet
-from starpoly.network.storage import folder as storage
 from starpoly.polygons import StarPolygons
 from starpoly.prediction.summary import channel_lines, chosen_lines
 
 from support.painted import N_RAYS, Known
-
-LOAD_SPEC = storage.load_spec
 
 
 class PaintedModel(Detector):
@@ -99,7 +96,6 @@ def painted(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "starpoly.model", module)
     monkeypatch.setattr(quiet, "quiet_import", lambda: None)
     monkeypatch.setattr(registry, "find_model", lambda name: Path("models") / name)
-    monkeypatch.setattr(storage, "load_spec", lambda path: None)
     monkeypatch.setattr(registry, "default_models", lambda: ("cells-generalist",))
     monkeypatch.setattr(PaintedModel, "loaded", [])
     monkeypatch.setattr(PaintedModel, "calls", [])
@@ -845,12 +841,11 @@ def test_what_no_image_can_meet_is_said_once(capsys, options, said, more):
 
 
 def test_a_broken_model_is_said_once(capsys, monkeypatch):
-    monkeypatch.setattr(storage, "load_spec", LOAD_SPEC)
+    def broken(folder, **options):
+        raise ModelError(f"{folder}: copy the folder anew")
+
+    monkeypatch.setattr(PaintedModel, "from_pretrained", broken)
     for name in ("a.png", "b.png"):
         paint(name)
-    Path("models/broken").mkdir(parents=True)
-    Path("models/broken/model.json").write_text("{")
     assert main(["predict", "a.png", "b.png", "-o", "out", "--model", "broken"]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "model.json: cannot be read as JSON" in line
-    assert line.endswith("copy the folder anew")
+    assert capsys.readouterr().err.count("copy the folder anew") == 1
