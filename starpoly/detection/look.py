@@ -47,8 +47,10 @@ _CONTRAST = 5.0
 _LARGEST_PART = 1 / 3
 #: What an octave away from the image's own size, and what explaining e times as much, count in logarithms of the probability.
 _OCTAVE, _EXPLAINING = 1 / 32, 1 / 64
-#: Mean confidence, less what few objects leave in doubt, from which on objects of a known size leave none about scale and model.
-_SURE = 0.6
+#: Mean confidence, less what few objects leave in doubt, from which on objects of a known size leave none about the scale.
+_SURE = 0.53
+#: The same, from which on no other model is asked: one that has never seen a kind of image is too sure of it.
+_SURE_OF_MODEL = 0.6
 #: Doubt about the mean confidence of one object; of n it is the square root of n times less.
 _DOUBT = 0.6
 #: Factor on the scores of later views, and of later models: these are calibrated on other data, so they must explain clearly more.
@@ -133,10 +135,16 @@ class Finding:
 
     @property
     def is_sure(self) -> bool:
-        """Whether its objects leave no doubt: neither of their size nor of the model."""
-        if not self.n_objects:
-            return False
-        return self.fits and self.confidence - _DOUBT / math.sqrt(self.n_objects) >= _SURE
+        """Whether its objects leave no doubt about their size."""
+        return self._is_sure(_SURE)
+
+    @property
+    def is_sure_of_model(self) -> bool:
+        """Whether its objects leave no doubt about the model, either."""
+        return self._is_sure(_SURE_OF_MODEL)
+
+    def _is_sure(self, least: float) -> bool:
+        return bool(self.n_objects) and self.fits and self.confidence - _DOUBT / math.sqrt(self.n_objects or 1) >= least
 
     @property
     def fits(self) -> bool:
