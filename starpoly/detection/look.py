@@ -144,7 +144,9 @@ class Finding:
         return self._is_sure(_SURE_OF_MODEL)
 
     def _is_sure(self, least: float) -> bool:
-        return bool(self.n_objects) and self.fits and self.confidence - _DOUBT / math.sqrt(self.n_objects or 1) >= least
+        if not self.n_objects:
+            return False
+        return self.fits and self.confidence - _DOUBT / math.sqrt(self.n_objects) >= least
 
     @property
     def fits(self) -> bool:

@@ -194,13 +194,17 @@ class Scene:
         """Contents of all files that are not hidden."""
         files = (path for path in sorted(self.out.rglob("*")) if path.is_file())
         named = {str(path.relative_to(self.out)): path for path in files}
-        hidden = (any(part.startswith(".") for part in Path(name).parts) for name in named)
-        kept = (name for name, away in zip(named, hidden, strict=True) if not away and _EVENTS_OF_TRAINING not in name)
+        kept = (name for name in named if not _is_hidden(name) and _EVENTS_OF_TRAINING not in name)
         return {name: named[name].read_bytes() for name in kept}
 
     def hidden(self) -> list[str]:
         """Names of what an ended command must not leave."""
         return [path.name for path in self.out.rglob(".*")] if self.out.exists() else []
+
+
+def _is_hidden(name: str) -> bool:
+    """Whether a file, or a folder on the way to it, is."""
+    return any(part.startswith(".") for part in Path(name).parts)
 
 
 def _image(scene: Scene, name: str = "a.png", seed: int = 0, n_planes: int = 0) -> Path:
