@@ -11,8 +11,9 @@ from typing import Any, NoReturn
 
 from ..io.console import printable_lines, write
 
-#: Values that begin with a minus sign, also several, as in ``--roi -5,0,10,20``; argparse would take them for options.
-_NEGATIVE = re.compile(r"^-\.?\d[\d.,:eE+-]*$")
+#: Values that begin with a minus sign, also several or with a unit, as in ``--roi -5,0,10,20`` or ``--memory -8G``; argparse
+#: would take them for options.
+_NEGATIVE = re.compile(r"^-\.?\d[\d.,:eE+-]*(?:[kKMGT]i?B?|[nuµm]m|px|%)?$")
 _CHOICE = re.compile(r"^(.*)invalid choice: '(.*)' \(choose from (.*)\)$", re.DOTALL)
 #: Least likeness of two names, from 0 to 1.
 _ALIKE = 0.75

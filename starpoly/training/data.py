@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..config import NormalizationConfig
-from ..errors import DataError, collected_warnings, naming, warn
+from ..errors import DataError, StarpolyError, collected_warnings, naming, warn
 from ..images.axes import with_channels
 from ..images.channels import ChannelMap, map_channels, wrong_channels
 from ..images.normalization import Normalizer, fit_normalizer
@@ -311,16 +311,23 @@ class TrainingData:
 
         Raises
         ------
+        StarpolyError
+            For an unusable pair, after all were read: as it came where it is the only one, else a DataError that has each.
         DataError
-            For an unusable pair, or if there is no object at all.
+            If there is no object at all.
         """
         diameters, pixels, counts, longest = [], [], [], 0.0
         said: dict[str, list[str]] = {}
+        unusable: list[StarpolyError] = []
         for index in progress_bar(
             range(len(self)), shown=progress, desc="checking the data", unit="image", leave=False
         ):
-            with collected_warnings() as messages:
-                labels = self[index].labels
+            try:
+                with collected_warnings() as messages:
+                    labels = self[index].labels
+            except StarpolyError as error:
+                unusable.append(error)
+                continue
             for message in messages:
                 said.setdefault(message.removeprefix(f"{self.name(index)}: "), []).append(self.name(index))
             area = np.bincount(np.maximum(labels, 0).ravel())[1:]
@@ -329,6 +336,11 @@ class TrainingData:
             longest = max([longest, *(float(np.hypot(*(s.stop - s.start for s in box))) for box in boxes)])
             pixels.append(labels.size)
             counts.append(len(boxes))
+        if len(unusable) == 1:
+            raise unusable[0]
+        if unusable:
+            reasons = _listed([str(error) for error in unusable], separator="; ")
+            raise DataError(f"{len(unusable)} of {len(self)} pairs cannot be used: {reasons}") from unusable[0]
         self._repeat(said)
         if not longest:
             raise DataError("expected masks with objects in them, got background alone in every mask")
@@ -346,8 +358,8 @@ class TrainingData:
             warn(f"{_listed(names)}: {text}", stacklevel=3)
 
 
-def _listed(names: Sequence[str], most: int = 5) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+def _listed(names: Sequence[str], most: int = 5, separator: str = ", ") -> str:
+    return separator.join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def check_shapes(name: str, image: tuple[int, ...], labels: tuple[int, ...]) -> None:

@@ -50,6 +50,8 @@ def error_of(capsys, *argv):
         ([*PREDICT, "--z", "0,-1:-3"], "expected a range that holds planes, got '-1:-3', which is empty"),
         ([*PREDICT, "--t", "::0"], "expected a step other than 0, got '::0'"),
         ([*PREDICT, "--roi", "-5,0,10,20"], "expected Y0,X0,Y1,X1 with Y0 < Y1 and X0 < X1, got '-5,0,10,20'"),
+        ([*PREDICT, "--memory", "-8G"], "expected a size such as 8G or 500M, got '-8G'"),
+        ([*PREDICT, "--diameter", "-5um"], "or micrometres such as 12um, got '-5um'"),
         ([*PREDICT, "--measure", "shap"], "argument --measure: expected some of shape"),
         ([*PREDICT, "--measure", "shap"], "did you mean shape?"),
         ([*PREDICT, "--format", "geojsn"], "did you mean geojson?"),

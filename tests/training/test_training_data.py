@@ -69,6 +69,14 @@ def test_what_is_no_label_image_is_refused(mask):
         TrainingData(array_pairs([np.zeros((20, 30), np.uint8)], [mask]))[0]
 
 
+def test_all_unusable_pairs_are_said_at_once():
+    images = [np.zeros((4, 5), np.uint8), np.zeros((4, 5), np.uint8), np.zeros((4, 6), np.uint8)]
+    masks = [np.ones((5, 4), int), np.ones((4, 5), int), np.ones((4, 5), int)]
+    expected = r"2 of 3 pairs cannot be used: image 0: expected .* got \(5, 4\); image 2: expected .* got \(4, 5\)"
+    with pytest.raises(DataError, match=expected):
+        TrainingData(array_pairs(images, masks)).summarize(progress=False)
+
+
 def test_all_background_is_said_and_refused_if_everywhere():
     data = data_of(np.zeros((20, 30), int))
     with pytest.warns(StarpolyWarning), pytest.raises(DataError, match="background alone"):
