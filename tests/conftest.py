@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -53,19 +52,12 @@ def every_window(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def eager_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Steps of a training are taken without a graph: for trainings of one or two, since tracing takes as long as ten."""
+    """See :func:`support.eager.without_graph`."""
     import keras
 
-    fit = keras.Model.fit
+    from support.eager import without_graph
 
-    def eagerly(model: keras.Model, *args: Any, **settings: Any) -> Any:
-        traced, model.run_eagerly = model.run_eagerly, True
-        try:
-            return fit(model, *args, **settings)
-        finally:
-            model.run_eagerly = traced
-
-    monkeypatch.setattr(keras.Model, "fit", eagerly)
+    monkeypatch.setattr(keras.Model, "fit", without_graph(keras.Model.fit))
 
 
 @pytest.fixture

@@ -389,13 +389,9 @@ def _warm_up_training() -> None:
     quiet_import()
     import keras
 
-    fit = keras.Model.fit
+    from support.eager import without_graph
 
-    def eagerly(model: keras.Model, *args: Any, **settings: Any) -> Any:
-        model.run_eagerly = True
-        return fit(model, *args, **settings)
-
-    keras.Model.fit = eagerly
+    keras.Model.fit = without_graph(keras.Model.fit)
 
 
 def spread(n_calls: int, wanted: int | None) -> Iterator[int]:
