@@ -53,8 +53,8 @@ _SURE = 0.53
 _SURE_OF_MODEL = 0.6
 #: Doubt about the mean confidence of one object; of n it is the square root of n times less.
 _DOUBT = 0.6
-#: Factor on the scores of later views, and of later models: these are calibrated on other data, so they must explain clearly more.
-_LATER, _LATER_MODEL = 0.95, 0.8
+#: Factor on the scores of later views of one model, which must explain clearly more. Models that are calibrated on the same kinds count alike.
+_LATER = 0.95
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,8 +195,8 @@ class Look:
         return self.findings[0]
 
     def beside(self, other: Look) -> Look:
-        """Both looks as one; the other is preferred if it explains clearly more."""
-        later = _LATER if other.best.view.model == self.best.view.model else _LATER_MODEL
+        """Both looks as one; the other is preferred if it explains more, clearly so if it is another view of the same model."""
+        later = _LATER if other.best.view.model == self.best.view.model else 1.0
         better, worse = (other, self) if later * other.best.score > self.best.score else (self, other)
         return Look((*better.findings, *worse.findings))
 

@@ -384,7 +384,10 @@ def _check_labels(
     new_ids = np.where(positive, np.cumsum(positive), np.where(ids < 0, -1, 0)).astype(np.int32)
     labels = new_ids[flat].reshape(labels.shape)
     if not positive.any() and not doubted:
-        warn(f"{pair.name}: the mask holds no object; used as background")
+        if (ids < 0).any():
+            warn(f"{pair.name}: the mask holds no object, and negative ids, which are ignored; number objects from 1")
+        else:
+            warn(f"{pair.name}: the mask holds no object; used as background")
     if pair.classes is None:
         return labels, None
     classes = np.array([0, *(pair.classes.get(int(old), 0) for old in ids[positive])], dtype=np.int64)
