@@ -123,7 +123,8 @@ def template(tmp_path_factory) -> Path:
         for index, path in enumerate(sorted((folder / "train" / "images").iterdir()))
     ]
     (folder / "groups.csv").write_text("\n".join(["name,group", *table]) + "\n")
-    for name in ("settings", "challenge", "first", "second", "third", "fourth", "fifth", "sixth", "small", "tiny"):
+    parts = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh")
+    for name in ("settings", "challenge", *parts, "small", "tiny"):
         (folder / f"{name}.toml").write_text(TINY)
     spec = ModelSpec("tiny", NetworkConfig(**tomllib.loads(TINY)["network"]), 20.0)
     for place in (TINY_MODEL, "models/my-model"):
