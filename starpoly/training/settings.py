@@ -88,7 +88,7 @@ def read_toml(path: Path) -> dict[str, dict[str, Any]]:
     Raises
     ------
     ConfigError
-        If it is no TOML file, or has an unknown table.
+        If it is no TOML file, or has an unknown table, or a setting that is unknown or wrong.
     """
     try:
         text = decode_text(path.read_bytes())
@@ -105,6 +105,8 @@ def read_toml(path: Path) -> dict[str, dict[str, Any]]:
         homes = [name for name, config in TABLES.items() if unknown[0] in config.__dataclass_fields__]  # type: ignore[attr-defined]
         hint = f"; {unknown[0]} belongs into [{homes[0]}]" if homes else suggestion(unknown[0], TABLES)
         raise ConfigError(f"{path}: unknown table {unknown[0]!r}; expected some of {', '.join(TABLES)}{hint}")
+    for name, table in tables.items():
+        TABLES[name].from_dict(table, where=f"{path}: {name}")  # wrong settings are told with the file's name
     return tables
 
 

@@ -78,3 +78,17 @@ def test_a_setting_outside_its_table_is_told_where_it_belongs(tmp_path):
 def test_an_initial_model_that_is_not_there_is_told_at_once():
     with pytest.raises(ModelError, match=r"nuclei-flu: no such model or model folder; .* did you mean nuclei-fluo"):
         read_settings(init="nuclei-flu")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[network]\nn_rays = "many"\n', "network.n_rays: expected int, got 'many'"),
+        ("[training.augment]\nblurr = 3\n", "training.augment: unknown setting 'blurr'; did you mean blur?"),
+    ],
+)
+def test_what_is_wrong_is_told_with_the_name_of_the_file(tmp_path, text, message):
+    path = toml(tmp_path, text)
+    with pytest.raises(ConfigError) as error:
+        read_settings(path)
+    assert str(error.value) == f"{path}: {message}"

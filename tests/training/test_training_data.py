@@ -83,6 +83,11 @@ def test_all_background_is_said_and_refused_if_everywhere():
         data.summarize(progress=False)
 
 
+def test_negative_ids_alone_are_said():
+    with pytest.warns(StarpolyWarning, match="no object, and negative ids, which are ignored; number objects from 1"):
+        assert set(np.unique(data_of(-square())[0].labels)) == {-1, 0}
+
+
 def test_semantic_mask_is_said():
     scattered = np.zeros((20, 30), int)
     scattered[2:5, 2:5] = scattered[9:12, 9:12] = 1
