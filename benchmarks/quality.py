@@ -85,18 +85,21 @@ def scores_of(name: str | Path, args: argparse.Namespace) -> Iterator[Row]:
 
 def peer(args: argparse.Namespace) -> Iterator[Row]:
     """A row for each kind of image, of a model in StarDist itself."""
+    for name in args.models:
+        predict = stardist_prediction(name)
+        for row in scores(lambda image, predict=predict: predict(image)[0], args):
+            yield {"label": args.label or "StarDist", "short": True, **row}
+
+
+def stardist_prediction(folder: str | Path) -> Callable[[NDArray], tuple[NDArray, Any]]:
+    """Labels and details of an image by StarDist, as its documentation has it."""
     from csbdeep.utils import normalize
     from peer import stardist_model
 
     from starpoly.images.channels import as_channels
 
-    for name in args.models:
-        model = stardist_model(Path(name))
-        for row in scores(
-            lambda image, model=model: model.predict_instances(normalize(as_channels(image, 1)[..., 0], 1, 99.8))[0],
-            args,
-        ):
-            yield {"label": args.label or "StarDist", "short": True, **row}
+    model = stardist_model(Path(folder))
+    return lambda image: model.predict_instances(normalize(as_channels(image, 1)[..., 0], 1, 99.8))
 
 
 def scores(

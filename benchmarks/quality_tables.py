@@ -133,6 +133,25 @@ def unseen(rows: list[Row]) -> list[str]:
     return [*lines, "| mean over kinds | " + " | ".join(" / ".join(map(_part, mean)) for mean in means) + " |"]
 
 
+def pareto(rows: list[Row]) -> list[str]:
+    """AP and seconds per megapixel, quickest first; bold is what nothing else beats in both."""
+    lines = ["| model | s / megapixel | AP at IoU .5 | .75 | .9 | mean |", "|---|--:|--:|--:|--:|--:|"]
+    for row in sorted(rows, key=_seconds):
+        beaten = any(
+            other["mean_ap"] >= row["mean_ap"] and _seconds(other) <= _seconds(row)
+            for other in rows
+            if other is not row
+        )
+        name = row["label"] if beaten else f"**{row['label']}**"
+        values = [*(row["ap"][iou] for iou in ("0.5", "0.75", "0.9")), row["mean_ap"]]
+        lines.append(f"| {name} | {_seconds(row):.2f} | {' | '.join(map(_part, values))} |")
+    return lines
+
+
+def _seconds(row: Row) -> float:
+    return row["seconds_per_megapixel"]
+
+
 def unlabelled(rows: list[Row]) -> list[str]:
     """What unlabelled images bring, by seed and in the mean."""
     lines = ["| | seed | AP .5 | AP .75 | AP .9 | mean .5 to .9 |", "|---|--:|--:|--:|--:|--:|"]

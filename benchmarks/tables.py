@@ -2,7 +2,7 @@
 
     python benchmarks/tables.py [--slides FILE ...] [--slides-default FILE ...] [--exactness FILE ...] [--read-back FILE ...]
                                 [--quality FILE ...] [--quality-peer FILE ...] [--quality-sizes FILE ...]
-                                [--quality-worst FILE ...] [--quality-bent FILE ...] [--choices FILE ...] [--unseen FILE ...] [--check]
+                                [--quality-worst FILE ...] [--quality-bent FILE ...] [--choices FILE ...] [--unseen FILE ...] [--pareto FILE ...] [--check]
 
 First takes new figures into benchmarks/results: of `slides.py --json` those of the cases (a later file counts), of
 `slide_exactness.py --json` and `read_back.py --json` the lines; without commands, paths and what processes said;
@@ -30,10 +30,12 @@ from slides import OTHERS, megapixels, own_seconds
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 MODELS = sorted(path.parent for path in ROOT.glob("models/*/model.json"))
+_DOCS = ("challenge", "failures", "machines", "quality", "rendered", "slides", "speed", "unlabelled")
 DOCUMENTS = (
-    ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("challenge", "failures", "machines", "quality", "rendered", "slides", "unlabelled")),
+    ROOT / "README.md",
+    *(ROOT / "docs" / f"{name}.md" for name in _DOCS),
     *(folder / "README.md" for folder in MODELS),
-)  # fmt: skip
+)
 _MARKS = re.compile(r"(<!-- benchmark: ([\w-]+) -->\n).*?(<!-- /benchmark -->)", re.DOTALL)
 _SECONDS = re.compile(r"\b\d+ s, ")
 #: What is kept of a case
@@ -190,6 +192,7 @@ def tables() -> dict[str, Callable[[], list[str]]]:
         "quality-bent": lambda: quality_tables.quality(result("quality_bent")),
         "choices": lambda: quality_tables.choices(result("choices")),
         "unseen": lambda: quality_tables.unseen(result("unseen")),
+        "pareto": lambda: quality_tables.pareto(result("pareto")),
         "worst": lambda: quality_tables.worst(result("quality_worst")),
         "quality-sizes": lambda: quality_tables.sizes(result("quality_sizes")), "models": lambda: quality_tables.models(scores, MODELS),
         **{f"card-{folder.name}": partial(quality_tables.card, scores, folder.name) for folder in MODELS},
@@ -221,6 +224,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quality-bent", type=Path, nargs="+", default=[], metavar="FILE")
     parser.add_argument("--choices", type=Path, nargs="+", default=[], metavar="FILE")
     parser.add_argument("--unseen", type=Path, nargs="+", default=[], metavar="FILE")
+    parser.add_argument("--pareto", type=Path, nargs="+", default=[], metavar="FILE")
     parser.add_argument("--check", action="store_true", help="write nothing, say whether the documents are up to date")
     args = parser.parse_args(arguments)
     if args.slides:
@@ -230,7 +234,16 @@ def main(arguments: list[str] | None = None) -> int:
     for name in ("exactness", "read_back"):
         if getattr(args, name):
             take_lines(name, getattr(args, name))
-    for name in ("quality", "quality_peer", "quality_sizes", "quality_worst", "quality_bent", "choices", "unseen"):
+    for name in (
+        "quality",
+        "quality_peer",
+        "quality_sizes",
+        "quality_worst",
+        "quality_bent",
+        "choices",
+        "unseen",
+        "pareto",
+    ):
         if getattr(args, name):
             _write(
                 RESULTS / f"{name}.json",

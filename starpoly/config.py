@@ -96,6 +96,9 @@ class Config:
         return type(self).from_dict({**copy.deepcopy(values), **changes})
 
 
+_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text in quotes"}
+
+
 def _coerce(value: Any, expected: Any, where: str) -> Any:
     """Check ``value`` against a type hint; lists become tuples, ints floats where floats are meant."""
     origin, arguments = typing.get_origin(expected), typing.get_args(expected)
@@ -125,7 +128,7 @@ def _coerce(value: Any, expected: Any, where: str) -> Any:
     if kind is typing.Any:
         return value
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise ConfigError(f"{where}: expected {getattr(kind, '__name__', kind)}, got {value!r}")
+        raise ConfigError(f"{where}: expected {_NAMES.get(kind) or getattr(kind, '__name__', kind)}, got {value!r}")
     return value
 
 

@@ -53,8 +53,8 @@ def test_unknown_setting_in_a_nested_table_says_where():
     ("kind", "values", "message"),
     [
         (NetworkConfig, {"n_rays": 2}, "n_rays"),
-        (NetworkConfig, {"n_rays": "32"}, "expected int"),
-        (NetworkConfig, {"n_rays": True}, "expected int"),
+        (NetworkConfig, {"n_rays": "32"}, "expected a whole number"),
+        (NetworkConfig, {"n_rays": True}, "expected a whole number"),
         (NetworkConfig, {"grid": [2, 3]}, "powers of two"),
         (NetworkConfig, {"grid": 2}, "expected a list"),
         (NetworkConfig, {"grid": [2]}, "expected 2 values"),

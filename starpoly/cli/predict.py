@@ -369,7 +369,8 @@ def run(args: argparse.Namespace) -> int:
         raise
     finally:  # also write the summary of an interrupted run
         is_complete &= _last_step(lambda: _write_summary(summary.to_dict(), args.json), args)
-        _say_result(summary, args, clock)
+        if not models.is_useless:
+            _say_result(summary, args, clock)
     if args.table_all is not None:
         is_complete &= _last_step(lambda: _write_table_of_run(jobs, summary, args), args)
     if args.report:

@@ -306,8 +306,15 @@ class TrainingData:
         channels, normalizer = known
         return Sample(np.ascontiguousarray(normalizer(channels(image))), labels, classes)
 
-    def summarize(self, *, progress: bool = True) -> DataSummary:
+    def summarize(self, *, validation: TrainingData | None = None, progress: bool = True) -> DataSummary:
         """Read every pair once, validate it and measure its objects.
+
+        Parameters
+        ----------
+        validation : TrainingData, optional
+            Its pairs are validated, too, not measured.
+        progress : bool
+            Show a progress bar.
 
         Raises
         ------
@@ -317,44 +324,69 @@ class TrainingData:
             If there is no object at all.
         """
         diameters, pixels, counts, longest = [], [], [], 0.0
-        said: dict[str, list[str]] = {}
-        unusable: list[StarpolyError] = []
-        for index in progress_bar(
-            range(len(self)), shown=progress, desc="checking the data", unit="image", leave=False
-        ):
-            try:
-                with collected_warnings() as messages:
-                    labels = self[index].labels
-            except StarpolyError as error:
-                unusable.append(error)
+        todo = [(data, index) for data in (self, validation) if data is not None for index in range(len(data))]
+        doubts = _Doubts()
+        for data, index in progress_bar(todo, shown=progress, desc="checking the data", unit="image", leave=False):
+            labels = doubts.read(data, index)
+            if labels is None or data is validation:
                 continue
-            for message in messages:
-                said.setdefault(message.removeprefix(f"{self.name(index)}: "), []).append(self.name(index))
             area = np.bincount(np.maximum(labels, 0).ravel())[1:]
             diameters.append(np.sqrt(4 / np.pi * area[area > 0]))
             boxes = [box for box in ndimage.find_objects(np.maximum(labels, 0)) if box is not None]
             longest = max([longest, *(float(np.hypot(*(s.stop - s.start for s in box))) for box in boxes)])
             pixels.append(labels.size)
             counts.append(len(boxes))
-        if len(unusable) == 1:
-            raise unusable[0]
-        if unusable:
-            reasons = _listed([str(error) for error in unusable], separator="; ")
-            raise DataError(f"{len(unusable)} of {len(self)} pairs cannot be used: {reasons}") from unusable[0]
-        self._repeat(said)
+        doubts.refuse(len(todo))
+        doubts.repeat()
         if not longest:
             raise DataError("expected masks with objects in them, got background alone in every mask")
         return DataSummary(np.concatenate(diameters), longest, np.array(pixels), np.array(counts))
 
-    def _repeat(self, said: dict[str, list[str]]) -> None:
+    def becomes_grey(self, index: int) -> bool:
+        """Whether a pair's image, once read, is reduced to its luminance."""
+        return self._known[index][0].to_luminance
+
+
+class _Doubts:
+    """What the first reading of pairs finds: errors, and warnings with the names of the images that have them."""
+
+    def __init__(self) -> None:
+        self._errors: list[StarpolyError] = []
+        self._grey: list[str] = []
+        self._warnings: dict[str, list[str]] = {}
+
+    def read(self, data: TrainingData, index: int) -> NDArray[np.int32] | None:
+        """Labels of a pair; None if it cannot be used."""
+        name = data.name(index)
+        try:
+            with collected_warnings() as messages:
+                labels = data[index].labels
+        except StarpolyError as error:
+            self._errors.append(error)
+            return None
+        for message in messages:
+            self._warnings.setdefault(message.removeprefix(f"{name}: "), []).append(name)
+        if data.becomes_grey(index):
+            self._grey.append(name)
+        return labels
+
+    def refuse(self, n_pairs: int) -> None:
+        """Raise what makes pairs unusable, all at once."""
+        if len(self._errors) == 1:
+            raise self._errors[0]
+        if self._errors:
+            reasons = _listed([str(error) for error in self._errors], separator="; ")
+            raise DataError(f"{len(self._errors)} of {n_pairs} pairs cannot be used: {reasons}") from self._errors[0]
+
+    def repeat(self) -> None:
         """Give the warnings of all images, those of one text together."""
-        if grey := [self.name(i) for i, (channels, _) in sorted(self._known.items()) if channels.to_luminance]:
+        if self._grey:
             message = (
                 "colour, and a network for one channel: its luminance is used; for a network that sees colour train one "
                 "with n_channels = 3 in [network] (NetworkConfig(n_channels=3))"
             )
-            said[message] = grey
-        for text, names in said.items():
+            warn(f"{_listed(self._grey)}: {message}", stacklevel=3)
+        for text, names in self._warnings.items():
             warn(f"{_listed(names)}: {text}", stacklevel=3)
 
 
@@ -364,8 +396,12 @@ def _listed(names: Sequence[str], most: int = 5, separator: str = ", ") -> str:
 
 def check_shapes(name: str, image: tuple[int, ...], labels: tuple[int, ...]) -> None:
     """Refuse a mask of another shape than its image."""
-    if image[:2] != labels:
-        raise DataError(f"{name}: expected a mask of the image's shape {image[:2]}, got {labels}")
+    if image[:2] == labels:
+        return
+    message = f"{name}: expected a mask of the image's shape {image[:2]}, got {labels}"
+    if image[1:] == labels:
+        message += "; the image's channels come first: move them last, as np.moveaxis(image, 0, -1) does"
+    raise DataError(message)
 
 
 def _check_labels(

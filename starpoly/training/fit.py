@@ -116,7 +116,7 @@ def fit(
         )
         for pairs in (data.training, data.validation)
     )
-    summary = labelled.summarize()
+    summary = labelled.summarize(validation=validation)
     factors = group_factors(labelled.groups, training.group_balance)
 
     def prepare(training: TrainingConfig) -> tuple[ModelSpec, PatchSampler | MixedSampler]:

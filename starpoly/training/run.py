@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..config import ModelSpec, NetworkConfig, NormalizationConfig, TrainingConfig
@@ -90,7 +90,7 @@ def run_training(
         if after_epoch is not None:
             after_epoch(epoch)
 
-    with own_settings():
+    with own_settings(), _gone_if_empty(folder):
         if start is not None and not resume:
             with optional_step(f"{folder}: the scores of the initial model"):
                 log_baseline(start, data.validation)
@@ -113,6 +113,19 @@ def run_training(
         with optional_step(f"{folder}: the pictures and the page of the training"):
             inspection.finish()
     return load_spec(folder)
+
+
+@contextmanager
+def _gone_if_empty(folder: Path) -> Iterator[None]:
+    """Remove a folder that the block has made and left empty, such as when it is stopped at once."""
+    was_there = folder.exists()
+    try:
+        yield
+    except BaseException:
+        if not was_there:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 @contextmanager

@@ -25,7 +25,7 @@ def test_settings_change_options_by_name():
         ({"tta": "twice"}, "expected one of none, flips, all"),
         ({"min_confidence": 1.5}, "from 0 to 1"),
         ({"tile_size": 0}, "1 or more"),
-        ({"readers": "many"}, "expected int"),
+        ({"readers": "many"}, "expected a whole number"),
         ({"readers": 10**8}, "expected 1 to"),
         ({"expand_into_foreground": 10**9}, "expected 0 to"),
     ],

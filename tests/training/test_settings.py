@@ -83,7 +83,7 @@ def test_an_initial_model_that_is_not_there_is_told_at_once():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('[network]\nn_rays = "many"\n', "network.n_rays: expected int, got 'many'"),
+        ('[network]\nn_rays = "many"\n', "network.n_rays: expected a whole number, got 'many'"),
         ("[training.augment]\nblurr = 3\n", "training.augment: unknown setting 'blurr'; did you mean blur?"),
     ],
 )

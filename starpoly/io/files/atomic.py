@@ -104,6 +104,9 @@ def make_folder(path: Path, remedy: str = _REPEAT) -> None:
     """Create a results folder with its parents; an OSError becomes a one-line OutputError, which ends in the remedy."""
     try:
         path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        got = _KINDS.get(stat.S_IFMT(path.lstat().st_mode), "a file")
+        raise OutputError(f"{path}: expected a folder or a free name, got {got}; choose another name") from error
     except OSError as error:
         raise not_written(path, error, remedy) from error
 

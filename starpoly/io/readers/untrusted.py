@@ -10,6 +10,8 @@ from pathlib import Path
 from ...errors import ImageError, TooLargeError
 from ..files.url import UrlPath
 
+_OF_PYTHON = (LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, UnicodeError)
+
 
 @contextmanager
 def decoding(name: object, what: str = "a whole image file") -> Iterator[None]:
@@ -32,10 +34,12 @@ def decoding(name: object, what: str = "a whole image file") -> Iterator[None]:
         message = f"{name}: expected an image that fits into memory, got one too large; crop it or free memory"
         raise TooLargeError(message) from error
     except Exception as error:
-        detail = " ".join(str(error).split())[:120] or type(error).__name__
+        # a decoder that runs over damage says nothing of the file, such as "list index out of range"
+        detail = "" if isinstance(error, _OF_PYTHON) else " ".join(str(error).split())[:120]
         unknown = "COMPRESSION" in detail  # as tifffile names those without a decoder
         remedy = "upgrade imagecodecs, or save it with another compression" if unknown else "copy or export it again"
-        raise ImageError(f"{name}: expected {what}, got one that cannot be decoded ({detail}); {remedy}") from error
+        reason = f" ({detail})" if detail else ""
+        raise ImageError(f"{name}: expected {what}, got one that cannot be decoded{reason}; {remedy}") from error
 
 
 _BELIEVED_BYTES = 1 << 28

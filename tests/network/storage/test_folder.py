@@ -183,7 +183,7 @@ def test_an_absurd_network_is_not_built(folder, network):
     ("changes", "match"),
     [
         ({"network": {"activation": "exec"}}, "activation: expected one of relu"),
-        ({"network": {"activation": ["relu"]}}, "network.activation: expected str"),
+        ({"network": {"activation": ["relu"]}}, "network.activation: expected text"),
         ({"network": {"grid": 2}}, "network.grid: expected a list"),
         ({"network": {"settings": [1]}}, "settings: expected a table"),
         ({"training": 5}, "training: expected a table"),
