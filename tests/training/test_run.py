@@ -57,6 +57,20 @@ def test_validation_data_of_other_parts_are_refused_before_the_training(tmp_path
     assert not (tmp_path / "m").exists()
 
 
+@pytest.mark.parametrize("was_there", [False, True])
+def test_a_training_that_ends_before_it_wrote_leaves_no_folder_of_its_own(tmp_path, monkeypatch, was_there):
+    def stopped(folder, *args, **settings):
+        folder.mkdir(exist_ok=True)
+        raise KeyboardInterrupt
+
+    if was_there:
+        (tmp_path / "m").mkdir()
+    monkeypatch.setattr("starpoly.training.fit.fit", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "m", ([IMAGE], [LABELS]))
+    assert (tmp_path / "m").exists() == was_there
+
+
 def test_where_nothing_is_found_the_model_is_written_with_default_thresholds(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(thresholds, "LOWEST_PROBABILITY", 1.0)  # no score is higher
     for place, pixels in (("images", IMAGE.astype(np.uint8)), ("masks", LABELS.astype(np.uint16))):

@@ -77,6 +77,26 @@ def test_all_unusable_pairs_are_said_at_once():
         TrainingData(array_pairs(images, masks)).summarize(progress=False)
 
 
+def test_unusable_validation_pairs_are_said_with_those_of_training():
+    wrong = array_pairs([np.zeros((4, 5), np.uint8)] * 2, [np.ones((5, 4), int), np.ones((4, 5), int)])
+    training, validation = TrainingData(wrong), TrainingData(wrong[:1])
+    with pytest.raises(DataError, match=r"2 of 3 pairs cannot be used: image 0: .*; image 0: "):
+        training.summarize(validation=validation, progress=False)
+
+
+def test_validation_pairs_are_not_measured_and_may_be_background():
+    empty = TrainingData(array_pairs([image_of(square())], [np.zeros((20, 30), int)]))
+    with pytest.warns(StarpolyWarning, match="the mask holds no object"):
+        summary = data_of(square()).summarize(validation=empty, progress=False)
+    assert summary.n_objects.tolist() == [1]
+
+
+def test_channels_that_come_first_are_told_as_such():
+    data = TrainingData(array_pairs([np.zeros((3, 4, 5), np.uint8)], [np.ones((4, 5), int)]))
+    with pytest.raises(DataError, match=r"channels come first: move them last, as np\.moveaxis\(image, 0, -1\) does"):
+        data[0]
+
+
 def test_all_background_is_said_and_refused_if_everywhere():
     data = data_of(np.zeros((20, 30), int))
     with pytest.warns(StarpolyWarning), pytest.raises(DataError, match="background alone"):

@@ -139,22 +139,31 @@ SPECIAL = {
 }
 
 
+def plant(kind, path):
+    try:
+        SPECIAL[kind](path)
+    except PermissionError:
+        pytest.skip("device nodes cannot be made")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in SPECIAL if kind != "a folder"] + ["a file"])
+def test_what_is_no_folder_is_named_by_its_kind(tmp_path, kind):
+    path = tmp_path / "out"
+    path.touch() if kind == "a file" else plant(kind, path)
+    with pytest.raises(OutputError, match=rf"out: expected a folder or a free name, got {kind}; choose another name"):
+        make_folder(path)
+
+
 @pytest.mark.parametrize("kind", SPECIAL)
 @pytest.mark.parametrize("when", ["before", "while it is written"])
 def test_what_is_no_file_is_neither_replaced_nor_followed(tmp_path, kind, when):
     path = tmp_path / "a.txt"
     (tmp_path / "precious").write_text("keep")
 
-    def plant():
-        try:
-            SPECIAL[kind](path)
-        except PermissionError:
-            pytest.skip("device nodes cannot be made")
-
     if when == "before":
-        plant()
+        plant(kind, path)
     with pytest.raises(OutputError, match=rf"expected a file or a free name, got {kind}"), new_file(path) as temporary:
-        (temporary.write_text("new"), plant())
+        (temporary.write_text("new"), plant(kind, path))
     assert not path.is_file() or path.is_symlink()
     assert (tmp_path / "precious").read_text() == "keep"
     assert names(tmp_path) == ["a.txt", "precious"]

@@ -17,7 +17,7 @@ from starpoly.io.readers import raster
 from starpoly.io.readers.images import open_source, read_header, read_image
 from starpoly.io.readers.labels import read_labels
 from starpoly.io.readers.planes import open_stack
-from starpoly.io.readers.untrusted import check_claim
+from starpoly.io.readers.untrusted import check_claim, decoding
 
 RNG = np.random.default_rng(7)
 GREY = RNG.integers(0, 256, (24, 31), dtype=np.uint8)
@@ -420,3 +420,15 @@ def test_an_npy_that_is_no_image_is_told_so(tmp_path, array, message):
     for read in (read_image, open_source, open_stack):
         with pytest.raises(ImageError, match=message):
             read(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (IndexError("list index out of range"), "cannot be decoded; copy"),
+        (ValueError("bad strip"), r"cannot be decoded \(bad strip\); copy"),
+    ],
+)
+def test_what_a_decoder_stumbles_over_is_told_unless_it_speaks_of_its_own_variables(error, told):
+    with pytest.raises(ImageError, match=told), decoding("a.tif"):
+        raise error
