@@ -33,9 +33,7 @@ print(keras.config.image_data_format(), keras.config.floatx())
 """
 OTHERS = {
     "none": {},
-    "torch": {"backend": "torch"},
-    "first": {"backend": "tensorflow", "image_data_format": "channels_first"},
-    "half": {"backend": "tensorflow", "floatx": "float16", "epsilon": 1e-3},
+    "torch": {"backend": "torch", "image_data_format": "channels_first", "floatx": "float16", "epsilon": 1e-3},
     "list": [],
 }
 
