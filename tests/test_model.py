@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from starpoly.config import ModelSpec, NetworkConfig, SizeRange, Thresholds
 from starpoly.errors import ConfigError, ImageError, StarpolyWarning
+from starpoly.io.readers.array import ArraySource
 from starpoly.model import StarPoly2D
 
 from support.painted import N_RAYS, Painted, disks, identity, paint
@@ -141,6 +143,17 @@ def test_a_model_and_a_detection_tell_what_they_are_in_one_line():
     assert repr(found).startswith(
         f"Detection({len(found.polygons)} objects, {found.n_candidates} candidates, 1 tiles of "
     )
+
+
+def test_the_memory_that_a_run_needs_counts_what_is_held_of_the_image(monkeypatch, caplog):
+    caplog.set_level("INFO")
+    source = ArraySource(paint(disks((150, 90), 0)))
+    told = []
+    for held in (0, 3_000_000_000):
+        monkeypatch.setattr(ArraySource, "nbytes", held)
+        model().detect(source, normalizer=False, tile_size=32, progress=True)
+        told.append(float(re.search(r"about ([\d.]+) GB of memory", caplog.messages[-1]).group(1)))
+    assert told[1] - told[0] == pytest.approx(3)
 
 
 def test_what_is_no_look_is_refused_and_one_plane_has_nothing_to_link():

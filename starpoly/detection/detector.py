@@ -21,7 +21,7 @@ from ..images.channels import as_channels
 from ..images.normalization import Normalizer, as_normalizer
 from ..images.rescaling import at_scale
 from ..io.readers.channels import match_channels
-from ..io.readers.given import as_image, pixel_size_of
+from ..io.readers.given import as_image, is_in_memory, pixel_size_of
 from ..io.readers.source import Source
 from ..labels.confidence import confidence
 from ..labels.linking import MIN_IOU, check_link
@@ -344,7 +344,7 @@ class Detector:
             if region is not None and rescaled is not image:
                 region = region.resized(shape)
             if progress:
-                self._say_plan(shape, options.tile_size, region)
+                self._say_plan(shape, options.tile_size, region, held=image.nbytes if is_in_memory(image) else 0)
             found = detect(
                 rescaled,
                 self._network(options),
@@ -545,11 +545,11 @@ class Detector:
         """The source to read and its normaliser."""
         return as_normalizer(given, image, self.spec.normalization, run=spread_over(executor, image))
 
-    def _say_plan(self, shape: tuple[int, int], tile_size: int | None, region: Region | None) -> None:
-        """Log the tile plan of an image with several tiles."""
+    def _say_plan(self, shape: tuple[int, int], tile_size: int | None, region: Region | None, held: int) -> None:
+        """Log the tile plan of an image with several tiles, of which some bytes are held."""
         plan = self.plan(shape, tile_size)
         if len(plan) > 1:
-            need = BASELINE_BYTES + window_bytes(self.spec.network, plan.window, self.precision)
+            need = BASELINE_BYTES + held + window_bytes(self.spec.network, plan.window, self.precision)
             _log.info(
                 "%d x %d px in %d tiles of %d x %d, halo %d px, %.0f %% of the pixels computed twice; about %.1f GB of memory",
                 *shape, len(plan), *plan.window, max(plan.halo), 100 * plan.excess, need / 1e9,

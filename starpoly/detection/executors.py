@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-import numpy as np
+from ..io.readers.given import is_in_memory
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -131,7 +131,7 @@ def spread_over(executor: Executor | None, image: Any) -> Callable[..., Any]:
     image : array-like
         What is in memory is not sent around.
     """
-    if getattr(image, "in_memory", isinstance(image, np.ndarray)) or not isinstance(executor, ClusterExecutor):
+    if is_in_memory(image) or not isinstance(executor, ClusterExecutor):
         return map
     return partial(_map_on, executor)
 

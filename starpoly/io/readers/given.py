@@ -40,6 +40,11 @@ def as_image(image: Any, *, n_channels: int = 0, squeeze: bool = True) -> NDArra
     return array if isinstance(array, np.ndarray) or len(array.shape) not in (2, 3) else ArraySource(array)
 
 
+def is_in_memory(image: Any) -> bool:
+    """Whether the pixels of an array or a source are held in memory."""
+    return bool(getattr(image, "in_memory", isinstance(image, np.ndarray)))
+
+
 def pixel_size_of(image: Any) -> PixelSize | None:
     """Micrometres per pixel (y, x) of what was handed in; None if it does not say."""
     if isinstance(image, str | os.PathLike):
