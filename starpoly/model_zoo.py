@@ -9,7 +9,7 @@ from pathlib import Path
 from .errors import ModelError, suggestion
 
 _DEFAULT = "cells-generalist"
-_DEFAULTS = ("cells-fast", "cells-any-kind", "cells-generalist")
+_DEFAULTS = ("cells-fast", "cells-generalist")
 _MARKS = ("model.json", "config.json")
 """Files that mark a model folder: starpoly's and StarDist's."""
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..training.tuning import Tuning
 
 HELP = "fit a model's thresholds and masks to a few labelled images, without training"
-EXAMPLE = "starpoly tune cells-any-kind --images images/ --masks masks/ -o my-model"
+EXAMPLE = "starpoly tune cells-fast --images images/ --masks masks/ -o my-model"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -49,7 +49,7 @@ def test_facts_of_a_file(capsys, two_channels):
 def test_facts_for_people(capsys, two_channels):
     assert main(["info", str(two_channels)]) == 0
     out = capsys.readouterr().out
-    for text in ("CYX, 2 x 60 x 70", "0 GFP, 1 DAPI", "uint16", "0.25 um", "cells-any-kind", str(two_channels)):
+    for text in ("CYX, 2 x 60 x 70", "0 GFP, 1 DAPI", "uint16", "0.25 um", "cells-generalist", str(two_channels)):
         assert text in out
 
 
