@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import MaskGrowth, ModelSpec, Thresholds
-from ..errors import ConfigError, ImageError, warn
+from ..errors import ConfigError, ImageError
 from ..images.axes import to_yxc
 from ..images.channels import as_channels
 from ..images.normalization import Normalizer, as_normalizer
@@ -41,7 +41,8 @@ from .look import Look, View, look_for_scale
 from .options import DetectionOptions
 from .pipeline import Detection, detect, find_candidates, plan_for, predict_map
 from .receivers import PolygonList, PolygonReceiver, RescalingReceiver
-from .sizes import UNUSUAL_SIZE, check_diameter, check_scale, scale_for, typical_diameter
+from .result_doubts import warn_of_result
+from .sizes import check_diameter, check_scale, scale_for
 from .stacks import open_as_stack, predict_stack
 from .test_time import Averaged, symmetries
 from .tile_work import Region
@@ -360,14 +361,7 @@ class Detector:
                 executor=executor,
             )
         found = replace(found, scale=scale, look=look.describe())
-        if objects.n_dropped and not len(found.polygons):
-            warn(
-                f"no objects with a confidence of at least {options.min_confidence:g}; {objects.n_dropped} have a lower one; "
-                "lower min_confidence (--min-confidence)",
-                stacklevel=3,
-            )
-        else:
-            self._warn_of_result(found, thresholds.prob)
+        warn_of_result(found, self.spec, thresholds.prob, options.min_confidence, objects.n_dropped)
         return found
 
     def view(
@@ -557,23 +551,3 @@ class Detector:
             if region is not None:
                 skipped = sum(not region.overlaps(tile.core) for tile in plan)
                 _log.info("%d of %d tiles are skipped, there is nothing to look at", skipped, len(plan))
-
-    def _warn_of_result(self, found: Detection, threshold: float) -> None:
-        """Warn about implausible results."""
-        if not len(found.polygons):
-            warn(
-                f"no objects found above a probability of {threshold:.2f}; "
-                "is this the kind of image that the model was trained for?",
-                stacklevel=4,
-            )
-            return
-        sizes = self.spec.sizes
-        known = sizes.target or self.spec.object_diameter[1]
-        smallest, largest = (sizes.smallest, sizes.largest) if sizes.target else (known, known)
-        typical = found.scale * typical_diameter(found.polygons)
-        if known and not min(smallest, known / UNUSUAL_SIZE) <= typical <= max(largest, known * UNUSUAL_SIZE):
-            warn(
-                f"the median object is {typical:.0f} px wide at {found.scale:.2g} times the image's size, those that the model knows "
-                f"{known:.0f} px; say how wide objects are (diameter) or choose the scale",
-                stacklevel=4,
-            )
