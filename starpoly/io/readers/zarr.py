@@ -236,7 +236,7 @@ def _open_multiscale(path: Path) -> _Multiscale:
 
     node = _open_node(path)
     if isinstance(node, zarr.Array):
-        return _Multiscale([bounded(node)], _axes_of_array(node), [None], [None])
+        return _Multiscale([bounded(node, path)], _axes_of_array(node), [None], [None])
     return _read_multiscale(node, path)
 
 
@@ -324,7 +324,7 @@ def _read_multiscale(group: Any, path: Path) -> _Multiscale:
         array = group.get(inner)
         if not isinstance(array, zarr.Array):
             raise ImageError(f"{path}: expected an array at {inner!r}, as the metadata say, got none; copy it again")
-        arrays.append(bounded(array))
+        arrays.append(bounded(array, path))
         sizes.append(_pixel_size(axes, dataset, described))
         positions.append(None if sizes[-1] is None else _position(axes, dataset, described))
     names = "".join(_letter(axis.get("name")) for axis in axes)

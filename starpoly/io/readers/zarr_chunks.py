@@ -14,6 +14,7 @@ from ...errors import ImageError
 from .axes import Arrangement
 from .blocks import SPARE_BYTES, Packed
 from .zarr_codecs import bound_decoding, widest_element
+from .zarr_metadata import check_metadata
 
 _WINDOW = 512
 """Rows and columns of a window for which reads are counted."""
@@ -42,8 +43,16 @@ def check_chunks(shape: tuple[int, int, int], chunk: tuple[int, int, int], path:
         )
 
 
-def bounded(array: Any) -> Any:
-    """An array, just opened, whose chunks unpack no more than they hold, and whose objects are no larger than that."""
+def bounded(array: Any, path: Path) -> Any:
+    """An array, just opened, whose chunks unpack no more than they hold, and whose objects are no larger than that.
+
+    Raises
+    ------
+    ImageError
+        If it has other codecs than those that are allowed, whatever zarr has read them from.
+    """
+    for key, document in _documents(array).items():
+        check_metadata(document, key, path)
     store = array.store_path.store
     if hasattr(store, "admit"):
         store.admit(
@@ -58,10 +67,14 @@ def _chunks_in_shard(array: Any) -> int:
 
 def described(array: Any) -> bytes:
     """The metadata of an array."""
+    return b"".join(document for _, document in sorted(_documents(array).items()))
+
+
+def _documents(array: Any) -> dict[str, bytes]:
     from zarr.core.buffer import default_buffer_prototype
 
     documents = array.metadata.to_buffer_dict(default_buffer_prototype())
-    return b"".join(documents[name].to_bytes() for name in sorted(documents))
+    return {name: document.to_bytes() for name, document in documents.items()}
 
 
 def sampled_keys(array: Any, most: int) -> list[str]:

@@ -69,14 +69,20 @@ def check_codecs(metadata: object, name: object) -> None:
 
 
 def _documents(metadata: object) -> Iterator[Mapping[str, Any]]:
-    """The metadata, and those of the arrays within that it repeats."""
+    """The metadata, and those of the arrays within that it repeats: under one name in version 2, another in version 3."""
     if not isinstance(metadata, Mapping):
         return
     yield metadata
-    consolidated = metadata.get("consolidated_metadata", metadata)
-    inner = consolidated.get("metadata") if isinstance(consolidated, Mapping) else None
-    for document in inner.values() if isinstance(inner, Mapping) else ():
-        yield from _documents(document)
+    for consolidated in (metadata, metadata.get("consolidated_metadata")):
+        inner = consolidated.get("metadata") if isinstance(consolidated, Mapping) else None
+        for key, document in inner.items() if isinstance(inner, Mapping) else ():
+            if not is_of_people(key):
+                yield from _documents(document)
+
+
+def is_of_people(key: str) -> bool:
+    """Whether an object of metadata holds attributes alone, in which "filters" may be those of a microscope."""
+    return key.rpartition("/")[2] == ".zattrs"
 
 
 def _member(codec: object, key: str) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from .zarr_codecs import check_codecs
+from .zarr_codecs import check_codecs, is_of_people
 
 _METADATA = ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")
 
@@ -17,13 +17,24 @@ def is_metadata(key: str) -> bool:
     return key.rpartition("/")[2] in _METADATA
 
 
-def check_metadata(stored: bytes, name: object) -> None:
-    """Refuse metadata with other codecs than those that are allowed; ``name`` is for messages.
+def check_metadata(stored: bytes, key: str, name: object) -> None:
+    """Refuse metadata with other codecs than those that are allowed.
+
+    Parameters
+    ----------
+    stored : bytes
+        The object.
+    key : str
+        Its name. Attributes, which belong to people, are not looked at.
+    name : object
+        For messages.
 
     Raises
     ------
     ImageError
     """
+    if is_of_people(key):
+        return
     try:
         metadata = json.loads(stored)
     except ValueError:

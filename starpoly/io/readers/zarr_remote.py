@@ -59,7 +59,7 @@ class RemoteStore(FsspecStore):
         if len(content) > most:
             raise self._too_large(key, most)
         if byte_range is None and is_metadata(key):
-            check_metadata(content, self.url)
+            check_metadata(content, key, self.url)
         if prototype is None:
             from zarr.core.buffer import default_buffer_prototype
 

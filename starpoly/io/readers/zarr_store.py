@@ -35,7 +35,7 @@ class GuardedStore(LocalStore):
             return None
         found = await super().get(key, prototype, byte_range)
         if found is not None and byte_range is None and is_metadata(key):
-            check_metadata(found.to_bytes(), self.root)
+            check_metadata(found.to_bytes(), key, self.root)
         return found
 
     async def get_partial_values(self, prototype: Any, key_ranges: Iterable[tuple[str, Any]]) -> list[Any]:
@@ -48,7 +48,7 @@ class GuardedStore(LocalStore):
             return None
         found = super().get_sync(key, prototype=prototype, byte_range=byte_range)
         if found is not None and byte_range is None and is_metadata(key):
-            check_metadata(found.to_bytes(), self.root)
+            check_metadata(found.to_bytes(), key, self.root)
         return found
 
     def holds(self, key: str) -> bool:

@@ -17,7 +17,7 @@ import pytest
 import zarr
 
 from starpoly.errors import ImageError
-from starpoly.io.readers import blocks, zarr_chunks
+from starpoly.io.readers import blocks, zarr_chunks, zarr_store
 from starpoly.io.readers.images import open_source, read_header, read_image
 from starpoly.io.readers.zarr_codecs import check_codecs
 
@@ -104,6 +104,43 @@ def test_codecs_in_consolidated_metadata_are_looked_at(tmp_path):
     nested = {"consolidated_metadata": {"metadata": {"0": {"codecs": [BYTES, PICKLE]}}}}
     with pytest.raises(ImageError, match="pickle"):
         check_codecs(nested, "a")
+
+
+def hide(path, **settings):
+    """Make consolidated metadata of version 2 whose array has other settings, beside an empty one of version 3."""
+    document = json.loads((path / ".zmetadata").read_text())
+    document["metadata"]["0/.zarray"] |= settings
+    (path / ".zmetadata").write_text(json.dumps(document | {"consolidated_metadata": {}}))
+
+
+@pytest.fixture
+def ome_v2(tmp_path):
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=2)
+    group.create_array("0", data=np.arange(256, dtype="u1").reshape(16, 16), compressors=None)
+    axes = [{"name": name, "type": "space"} for name in "yx"]
+    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": [{"path": "0"}]}]
+    group.attrs["filters"] = ["DAPI", "GFP"]  # of the microscope
+    zarr.consolidate_metadata(tmp_path / "a.zarr", zarr_format=2)
+    return tmp_path / "a.zarr"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"compressor": {"id": "pickle"}}, {"filters": [{"id": "zlib", "level": 1}]}, {"filters": [{"id": "pcodec"}]}],
+    ids=str,
+)
+def test_codecs_hidden_by_a_second_kind_of_consolidated_metadata_are_found(ome_v2, settings):
+    assert read_image(ome_v2).shape == (16, 16)
+    hide(ome_v2, **settings)
+    with pytest.raises(ImageError, match="expected codecs of"):
+        open_source(ome_v2)
+
+
+def test_codecs_of_an_open_array_are_looked_at_wherever_they_came_from(ome_v2, monkeypatch):
+    monkeypatch.setattr(zarr_store, "check_metadata", lambda *args: None)
+    hide(ome_v2, filters=[{"id": "zlib", "level": 1}])
+    with pytest.raises(ImageError, match=r"a\.zarr: expected codecs of .*, got 'zlib'"):
+        open_source(ome_v2)
 
 
 @pytest.mark.parametrize(
