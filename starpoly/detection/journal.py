@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import OutputError, StarpolyError, warn
-from ..io.files.atomic import atomic_path, beside, make_own_folder, remove
+from ..io.files.atomic import atomic_path, beside, make_own_folder, not_written, remove
 from ..io.files.lock import locked
 from ..polygons import StarPolygons
 from ..tiling import Box
@@ -291,6 +291,8 @@ def delete_run(folder: Path) -> None:
 
 
 def _not_written(folder: Path, error: OSError) -> OutputError:
+    if isinstance(error, FileExistsError):
+        return not_written(folder, error)
     return OutputError(
         f"{folder}: cannot be written ({error.strerror or error}); "
         "make room and repeat the command, it continues from the finished tiles"

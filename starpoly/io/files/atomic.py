@@ -78,7 +78,7 @@ def check_free(path: Path) -> None:
     try:
         check_replaceable(path)
     except FileExistsError as error:
-        raise OutputError(f"{path}: {error.strerror}; remove it or choose another name") from error
+        raise not_written(path, error) from error
 
 
 @contextmanager
@@ -113,6 +113,8 @@ def make_folder(path: Path, remedy: str = _REPEAT) -> None:
 
 def not_written(path: Path, error: OSError, remedy: str = _REPEAT) -> OutputError:
     """The OutputError for a failed write."""
+    if isinstance(error, FileExistsError):  # of check_replaceable
+        return OutputError(f"{path}: {error.strerror}; remove it or choose another name")
     if error.errno == errno.ENAMETOOLONG:
         remedy = "give the image a shorter name"
     return OutputError(f"{path}: cannot be written ({error.strerror or error}); {remedy}")
@@ -154,7 +156,7 @@ def make_own_folder(path: Path) -> None:
     """
     path.mkdir(parents=True, exist_ok=True)
     if path.is_symlink():
-        raise FileExistsError(errno.EEXIST, "expected a folder of ours, got a link; remove it", str(path))
+        raise FileExistsError(errno.EEXIST, "expected a folder of ours, got a link", str(path))
 
 
 def flush(path: Path) -> None:

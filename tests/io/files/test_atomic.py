@@ -162,7 +162,8 @@ def test_what_is_no_file_is_neither_replaced_nor_followed(tmp_path, kind, when):
 
     if when == "before":
         plant(kind, path)
-    with pytest.raises(OutputError, match=rf"expected a file or a free name, got {kind}"), new_file(path) as temporary:
+    told = rf"expected a file or a free name, got {kind}; remove it or choose another name"
+    with pytest.raises(OutputError, match=told), new_file(path) as temporary:
         (temporary.write_text("new"), plant(kind, path))
     assert not path.is_file() or path.is_symlink()
     assert (tmp_path / "precious").read_text() == "keep"
