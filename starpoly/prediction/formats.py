@@ -35,7 +35,9 @@ class SlideOutputs:
         for name in paths:
             if name not in ENDINGS:
                 raise ConfigError(f"outputs: expected some of {', '.join(ENDINGS)}, got {name!r}")
-        self.paths = {name: Path(path) for name, path in paths.items() if path is not None}
+        self.paths = {
+            name: path if isinstance(path, Path) else Path(path) for name, path in paths.items() if path is not None
+        }
 
     def __getattr__(self, name: str) -> Path | None:
         if name not in ENDINGS:

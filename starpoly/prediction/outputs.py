@@ -280,5 +280,5 @@ class _Comparable:
         """The path with the links of its folder resolved."""
         folder, name = os.path.split(path)
         if folder not in self._folders:
-            self._folders[folder] = str(resolved(Path(folder)))
-        return unicodedata.normalize("NFC", os.path.join(self._folders[folder], name)).casefold()
+            self._folders[folder] = os.path.join(resolved(Path(folder)), "")
+        return unicodedata.normalize("NFC", self._folders[folder] + name).casefold()

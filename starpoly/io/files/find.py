@@ -13,7 +13,7 @@ from ..readers.imagexpress import SUFFIX, description_of
 from ..readers.registry import TITLES, has_image_suffix, is_zarr
 from .ignored import Ignored, group_ignored
 from .naming import foreign_overlays, holds_labels, is_hidden, is_ours, is_overlay, is_result, may_be_image
-from .plates import PlateField, fields_of, is_plate, place_of
+from .plates import PlateField, fields_of, is_plate, may_be_on_plate, place_of
 from .resolved import resolved
 from .url import UrlPath, as_path, is_url
 
@@ -94,8 +94,11 @@ def find_images(
         if not found.images and not found.problems:
             empty.append(given)
             found.problems.append(search.no_images(path, found))
-        for image in (one for each in found.images for one in search.fields_of(each, found)):
-            images.setdefault((search.resolve(os.path.dirname(image.path)), image.path.name), image)
+        for each in found.images:
+            on_plate = each.path in found.zarrs or may_be_on_plate(each.path)
+            for image in search.fields_of(each, found) if on_plate else (each,):
+                folder, name = os.path.split(image.path)
+                images.setdefault((search.resolve(folder), name), image)
         problems += [(given, message) for message in found.problems]
     ignored = group_ignored(search.ignored)
     alone = [image for image in images.values() if not search.is_part_of_field(image)]
@@ -188,10 +191,12 @@ class _Search:
         found = _Found()
         entries = sorted(self._walk(folder, (), found))
         within = {parts[:-1]: PurePath(*parts[:-1]) for parts, _ in entries}
-        paths = {folder.joinpath(*parts): (parts, is_folder) for parts, is_folder in entries}
-        found.zarrs = {path for path, (_, is_folder) in paths.items() if is_folder}
+        folders = {parts: folder / inside for parts, inside in within.items()}
+        paths = [folders[parts[:-1]] / parts[-1] for parts, _ in entries]
+        found.zarrs = {path for path, (_, is_folder) in zip(paths, entries, strict=True) if is_folder}
+        subfolders = {str(folders[parts]): inside for parts, inside in within.items()}
         found.images = [
-            FoundImage(path, within[paths[path][0][:-1]]) for path in self._images_among(paths, found.zarrs)
+            FoundImage(path, subfolders[os.path.dirname(path)]) for path in self._images_among(paths, found.zarrs)
         ]
         return found
 

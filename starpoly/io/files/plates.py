@@ -33,6 +33,11 @@ class PlateField:
     field: str
 
 
+def may_be_on_plate(file: Path) -> bool:
+    """Whether the name of a file is that of a plate's description or of a plane of one."""
+    return file.suffix.lower() == imagexpress.SUFFIX or imagexpress.field_name(file) is not None
+
+
 def is_plate(path: Path, is_folder: bool | None = None) -> bool:
     """Whether a path is a plate or a well of an OME-Zarr, or an ImageXpress description of a plate.
 
