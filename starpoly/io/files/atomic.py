@@ -117,6 +117,8 @@ def not_written(path: Path, error: OSError, remedy: str = _REPEAT) -> OutputErro
         return OutputError(f"{path}: {error.strerror}; remove it or choose another name")
     if error.errno == errno.ENAMETOOLONG:
         remedy = "give the image a shorter name"
+    elif error.errno == errno.ENOTDIR:
+        remedy = "choose another folder"
     return OutputError(f"{path}: cannot be written ({error.strerror or error}); {remedy}")
 
 

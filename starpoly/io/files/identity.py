@@ -137,7 +137,7 @@ class InputWatch:
             If its content differs from what it was.
         """
         if self._path is not None and self._marks != (now := self._look()):
-            got = "nothing there" if now is None else "another content now"
+            got = "nothing there" if now is None else "another content or date now"
             raise ImageError(
                 f"{self._path}: expected the image not to change while it is read, got {got}; no result is kept, "
                 "predict it again once it is written completely"

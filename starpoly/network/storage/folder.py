@@ -56,11 +56,18 @@ def save_model(folder: str | Path, spec: ModelSpec, model: keras.Model, *, half_
             write_weights(weights_path, model, half_precision)
             _write_spec(spec_path, spec, sha256_of(weights_path))
     except OSError as error:
-        raise ModelError(f"{folder}: cannot write the model ({error}); choose a folder that can be written") from error
+        raise _not_written(folder, error) from error
     except ValueError as error:
         if isinstance(error, ModelError):
             raise
         raise ModelError(f"{folder}: the model's description is not plain JSON ({error})") from error
+
+
+def _not_written(folder: Path, error: OSError) -> ModelError:
+    place = error.filename if isinstance(error, FileExistsError) else folder  # not the name of a temporary file
+    return ModelError(
+        f"{place}: cannot write the model ({error.strerror or error}); choose a folder that can be written"
+    )
 
 
 def save_spec(folder: str | Path, spec: ModelSpec) -> None:
@@ -77,7 +84,7 @@ def save_spec(folder: str | Path, spec: ModelSpec) -> None:
         with atomic_path(folder / SPEC_FILE) as path:
             _write_spec(path, spec, checksum)
     except OSError as error:
-        raise ModelError(f"{folder}: cannot write the model ({error}); choose a folder that can be written") from error
+        raise _not_written(folder, error) from error
 
 
 def copy_model(source: str | Path, target: str | Path, spec: ModelSpec) -> None:
@@ -108,7 +115,7 @@ def copy_model(source: str | Path, target: str | Path, spec: ModelSpec) -> None:
             shutil.copyfile(weights, weights_path)
             _write_spec(spec_path, spec, sha256_of(weights_path))
     except OSError as error:
-        raise ModelError(f"{target}: cannot write the model ({error}); choose a folder that can be written") from error
+        raise _not_written(target, error) from error
 
 
 def load_model(folder: str | Path) -> tuple[ModelSpec, keras.Model]:

@@ -127,7 +127,7 @@ def test_a_folder_whose_replacement_was_killed(tmp_path, new):
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path):
     (tmp_path / "a").touch()
-    with pytest.raises(OutputError, match=r"a/b: cannot be written"):
+    with pytest.raises(OutputError, match=r"a/b: cannot be written \(Not a directory\); choose another folder$"):
         make_folder(tmp_path / "a" / "b")
 
 

@@ -112,7 +112,9 @@ def test_an_image_that_is_overwritten_is_refused(watched, image):
             status = path.stat()
             np.save(path, 255 - image)
             os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-        with pytest.raises(ImageError, match=f"{path.name}: expected the image not to change .* another content now"):
+        with pytest.raises(
+            ImageError, match=f"{path.name}: expected the image not to change .* another content or date now"
+        ):
             watch.check()
 
 
@@ -122,7 +124,7 @@ def test_a_large_image_is_told_by_its_date_too(tmp_path, image, monkeypatch):
     np.save(tmp_path / "a.npy", image)
     watch = InputWatch(tmp_path / "a.npy")
     os.utime(tmp_path / "a.npy", ns=(1, 1))
-    with pytest.raises(ImageError, match="another content now"):
+    with pytest.raises(ImageError, match="another content or date now"):
         watch.check()
 
 
