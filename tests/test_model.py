@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from starpoly.config import ModelSpec, NetworkConfig, SizeRange, Thresholds
+from starpoly.detection import detector
 from starpoly.errors import ConfigError, ImageError, StarpolyWarning
 from starpoly.io.readers.array import ArraySource
 from starpoly.model import StarPoly2D
@@ -154,6 +155,13 @@ def test_the_memory_that_a_run_needs_counts_what_is_held_of_the_image(monkeypatc
         model().detect(source, normalizer=False, tile_size=32, progress=True)
         told.append(float(re.search(r"about ([\d.]+) GB of memory", caplog.messages[-1]).group(1)))
     assert told[1] - told[0] == pytest.approx(3)
+
+
+def test_windows_that_are_little_more_than_their_halos_are_said(monkeypatch):
+    monkeypatch.setattr(detector, "_LITTLE_WORK", 1e4)
+    image = paint(disks((150, 90), 0))
+    with pytest.warns(StarpolyWarning, match=r"computes \d+ times the image.*; a tile size of 1024 or more"):
+        model().detect(image, normalizer=False, tile_size=16, progress=True)
 
 
 def test_what_is_no_look_is_refused_and_one_plane_has_nothing_to_link():

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import MaskGrowth, ModelSpec, Thresholds
-from ..errors import ConfigError, ImageError
+from ..errors import ConfigError, ImageError, warn
 from ..images.axes import to_yxc
 from ..images.channels import as_channels
 from ..images.normalization import Normalizer, as_normalizer
@@ -48,6 +48,12 @@ from .test_time import Averaged, symmetries
 from .tile_work import Region
 
 _log = logging.getLogger(__name__)
+
+#: Share of the pixels that are computed twice from which on windows are too small for their halos.
+_LARGEST_EXCESS = 4.0
+#: ... unless that is work of a few seconds, in pixels.
+_LITTLE_WORK = 2e7
+_SENSIBLE_TILE = 1024
 
 
 class Detector:
@@ -548,6 +554,11 @@ class Detector:
                 "%d x %d px in %d tiles of %d x %d, halo %d px, %.0f %% of the pixels computed twice; about %.1f GB of memory",
                 *shape, len(plan), *plan.window, max(plan.halo), 100 * plan.excess, need / 1e9,
             )  # fmt: skip
+            if plan.excess > _LARGEST_EXCESS and plan.excess * shape[0] * shape[1] > _LITTLE_WORK:
+                warn(
+                    f"the network computes {1 + plan.excess:.0f} times the image, since windows of {plan.window[0]} x {plan.window[1]} "
+                    f"pixels are little more than their halos; a tile size of {_SENSIBLE_TILE} or more (--tile-size) saves most of it"
+                )
             if region is not None:
                 skipped = sum(not region.overlaps(tile.core) for tile in plan)
                 _log.info("%d of %d tiles are skipped, there is nothing to look at", skipped, len(plan))

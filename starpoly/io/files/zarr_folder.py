@@ -9,21 +9,20 @@ from pathlib import Path
 
 from ...errors import OutputError
 from .atomic import flush, not_written, remove, reserved
-
-_GROUP_FILES = ("zarr.json", ".zgroup", ".zarray")
+from .naming import holds_labels
 
 
 @contextmanager
 def new_zarr_folder(path: str | Path) -> Iterator[Path]:
     """A hidden folder beside ``path``, renamed to it when the block succeeds.
 
-    An existing zarr is replaced; anything else is never touched. A folder cannot be replaced in one step, so the old
+    An existing zarr of labels is replaced; anything else is never touched. A folder cannot be replaced in one step, so the old
     one briefly gets a hidden name. If the process is killed then, the next writer restores it.
 
     Raises
     ------
     ImageError
-        If the name belongs to something other than a zarr, or writing fails.
+        If the name belongs to something other than a zarr of labels, or writing fails.
     """
     path = Path(path)
     try:
@@ -58,13 +57,13 @@ def _settle(path: Path, old: Path, temporary: Path) -> None:
 
 
 def check_replaceable_zarr(path: Path) -> None:
-    """Refuse a name of something that is no zarr.
+    """Refuse a name of something that is no zarr of labels, such as an image.
 
     Raises
     ------
     OutputError
     """
-    if path.is_symlink() or (path.exists() and not any((path / name).is_file() for name in _GROUP_FILES)):
+    if path.is_symlink() or (path.exists() and not holds_labels(path)):
         raise OutputError(
-            f"{path}: expected a new name or a zarr to replace, got something else there; choose another name"
+            f"{path}: expected a new name or a zarr of labels to replace, got something else there; choose another name"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from contextlib import suppress
@@ -106,7 +107,7 @@ def test_where_there_are_no_locks_files_are_written_all_the_same(tmp_path):
 
 def zarr(folder, text):
     folder.mkdir()
-    (folder / "zarr.json").write_text(text)
+    (folder / "zarr.json").write_text(json.dumps({"attributes": {"ome": {"image-label": {"source": text}}}}))
 
 
 @pytest.mark.parametrize("new", ["none", "whole", "half"])
@@ -122,7 +123,7 @@ def test_a_folder_whose_replacement_was_killed(tmp_path, new):
         assert list(temporary.iterdir()) == []
         raise RuntimeError
     assert names(tmp_path) == ["a.zarr"]
-    assert (path / "zarr.json").read_text() == ("new" if new == "whole" else "old")
+    assert ("new" if new == "whole" else "old") in (path / "zarr.json").read_text()
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path):

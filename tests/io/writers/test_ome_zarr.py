@@ -101,19 +101,23 @@ def test_a_full_disk_leaves_the_old_folder_and_nothing_else(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.zarr"]
 
 
-@pytest.mark.parametrize("kind", ["folder", "file", "link"])
-def test_what_is_no_zarr_is_never_touched(tmp_path, kind):
+@pytest.mark.parametrize("kind", ["folder", "file", "link", "image"])
+def test_what_is_no_zarr_of_labels_is_never_touched(tmp_path, kind):
     path = tmp_path / "results"
     if kind == "folder":
         path.mkdir()
         (path / "precious.txt").write_text("keep")
     elif kind == "file":
         path.write_text("keep")
+    elif kind == "image":
+        zarr.create_array(path, data=np.ones((4, 4), np.uint8))
     else:
         path.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(ImageError, match="expected a new name or a zarr to replace"):
+    before = contents(path)
+    with pytest.raises(ImageError, match="expected a new name or a zarr of labels to replace"):
         write_ome_zarr(path, slide())
     assert [entry.name for entry in tmp_path.iterdir()] == ["results"]
+    assert contents(path) == before
 
 
 def test_without_zarr_the_remedy_is_said(tmp_path, monkeypatch):
