@@ -95,7 +95,7 @@ def find_images(
             empty.append(given)
             found.problems.append(search.no_images(path, found))
         for each in found.images:
-            on_plate = each.path in found.zarrs or may_be_on_plate(each.path)
+            on_plate = may_be_on_plate(each.path) or (bool(found.zarrs) and each.path in found.zarrs)
             for image in search.fields_of(each, found) if on_plate else (each,):
                 folder, name = os.path.split(image.path)
                 images.setdefault((search.resolve(folder), name), image)
@@ -190,7 +190,7 @@ class _Search:
     def _find_in_folder(self, folder: Path) -> _Found:
         found = _Found()
         entries = sorted(self._walk(folder, (), found))
-        within = {parts[:-1]: PurePath(*parts[:-1]) for parts, _ in entries}
+        within = {parts: PurePath(*parts) for parts in {parts[:-1] for parts, _ in entries}}
         folders = {parts: folder / inside for parts, inside in within.items()}
         paths = [folders[parts[:-1]] / parts[-1] for parts, _ in entries]
         found.zarrs = {path for path, (_, is_folder) in zip(paths, entries, strict=True) if is_folder}
@@ -260,7 +260,7 @@ class _Search:
             if is_hidden(path) or is_ours(path):
                 overlays += [path] if is_overlay(path) and not is_hidden(path) else []
                 continue
-            is_folder = path in folders
+            is_folder = bool(folders) and path in folders  # a path is slow to hash
             if is_folder and is_zarr(path) and holds_labels(path):
                 continue
             if path.suffix.lower() == SUFFIX and not is_folder:
