@@ -121,7 +121,11 @@ def _entry(labels: Path, output: Path, images: Path | None, listed: dict[Path, _
         path = labels.with_name(f"{stem}{ending}")
         return path if os.path.isfile(path) else None  # which no name is too long for
 
-    record = _read_record(beside("_provenance.json"))
+    provenance = beside("_provenance.json")
+    record = _read_record(provenance)
+    doubts = (
+        (f"{provenance.name}: expected what predict writes, got something else",) if provenance and not record else ()
+    )
     subfolder = labels.parent.relative_to(output)
     image = record.get("image")
     if images is not None:
@@ -131,7 +135,7 @@ def _entry(labels: Path, output: Path, images: Path | None, listed: dict[Path, _
         image = listed[folder].find(stem)
     return Entry(
         str(subfolder / stem), labels, image, beside("_overlay.png"), beside("_table.csv"),
-        **{name: value for name, value in record.items() if name != "image"},
+        **{name: value for name, value in record.items() if name != "image"}, warnings=doubts,
     )  # fmt: skip
 
 

@@ -513,8 +513,11 @@ def test_memory_makes_windows_smaller_and_refuses_what_is_too_large(capsys):
         (["outer"], "use --recursive"),
         (["*.nothing"], "got no match"),
         (["results/a_label.tiff", "results/b_label.tiff"], "label, mask or overlay images only"),
-        (["a.png", "--json", "empty"], "--json: expected a file in an existing folder"),
-        (["a.png", "--json", "missing/s.json"], "--json: expected a file in an existing folder"),
+        (["a.png", "--json", "empty"], "--json: expected a file in an existing folder, got the folder empty"),
+        (
+            ["a.png", "--json", "missing/s.json"],
+            "got missing/s.json, whose folder is not there; for stdout put --json last",
+        ),
         (["a.png", "--json", "link.json"], "link.json: expected a file or a free name, got a link"),
     ],
 )

@@ -75,11 +75,12 @@ def test_provenance_tells_image_region_and_model(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"input": 3}', '{"input": {"roi": [1]}}', "\x00"])
-def test_damaged_provenance_tells_nothing(tmp_path, text):
+def test_damaged_provenance_tells_nothing_but_that(tmp_path, text):
     put(tmp_path, "a")
     (tmp_path / "a_provenance.json").write_text(text)
     (entry,) = find_entries(tmp_path)
     assert entry.image is entry.model is None
+    assert entry.warnings == ("a_provenance.json: expected what predict writes, got something else",)
 
 
 def test_folders_without_results_are_refused(tmp_path):

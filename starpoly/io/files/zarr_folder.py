@@ -63,7 +63,7 @@ def check_replaceable_zarr(path: Path) -> None:
     ------
     OutputError
     """
-    if path.is_symlink() or (path.exists() and not holds_labels(path)):
+    if os.path.lexists(path) and (path.is_symlink() or not holds_labels(path)):
         raise OutputError(
             f"{path}: expected a new name or a zarr of labels to replace, got something else there; choose another name"
         )

@@ -120,6 +120,11 @@ def test_what_is_no_zarr_of_labels_is_never_touched(tmp_path, kind):
     assert contents(path) == before
 
 
+def test_a_name_that_is_too_long_is_told_with_its_remedy(tmp_path):
+    with pytest.raises(ImageError, match=r"cannot be written \(File name too long\); give the image a shorter name"):
+        write_ome_zarr(tmp_path / f"{'x' * 251}.zarr", slide())
+
+
 def test_without_zarr_the_remedy_is_said(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "zarr", None)
     with pytest.raises(ImageError, match=r"pip install 'zarr>=3'"):
