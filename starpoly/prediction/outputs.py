@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..detection.journal import held_journal, is_unfinished, stack_journal
-from ..errors import ImageError, OutputError, warn
-from ..io.files.atomic import beside
+from ..errors import ImageError, warn
+from ..io.files.atomic import beside, no_folder
 from ..io.files.find import FoundImage
 from ..io.files.identity import origin_of
 from ..io.files.naming import challenge_names, is_hidden, is_ours, is_result, may_be_image, result_names
@@ -250,24 +250,12 @@ def check_writable(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
+    except FileExistsError as error:
+        raise no_folder(folder) from error
     except OSError as error:
         raise ImageError(
             f"{folder}: expected a folder that can be written, got: {error.strerror or error}; choose another with -o"
         ) from error
-
-
-def make_folder(folder: Path) -> None:
-    """Create the folder of an image's results.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be created.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: expected a folder or a free name, got: {error.strerror or error}") from error
 
 
 class _Comparable:

@@ -61,10 +61,10 @@ def tolerate(job: Job, error: ImageError) -> dict[str, Any]:
 
 def write_blank(path: Path, shape: tuple[int, int]) -> None:
     """Write empty labels of any size."""
+    from ..io.files.atomic import make_folder
     from ..io.writers.label_tiff import write_labels
     from ..labels.lazy import LazyLabels
     from ..polygons import StarPolygons
-    from .outputs import make_folder
 
     make_folder(path.parent)
     write_labels(path, LazyLabels(StarPolygons.empty(8), shape))

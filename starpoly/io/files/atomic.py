@@ -105,10 +105,15 @@ def make_folder(path: Path, remedy: str = _REPEAT) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
-        got = _KINDS.get(stat.S_IFMT(path.lstat().st_mode), "a file")
-        raise OutputError(f"{path}: expected a folder or a free name, got {got}; choose another name") from error
+        raise no_folder(path) from error
     except OSError as error:
         raise not_written(path, error, remedy) from error
+
+
+def no_folder(path: Path) -> OutputError:
+    """The OutputError for what is there in place of a folder."""
+    got = _KINDS.get(stat.S_IFMT(os.lstat(path).st_mode), "a file")
+    return OutputError(f"{path}: expected a folder or a free name, got {got}; choose another name")
 
 
 def not_written(path: Path, error: OSError, remedy: str = _REPEAT) -> OutputError:
