@@ -104,10 +104,20 @@ def open_network(source: NetworkSource, engine: str, precision: str) -> RunningN
     ConfigError
         See :func:`check_engine`.
     ModelError
-        If the engine cannot run the network, or the network's receptive field has no bound.
+        If the engine cannot run the network, even made anew where its graph came from the cache, or the network's
+        receptive field has no bound.
     """
     check_engine(engine, precision)
     check_process()
+    try:
+        return _open(source, engine, precision)
+    except ModelError:
+        if not source.distrust_cache():
+            raise
+        return _open(source, engine, precision)
+
+
+def _open(source: NetworkSource, engine: str, precision: str) -> RunningNetwork:
     for name in _TRIED.get(engine, (engine,)):
         running = ENGINES[name].open(source, precision, make=name == engine)
         if running is not None:

@@ -37,6 +37,7 @@ class NetworkSource:
     def __init__(self, spec: ModelSpec, *, weights: Path | None = None, model: keras.Model | None = None) -> None:
         self.spec, self.weights = spec, weights
         self._model = model
+        self._takes_cached, self._took_cached = weights is not None, False
 
     @classmethod
     def of_folder(cls, folder: str | Path, *, refine_outlines: bool = True) -> NetworkSource:
@@ -81,8 +82,16 @@ class NetworkSource:
 
     def find_frozen(self, precision: str, form: str = "tensorflow") -> FrozenNetwork | None:
         """The frozen graph from the cache; None if there is none that fits the model."""
-        found = None if self.weights is None else graph_cache.find(self._key(precision, form))
-        return found if found is not None and self._fits(found) else None
+        found = graph_cache.find(self._key(precision, form)) if self._takes_cached else None
+        if found is None or not self._fits(found):
+            return None
+        self._took_cached = True
+        return found
+
+    def distrust_cache(self) -> bool:
+        """Take no graph from the cache any more, so that it is made anew; whether one was taken before."""
+        took, self._takes_cached, self._took_cached = self._took_cached, False, False
+        return took
 
     def _fits(self, found: FrozenNetwork) -> bool:
         """Whether a graph has the outputs and the geometry of the described network."""

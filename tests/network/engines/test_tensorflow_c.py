@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -19,9 +20,11 @@ from starpoly.errors import ConfigError, ModelError
 from starpoly.model import StarPoly2D
 from starpoly.model_zoo import default_model, find_model
 from starpoly.network.architectures.registry import build_network
-from starpoly.network.engines import graph_cache
+from starpoly.network.engines import graph_cache, registry
 from starpoly.network.engines.c_library import library_path
+from starpoly.network.engines.engine import RunningNetwork
 from starpoly.network.engines.source import NetworkSource
+from starpoly.network.engines.tensorflow import frozen_network
 from starpoly.network.engines.tensorflow_c import TENSORFLOW_C, SessionNetwork
 from starpoly.network.predictor import Predictor
 from starpoly.network.storage.folder import load_model, save_model
@@ -299,6 +302,27 @@ def test_ways_around_it(frozen, monkeypatch):
     assert TENSORFLOW_C.open(NetworkSource.of_folder(frozen), "float32") is not None  # where it is asked for
     with pytest.raises(ConfigError, match="precision"):
         find_frozen(frozen, "float64")
+
+
+class Picky:
+    """An engine that parses the graph, as OpenVINO and ONNX Runtime do."""
+
+    def open(self, source, precision, *, make=True):
+        network = frozen_network(source, precision)
+        if network.graph.content == b"garbage":
+            raise ModelError("engine: it cannot be parsed")
+        return RunningNetwork(None, precision, network.geometry, network.weights_digest)
+
+
+def test_a_graph_of_the_cache_that_an_engine_cannot_run_is_made_anew(frozen, monkeypatch):
+    source = NetworkSource.of_folder(frozen)
+    key = graph_cache.key_of(source.spec, source.checksum, "float32")
+    sound = graph_cache.find(key)
+    graph_cache.keep(key, replace(sound, graph=replace(sound.graph, content=b"garbage")))
+    monkeypatch.setattr(registry, "ENGINES", {"picky": Picky()})
+    monkeypatch.setattr(registry, "check_engine", lambda *args: None)
+    assert registry.open_network(source, "picky", "float32").weights_digest == sound.weights_digest
+    assert graph_cache.find(key).graph.content != b"garbage"
 
 
 def test_a_cache_that_cannot_be_written_costs_time_alone(folder, monkeypatch, tmp_path):
