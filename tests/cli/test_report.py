@@ -68,7 +68,7 @@ def test_page_that_cannot_be_written_is_a_failure(images, tmp_path, capsys):
     out = tmp_path / "out"
     (out / "report.html").mkdir(parents=True)
     assert main(["predict", str(images / "one.png"), "-o", str(out), "--report"]) == 1
-    assert "report.html: cannot be written" in capsys.readouterr().err
+    assert "report.html: expected a file or a free name, got a folder" in capsys.readouterr().err
     assert (out / "one_label.tiff").exists()
 
 

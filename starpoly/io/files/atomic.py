@@ -122,7 +122,7 @@ def not_written(path: Path, error: OSError, remedy: str = _REPEAT) -> OutputErro
         return OutputError(f"{path}: {error.strerror}; remove it or choose another name")
     if error.errno == errno.ENAMETOOLONG:
         remedy = "give the image a shorter name"
-    elif error.errno == errno.ENOTDIR:
+    elif error.errno == errno.ENOTDIR and remedy == _REPEAT:  # no space makes it a folder
         remedy = "choose another folder"
     return OutputError(f"{path}: cannot be written ({error.strerror or error}); {remedy}")
 
