@@ -106,8 +106,9 @@ def _counted(n: int, what: str) -> str:
 
 def chosen_lines(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     """What was chosen for the images of a run, in one line; none where nothing was."""
-    chosen = [row["look"] for row in rows if row.get("look", {}).get("runners_up")]
-    models = Counter(look["model"] for look in chosen)
+    looks = [row["look"] for row in rows if row.get("look")]
+    chosen = [look for look in looks if look.get("runners_up")]
+    models = Counter(look["model"] for look in looks)  # those that were sure at once, too
     compared = any(other["model"] != look["model"] for look in chosen for other in look["runners_up"])
     parts = [", ".join(f"{model} for {count}" for model, count in models.most_common())] if compared else []
     rescaled = sum(look["scale"] != 1 for look in chosen)

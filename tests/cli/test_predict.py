@@ -636,6 +636,15 @@ def test_what_left_no_choice_is_not_told(row, said):
     assert chosen_lines([row]) == [f"chosen by a look at each image: {each} (--json tells all)" for each in said]
 
 
+def test_models_that_were_sure_at_once_are_counted_where_others_were_compared():
+    sure = {"look": {"model": "a", "channels": [], "scale": 1.0}}
+    compared = {"look": {"model": "b", "channels": [], "scale": 1.0, "runners_up": [{"model": "a", "scale": 1.0}]}}
+    assert chosen_lines([sure, sure, compared]) == [
+        "chosen by a look at each image: a for 2, b for 1 (--json tells all)"
+    ]
+    assert chosen_lines([sure, {"status": "failed"}]) == []
+
+
 @pytest.mark.parametrize(
     ("channels", "said"),
     [
