@@ -659,8 +659,9 @@ def _check_summary(target: str | None) -> None:
 
     if target is None or target == "-":
         return
-    if Path(target).is_dir() or not Path(target).absolute().parent.is_dir():
-        got = f"the folder {target}" if Path(target).is_dir() else f"{target}, whose folder is not there"
+    is_folder = Path(target).is_dir()
+    if is_folder or not Path(target).absolute().parent.is_dir():
+        got = f"the folder {target}" if is_folder else f"{target}, whose folder is not there"
         raise ImageError(f"--json: expected a file in an existing folder, got {got}; for stdout put --json last")
     check_named(target)
 

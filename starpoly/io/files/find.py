@@ -94,11 +94,9 @@ def find_images(
         if not found.images and not found.problems:
             empty.append(given)
             found.problems.append(search.no_images(path, found))
-        for each in found.images:
-            on_plate = may_be_on_plate(each.path) or (bool(found.zarrs) and each.path in found.zarrs)
-            for image in search.fields_of(each, found) if on_plate else (each,):
-                folder, name = os.path.split(image.path)
-                images.setdefault((search.resolve(folder), name), image)
+        for image in (one for each in found.images for one in search.fields_of(each, found)):
+            folder, name = os.path.split(image.path)
+            images.setdefault((search.resolve(folder), name), image)
         problems += [(given, message) for message in found.problems]
     ignored = group_ignored(search.ignored)
     alone = [image for image in images.values() if not search.is_part_of_field(image)]
@@ -140,7 +138,10 @@ class _Search:
 
     def fields_of(self, image: FoundImage, found: _Found) -> Iterator[FoundImage]:
         """The fields of a plate; any other image as it is, with its place where it lies on a plate."""
-        is_folder, problems = image.path in found.zarrs, found.problems
+        is_folder, problems = bool(found.zarrs) and image.path in found.zarrs, found.problems
+        if not is_folder and not may_be_on_plate(image.path):
+            yield image
+            return
         if not is_plate(image.path, is_folder):
             place = place_of(image.path, is_folder)
             yield image if place is None else replace(image, place=place)
