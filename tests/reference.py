@@ -628,3 +628,16 @@ def projected(planes: np.ndarray, method: str, radius: int) -> np.ndarray:
         window = energy[:, max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1]
         out[y, x] = planes[window.sum(axis=(1, 2)).argmax(), y, x]
     return out
+
+
+def margin_of(channel: np.ndarray, low: float, high: float) -> tuple[float, float, float, float] | None:
+    """What becomes 0 and 1 in the rest of a channel with a margin, the rest's median, and up to where pixels are margin."""
+    value = min(channel[0, 0], channel[0, -1], channel[-1, 0], channel[-1, -1])
+    rest = np.sort(channel[channel != value].astype(float))
+    if not len(rest) or value > rest[0] or len(rest) < channel.size / 2:
+        return None
+    stray, bottom, middle, top = np.percentile(rest, (0.01, low, 50, high))
+    floor = (float(value) + bottom) / 2
+    if bottom - float(value) < (top - bottom) / 4 or top == bottom or stray <= floor:
+        return None
+    return bottom, top, middle, floor

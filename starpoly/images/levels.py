@@ -1,4 +1,4 @@
-"""Which intensities of an image's channels become 0 and 1: percentiles, widened where there is no contrast."""
+"""Which intensities of an image's channels become 0 and 1: percentiles of what has data, widened where there is no contrast."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ..config import NormalizationConfig
 from ..errors import warn
 from .axes import check_image
 from .exact_floats import ROUGH, is_rough
+from .margins import STRAY, darkest_corners, margin_floor
 from .percentiles import ChannelSummary, summarize
 
 MIN_GREY_LEVELS = 4.0
@@ -24,6 +25,7 @@ MIN_RELATIVE_RANGE = 1e-5
 MIN_RELATIVE_RANGE_OF_DOUBLES = 1e-13
 """The same in double precision, which tells hundreds of levels apart there: grey levels upon an offset of a million millions."""
 
+_MEDIAN = 50.0
 _SINGLE_BYTES = 4
 _CONSTANT = "constant or nearly so, nothing can be found there"
 _SPARSE = "without contrast between the percentiles, stretched to the maximum"
@@ -40,9 +42,11 @@ class ChannelLevels:
     low, high : float
         What becomes 0 and 1.
     fill : float
-        Smallest finite value, which stands in for NaN and infinity.
+        Smallest finite value, which stands in for NaN and infinity; with a margin the median of the rest, for both.
+    floor : float, optional
+        Intensities up to this are a margin without data.
     n_bad : int
-        Number of these.
+        Number of values that are NaN or infinite.
     contrast : str
         What is wrong with it; empty if nothing is.
     """
@@ -51,6 +55,7 @@ class ChannelLevels:
     low: float
     high: float
     fill: float
+    floor: float | None = None
     n_bad: int = 0
     contrast: str = ""
 
@@ -105,7 +110,7 @@ def measure_levels(image: Any, config: NormalizationConfig | None = None, *, run
 
     A range between the percentiles below `MIN_GREY_LEVELS` (integers) or `MIN_RELATIVE_RANGE` (floats) is widened to the
     maximum of the channel and at least to that limit, so a constant channel becomes zero, a sparse one keeps its objects,
-    and neither becomes noise at full contrast.
+    and neither becomes noise at full contrast. A margin without data does not count (``starpoly.images.margins``).
 
     Parameters
     ----------
@@ -124,8 +129,12 @@ def measure_levels(image: Any, config: NormalizationConfig | None = None, *, run
     """
     config = config or NormalizationConfig()
     check_image(image)
-    summaries = summarize(image, (config.low, config.high), run=run)
-    levels = (_levels(number, summary, image.dtype) for number, summary in enumerate(summaries))
+    apart = darkest_corners(image)
+    summaries = summarize(image, (STRAY, config.low, _MEDIAN, config.high), apart=apart, run=run)
+    levels = (
+        _levels(number, summary, value, image.dtype)
+        for number, (summary, value) in enumerate(zip(summaries, apart, strict=True))
+    )
     rough = any(is_rough(image.dtype, each.minimum, each.maximum) for each in summaries)
     return Levels(tuple(levels), len(summaries), rough)
 
@@ -144,28 +153,36 @@ def is_constant(image: Any) -> bool:
         As :func:`measure_levels`.
     """
     check_image(image)
-    summaries = summarize(image, (0.0, 100.0))
-    return all(summary.maximum - summary.minimum < _smallest_range(summary, image.dtype) for summary in summaries)
+    return all(
+        each.maximum - each.minimum < _smallest_range(each, each.minimum, each.maximum, image.dtype)
+        for each in summarize(image, (0.0, 100.0))
+    )
 
 
-def _levels(number: int, summary: ChannelSummary, dtype: np.dtype) -> ChannelLevels:
-    floor = _smallest_range(summary, dtype)
-    levels = ChannelLevels(number, summary.low, summary.high, summary.minimum, summary.n_bad)
-    if summary.high - summary.low >= floor:
+def _levels(number: int, summary: ChannelSummary, darkest_corner: Any, dtype: np.dtype) -> ChannelLevels:
+    if summary.rest:
+        stray, low, median, high = summary.rest
+        floor = margin_floor(summary, darkest_corner, stray, low, high)
+        if floor is not None and high - low >= _smallest_range(summary, low, high, dtype):
+            return ChannelLevels(number, low, high, median, floor, summary.n_bad)
+    _, low, _, high = summary.percentiles
+    smallest_range = _smallest_range(summary, low, high, dtype)
+    levels = ChannelLevels(number, low, high, summary.minimum, n_bad=summary.n_bad)
+    if high - low >= smallest_range:
         return levels
-    contrast = _SPARSE if summary.maximum - summary.low >= floor else _CONSTANT
+    contrast = _SPARSE if summary.maximum - low >= smallest_range else _CONSTANT
     # numbers so large that a double does not tell them from their neighbours have no contrast
-    next_one = float(np.nextafter(summary.low, np.inf))
-    return replace(levels, high=max(summary.maximum, summary.low + floor, next_one), contrast=contrast)
+    next_one = float(np.nextafter(low, np.inf))
+    return replace(levels, high=max(summary.maximum, low + smallest_range, next_one), contrast=contrast)
 
 
-def _smallest_range(summary: ChannelSummary, dtype: np.dtype) -> float:
+def _smallest_range(summary: ChannelSummary, low: float, high: float, dtype: np.dtype) -> float:
     """Smallest range of intensities that is still stretched to full contrast; positive."""
     if dtype.kind == "b" or (dtype.kind in "ui" and (summary.minimum, summary.maximum) == (0, 1)):
         return 1.0
     if dtype.kind in "ui":
         return MIN_GREY_LEVELS
     # by the percentiles where possible, so that one outlier cannot make the rest look constant
-    magnitude = max(abs(summary.low), abs(summary.high)) or max(abs(summary.minimum), abs(summary.maximum))
+    magnitude = max(abs(low), abs(high)) or max(abs(summary.minimum), abs(summary.maximum))
     least = MIN_RELATIVE_RANGE_OF_DOUBLES if dtype.itemsize > _SINGLE_BYTES else MIN_RELATIVE_RANGE
     return least * magnitude or 1.0

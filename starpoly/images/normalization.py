@@ -34,15 +34,18 @@ class Normalizer:
     low, high : tuple of float, length C
         Intensities that become 0 and 1; ``high > low``.
     fill : tuple of float, length C, optional
-        Intensity that stands in for NaN and infinity; ``low`` by default.
+        Intensity that stands in for NaN, infinity and margins; ``low`` by default.
     limit : float
         Results are clipped to this magnitude.
+    floor : tuple of float or None, length C, optional
+        Intensities up to this are a margin without data; None and by default: no intensity is.
     """
 
     low: tuple[float, ...]
     high: tuple[float, ...]
     fill: tuple[float, ...] = ()
     limit: float = NO_LIMIT
+    floor: tuple[float | None, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("low", "high", "fill"):
@@ -51,7 +54,8 @@ class Normalizer:
             object.__setattr__(self, "fill", self.low)
         if not self.limit > 0:
             raise ImageError(f"normalizer: expected a limit above 0, got {self.limit}")
-        if not len(self.low) == len(self.high) == len(self.fill) >= 1:
+        object.__setattr__(self, "floor", tuple(self.floor) or (None,) * len(self.low))
+        if not len(self.low) == len(self.high) == len(self.fill) == len(self.floor) >= 1:
             raise ImageError("normalizer: expected as many high as low values, one per channel")
         if not all(low < high for low, high in zip(self.low, self.high, strict=True)):
             raise ImageError(f"normalizer: expected low < high, got {self.low} and {self.high}")
@@ -65,9 +69,10 @@ class Normalizer:
         """Number of channels of the images it is for."""
         return len(self.low)
 
-    def to_dict(self) -> dict[str, list[float] | float]:
+    def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; ``Normalizer(**d)`` reads them back."""
-        return {"low": list(self.low), "high": list(self.high), "fill": list(self.fill), "limit": self.limit}
+        plain = {"low": list(self.low), "high": list(self.high), "fill": list(self.fill), "limit": self.limit}
+        return {**plain, "floor": list(self.floor)} if any(floor is not None for floor in self.floor) else plain
 
     def __call__(self, crop: NDArray) -> NDArray[np.float32]:
         """Normalise a crop of the image.
@@ -93,6 +98,11 @@ class Normalizer:
         low, high, fill = (np.asarray(values, dtype) for values in (self.low, self.high, self.fill))
         if crop.dtype.kind == "f":
             crop = np.where(np.isfinite(crop), crop, fill)
+        for channel, floor in enumerate(self.floor):
+            if floor is not None:
+                within = crop[..., channel] > floor
+                crop = crop if crop.dtype == dtype else crop.astype(dtype)
+                crop[..., channel] = np.where(within, crop[..., channel], fill[channel])
         normalized = np.subtract(crop, low, dtype=dtype)
         normalized /= high - low
         np.clip(normalized, -self.limit, self.limit, out=normalized)
@@ -125,6 +135,10 @@ def fit_normalizer(
     -----
     StarpolyWarning
         For NaN or infinity (they count as the smallest finite value) and for channels without contrast.
+
+    Notes
+    -----
+    Margins without data (``starpoly.images.margins``) do not count, and become what the median of the rest becomes.
     """
     levels = measure_levels(image, config, run=run)
     if warn:
@@ -134,9 +148,9 @@ def fit_normalizer(
 
 def normalizer_at(levels: Levels) -> Normalizer:
     """The map from these levels to 0 and 1."""
-    values = ((channel.low, channel.high, channel.fill) for channel in levels.channels)
-    low, high, fill = zip(*values, strict=True)
-    return Normalizer(low, high, fill, LIMIT)
+    values = ((channel.low, channel.high, channel.fill, channel.floor) for channel in levels.channels)
+    low, high, fill, floor = zip(*values, strict=True)
+    return Normalizer(low, high, fill, LIMIT, floor)
 
 
 def as_normalizer(

@@ -32,25 +32,46 @@ _DIGIT = 16
 
 @dataclass(frozen=True)
 class ChannelSummary:
-    """One channel's two percentiles, its extremes, and how many of its values are NaN or infinite."""
+    """One channel's percentiles and extremes.
 
-    low: float
-    high: float
+    Parameters
+    ----------
+    percentiles : tuple of float
+    minimum, maximum : float
+    n_bad : int
+        Number of values that are NaN or infinite.
+    share_apart : float
+        Part of the values, 0 to 1, that equal the one which is counted apart.
+    rest : tuple of float
+        Percentiles of the other values, if that one is the minimum.
+    """
+
+    percentiles: tuple[float, ...]
     minimum: float
     maximum: float
     n_bad: int = 0
+    share_apart: float = 0.0
+    rest: tuple[float, ...] = ()
 
 
-def summarize(image: Any, percentiles: tuple[float, float], *, run: Callable[..., Any] = map) -> list[ChannelSummary]:
-    """Two percentiles and the extremes of every channel.
+def summarize(
+    image: Any,
+    percentiles: Sequence[float],
+    *,
+    apart: NDArray | None = None,
+    run: Callable[..., Any] = map,
+) -> list[ChannelSummary]:
+    """Percentiles and the extremes of every channel.
 
     Parameters
     ----------
     image : (Y, X) or (Y, X, C) array-like
         Anything with ``shape``, ``dtype`` and slicing. It is read in blocks, all channels at once, along the borders of its
         ``block`` if it has one.
-    percentiles : (float, float)
+    percentiles : sequence of float
         From 0 to 100.
+    apart : (C,) array, optional
+        One value of each channel, of the image's dtype, that is also counted by itself.
     run : callable
         Reads and counts: ``run(work, pieces)`` gives ``work(piece)`` for each, as ``map`` does, perhaps elsewhere.
 
@@ -62,7 +83,8 @@ def summarize(image: Any, percentiles: tuple[float, float], *, run: Callable[...
     """
     kind = _keys_of(image.dtype)
     n_channels = image.shape[2] if len(image.shape) == 3 else 1
-    channels = [_Ranks(kind, percentiles) for _ in range(n_channels)]
+    values = [None] * n_channels if apart is None else list(apart)
+    channels = [_Ranks(kind, percentiles, kind.key_of(value)) for value in values]
     pieces = _pieces(image)
     for digit in range(kind.n_digits):
         work = partial(_count_piece, image, [channel.wanted() for channel in channels], digit)
@@ -85,7 +107,7 @@ def _count_piece(image: Any, wanted: Sequence[_Wanted], digit: int, boxes: Seque
     for box in boxes:
         block = with_channels(np.asarray(image[box.slices]))
         for index, count in enumerate(counts):
-            count.take(block[..., index], wanted[index].kind, digit)
+            count.take(block[..., index], wanted[index], digit)
     return counts
 
 
@@ -126,6 +148,10 @@ class _Keys:
             return np.where(bits & self._top, ~bits, bits | self._top)
         return bits ^ self._top if self.values.kind == "i" else bits
 
+    def key_of(self, value: Any) -> int | None:
+        """Key of one number; None of none, and of what is not finite."""
+        return None if value is None or not np.isfinite(value) else int(self.encode(np.array([value]))[0])
+
     def decode(self, keys: NDArray) -> NDArray:
         """Back to numbers."""
         if self.values.kind == "f":
@@ -145,10 +171,11 @@ def _keys_of(dtype: np.dtype) -> _Keys:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """Which keys of a channel are counted: those with one of some prefixes, by their next digit."""
+    """Which keys of a channel are counted: those with one of some prefixes, by their next digit, and one by itself."""
 
     kind: _Keys
     prefixes: tuple[int, ...]
+    apart: int | None = None
 
     @property
     def n_bins(self) -> int:
@@ -158,16 +185,17 @@ class _Wanted:
 
 @dataclass
 class _Counts:
-    """How often the values of a digit occur, for each prefix of a key, and how many values are not finite."""
+    """How often the values of a digit occur, for each prefix of a key, and how many values are not finite, or that one."""
 
     of: dict[int, NDArray[np.int64]]
     n_bad: int = 0
+    n_apart: int = 0
 
     @classmethod
     def none(cls, wanted: _Wanted) -> _Counts:
         return cls({prefix: np.zeros(wanted.n_bins, np.int64) for prefix in wanted.prefixes})
 
-    def take(self, values: NDArray, kind: _Keys, digit: int) -> None:
+    def take(self, values: NDArray, wanted: _Wanted, digit: int) -> None:
         """Count the digits of a part of the channel."""
         values = values.ravel()
         if values.dtype.kind == "f":
@@ -176,9 +204,12 @@ class _Counts:
             if n_bad:
                 values = values[finite]
             self.n_bad += n_bad if digit == 0 else 0
+        kind = wanted.kind
         shift = 8 * kind.keys.itemsize - _DIGIT * (digit + 1)
         for start in range(0, len(values), _COUNT_AT_ONCE):
             keys = kind.encode(values[start : start + _COUNT_AT_ONCE])
+            if digit == 0 and wanted.apart is not None:
+                self.n_apart += int(np.count_nonzero(keys == wanted.apart))
             if keys.dtype.itemsize == 1:
                 self.of[0] += _count_bytes(keys)
                 continue
@@ -192,26 +223,23 @@ class _Counts:
         for prefix, counts in other.of.items():
             self.of[prefix] += counts
         self.n_bad += other.n_bad
+        self.n_apart += other.n_apart
 
 
 class _Ranks:
     """Extremes of a channel and the values around its percentiles, found 16 bits at a time."""
 
-    def __init__(self, kind: _Keys, percentiles: tuple[float, float]) -> None:
-        self._kind, self._percentiles = kind, percentiles
+    def __init__(self, kind: _Keys, percentiles: Sequence[float], apart: int | None) -> None:
+        self._kind, self._percentiles, self._apart = kind, percentiles, apart
         self._counts = _Counts.none(_Wanted(kind, (0,)))
         self._prefixes: list[int] = []  # of the keys at the wanted ranks
         self._ranks: list[int] = []  # among the keys with the same prefix
-        self._positions: list[float] = []
-
-    @property
-    def n_bad(self) -> int:
-        """Number of values that are not finite."""
-        return self._counts.n_bad
+        self._positions: list[float] = []  # of the percentiles: of all values, then of the rest
+        self._n = 0
 
     def wanted(self) -> _Wanted:
         """What to count next."""
-        return _Wanted(self._kind, tuple(self._counts.of))
+        return _Wanted(self._kind, tuple(self._counts.of), self._apart)
 
     def add(self, counts: _Counts) -> None:
         """Take what was counted in a part of the channel."""
@@ -226,31 +254,43 @@ class _Ranks:
             found = int(np.searchsorted(cumulative, rank, side="right"))
             self._prefixes[index] = (prefix << _DIGIT) + found
             self._ranks[index] = rank - int(cumulative[found - 1] if found else 0)
-        self._counts = replace(_Counts.none(_Wanted(self._kind, tuple(self._prefixes))), n_bad=self.n_bad)
+        self._counts = replace(self._counts, of=_Counts.none(_Wanted(self._kind, tuple(self._prefixes))).of)
 
     def _start(self) -> None:
-        n = int(self._counts.of[0].sum())
-        if not n:
+        self._n = int(self._counts.of[0].sum())
+        if not self._n:
             return
-        last = n + self.n_bad - 1
-        self._positions = [q / 100 * last for q in self._percentiles]
-        ranks = [0, last]
-        for position in self._positions:
-            ranks += [int(position), min(int(position) + 1, last)]
-        # non-finite values rank before all others
-        self._ranks = [max(0, rank - self.n_bad) for rank in ranks]
-        self._prefixes = [0] * len(ranks)
+        self._ranks = [0, self._n - 1]
+        self._add_percentiles(leaving_out=0)
+        if 0 < self._counts.n_apart < self._n:
+            self._add_percentiles(leaving_out=self._counts.n_apart)
+        self._prefixes = [0] * len(self._ranks)
+
+    def _add_percentiles(self, leaving_out: int) -> None:
+        """Ranks around the percentiles of all finite values but so many smallest ones."""
+        n_bad = self._counts.n_bad
+        last = self._n - leaving_out + n_bad - 1
+        for q in self._percentiles:
+            position = q / 100 * last
+            self._positions.append(position)
+            # non-finite values rank before all others
+            around = (int(position), min(int(position) + 1, last))
+            self._ranks += [leaving_out + max(0, rank - n_bad) for rank in around]
 
     def summary(self) -> ChannelSummary:
         """The channel's summary, after the last digit."""
+        n_bad, n_percentiles = self._counts.n_bad, len(self._percentiles)
         if not self._prefixes:
-            return ChannelSummary(0.0, 0.0, 0.0, 0.0, self.n_bad)
+            return ChannelSummary((0.0,) * n_percentiles, 0.0, 0.0, n_bad)
         minimum, maximum, *around = self._kind.decode(np.array(self._prefixes, self._kind.keys))
         narrow = self._kind.keys.itemsize <= 2
-        shares = [position - int(position) for position in self._positions]
-        low = _between(around[0], around[1], shares[0], narrow=narrow)
-        high = _between(around[2], around[3], shares[1], narrow=narrow)
-        return ChannelSummary(low, high, float(minimum), float(maximum), self.n_bad)
+        found = tuple(
+            _between(lower, upper, position - int(position), narrow=narrow)
+            for lower, upper, position in zip(around[::2], around[1::2], self._positions, strict=True)
+        )
+        of_all, of_rest = found[:n_percentiles], found[n_percentiles:]
+        share = self._counts.n_apart / (self._n + n_bad)
+        return ChannelSummary(of_all, float(minimum), float(maximum), n_bad, share, of_rest)
 
 
 def _count_bytes(values: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -22,10 +22,19 @@ class ProgressLines(tqdm):
     """
 
     _told = 0.0
+    _warm: tuple[float, float] | None = None
+    """Time and progress when the first step was done, which may have loaded and compiled what the others only use."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         seconds = {"mininterval": INTERVAL, "maxinterval": INTERVAL, "miniters": 0}
         super().__init__(*args, **settings | seconds | {"disable": False, "file": _Nowhere(), "leave": False})
+
+    def update(self, n: float | None = 1) -> bool | None:
+        """Note the end of the first step; the rest is tqdm's."""
+        told = super().update(n)
+        if self._warm is None and self.n > self.initial:
+            self._warm = (self._time(), self.n)
+        return told
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
         """Write a line, once there is something to tell and a minute has passed."""
@@ -43,11 +52,12 @@ class ProgressLines(tqdm):
         super().close()
 
     def __str__(self) -> str:
-        done, unit = self.n - self.initial, " MP" if self.unit == "MP" else ""
+        unit = " MP" if self.unit == "MP" else ""
         total = "" if self.total is None else f" of {_number(self.total)}"
         told = f"{self.desc.removesuffix(': ') or 'progress'}: {_number(self.n)}{total}{unit}"
-        if self.total is not None and done > 0:
-            told += f", about {duration((self._time() - self.start_t) / done * (self.total - self.n))} left"
+        if self.total is not None and self._warm is not None and self.n > self._warm[1]:
+            start, done = self._warm
+            told += f", about {duration((self._time() - start) / (self.n - done) * (self.total - self.n))} left"
         return f"{told}; {self.postfix}" if self.postfix else told
 
 

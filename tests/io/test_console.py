@@ -128,13 +128,24 @@ def test_without_a_terminal_a_line_a_minute(capsys, minutes):
     assert [line.split()[2] for line in lines] == ["3", "6", "9", "12"]
 
 
+def test_the_first_step_does_not_count_in_the_time_left(capsys, minutes):
+    with console.progress_bar(total=7, desc="images", unit="image") as bar:
+        for seconds in (70, 5, 60):
+            minutes.now += seconds
+            bar.update()
+    assert capsys.readouterr().err.splitlines() == [
+        "starpoly: images: 1 of 7",
+        "starpoly: images: 3 of 7, about 2 min left",
+    ]
+
+
 def test_short_work_says_nothing(capsys, minutes):
     assert list(console.progress_bar(range(40), desc="images")) == list(range(40))
     with console.progress_bar(total=2.0, desc="3 tiles", unit="MP") as bar:
         bar.update(0.5)
         minutes.now += 61
         bar.update(0.25)
-    assert capsys.readouterr().err == "starpoly: 3 tiles: 0.8 of 2 MP, about 2 min left\n"
+    assert capsys.readouterr().err == "starpoly: 3 tiles: 0.8 of 2 MP, about 5 min left\n"
 
 
 @pytest.mark.parametrize(
