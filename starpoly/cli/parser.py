@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +16,8 @@ from ..io.console import printable_lines, write
 #: would take them for options.
 _NEGATIVE = re.compile(r"^-\.?\d[\d.,:eE+-]*(?:[kKMGT]i?B?|[nuµm]m|px|%)?$")
 _CHOICE = re.compile(r"^(.*)invalid choice: '(.*)' \(choose from (.*)\)$", re.DOTALL)
+#: Units that a value may end with.
+_UNIT = re.compile(r"[nuµμ]m|px|%|[kKMGT]i?B?")
 #: Least likeness of two names, from 0 to 1.
 _ALIKE = 0.75
 
@@ -44,6 +47,13 @@ class Parser(argparse.ArgumentParser):
         words = [word.partition("=")[0] for word in self._given if word.startswith("--") and len(word) > 2]
         return [word for word in words if not any(option.startswith(word) for option in known)]
 
+    def _with_one_dash(self) -> str | None:
+        """The first word given that is a long option but for a dash; argparse would take ``-output`` for ``-o utput``."""
+        long = [option.lstrip("-") for option in self._option_string_actions if option.startswith("--")]
+        words = itertools.takewhile(lambda word: word != "--", self._given)
+        names = (word.partition("=")[0] for word in words if re.match(r"-[^\W\d][\w-]{2}", word))
+        return next((name for name in names if any(option.startswith(name[1:]) for option in long)), None)
+
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         """Exit; the message goes to stderr, if there is one."""
         if message:
@@ -53,6 +63,8 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # type: ignore[override]
         """See :meth:`argparse.ArgumentParser.parse_known_args`; keeps the words for :meth:`error`."""
         self._given = list(sys.argv[1:] if args is None else args)
+        if word := self._with_one_dash():
+            self.error(_unknown([word], self))
         return super().parse_known_args(args, namespace)
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:  # type: ignore[override]
@@ -97,7 +109,10 @@ def _likeness(one: str, other: str) -> float:
 def _unknown(unknown: Sequence[str], parser: argparse.ArgumentParser) -> str:
     options = [option for option in parser._option_string_actions if option.startswith("--")]
     given = next((word for word in unknown if word.startswith("-")), unknown[0]).partition("=")[0]
-    return f"expected options that exist, got {' '.join(unknown)}{did_you_mean(nearest(given, options))}"
+    remedy = did_you_mean(nearest(given, options))
+    if unit := next(filter(_UNIT.fullmatch, unknown), None):
+        remedy = f"; write a unit without a space before it, as in 12{unit}"
+    return f"expected options that exist, got {' '.join(unknown)}{remedy}"
 
 
 def _with_choices(message: str) -> str:

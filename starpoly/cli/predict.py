@@ -53,6 +53,8 @@ HELP = "detect the objects in images and write label images"
 EXAMPLE = "starpoly predict images/ -o results/ --overlay --table"
 
 _LARGEST_DIAMETER = 1e5
+_MOST_UNLIKE = 2.0
+"""How far the sides of a pixel may differ; where two whole numbers differ more, the comma stands for a decimal point."""
 """In pixels or micrometres: no object in an image is larger."""
 _TOLERANT = (
     "for containers: a damaged image gets labels without objects if its header tells its size; files that are no images and "
@@ -595,6 +597,11 @@ def _pixel_size(text: str) -> tuple[float, float]:
     if len(sizes) not in (1, 2) or not all(least <= size <= most for size in sizes):
         message = f"expected micrometres from {least:g} to {most:g} as UM or Y,X, got {text!r}{with_point(text)}"
         raise argparse.ArgumentTypeError(message)
+    if re.fullmatch(r"\d+,\d+", text) and max(sizes) > _MOST_UNLIKE * min(sizes):
+        raise argparse.ArgumentTypeError(
+            f"expected micrometres as UM or Y,X, got {text!r}; write {text.replace(',', '.')} with a decimal point, "
+            f"or {sizes[0]:.1f},{sizes[1]:.1f} for pixels so unlike in Y and X"
+        )
     return sizes[0], sizes[-1]
 
 

@@ -62,4 +62,4 @@ def run(args: argparse.Namespace) -> int:
 def say_written(page: Path, examined: list[Examined]) -> None:
     """Print the page's path with its image and flag counts."""
     n_flagged = sum(bool(one.flags) for one in examined)
-    say(f"{page}: {len(examined)} images, {n_flagged} flagged")
+    say(f"{page}: {len(examined)} {'image' if len(examined) == 1 else 'images'}, {n_flagged} flagged")

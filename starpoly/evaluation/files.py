@@ -15,6 +15,7 @@ from ..io.files.pairing import Pairs, image_files, pair_files
 from ..io.readers.label_doubts import warn_of_doubts
 from ..io.readers.labels import read_labels
 from ..io.readers.registry import is_zarr
+from .ignored import without_ignored
 from .report import Sample
 
 
@@ -86,9 +87,17 @@ def _read(true: Path, pred: Path | None) -> Sample:
     if pred is None:
         return Sample(name, y_true, None)
     try:
-        return Sample(name, y_true, _read_one(pred))
+        y_pred = _read_one(pred)
     except StarpolyError as error:
         return Sample(name, y_true, None, str(error))
+    if y_pred.shape != y_true.shape:
+        return Sample(name, y_true, None, _of_another_shape(true, y_true.shape, pred, y_pred.shape))
+    return Sample(name, *without_ignored(y_true, y_pred))
+
+
+def _of_another_shape(true: Path, true_shape: tuple[int, ...], pred: Path, pred_shape: tuple[int, ...]) -> str:
+    remedy = "is one transposed?" if pred_shape == true_shape[::-1] else "segment the image that the true labels are of"
+    return f"{pred}: expected the shape of {true}, {true_shape}, got {pred_shape}; {remedy}"
 
 
 def _read_one(path: Path) -> NDArray:

@@ -156,7 +156,7 @@ def _count(
     true, pred = true[start], pred[start]
     for name, ids in (("y_true", true), ("y_pred", pred)):
         if ids.size and ids.min() < 0:
-            raise DataError(f"{name}: expected ids from 0, got {ids.min()}; set pixels that are to be ignored to 0")
+            raise DataError(f"{name}: expected ids from 0, got {ids.min()}; set those pixels to 0")
     seen = (true != 0) | (pred != 0)
     return _sum_equal(true[seen].astype(np.uint64), pred[seen].astype(np.uint64), length[seen])
 

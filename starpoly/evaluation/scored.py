@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..geometry.rasterize import render_labels
 from ..polygons import StarPolygons
+from .ignored import is_ignored
 from .label_overlaps import overlaps
 
 
@@ -63,17 +64,19 @@ def match_scored(polygons: StarPolygons, y_true: NDArray) -> ScoredMatches:
     ----------
     polygons : StarPolygons
     y_true : (Y, X) integer array
-        0 background, < 0 ignored.
+        0 background, < 0 ignored: objects of which more than half lies there are left out.
     """
     return match_scored_labels(render_labels(polygons, y_true.shape), polygons.probabilities, y_true)
 
 
 def match_scored_labels(labels: NDArray, scores: NDArray[np.float32], y_true: NDArray) -> ScoredMatches:
     """As :func:`match_scored`, for labels 1..n and their scores (n,)."""
-    table = overlaps(np.maximum(y_true, 0), labels.astype(np.int64))
+    labels = labels.astype(np.int64)
+    table = overlaps(np.maximum(y_true, 0), labels)
     ious = np.zeros(len(scores) + 1)
     np.maximum.at(ious, table.pred_labels[table.pred_index].astype(np.intp), table.scores("iou"))
-    return ScoredMatches(scores, ious[1:], table.n_true)
+    counts = ~is_ignored(y_true, labels, len(scores))[1:]
+    return ScoredMatches(scores[counts], ious[1:][counts], table.n_true)
 
 
 @dataclass(frozen=True)

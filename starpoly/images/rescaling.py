@@ -71,7 +71,8 @@ def _mixed(
     """Sums along an axis, tap by tap, so that the bits do not depend on the crop."""
     weights = weights.astype(crop.dtype)
     along = (-1, 1, 1) if axis == 0 else (1, -1, 1)
-    total = np.take(crop, taps[:, 0], axis=axis) * weights[:, 0].reshape(along)
-    for tap, weight in zip(taps.T[1:], weights.T[1:], strict=True):
-        total += np.take(crop, tap, axis=axis) * weight.reshape(along)
+    with np.errstate(invalid="ignore"):  # infinity becomes NaN
+        total = np.take(crop, taps[:, 0], axis=axis) * weights[:, 0].reshape(along)
+        for tap, weight in zip(taps.T[1:], weights.T[1:], strict=True):
+            total += np.take(crop, tap, axis=axis) * weight.reshape(along)
     return total

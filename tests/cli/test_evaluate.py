@@ -6,6 +6,7 @@ import argparse
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -176,9 +177,17 @@ def test_bad_files_cost_only_themselves(folders, capsys, tmp_path):
     captured = capsys.readouterr()
     assert captured.out.startswith("4 images, 36 true objects")
     assert [line.split(":")[0] for line in captured.err.splitlines()] == ["c", "d", "e"]
-    assert "same shape" in captured.err
+    assert re.search(r"c\.tif: expected the shape of .*c\.tif, \(\d+, \d+\), got .*; segment the image", captured.err)
     status = {row["image"]: row["status"] for row in table(tmp_path / "x.csv") if row["scope"] == "image"}
     assert [status[name] == "ok" for name in "abcde"] == [True, True, False, False, False]
+
+
+def test_transposed_labels_are_asked_about(folders, capsys):
+    pred, true = folders
+    tifffile.imwrite(true / "c.tif", grid()[:-2])
+    tifffile.imwrite(pred / "c.tif", grid()[:-2].T)
+    assert run(*folders) == 1
+    assert capsys.readouterr().err.endswith("; is one transposed?\n")
 
 
 def test_nothing_pairs(folders, tmp_path):

@@ -42,6 +42,10 @@ def error_of(capsys, *argv):
         ([*PREDICT, "--expand", "2,5 um"], "got '2,5 um'; write 2.5 um"),
         ([*PREDICT, "--memory", "1,5G"], "got '1,5G'; write 1.5G"),
         ([*PREDICT, "--pixel-size", "0,65"], "got '0,65'; write 0.65"),
+        (
+            [*PREDICT, "--pixel-size", "1,5"],
+            "got '1,5'; write 1.5 with a decimal point, or 1.0,5.0 for pixels so unlike",
+        ),
         ([*PREDICT, "--memory", "much"], "expected a size such as 8G or 500M, got 'much'"),
         ([*PREDICT, "--channels", "0;2"], "expected channels by index from 0 or name, divided by commas, got '0;2'"),
         ([*PREDICT, "--channels", "-1"], "expected channels by index from 0 or name, divided by commas, got '-1'"),
@@ -79,10 +83,26 @@ def test_values_out_of_range_say_what_to_write(capsys, argv, expected):
         ([*TRAIN, "--bach-size", "4"], "--batch-size"),
         ([*PREDICT, "--minconf", "4"], "--min-confidence"),
         (["predict", "a.png", "--outptu", "x"], "--output"),
+        ([*PREDICT, "-overlay"], "--overlay"),
+        (["predict", "a.png", "-output", "o2"], "--output"),
+        (["predict", "a.png", "-output=o2"], "--output"),
+        ([*TRAIN, "-batch"], "--batch-size"),
     ],
 )
 def test_mistyped_options_get_a_suggestion(capsys, argv, expected):
     assert f"did you mean {expected}?" in error_of(capsys, *argv)
+
+
+@pytest.mark.parametrize("unit", ["µm", "um", "G", "px"])
+def test_a_unit_set_off_by_a_space(capsys, unit):
+    assert f"got {unit}; write a unit without a space before it, as in 12{unit}" in error_of(
+        capsys, *PREDICT, "--diameter", "12", unit
+    )
+
+
+def test_a_value_may_follow_its_letter_at_once():
+    parsed = build_parser().parse_args(["predict", "a.png", "-oresults", "-vq"])
+    assert (str(parsed.output), parsed.verbose, parsed.quiet) == ("results", True, True)
 
 
 def test_a_file_whose_name_begins_with_a_dash(capsys):

@@ -42,6 +42,13 @@ def test_a_smaller_image_leaves_no_pixel_out(factor):
     assert small.sum() / factor**2 == pytest.approx(1, rel=0.25)
 
 
+@pytest.mark.filterwarnings("error")
+def test_infinity_spreads_in_silence():
+    image = np.ones((8, 8, 1), np.float32)
+    image[3, 3] = np.inf
+    assert not np.isfinite(Rescaled(image, 2.0)[0:16, 0:16]).all()
+
+
 @given(st.data())
 def test_any_region_is_the_crop_of_the_whole(data):
     height, width = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 9))

@@ -195,7 +195,8 @@ class _Search:
         folders = {parts: folder / inside for parts, inside in within.items()}
         paths = [folders[parts[:-1]] / parts[-1] for parts, _ in entries]
         found.zarrs = {path for path, (_, is_folder) in zip(paths, entries, strict=True) if is_folder}
-        subfolders = {str(folders[parts]): inside for parts, inside in within.items()}
+        # the folder of a file as its path has it: empty in the current folder
+        subfolders = {os.path.dirname(folders[parts] / "file"): inside for parts, inside in within.items()}
         found.images = [
             FoundImage(path, subfolders[os.path.dirname(path)]) for path in self._images_among(paths, found.zarrs)
         ]

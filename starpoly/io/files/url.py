@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
 from urllib.parse import unquote, urlsplit
 
-from ...errors import ImageError
+from ...errors import ImageError, ImageTypeError
 
 if TYPE_CHECKING:
     _Local = Path
@@ -60,11 +60,15 @@ def as_path(given: str | os.PathLike[str]) -> Path:
 
     Raises
     ------
+    ImageTypeError
+        If it is none of these.
     ImageError
         If a URL holds a password, a query, a chain of file systems or a machine where it must not.
     """
     if isinstance(given, UrlPath):
         return given
+    if not isinstance(given, str | os.PathLike):
+        raise ImageTypeError(f"expected a path or a URL, got {type(given).__name__}")
     path = Path(given)
     if is_url(given):
         return _of_url(given)

@@ -42,6 +42,23 @@ def test_folders_are_sorted_and_results_passed_over():
     assert _names("in", recursive=True, exclude=["in/out"]) == ["a.TIF", "b.png", "c.jpeg", "s/d.bmp", "s/t/e.jpg"]
 
 
+@pytest.mark.parametrize("here", [".", "./", "./.", "../in", "../in/.", "*.*"])
+def test_the_current_folder_in_any_spelling(monkeypatch, here):
+    monkeypatch.chdir("in")
+    found = find_images([here]).images
+    assert [(image.path.name, image.subfolder) for image in found] == [
+        (name, PurePath()) for name in ("a.TIF", "b.png", "c.jpeg")
+    ]
+    assert [image.path.name for image in find_images(["b.png", here]).images] == ["b.png", "a.TIF", "c.jpeg"]
+
+
+def test_the_current_folder_and_those_in_it(monkeypatch):
+    monkeypatch.chdir("in")
+    found = find_images(["."], recursive=True, exclude=["out"]).images
+    assert [str(image.path) for image in found] == ["a.TIF", "b.png", "c.jpeg", "s/d.bmp", "s/t/e.jpg"]
+    assert [str(image.subfolder) for image in found] == [".", ".", ".", "s", "s/t"]
+
+
 def test_subfolders_are_kept():
     found = find_images(["in"], recursive=True, exclude=["in/out"]).images
     assert [image.subfolder for image in found] == [PurePath()] * 3 + [PurePath("s"), PurePath("s/t")]
