@@ -315,6 +315,7 @@ def run(args: argparse.Namespace) -> int:
     from ..io.files.find import find_images
     from ..io.files.ignored import describe_ignored
     from ..network.engines.registry import check_engine
+    from ..network.memory import BASELINE_BYTES, format_size
     from ..prediction.files import check_mask, wanted_files
     from ..prediction.models import Models
     from ..prediction.outputs import check_writable, plan_jobs
@@ -329,6 +330,9 @@ def run(args: argparse.Namespace) -> int:
     check_engine(args.engine, args.precision)
     if args.scale is not None:
         check_scale(args.scale)
+    if args.memory is not None and args.memory < BASELINE_BYTES:
+        needed = f"the process itself takes about {format_size(BASELINE_BYTES)}; windows become as small as they can"
+        say(f"starpoly: warning: --memory {format_size(args.memory)}: {needed}")
     request_of(args)  # what no image can meet is said before any is opened
     for name in args.format:
         FORMATS[name].check_installed()

@@ -125,7 +125,7 @@ def find_pairs(images: Path, masks: Path, classes: Path | None = None) -> list[P
     if not found.pairs:
         raise DataError(
             f"no image of {images} pairs with a mask of {masks}: expected equal names, "
-            "with or without a suffix such as _label; rename the files of one folder"
+            "with or without _label, _mask, _cp_masks or _img at their ends; rename the files of one folder"
         )
     tables = {} if classes is None else _tables(classes)
     return [

@@ -501,6 +501,7 @@ def test_memory_makes_windows_smaller_and_refuses_what_is_too_large(capsys):
     paint("a.png")
     assert main(["predict", "a.png", "-o", "out", "--memory", "64M"]) == 0
     assert 128 <= PaintedModel.calls[0].tile_size < 1024
+    assert "warning: --memory 64 MB: the process itself takes about 954 MB" in capsys.readouterr().err
     assert main(["predict", "a.png", "-o", "out", "--memory", "2K"]) == 1
     assert "a.png: expected an image that can be held in 2 KB" in capsys.readouterr().err
 
