@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from starpoly import model_zoo as registry
 from starpoly.config import Thresholds
-from starpoly.errors import ModelError
+from starpoly.errors import ModelError, StarpolyWarning
 from starpoly.evaluation.metrics import matching, matching_dataset
 from starpoly.io.readers.images import read_image
 from starpoly.io.readers.labels import read_labels
@@ -107,6 +108,19 @@ def test_an_empty_field_with_the_noise_of_a_camera_is_empty(name, field):
     }
     labels, _ = loaded(name).predict_instances(noise[field]().astype(np.uint16))
     assert labels.max() <= 2
+
+
+@pytest.mark.parametrize("name", ["nuclei-fluo-small", "cells-fast"])
+@pytest.mark.parametrize("n", [2, 5])
+def test_a_file_that_names_its_stains_is_segmented_by_that_of_the_nuclei(tmp_path, name, n):
+    nuclei, _ = blurred_disks()
+    noise = np.random.default_rng(0).integers(0, 90, (n - 1, *nuclei.shape), dtype=np.uint8)
+    stains = np.stack([noise[0], nuclei, *noise[1:]])
+    names = ["BF", "DAPI", "GFP", "Cy5", "far red"][:n]
+    tifffile.imwrite(tmp_path / "a.ome.tif", stains, metadata={"axes": "CYX", "Channel": {"Name": names}})
+    with pytest.warns(StarpolyWarning, match="DAPI is used"):
+        labels, _ = loaded(name).predict_instances(tmp_path / "a.ome.tif")
+    np.testing.assert_array_equal(labels, loaded(name).predict_instances(nuclei)[0])
 
 
 @pytest.mark.filterwarnings("ignore::starpoly.errors.StarpolyWarning")

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .common import say
+from .common import check_suffix, say
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
         find_model(args.init)
     if args.output is not None:
         check_free(args.output)
+        check_suffix("-o", args.output, ".toml")
     if args.images is None:
         masks, n_channels = _masks(args.masks), None
     else:
@@ -69,7 +70,8 @@ def _masks(folder: Path) -> dict[str, NDArray]:
 
     files = image_files(folder) if folder.is_dir() else []
     if not files:
-        raise DataError(f"{folder}: expected a folder of label images, got none; name it with --masks")
+        got = "a folder without images" if folder.is_dir() else "no folder"
+        raise DataError(f"{folder}: expected a folder of label images, got {got}; name it with --masks")
     return {str(path): read_labels(path) for path in files}
 
 

@@ -11,10 +11,12 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from ..errors import StarpolyError, warnings_given_to
+from ..errors import DataError, StarpolyError, warnings_given_to
 from ..io.console import say
+from ..io.files.named import is_stream
 from ..prediction.summary import error_row
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -24,6 +26,17 @@ _NO_MEMORY = ("Cannot allocate memory", "failed to map segment", "can't start ne
 
 #: Stack of (current file, its warnings); the last entry is active.
 _subjects: list[tuple[str, list[str]]] = []
+
+
+def check_suffix(option: str, path: Path, suffix: str) -> None:
+    """Refuse to write one kind of file under the name of another, which it might replace.
+
+    Raises
+    ------
+    DataError
+    """
+    if path.suffix.lower() != suffix and not is_stream(path):
+        raise DataError(f"{option}: expected a file name that ends in {suffix}, got {path}")
 
 
 def say_error(error: BaseException, *, subject: object = "", verbose: bool = False) -> str:
@@ -46,7 +59,10 @@ def describe(error: BaseException) -> str:
     if isinstance(error, StarpolyError):
         return text
     if is_out_of_memory(error):
-        return "out of memory; use a smaller --tile-size or --memory, crop the image, or free memory"
+        return (
+            "out of memory; use a smaller --tile-size or --memory (in training --batch-size or --patch-size), crop the image, "
+            "or free memory"
+        )
     if isinstance(error, OSError) and error.strerror:
         return f"{'' if error.filename is None else f'{error.filename}: '}cannot be read or written ({error.strerror})"
     return f"unexpected {type(error).__name__}: {text}; run with -v for the traceback"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import DataError
 from ..io.console import printable_lines, say
-from .common import with_point
+from .common import check_suffix, with_point
 
 if TYPE_CHECKING:
     from ..evaluation.report import Report
@@ -103,8 +103,7 @@ def parse_thresholds(text: str) -> tuple[float, ...]:
 
 
 def _check_plot(path: Path) -> None:
-    if path.suffix.lower() != ".png":
-        raise DataError(f"--plot: expected a file name that ends in .png, got {path}")
+    check_suffix("--plot", path, ".png")
     if not path.parent.is_dir():
         raise DataError(f"--plot: expected an existing folder, got {path.parent}; make it first")
 

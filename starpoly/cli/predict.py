@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import TTA
-from ..errors import ConfigError, ImageError, install_command
+from ..errors import ConfigError, ImageError, OutputError, install_command
 from ..io.console import printable, progress_bar
 from ..io.files.url import UrlPath, as_path, is_url
 from ..io.readers.registry import has_image_suffix
@@ -27,6 +27,7 @@ from ..timing import seconds_of_process
 from .common import (
     about,
     byte_size,
+    check_suffix,
     failure,
     fraction,
     positive_float,
@@ -70,6 +71,8 @@ _NAMES = (
 #: Progress of a run: what is left and what was found, rather than images per second.
 _BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} images, {elapsed} passed, {remaining} left{postfix}"
 
+#: How a summary begins.
+_SUMMARY = re.compile(rb'\{\s*"starpoly"')
 #: Formats selectable with ``--format``.
 _FORMATS = {name: of for name, of in FORMATS.items() if of.help}
 
@@ -666,7 +669,7 @@ def _plan_summary(summary: dict[str, Any], target: str | None) -> None:
 
 
 def _check_summary(target: str | None) -> None:
-    from ..io.files.named import check_named
+    from ..io.files.named import check_named, is_stream
 
     if target is None or target == "-":
         return
@@ -675,6 +678,14 @@ def _check_summary(target: str | None) -> None:
         got = f"the folder {target}" if is_folder else f"{target}, whose folder is not there"
         raise ImageError(f"--json: expected a file in an existing folder, got {got}; for stdout put --json last")
     check_named(target)
+    check_suffix("--json", Path(target), ".json")
+    if Path(target).is_file() and not is_stream(target):
+        with Path(target).open("rb") as file:
+            begin = file.read(100)
+        if begin and not _SUMMARY.match(begin):
+            raise OutputError(
+                f"--json {target}: expected a summary that may be replaced, got another file; name another one"
+            )
 
 
 def _write_summary(summary: dict[str, Any], target: str | None) -> None:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .common import say
+from .common import check_suffix, say
 
 if TYPE_CHECKING:
     from ..report.examine import Examined
@@ -46,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
     quiet = getattr(args, "quiet", False)
     page = args.page or args.output / FILE_NAME
+    check_suffix("-o", page, ".html")
     if args.images is not None and not args.images.is_dir():
         raise DataError(f"--images: expected a folder of images, got nothing at {args.images}; check the path")
     with named_output(page) as target:

@@ -153,6 +153,8 @@ def _settings(args: argparse.Namespace) -> TrainingSettings:
         "seed": args.seed,
     }
     given = {name: value for name, value in named.items() if value is not None}
+    if args.class_names and args.classes is None and not args.resume:
+        raise ConfigError("--class-names: expected --classes with it, which tells the class of each object, got none")
     resumed = _settings_to_resume(args.output) if args.resume else None
     settings = read_settings(args.config, training=given, init=args.init, resumed=resumed)
     no_classes = settings.network is not None and not settings.network.n_classes and not args.class_names

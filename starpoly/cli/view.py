@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .common import say
+from .common import check_suffix, say
 
 HELP = "show an image with its labels in napari, or write a picture"
 EXAMPLE = "starpoly view cells.tif results/cells_label.tiff"
@@ -38,6 +38,7 @@ def run(args: argparse.Namespace) -> int:
     if args.output is None:
         say(f"starpoly: {reason}; writing a picture instead")
     path = args.output or _beside(args.labels)
+    check_suffix("-o", path, ".png")
     with named_output(path) as target:
         viewer.write_picture(target, args.image, args.labels)
     say(f"{path}: written")

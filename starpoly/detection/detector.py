@@ -532,14 +532,16 @@ class Detector:
     def _as_input(self, image: Any) -> Any:
         """An array in memory or a source, with the model's channels."""
         n_channels = self.spec.network.n_channels
-        image = as_image(image, n_channels=n_channels)
+        image = as_image(image, n_channels=n_channels, named=True)
         if 0 in image.shape:
             raise ImageError(f"expected an image of at least one pixel, got shape {image.shape}")
         if image.ndim not in (2, 3):
             raise ImageError(
                 f"expected an image with axes YX or YXC, got shape {image.shape}; name the axes of a stack, as in axes='ZYX'"
             )
-        return as_channels(image, n_channels) if isinstance(image, np.ndarray) else match_channels(image, n_channels)
+        if isinstance(image, np.ndarray):
+            return as_channels(image, n_channels)
+        return match_channels(image, n_channels, by_name=True)
 
     def _normalizer(self, image: Any, given: Any, executor: Executor | None = None) -> tuple[Any, Normalizer]:
         """The source to read and its normaliser."""

@@ -209,7 +209,10 @@ def wrong_channels(
         return f"{start}; if shape {tuple(shape)} is a stack, name its axes, as in axes='ZYX'{channels}"
     first = likely_nuclei(names) or 0
     chosen = ([first, *(index for index in range(n_there) if index != first)])[:n_chosen]
-    return f"{start}: choose with --channels {','.join(map(str, chosen))} (in Python image[..., {chosen}], of a file channels={chosen})"
+    if (n_there, n_channels) == (4, 3) and not any(names):  # RGB and alpha, rather than four stains
+        chosen = [0, 1, 2]
+    listed = ",".join(map(str, chosen))
+    return f"{start}: choose with --channels {listed} (in Python image[..., {chosen}], of a file open_source(path, channels={chosen}))"
 
 
 def as_channels(image: NDArray, n_channels: int) -> NDArray:
@@ -250,7 +253,7 @@ def _to_grey(image: Any, *, training: bool) -> ChannelMap:
         return ChannelMap((0, 1, 2), to_luminance=True)
     message = (
         f"the model expects 1 channel, the image has 3 ({list_channels(3, _names_of(image))}): its luminance is used; if the "
-        f"nuclei are in one of them, choose it, as with --channels 2 for the third (in Python channels=[2])"
+        f"nuclei are in one of them, choose it, as with --channels 2 for the third (in Python image[..., [2]])"
     )
     warn(message, stacklevel=4)
     return ChannelMap((0, 1, 2), to_luminance=True)

@@ -125,10 +125,10 @@ def plan_jobs(
     _tell_apart(plans, comparable, first_keeps=rule == "challenge")
     for plan in plans:
         if plan.level:
-            message = (
-                f"{plan.image.path}: the usual name of its labels is taken; they are written to {plan.job.labels.name}"
+            by = f" by labels of other content, {plan.of_others}, which stay" if plan.of_others else ""
+            warn(
+                f"{plan.image.path}: the usual name of its labels is taken{by}; they are written to {plan.job.labels.name}"
             )
-            warn(message)
     usual = [plan.job for plan in plans if not plan.level]
     _warn_of_namesakes(usual, named, {image.path for image in images})
     return [plan.job for plan in plans]
@@ -188,6 +188,7 @@ class _Plan:
         keep_others: bool,
     ) -> None:
         self.image, self.level, self._keep_others = image, 0, keep_others
+        self.of_others = ""  # the name of labels of another image, or of this one before it changed
         self._folder, self._kinds, self._comparable = folder, kinds, comparable
         self._more = names_of(image.path)
         self._names = [next(self._more)]
@@ -213,6 +214,8 @@ class _Plan:
         self.files = frozenset(map(self._comparable.of, paths.values()))
         # by the labels of an earlier run, which are to be kept
         self.is_taken = self._keep_others and self.job.is_of_another_image()
+        if self.is_taken:
+            self.of_others = self.of_others or self.job.labels.name
 
 
 def _tell_apart(plans: list[_Plan], comparable: _Comparable, *, first_keeps: bool) -> None:

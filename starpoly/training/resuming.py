@@ -14,6 +14,7 @@ from numpy.lib.npyio import NpzFile
 from ..config import AugmentConfig, NetworkConfig, TrainingConfig
 from ..errors import ModelError
 from ..io.files.small_npz import UNREADABLE, open_npz, read_text
+from ..network.storage.folder import SPEC_FILE
 from .inputs import TrainingInputs
 from .unlabelled import labelling_epochs
 
@@ -78,6 +79,17 @@ def state_to_resume(folder: Path, resume: bool) -> dict[str, Any] | None:
     if state is not None and not resume:
         raise ModelError(f"{folder}: holds a training already; continue it with --resume, or choose another folder")
     return state
+
+
+def check_no_model(folder: Path, resume: bool) -> None:
+    """Refuse a folder that holds a model without a checkpoint: one that was tuned, or copied there.
+
+    Raises
+    ------
+    ModelError
+    """
+    if not resume and (folder / SPEC_FILE).exists() and not (folder / FILE_NAME).exists():
+        raise ModelError(f"{folder}: holds a model, which a training would replace; choose another folder")
 
 
 def _check_state(state: Any) -> None:

@@ -69,10 +69,11 @@ def run_training(
     """
     from ..network.engines.forked import check_process
     from ..network.quiet import quiet_import
-    from .resuming import state_to_resume
+    from .resuming import check_no_model, state_to_resume
 
     folder = Path(folder)
     state_to_resume(folder, resume)  # refused before anything slow is imported or scored
+    check_no_model(folder, resume)
     check_process()
     keep_freed_memory()
     quiet_import()

@@ -103,3 +103,17 @@ def test_grey_stored_as_colour_is_one_channel(folders):
     colour[..., 1] = 0
     assert advice.channels_of(array_pairs([grey, folders], [folders, folders])) == 1
     assert advice.channels_of(array_pairs([colour], [folders])) == 3
+
+
+def test_settings_replace_no_other_kind_of_file(capsys):
+    Path("a.tif").write_bytes(b"an image")
+    assert main(["advise", "--masks", "masks", "-o", "a.tif"]) == 2
+    assert "-o: expected a file name that ends in .toml, got a.tif" in capsys.readouterr().err
+    assert Path("a.tif").read_bytes() == b"an image"
+
+
+@pytest.mark.parametrize(("name", "got"), [("empty", "a folder without images"), ("nowhere", "no folder")])
+def test_a_folder_without_masks_is_told_from_none(capsys, name, got):
+    Path("empty").mkdir()
+    assert main(["advise", "--masks", name]) == 2
+    assert f"{name}: expected a folder of label images, got {got}" in capsys.readouterr().err

@@ -80,3 +80,24 @@ def test_a_plan_is_written_to_a_device_and_to_no_file(folder, capsys):
     assert main(["predict", "a.png", "-o", "out", "--dry-run", "--json"]) == 0
     assert json.loads(capsys.readouterr().out.rpartition("out/a_label.tiff\n")[2])["images"]
     assert not (folder / "out").exists()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_name_of_another_kind_of_file_is_refused_and_the_file_stays(folder, capsys, command):
+    arguments, *_ = COMMANDS[command]
+    other = folder / "b.tif"
+    other.write_bytes(b"an image")
+    assert main([*arguments, "b.tif"]) == 2
+    assert f"expected a {'name' if command == 'scores' else 'file name'} that ends in " in capsys.readouterr().err
+    assert other.read_bytes() == b"an image"
+
+
+def test_a_summary_replaces_a_summary_alone(folder, capsys):
+    (folder / "model.json").write_text('{"format": 1}')
+    assert main([*COMMANDS["json"][0], "model.json"]) == 2
+    assert "--json model.json: expected a summary that may be replaced, got another file" in capsys.readouterr().err
+    assert (folder / "model.json").read_text() == '{"format": 1}'
+    (folder / "out.json").touch()
+    for _ in range(2):
+        assert main([*COMMANDS["json"][0], "out.json"]) == 0
+        assert json.loads((folder / "out.json").read_text())["starpoly"]

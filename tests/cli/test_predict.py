@@ -394,7 +394,10 @@ def test_a_namesake_from_another_folder_is_not_taken_for_done_and_keeps_its_resu
         paint(Path(folder, "a.b.png"), n)
         assert main(["predict", f"{folder}/a.b.png", "-o", "out", "--skip-existing"]) == 0
     assert [read_labels(f"out/{name}_label.tiff").max() for name in ("a.b", "a.b.png")] == [2, 1]
-    assert "the usual name of its labels is taken" in capsys.readouterr().err
+    assert (
+        "the usual name of its labels is taken by labels of other content, a.b_label.tiff, which stay"
+        in capsys.readouterr().err
+    )
     assert main(["predict", "day2/a.b.png", "-o", "out", "--skip-existing"]) == 0
     assert "1 skipped" in capsys.readouterr().err
     assert written() == ["a.b.png_label.tiff", "a.b_label.tiff"]

@@ -101,6 +101,7 @@ def test_resuming_a_finished_training_changes_nothing(trained, capsys):
         (["--val-images", "x"], "both --val-images and --val-masks"),
         (["--val-fraction", "1.5"], "--val-fraction between 0 and 1"),
         (["--classes", "x"], "--class-names"),
+        (["--class-names", "round", "square"], "--class-names: expected --classes with it"),
         (["--images", "nowhere"], "nowhere"),
         (["--unlabelled", "nowhere"], "nowhere"),
         (["--groups", "nowhere"], "columns name and group"),

@@ -130,3 +130,6 @@ def test_a_folder_with_a_training_is_refused_before_the_initial_model_is_scored(
     monkeypatch.setattr("starpoly.training.tuning.log_baseline", lambda *args: pytest.fail("scored"))
     with pytest.raises(ModelError, match="holds a training already"):
         train(tmp_path / "m", ([IMAGE], [LABELS]), init=tmp_path / "m")
+    (tmp_path / "m" / "checkpoint.npz").unlink()  # as tuned models have none
+    with pytest.raises(ModelError, match="holds a model, which a training would replace"):
+        train(tmp_path / "m", ([IMAGE], [LABELS]), init=tmp_path / "m")

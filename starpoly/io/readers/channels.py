@@ -28,7 +28,7 @@ def match_channels(source: Source, n_channels: int, *, merge: bool = False, by_n
     merge : bool
         Merge unmappable channels into grey (:func:`starpoly.images.channels.merge_channels`).
     by_name : bool
-        For a model of one channel take the one that is named after a stain of nuclei, if it is the only one.
+        Take the channel that is named after a stain of nuclei, if it is the only one: for RGB three times.
 
     Raises
     ------
@@ -42,15 +42,15 @@ def match_channels(source: Source, n_channels: int, *, merge: bool = False, by_n
     """
     if source.shape[2] == n_channels:
         return source
-    nuclei = the_nuclei(source.channel_names) if by_name and n_channels == 1 else None
+    nuclei = the_nuclei(source.channel_names) if by_name and n_channels in (1, 3) else None
     if nuclei is not None:
         there = list_channels(source.shape[2], source.channel_names)
         message = (
-            f"expected 1 channel, as the model has, got {source.shape[2]} ({there}): {source.channel_names[nuclei]} is used, "
-            "a stain of nuclei by its name; choose another with --channels"
+            f"expected {'1 channel' if n_channels == 1 else '3 channels'}, as the model has, got {source.shape[2]} ({there}): "
+            f"{source.channel_names[nuclei]} is used, a stain of nuclei by its name; choose another with --channels"
         )
         warn(message)
-        return SourceView(source, channels=[nuclei])
+        return SourceView(source, channels=[nuclei] * n_channels)
     found = map_channels(source, n_channels)
     if found is None:
         if not merge:

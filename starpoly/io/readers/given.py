@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from .array import ArraySource
 from .array_like import as_array
-from .images import read_image, read_pixel_size
+from .images import read_header, read_image, read_pixel_size
 from .pixel_size import PixelSize
 from .source import Source
 
 
-def as_image(image: Any, *, n_channels: int = 0, squeeze: bool = True) -> NDArray | Source:
-    """An image in memory, or a source if it is one already or a large lazy array.
+def as_image(image: Any, *, n_channels: int = 0, squeeze: bool = True, named: bool = False) -> NDArray | Source:
+    """An image in memory, or a source if it is one already, a large lazy array, or, with ``named``, a file that names channels.
 
     Parameters
     ----------
@@ -24,6 +24,8 @@ def as_image(image: Any, *, n_channels: int = 0, squeeze: bool = True) -> NDArra
         A file is read whole, see :func:`starpoly.io.read_image`; array-likes of :func:`~starpoly.io.readers.array_like.as_array`.
     n_channels, squeeze
         As for :func:`~starpoly.io.readers.array_like.as_array`.
+    named : bool
+        Whether names of channels are kept.
 
     Raises
     ------
@@ -35,7 +37,9 @@ def as_image(image: Any, *, n_channels: int = 0, squeeze: bool = True) -> NDArra
     if isinstance(image, Source):
         return image
     if isinstance(image, str | os.PathLike):
-        return read_image(image)
+        pixels = read_image(image)
+        names = read_header(image).channel_names if named and pixels.ndim > 2 else ()
+        return ArraySource(pixels, image, channel_names=names) if any(names) else pixels
     array = as_array(image, n_channels=n_channels, squeeze=squeeze)
     return array if isinstance(array, np.ndarray) or len(array.shape) not in (2, 3) else ArraySource(array)
 

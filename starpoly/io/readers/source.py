@@ -201,7 +201,7 @@ class DerivedSource(Source):
             **kept | changes,
         )
         self._source = source
-        if self.shape[2] == source.shape[2]:
+        if self.shape[2] == source.shape[2] and "channel_names" not in changes:
             self.channel_names = source.channel_names
 
     @property

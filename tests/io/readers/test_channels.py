@@ -58,3 +58,16 @@ def test_the_channel_of_nuclei_is_taken_by_its_name(n_channels):
     with pytest.warns(StarpolyWarning, match="DAPI is used"):
         found = match_channels(source, 1, by_name=True)
     np.testing.assert_array_equal(found[:, :], stack(n_channels)[..., 1:2])
+
+
+def test_three_inputs_get_the_channel_of_nuclei_three_times():
+    source = ArraySource(stack(5), channel_names=["GFP", "DAPI", "mCherry", "Cy5", "far red"])
+    with pytest.warns(StarpolyWarning, match=r"expected 3 channels, .* DAPI is used"):
+        found = match_channels(source, 3, by_name=True)
+    np.testing.assert_array_equal(found[:, :], stack(5)[..., [1, 1, 1]])
+
+
+def test_names_follow_the_order_that_is_asked_for():
+    source = ArraySource(stack(2), channel_names=["BF", "DAPI"])
+    assert open_source(source, channels=[1, 0]).channel_names == ("DAPI", "BF")
+    assert open_source(source, channels=[1, 1]).channel_names == ("DAPI", "DAPI")
