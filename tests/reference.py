@@ -634,7 +634,7 @@ def margin_of(channel: np.ndarray, low: float, high: float) -> tuple[float, floa
     """What becomes 0 and 1 in the rest of a channel with a margin, the rest's median, and up to where pixels are margin."""
     value = min(channel[0, 0], channel[0, -1], channel[-1, 0], channel[-1, -1])
     rest = np.sort(channel[channel != value].astype(float))
-    if not len(rest) or value > rest[0] or len(rest) < channel.size / 2:
+    if not len(rest) or value > rest[0] or len(rest) < 0.4 * channel.size:
         return None
     stray, bottom, middle, top = np.percentile(rest, (0.01, low, 50, high))
     floor = (float(value) + bottom) / 2

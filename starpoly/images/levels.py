@@ -94,10 +94,9 @@ class Levels:
         # a grey image that became three equal channels has its values once
         distinct = {(each.low, each.high, each.fill, each.n_bad): each.n_bad for each in own.values()}
         if n_bad := sum(distinct.values()):
-            message = (
-                f"{n_bad} values of the image are masked, NaN or infinite; they count as the smallest finite value"
-            )
-            warn(message, stacklevel=3)
+            in_margin = any(channel.n_bad and channel.fill > channel.low for channel in own.values())
+            stand_in = "the median of the others, as a margin does" if in_margin else "the smallest finite value"
+            warn(f"{n_bad} values of the image are masked, NaN or infinite; they count as {stand_in}", stacklevel=3)
         for contrast in (_CONSTANT, _SPARSE):
             found = [str(number) for number, channel in own.items() if channel.contrast == contrast]
             if found:
@@ -164,7 +163,7 @@ def _levels(number: int, summary: ChannelSummary, darkest_corner: Any, dtype: np
         stray, low, median, high = summary.rest
         floor = margin_floor(summary, darkest_corner, stray, low, high)
         if floor is not None and high - low >= _smallest_range(summary, low, high, dtype):
-            return ChannelLevels(number, low, high, median, floor, summary.n_bad)
+            return ChannelLevels(number, low, high, median, floor if np.isfinite(floor) else None, summary.n_bad)
     _, low, _, high = summary.percentiles
     smallest_range = _smallest_range(summary, low, high, dtype)
     levels = ChannelLevels(number, low, high, summary.minimum, n_bad=summary.n_bad)

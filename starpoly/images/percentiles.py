@@ -43,7 +43,7 @@ class ChannelSummary:
     share_apart : float
         Part of the values, 0 to 1, that equal the one which is counted apart.
     rest : tuple of float
-        Percentiles of the other values, if that one is the minimum.
+        Percentiles of the other values, if that one is the minimum; of the finite ones, if it is NaN.
     """
 
     percentiles: tuple[float, ...]
@@ -71,7 +71,7 @@ def summarize(
     percentiles : sequence of float
         From 0 to 100.
     apart : (C,) array, optional
-        One value of each channel, of the image's dtype, that is also counted by itself.
+        One value of each channel, of the image's dtype, that is also counted by itself; NaN: those that are not finite.
     run : callable
         Reads and counts: ``run(work, pieces)`` gives ``work(piece)`` for each, as ``map`` does, perhaps elsewhere.
 
@@ -84,7 +84,7 @@ def summarize(
     kind = _keys_of(image.dtype)
     n_channels = image.shape[2] if len(image.shape) == 3 else 1
     values = [None] * n_channels if apart is None else list(apart)
-    channels = [_Ranks(kind, percentiles, kind.key_of(value)) for value in values]
+    channels = [_Ranks(kind, percentiles, value) for value in values]
     pieces = _pieces(image)
     for digit in range(kind.n_digits):
         work = partial(_count_piece, image, [channel.wanted() for channel in channels], digit)
@@ -229,8 +229,9 @@ class _Counts:
 class _Ranks:
     """Extremes of a channel and the values around its percentiles, found 16 bits at a time."""
 
-    def __init__(self, kind: _Keys, percentiles: Sequence[float], apart: int | None) -> None:
-        self._kind, self._percentiles, self._apart = kind, percentiles, apart
+    def __init__(self, kind: _Keys, percentiles: Sequence[float], apart: Any) -> None:
+        self._kind, self._percentiles, self._apart = kind, percentiles, kind.key_of(apart)
+        self._bad_apart = apart is not None and bool(np.isnan(apart))
         self._counts = _Counts.none(_Wanted(kind, (0,)))
         self._prefixes: list[int] = []  # of the keys at the wanted ranks
         self._ranks: list[int] = []  # among the keys with the same prefix
@@ -261,14 +262,15 @@ class _Ranks:
         if not self._n:
             return
         self._ranks = [0, self._n - 1]
-        self._add_percentiles(leaving_out=0)
-        if 0 < self._counts.n_apart < self._n:
-            self._add_percentiles(leaving_out=self._counts.n_apart)
+        self._add_percentiles(leaving_out=0, n_bad=self._counts.n_bad)
+        if self._bad_apart:
+            self._add_percentiles(leaving_out=0, n_bad=0)
+        elif 0 < self._counts.n_apart < self._n:
+            self._add_percentiles(leaving_out=self._counts.n_apart, n_bad=self._counts.n_bad)
         self._prefixes = [0] * len(self._ranks)
 
-    def _add_percentiles(self, leaving_out: int) -> None:
-        """Ranks around the percentiles of all finite values but so many smallest ones."""
-        n_bad = self._counts.n_bad
+    def _add_percentiles(self, leaving_out: int, n_bad: int) -> None:
+        """Ranks around the percentiles of all values but so many smallest ones; ``n_bad`` are not finite."""
         last = self._n - leaving_out + n_bad - 1
         for q in self._percentiles:
             position = q / 100 * last
@@ -289,7 +291,7 @@ class _Ranks:
             for lower, upper, position in zip(around[::2], around[1::2], self._positions, strict=True)
         )
         of_all, of_rest = found[:n_percentiles], found[n_percentiles:]
-        share = self._counts.n_apart / (self._n + n_bad)
+        share = (n_bad if self._bad_apart else self._counts.n_apart) / (self._n + n_bad)
         return ChannelSummary(of_all, float(minimum), float(maximum), n_bad, share, of_rest)
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from starpoly.errors import StarpolyWarning
 from starpoly.images.levels import measure_levels
 from starpoly.images.normalization import Normalizer, fit_normalizer
 
@@ -70,7 +71,7 @@ def test_the_rest_is_normalised_as_without(dtype, shape):
         pytest.param(transmitted(), id="no margin"),
         pytest.param(with_margin(transmitted(low=3, high=250)), id="of an intensity as the dark parts of the image"),
         pytest.param(with_margin(transmitted(), 140), id="bright"),
-        pytest.param(np.pad(transmitted(), 60), id="more than half of the image, as around cells that were cut out"),
+        pytest.param(np.pad(transmitted(), 80), id="most of the image, as around cells that were cut out"),
         pytest.param(np.where(np.indices((97, 113)).sum(0) % 9 == 2, 0, transmitted()), id="in the midst alone"),
         pytest.param(np.tri(97, 113, 20) * transmitted(low=0, high=160).astype(float), id="with all intensities between"),
         pytest.param(with_margin(np.full((97, 113), 100, np.uint8)), id="around nothing"),
@@ -83,7 +84,20 @@ def test_intensities_that_are_no_margin(image):
     assert levels.low == np.percentile(image, 1)
 
 
-def test_nan_inside_is_still_the_smallest_intensity_or_the_median():
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_nan_is_a_margin_where_it_reaches_a_corner(dtype):
+    image = transmitted(dtype)
+    holed, framed = image.copy(), with_margin(image, np.nan)
+    holed[50, 50] = np.nan
+    with pytest.warns(StarpolyWarning, match="they count as the median of the others, as a margin does"):
+        normalized = fit_normalizer(framed)(framed)
+    np.testing.assert_allclose(normalized[INSIDE], fit_normalizer(image[INSIDE])(image[INSIDE]), atol=1e-6)
+    np.testing.assert_allclose(normalized[0, 0], np.median(normalized[INSIDE]), atol=1e-6)
+    with pytest.warns(StarpolyWarning, match="they count as the smallest finite value"):
+        assert fit_normalizer(holed)(holed)[50, 50] == fit_normalizer(holed)(image).min()
+
+
+def test_nan_within_a_black_margin():
     image = with_margin(transmitted("float32"))
     image[50, 50] = np.nan
     (levels,) = measure_levels(image).channels
