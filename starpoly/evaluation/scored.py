@@ -72,7 +72,7 @@ def match_scored(polygons: StarPolygons, y_true: NDArray) -> ScoredMatches:
 def match_scored_labels(labels: NDArray, scores: NDArray[np.float32], y_true: NDArray) -> ScoredMatches:
     """As :func:`match_scored`, for labels 1..n and their scores (n,)."""
     labels = labels.astype(np.int64)
-    table = overlaps(np.maximum(y_true, 0), labels)
+    table = overlaps(np.maximum(y_true, 0), np.where(y_true < 0, 0, labels))
     ious = np.zeros(len(scores) + 1)
     np.maximum.at(ious, table.pred_labels[table.pred_index].astype(np.intp), table.scores("iou"))
     counts = ~is_ignored(y_true, labels, len(scores))[1:]

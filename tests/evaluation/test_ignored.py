@@ -36,6 +36,7 @@ def test_nothing_to_ignore_changes_nothing():
 
 def test_thresholds_are_tuned_without_them():
     labels = np.select([PRED == 5, PRED == 6, PRED == 7, PRED == 9], [1, 2, 3, 4], 0)
+    labels[1, 4] = 2  # of an object with two pixels beside
     matches = match_scored_labels(labels, np.float32([0.9, 0.8, 0.7, 0.6]), TRUE)
     np.testing.assert_array_equal(matches.scores, np.float32([0.9, 0.8, 0.7]))
     np.testing.assert_array_equal(matches.ious, [1, 1, 0])
