@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from ..detection.journal import TileJournal, discard, held_journal, open_journal
 from ..detection.look import Look
 from ..detection.pipeline import Detection
 from ..detection.receivers import CheckedAtTheEnd
+from ..errors import OutputError
 from ..images.normalization import as_normalizer
 from ..io.files.atomic import remove_earlier
 from ..io.files.identity import InputWatch, discarded_if_changed, identify, origin_of
@@ -128,12 +129,17 @@ class ImageRun:
             if self.outputs.labels is not None and len(self.outputs.paths) > 1:
                 # remove results of an earlier run: they must not pass for new ones
                 remove_earlier(self.outputs.labels)
-            for format_, path in self.outputs.formats():
-                format_.write(path, results)
-            self._write_companions(found, drawn, drawn.count())
+            errors = [
+                _error_of(path, partial(format_.write, path, results)) for format_, path in self.outputs.formats()
+            ]
+            errors += [_error_of(path, write) for path, write in self._companions(found, drawn, drawn.count())]
             self._check_input()
             if self.outputs.labels is not None:
                 FORMATS["labels"].write(self.outputs.labels, results)
+        for error in filter(None, errors):
+            raise OutputError(
+                f"{error}; {'the labels' if self.outputs.labels else 'other files'} are written"
+            ) from error
         return self._result(found, drawn.count())
 
     def streamed(self, journal: Path | None) -> SlideResult:
@@ -153,7 +159,8 @@ class ImageRun:
                 found = self._detect(self._input, journal=state, receiver=CheckedAtTheEnd(labels, self._check_input))
                 with self._clock.timing("writing"):
                     writers.wait(shown=self.progress)
-                    self._write_companions(found, labels.whole, labels.count())
+                    for _, write in self._companions(found, labels.whole, labels.count()):
+                        write()
                     self._check_input()
                     writers.finish()
             if state is not None:
@@ -223,22 +230,26 @@ class ImageRun:
         with open_journal(folder, run, **kind) as state, discarded_if_changed(self.watch, state.remove):
             yield state
 
-    def _write_companions(
+    def _companions(
         self, found: Detection, drawn: RegionLabels | Callable[[], RegionLabels], n_objects: int
-    ) -> None:
-        """Write the files that need the image or the run: overlay and provenance."""
-        if self.outputs.overlay is not None:
-            write_overlay_of(self.outputs.overlay, self.source, drawn() if callable(drawn) else drawn)
-        if self.outputs.provenance is not None:
-            record = describe_run(
-                self.model,
-                found,
-                image=self._identity(),
-                settings=self._options.identity() | self.request.analysis.columns(self.outputs),
-                n_objects=n_objects,
-                seconds=found.seconds | self._clock.seconds,
-            )
-            write_provenance(self.outputs.provenance, record)
+    ) -> Iterator[tuple[Path, Callable[[], None]]]:
+        """The files that need the image or the run, overlay and provenance, and what writes each."""
+        overlay, provenance = self.outputs.overlay, self.outputs.provenance
+        if overlay is not None:
+            yield overlay, lambda: write_overlay_of(overlay, self.source, drawn() if callable(drawn) else drawn)
+        if provenance is not None:
+            yield provenance, lambda: write_provenance(provenance, self._record(found, n_objects))
+
+    def _record(self, found: Detection, n_objects: int) -> dict[str, Any]:
+        """The provenance of the run."""
+        return describe_run(
+            self.model,
+            found,
+            image=self._identity(),
+            settings=self._options.identity() | self.request.analysis.columns(self.outputs),
+            n_objects=n_objects,
+            seconds=found.seconds | self._clock.seconds,
+        )
 
     def _identity(self) -> dict[str, Any]:
         return self._marks | {
@@ -259,6 +270,17 @@ class ImageRun:
         return SlideResult(
             n_objects, self.source.shape, found.n_tiles, seconds, found.n_skipped, self._fraction, look=found.look
         )
+
+
+def _error_of(path: Path, write: Callable[[], None]) -> OutputError | None:
+    """Write a file beside the labels, which it must not cost: its error is given back, and no earlier one stays in its place."""
+    try:
+        write()
+    except OutputError as error:
+        with suppress(OSError):
+            path.unlink()
+        return error
+    return None
 
 
 def segment_source(

@@ -123,3 +123,24 @@ def test_files_that_cannot_grow(slide, tmp_path, capsys, limit, more, names):
     if not more:
         more = ("--format", "tiff", "--roi", "0,0,150,130")  # as a slide
     assert check(slide, tmp_path / "out", more, file_size_limit(limit), "File too large", capsys) in names
+
+
+def test_what_lies_beside_the_labels_of_an_image_in_memory_does_not_cost_them(slide, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(opening, "LARGEST_HELD", 1 << 30)
+    out, more = tmp_path / "out", ("--overlay", "--provenance")
+    assert predict(slide, tmp_path / "whole", more) == 0
+    whole = contents(tmp_path / "whole")
+    out.mkdir()
+    (out / "slide_overlay.png").write_bytes(b"of an earlier run")
+    limit = (len(whole["slide_label.tiff"]) + len(whole["slide_overlay.png"])) // 2
+    capsys.readouterr()
+    with file_size_limit(limit):
+        assert predict(slide, out, more) == 1
+    error = capsys.readouterr().err
+    assert "slide_overlay.png: cannot be written (File too large)" in error
+    assert "the labels are written" in error
+    found = contents(out)
+    assert found.keys() == {"slide_label.tiff", "slide_provenance.json"}
+    assert found["slide_label.tiff"] == whole["slide_label.tiff"]
+    assert predict(slide, out, (*more, "--skip-existing")) == 0
+    assert contents(out)["slide_overlay.png"] == whole["slide_overlay.png"]
