@@ -44,9 +44,10 @@ def without_ignored(y_true: NDArray, y_pred: NDArray) -> tuple[NDArray, NDArray]
     y_true, y_pred : (height, width) integer arrays
         The same objects if nothing is ignored.
     """
-    if y_true.dtype.kind == "u" or y_true.shape != y_pred.shape or not (y_true < 0).any():
+    open_pixels = y_true < 0
+    if not open_pixels.any():
         return y_true, y_pred
     ids, numbers = np.unique(y_pred, return_inverse=True)
     numbers = numbers.reshape(y_pred.shape) + int(ids[0] != 0)
-    gone = (y_true < 0) | is_ignored(y_true, numbers, len(ids))[numbers]
-    return np.where(y_true < 0, 0, y_true), np.where(gone, 0, y_pred)
+    gone = open_pixels | is_ignored(y_true, numbers, len(ids))[numbers]
+    return np.where(open_pixels, 0, y_true), np.where(gone, 0, y_pred)

@@ -136,7 +136,7 @@ class ImageRun:
             self._check_input()
             if self.outputs.labels is not None:
                 FORMATS["labels"].write(self.outputs.labels, results)
-        for error in filter(None, errors):
+        if (error := next(filter(None, errors), None)) is not None:
             raise OutputError(
                 f"{error}; {'the labels' if self.outputs.labels else 'other files'} are written"
             ) from error
