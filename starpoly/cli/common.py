@@ -114,7 +114,7 @@ def warnings_as_lines(*, quiet: bool = False, verbose: bool = False) -> Iterator
 
 @contextmanager
 def log_as_lines(*, quiet: bool = False) -> Iterator[None]:
-    """Show starpoly's log from INFO on, one line per record, prefixed with the current file."""
+    """Show starpoly's log from INFO on, one line per record, prefixed with the current file unless it is ``of_run``."""
     handler, logger = _Lines(), logging.getLogger("starpoly")
     level, propagate = logger.level, logger.propagate
     logger.addHandler(handler)
@@ -131,8 +131,10 @@ def log_as_lines(*, quiet: bool = False) -> Iterator[None]:
 class _Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
+        if _subjects and not getattr(record, "of_run", False):
+            text = _with_subject(_subjects[-1][0], text)
         kind = "warning: " if record.levelno >= logging.WARNING else ""
-        say(f"starpoly: {kind}{_with_subject(_subjects[-1][0], text) if _subjects else text}")
+        say(f"starpoly: {kind}{text}")
 
 
 def _with_subject(subject: str, text: str) -> str:

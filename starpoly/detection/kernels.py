@@ -32,7 +32,9 @@ def load_kernels() -> None:
     field = np.full((*shape, n_rays), 3.0, np.float32)
     distances = ray_context(field, points[:, 0], points[:, 1], (1, 1), (0.5,))
     if was_compiled(average_along_rays):
-        log.info("kernels are compiled; the first run of an installation takes some seconds more")
+        # another thread's news, whichever image is at hand
+        text = "kernels are compiled; the first run of an installation takes some seconds more"
+        log.info(text, extra={"of_run": True})
     distances = refine_outlines(distances, points[:, 0], points[:, 1], np.zeros(shape, np.float32))
     front = StreamingNMS(0.5, 8.0, shape)
     front.add(StarPolygons(points, distances, np.linspace(0.9, 0.6, len(points), dtype=np.float32)), Box(0, 0, *shape))

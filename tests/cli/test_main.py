@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 from starpoly import __version__
 from starpoly import model_zoo as registry
 from starpoly.cli import info
-from starpoly.cli.common import byte_size, describe, warnings_as_lines
+from starpoly.cli.common import about, byte_size, describe, log_as_lines, warnings_as_lines
 from starpoly.cli.main import COMMANDS, main
 from starpoly.config import ModelSpec, NetworkConfig
 from starpoly.errors import ImageError, warn
@@ -107,6 +108,14 @@ def test_other_warnings_are_for_verbose_runs(capsys):
         "starpoly: warning: ours of two lines",
         "starpoly: DeprecationWarning: theirs",
     ]
+
+
+def test_news_of_the_run_names_no_image(capsys):
+    log = logging.getLogger("starpoly.tests")
+    with log_as_lines(), about("a.tif"):
+        log.info("wide")
+        log.info("kernels are compiled", extra={"of_run": True})
+    assert capsys.readouterr().err.splitlines() == ["starpoly: a.tif: wide", "starpoly: kernels are compiled"]
 
 
 def test_errors_become_one_line():
