@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -16,7 +16,6 @@ from ..detection.journal import TileJournal, discard, held_journal, open_journal
 from ..detection.look import Look
 from ..detection.pipeline import Detection
 from ..detection.receivers import CheckedAtTheEnd
-from ..errors import OutputError
 from ..images.normalization import as_normalizer
 from ..io.files.atomic import remove_earlier
 from ..io.files.identity import InputWatch, discarded_if_changed, identify, origin_of
@@ -33,6 +32,7 @@ from ..labels.streaming import StreamingLabels
 from ..labels.whole import WholeLabels
 from ..parallel import limit_malloc_arenas, trim_malloc
 from ..timing import Stopwatch
+from .deferred_errors import DeferredErrors
 from .formats import SlideOutputs
 from .opening import HeldSource, open_all_channels
 from .overlay import write_overlay_of
@@ -129,17 +129,15 @@ class ImageRun:
             if self.outputs.labels is not None and len(self.outputs.paths) > 1:
                 # remove results of an earlier run: they must not pass for new ones
                 remove_earlier(self.outputs.labels)
-            errors = [
-                _error_of(path, partial(format_.write, path, results)) for format_, path in self.outputs.formats()
-            ]
-            errors += [_error_of(path, write) for path, write in self._companions(found, drawn, drawn.count())]
+            errors = DeferredErrors()
+            for format_, path in self.outputs.formats():
+                errors.write(path, partial(format_.write, path, results))
+            for path, write in self._companions(found, drawn, drawn.count()):
+                errors.write(path, write)
             self._check_input()
             if self.outputs.labels is not None:
                 FORMATS["labels"].write(self.outputs.labels, results)
-        if (error := next(filter(None, errors), None)) is not None:
-            raise OutputError(
-                f"{error}; {'the labels' if self.outputs.labels else 'other files'} are written"
-            ) from error
+        errors.raise_first(self.outputs.labels)
         return self._result(found, drawn.count())
 
     def streamed(self, journal: Path | None) -> SlideResult:
@@ -159,10 +157,12 @@ class ImageRun:
                 found = self._detect(self._input, journal=state, receiver=CheckedAtTheEnd(labels, self._check_input))
                 with self._clock.timing("writing"):
                     writers.wait(shown=self.progress)
-                    for _, write in self._companions(found, labels.whole, labels.count()):
-                        write()
+                    errors = DeferredErrors()
+                    for path, write in self._companions(found, labels.whole, labels.count()):
+                        errors.write(path, write)
                     self._check_input()
                     writers.finish()
+            errors.raise_first(self.outputs.labels)
             if state is not None:
                 state.remove()
         return self._result(found, labels.count())
@@ -270,17 +270,6 @@ class ImageRun:
         return SlideResult(
             n_objects, self.source.shape, found.n_tiles, seconds, found.n_skipped, self._fraction, look=found.look
         )
-
-
-def _error_of(path: Path, write: Callable[[], None]) -> OutputError | None:
-    """Write a file beside the labels, which it must not cost: its error is given back, and no earlier one stays in its place."""
-    try:
-        write()
-    except OutputError as error:
-        with suppress(OSError):
-            path.unlink()
-        return error
-    return None
 
 
 def segment_source(

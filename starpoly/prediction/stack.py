@@ -25,6 +25,7 @@ from ..io.files.identity import InputWatch, discarded_if_changed
 from ..io.readers.source import Source
 from ..io.writers.registry import FORMATS
 from ..labels.linking import StackIds
+from .deferred_errors import DeferredErrors
 from .formats import SlideOutputs
 from .overlay import write_overlay_of
 from .place import Place
@@ -150,16 +151,21 @@ class StackRun:
         if last is not None and len(self.outputs.paths) > 1:
             # remove results of an earlier run: they must not pass for new ones
             remove_earlier(last)
+        errors = DeferredErrors()
         for format_, path in self.outputs.formats():
-            format_.write(path, results)
-        if self.outputs.overlay is not None:
-            number = self.planes.middle
-            with self.open_plane(number) as source, results.labels_of(number) as labels:
-                write_overlay_of(self.outputs.overlay, source, labels)
-        if self.outputs.provenance is not None:
-            write_provenance(self.outputs.provenance, results.provenance())
+            errors.write(path, partial(format_.write, path, results))
+        if (overlay := self.outputs.overlay) is not None:
+            errors.write(overlay, partial(self._write_overlay, overlay, results))
+        if (provenance := self.outputs.provenance) is not None:
+            errors.write(provenance, lambda: write_provenance(provenance, results.provenance()))
         if last is not None:
             FORMATS["labels"].write(last, results)
+        errors.raise_first(last)
+
+    def _write_overlay(self, path: Path, results: StackResults) -> None:
+        number = self.planes.middle
+        with self.open_plane(number) as source, results.labels_of(number) as labels:
+            write_overlay_of(path, source, labels)
 
 
 def _sum(planes: ChosenPlanes, ids: StackIds, results: list[SlideResult]) -> SlideResult:

@@ -89,7 +89,7 @@ def check(slide: Path, out: Path, more: tuple[str, ...], limited: AbstractContex
     if status:
         assert reason in errors[0]
         assert "repeat the command" in errors[0]
-        assert not (out / "slide_label.tiff").exists()
+        assert (out / "slide_label.tiff").exists() == ("the labels are written" in errors[0])
     assert predict(slide, out, more) == 0
     assert contents(out) == wanted
     assert not list(out.glob(".*"))
@@ -111,7 +111,8 @@ def test_full_disk(slide, tmp_path, capsys, n_pages):
         (100, (), [beside(Path("slide_label.tiff"), "progress").name]),
         (1000, (), [beside(Path("slide_label.tiff"), "progress").name]),
         (3000, (), ["slide_label.tiff"]),
-        (3000, ("--overlay",), ["slide_overlay.png"]),
+        # an overlay would not cost the labels, which are too large as well
+        (3000, ("--overlay",), ["slide_label.tiff"]),
         # both are too large, and written at the same time
         (3000, ("--format", "rois"), ["slide_rois.zip", "slide_label.tiff"]),
         (3000, ("--format", "geojson"), ["slide.geojson", "slide_label.tiff"]),
@@ -125,8 +126,14 @@ def test_files_that_cannot_grow(slide, tmp_path, capsys, limit, more, names):
     assert check(slide, tmp_path / "out", more, file_size_limit(limit), "File too large", capsys) in names
 
 
-def test_what_lies_beside_the_labels_of_an_image_in_memory_does_not_cost_them(slide, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(opening, "LARGEST_HELD", 1 << 30)
+@pytest.mark.parametrize("kind", ["in memory", "tile by tile", "a stack"])
+def test_what_lies_beside_the_labels_does_not_cost_them(slide, tmp_path, monkeypatch, capsys, kind):
+    if kind != "tile by tile":
+        monkeypatch.setattr(opening, "LARGEST_HELD", 1 << 30)
+    if kind == "a stack":
+        plane = tifffile.imread(slide)
+        stack = np.stack([plane, plane[::-1]]).transpose(0, 3, 1, 2)
+        tifffile.imwrite(slide, stack, ome=True, metadata={"axes": "ZCYX"})
     out, more = tmp_path / "out", ("--overlay", "--provenance")
     assert predict(slide, tmp_path / "whole", more) == 0
     whole = contents(tmp_path / "whole")
