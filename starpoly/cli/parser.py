@@ -12,12 +12,12 @@ from typing import Any, NoReturn
 
 from ..io.console import printable_lines, write
 
+#: Units that a value may end with.
+_UNIT = re.compile(r"[nuµμm]m|px|%|[kKMGT]i?B?")
 #: Values that begin with a minus sign, also several or with a unit, as in ``--roi -5,0,10,20`` or ``--memory -8G``; argparse
 #: would take them for options.
-_NEGATIVE = re.compile(r"^-\.?\d[\d.,:eE+-]*(?:[kKMGT]i?B?|[nuµm]m|px|%)?$")
+_NEGATIVE = re.compile(rf"^-\.?\d[\d.,:eE+-]*(?:{_UNIT.pattern})?$")
 _CHOICE = re.compile(r"^(.*)invalid choice: '(.*)' \(choose from (.*)\)$", re.DOTALL)
-#: Units that a value may end with.
-_UNIT = re.compile(r"[nuµμ]m|px|%|[kKMGT]i?B?")
 #: Least likeness of two names, from 0 to 1.
 _ALIKE = 0.75
 

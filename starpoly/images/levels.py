@@ -138,7 +138,7 @@ def measure_levels(image: Any, config: NormalizationConfig | None = None, *, run
     return Levels(tuple(levels), len(summaries), rough)
 
 
-def is_constant(image: Any) -> bool:
+def has_no_contrast(image: Any) -> bool:
     """Whether no channel of an image has contrast, not even between its smallest and largest value.
 
     Parameters

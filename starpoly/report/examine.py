@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..config import ModelSpec
 from ..errors import StarpolyError
-from ..images.levels import is_constant
+from ..images.levels import has_no_contrast
 from ..io.readers.images import open_source
 from .entries import Entry
 from .flags import LOW_MARGIN, Facts, flags_of
@@ -75,7 +75,7 @@ def _examine(entry: Entry, path: Path, spec: ModelSpec | None) -> Examined:
     facts = Facts(
         n_objects=n,
         # subsampling can miss all objects of a low-contrast image: any object counts as contrast
-        constant=n == 0 and image is not None and is_constant(image),
+        constant=n == 0 and image is not None and has_no_contrast(image),
         diameter=median_of(objects.diameters),
         known_diameter=_known_diameter(spec),
         border=objects.n_border / n if n else None,
