@@ -74,8 +74,8 @@ class StarPoly2D(Detector):
         resume : bool
             Go on from the checkpoint in ``folder``.
         inspect_every : int
-            Epochs between two pictures of validation images with what the model finds, in ``folder/validation``; at the end
-            ``folder/training.html`` shows them with the losses. 0 for neither.
+            Epochs between two looks at the best model: pictures of validation images with what it finds, where it is a new one,
+            in ``folder/validation``; at the end ``folder/training.html`` shows them with the losses. 0 for neither.
         after_epoch : callable, optional
             Called with the number of finished epochs; the best model so far is in ``folder`` by then.
 

@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     report = evaluate(read_samples(pair_label_files(args.true, args.pred)), thresholds, args.protocol)
     for name, status in report.problems().items():
         if status.startswith("error"):
-            say(f"{name}: {status}")
+            say(f"starpoly: error: {name}: {status.removeprefix('error: ')}")
     sys.stdout.write(printable_lines(format_report(report, per_image=args.per_image)))
     if args.output is not None:
         with named_output(args.output) as path:

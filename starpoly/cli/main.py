@@ -31,7 +31,10 @@ COMMANDS = (
 
 OK, SOME_FAILED, FAILED = 0, 1, 2
 
-_EPILOG = "exit status: 0 all done, 1 some files failed, 2 nothing could be done, 130 or 143 stopped. `starpoly COMMAND --help` says more."
+_EPILOG = (
+    "exit status: 0 all done, 1 files failed, the others are done, 2 nothing could be begun, 130 or 143 stopped. "
+    "`starpoly COMMAND --help` says more."
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 for success, 1 if some files failed, 2 if nothing was done, 130 after Ctrl-C, 143 after SIGTERM.
+        0 for success, 1 if files failed, 2 if nothing could be begun, 130 after Ctrl-C, 143 after SIGTERM.
     """
     # the process ends with the command, so the handlers stay
     with with_streams(), stoppable(for_good=argv is None):

@@ -94,7 +94,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--recursive", action="store_true", help="search sub-folders, and make the same ones in OUT")
     parser.add_argument(
-        "--skip-existing", action="store_true", help="skip images whose results, of this content, are in OUT"
+        "--skip-existing",
+        action="store_true",
+        help="skip images whose results, of this content, are in OUT, whatever the settings then were",
     )
     parser.add_argument("--tolerant", action="store_true", help=_TOLERANT)
     parser.add_argument("--names", choices=("image", "challenge"), default="image", help=_NAMES)
@@ -464,6 +466,8 @@ def _predict_all(jobs: list[Job], models: Models, args: argparse.Namespace, cloc
                 row = None if done is None else done.row()
                 if row is None:
                     row = _predict_one(models, job, args, clock, several=several, executor=cluster)
+                if row["status"] == "incomplete":
+                    failure(job.image, OutputError(row["error"]), args)
             seconds = time.perf_counter() - start + (0.0 if done is None else done.elapsed)
             summary.rows.append(row | {"seconds": round(seconds, 3), "warnings": messages})
             bar.set_postfix_str(summary.so_far, refresh=False)

@@ -98,7 +98,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=whole_number,
         default=10,
         metavar="N",
-        help="epochs between two pictures of validation images with the objects found; 0 for none (default: %(default)s)",
+        help="epochs between two looks at the best model: pictures of validation images with the objects found, where it is a "
+        "new one; 0 for none (default: %(default)s)",
     )
     run.add_argument(
         "--resume",

@@ -61,7 +61,7 @@ def quiet_level() -> Iterator[None]:
 def filtered_stderr() -> Iterator[None]:
     """Buffer the process's stderr in the block, then write it without the log messages.
 
-    If the block raises, everything is written. Works on the file descriptor: C++ code bypasses ``sys.stderr``.
+    If the block raises, everything is written, but after Ctrl-C. Works on the file descriptor: C++ code bypasses ``sys.stderr``.
     """
     flush()
     try:
@@ -78,6 +78,9 @@ def filtered_stderr() -> Iterator[None]:
         try:
             yield
             whole = False
+        except KeyboardInterrupt:
+            whole = False
+            raise
         finally:
             flush()
             os.dup2(stderr, 2)

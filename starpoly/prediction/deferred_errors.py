@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import OutputError
+from ..io.files.atomic import check_free
 
 
 class DeferredErrors:
@@ -16,7 +17,13 @@ class DeferredErrors:
         self._first: OutputError | None = None
 
     def write(self, path: Path, write: Callable[[], None]) -> None:
-        """Write a file, or keep the error; then no file of an earlier run stays in its place."""
+        """Write a file, or keep the error; then no file of an earlier run stays in its place, but what else lies there does."""
+        try:
+            if path.suffix != ".zarr":
+                check_free(path)
+        except OutputError as error:
+            self._first = self._first or error
+            return
         try:
             write()
         except OutputError as error:
@@ -24,13 +31,8 @@ class DeferredErrors:
                 path.unlink()
             self._first = self._first or error
 
-    def raise_first(self, labels: Path | None) -> None:
-        """Raise the first error, if there is one, once all that could be written is.
-
-        Raises
-        ------
-        OutputError
-        """
-        if self._first is not None:
-            message = f"{self._first}; {'the labels' if labels else 'other files'} are written"
-            raise OutputError(message) from self._first
+    def message(self, labels: Path | None) -> str:
+        """The first error, for :attr:`~starpoly.prediction.slide_result.SlideResult.incomplete`."""
+        if self._first is None:
+            return ""
+        return f"{self._first}; {'the labels' if labels else 'other files'} are written"

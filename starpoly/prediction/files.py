@@ -76,7 +76,7 @@ def predict_file(
     Returns
     -------
     dict of JSON types
-        A row of the :class:`~starpoly.prediction.summary.Summary`. Finished images have ``model``, ``shape``,
+        A row of the :class:`~starpoly.prediction.summary.Summary`. Segmented images have ``model``, ``shape``,
         ``objects`` and ``tiles``. Mask or tissue add ``skipped`` (tiles) and ``fraction`` (share of the image that is
         analysed).
 
@@ -93,7 +93,7 @@ def predict_file(
         if not (request.tolerant and request.part.fits_any_image and is_to_blame(error)):
             raise
         return {"input": str(job.image)} | tolerate(job, error)
-    return image_row(job, "done") | found
+    return image_row(job, "incomplete" if "error" in found else "done") | found
 
 
 @dataclass(frozen=True)
@@ -148,6 +148,8 @@ class _Run:
             found |= {"planes": dict(zip(result.axes.lower(), result.lengths, strict=True))}
         if self.request.part.has_region:
             found |= {"skipped": result.n_skipped, "fraction": round(result.fraction, 4)}
+        if result.incomplete:
+            found["error"] = result.incomplete
         return found
 
     def _segment(self, *, hold: bool, whole_only: bool = False) -> tuple[Choice, SlideResult]:

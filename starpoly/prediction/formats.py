@@ -66,8 +66,15 @@ class SlideOutputs:
         """Whether a file holds outlines."""
         return not self.paths.keys().isdisjoint(("geojson", "rois"))
 
-    def prepare(self) -> None:
+    def prepare(self, *, growing: bool = False) -> None:
         """Make the folders, and refuse names of something else than a result, before any work is done.
+
+        Files beside the labels are refused as they are written, which costs nothing else.
+
+        Parameters
+        ----------
+        growing : bool
+            Whether results are written during detection: one that fails would end all.
 
         Raises
         ------
@@ -76,7 +83,10 @@ class SlideOutputs:
         """
         for name, path in self.paths.items():
             make_folder(path.parent)
-            (check_replaceable_zarr if name == "zarr" else check_free)(path)
+            if name == "zarr":
+                check_replaceable_zarr(path)
+            elif name == "labels" or (growing and name in FORMATS):
+                check_free(path)
 
     def formats(self) -> list[tuple[Format, Path]]:
         """Requested formats and files except the labels, in writing order."""

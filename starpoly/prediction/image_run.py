@@ -97,7 +97,7 @@ class ImageRun:
                 self._region = self._part.region(self.image if self.place is None else None, self.source)
         self._input = input_channels(self.model, self.source, self._part)
         self._foreground = self.model.foreground_mask(self.source.shape[:2], self._options)
-        self.outputs.prepare()
+        self.outputs.prepare(growing=not isinstance(self.source, HeldSource))
 
     @cached_property
     def _marks(self) -> dict[str, Any]:
@@ -110,7 +110,7 @@ class ImageRun:
             state = None if journal is None else stack.enter_context(self._open_journal(journal))
             found = self._detect(self._pixels(source), journal=state)
             result = self._write_held(source, found, stack)
-            if state is not None:
+            if state is not None and not result.incomplete:
                 state.remove()
         return result
 
@@ -137,8 +137,7 @@ class ImageRun:
             self._check_input()
             if self.outputs.labels is not None:
                 FORMATS["labels"].write(self.outputs.labels, results)
-        errors.raise_first(self.outputs.labels)
-        return self._result(found, drawn.count())
+        return self._result(found, drawn.count(), errors)
 
     def streamed(self, journal: Path | None) -> SlideResult:
         """Write during detection."""
@@ -162,10 +161,10 @@ class ImageRun:
                         errors.write(path, write)
                     self._check_input()
                     writers.finish()
-            errors.raise_first(self.outputs.labels)
-            if state is not None:
+            result = self._result(found, labels.count(), errors)
+            if state is not None and not result.incomplete:
                 state.remove()
-        return self._result(found, labels.count())
+        return result
 
     def _check_input(self) -> None:
         if self.watch is not None:
@@ -265,10 +264,17 @@ class ImageRun:
     def _fraction(self) -> float:
         return 1.0 if self._region is None else self._region.fraction
 
-    def _result(self, found: Detection, n_objects: int) -> SlideResult:
+    def _result(self, found: Detection, n_objects: int, errors: DeferredErrors) -> SlideResult:
         seconds = found.seconds | self._clock.seconds
         return SlideResult(
-            n_objects, self.source.shape, found.n_tiles, seconds, found.n_skipped, self._fraction, look=found.look
+            n_objects,
+            self.source.shape,
+            found.n_tiles,
+            seconds,
+            found.n_skipped,
+            self._fraction,
+            look=found.look,
+            incomplete=errors.message(self.outputs.labels),
         )
 
 
@@ -286,7 +292,7 @@ def segment_source(
     watch: InputWatch | None = None,
     executor: Executor | None = None,
 ) -> SlideResult:
-    """Segment an open image and write the results.
+    """Segment an open image and write the results; ``incomplete`` says what could not be written.
 
     Parameters
     ----------
@@ -312,7 +318,7 @@ def segment_source(
         result = run.held(source, held_journal(journal) if journal is not None and large else None)
     else:
         result = run.streamed(journal)
-    if journal is not None:
+    if journal is not None and not result.incomplete:
         for left in (journal, held_journal(journal), stack_journal(journal)):  # by a run with less memory, or more
             discard(left)
     return result

@@ -110,9 +110,9 @@ def segment_slide(
         with choose_planes(image, request.part) as planes:
             check_link(request.analysis.link, planes.axes, image if isinstance(image, str | Path) else "array")
             if not planes.is_whole_file:
-                return segment_planes(model, image, planes, outputs, request, hold=hold, **shown)
+                return segment_planes(model, image, planes, outputs, request, hold=hold, **shown).checked()
         with open_image(image, request.part, request.options.memory, hold=hold) as source:
-            return segment_source(model, image, source, outputs, request, **shown)
+            return segment_source(model, image, source, outputs, request, **shown).checked()
 
 
 def segment_planes(
@@ -130,6 +130,8 @@ def segment_planes(
     whole_only: bool = False,
 ) -> SlideResult:
     """Segment the chosen planes of an open image, one after the other, and write the results of the stack.
+
+    ``incomplete`` of the result says what could not be written.
 
     Parameters
     ----------
@@ -164,7 +166,7 @@ def segment_planes(
             )
             return run.segment(source, outputs, place, journal)
     result = run.run(journal)
-    if journal is not None:
+    if journal is not None and not result.incomplete:
         for left in (journal, held_journal(journal)):
             discard(left)
     return result

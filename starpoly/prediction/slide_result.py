@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..errors import OutputError
+
 
 @dataclass(frozen=True)
 class SlideResult:
@@ -28,6 +30,8 @@ class SlideResult:
         Planes along each of them.
     look : dict of JSON types
         How model, channels and scale of an image were chosen, with the runners-up.
+    incomplete : str
+        Why a file beside the labels is missing; empty if all are there.
     """
 
     n_objects: int
@@ -39,6 +43,18 @@ class SlideResult:
     axes: str = ""
     lengths: tuple[int, ...] = ()
     look: dict[str, Any] = field(default_factory=dict)
+    incomplete: str = ""
+
+    def checked(self) -> SlideResult:
+        """This result, if all files are there.
+
+        Raises
+        ------
+        OutputError
+        """
+        if self.incomplete:
+            raise OutputError(self.incomplete)
+        return self
 
     def __repr__(self) -> str:
         (height, width), n_done = self.shape[:2], self.n_tiles - self.n_skipped

@@ -11,7 +11,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import repeat
 from pathlib import Path
@@ -93,10 +93,11 @@ class StackRun:
             counts = [note.result.n_objects for note in notes]
             ids = number_objects(store, self.planes, counts, analysis.link, analysis.link_iou)
             results = StackResults(store, self.planes, ids, self.class_names, self.request, self.origin)
-            self._write(results)
-            store.remove()
+            incomplete = self._write(results)
+            if not incomplete:
+                store.remove()
         _warn([note.warnings for note in notes])
-        return _sum(self.planes, ids, [note.result for note in notes])
+        return replace(_sum(self.planes, ids, [note.result for note in notes]), incomplete=incomplete)
 
     def _notes(self, store: PlaneStore) -> Iterator[PlaneNote]:
         n = len(self.planes)
@@ -141,12 +142,13 @@ class StackRun:
                 partial(self.planes.open, number, all_channels=True),
             )
             with collected_warnings() as said:
-                result = self.segment(source, store.outputs(number), place, store.journal(number))
+                result = self.segment(source, store.outputs(number), place, store.journal(number)).checked()
         note = PlaneNote(result, tuple(said), noted)
         store.finish(number, note)
         return note
 
-    def _write(self, results: StackResults) -> None:
+    def _write(self, results: StackResults) -> str:
+        """Write the files; what could not be written."""
         last = self.outputs.labels
         if last is not None and len(self.outputs.paths) > 1:
             # remove results of an earlier run: they must not pass for new ones
@@ -160,7 +162,7 @@ class StackRun:
             errors.write(provenance, lambda: write_provenance(provenance, results.provenance()))
         if last is not None:
             FORMATS["labels"].write(last, results)
-        errors.raise_first(last)
+        return errors.message(last)
 
     def _write_overlay(self, path: Path, results: StackResults) -> None:
         number = self.planes.middle

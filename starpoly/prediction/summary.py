@@ -1,7 +1,7 @@
 """Summary of a run: one row per image or failed input, as JSON types.
 
 Each row has ``input`` and ``status``. Rows of segmented images (``done``) add the files by format name and the counts.
-Rows of failed inputs add ``error``.
+Rows of failed inputs add ``error``, and those of segmented images that lack a file beside the labels (``incomplete``).
 """
 
 from __future__ import annotations
@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from .outputs import Job
 
 #: Wording of each status in the last line.
-_SAID = {"exists": "skipped", "blank": "damaged or unusable", "unreadable": "no images", "error": "failed"}
+_SAID = {
+    "incomplete": "of these without all files",
+    "exists": "skipped",
+    "blank": "damaged or unusable",
+    "unreadable": "no images",
+    "error": "failed",
+}
+#: Statuses of images with an error.
+_FAILED = ("error", "incomplete")
 
 
 def image_row(job: Job, status: str) -> dict[str, Any]:
@@ -61,8 +69,8 @@ class Summary:
 
     @property
     def has_errors(self) -> bool:
-        """Whether an image failed."""
-        return any(row["status"] == "error" for row in self.rows)
+        """Whether an image failed, or a file of one."""
+        return any(row["status"] in _FAILED for row in self.rows)
 
     @property
     def throughput(self) -> Throughput:
@@ -81,7 +89,7 @@ class Summary:
         counts["rows"] += len(new)
         counts["objects"] += sum(row.get("objects", 0) for row in new)
         counts["flagged"] += sum(map(is_flagged, new))
-        counts["failed"] += sum(row["status"] == "error" for row in new)
+        counts["failed"] += sum(row["status"] in _FAILED for row in new)
         said = {"to look at": counts["flagged"], "failed": counts["failed"]}
         return ", ".join([_counted(counts["objects"], "object"), *(f"{n} {what}" for what, n in said.items() if n)])
 
@@ -89,7 +97,8 @@ class Summary:
         """Closing lines for the user."""
         counts = Counter(row["status"] for row in self.rows)
         objects = sum(row.get("objects", 0) for row in self.rows)
-        parts = [f"{_counted(counts['done'], 'image')} segmented, {_counted(objects, 'object')}"]
+        segmented = counts["done"] + counts["incomplete"]
+        parts = [f"{_counted(segmented, 'image')} segmented, {_counted(objects, 'object')}"]
         parts += [f"{counts[status]} {said}" for status, said in _SAID.items() if counts[status]]
         speed = [str(self.throughput)] if counts["done"] else []
         return [*self._flagged(), *speed, *chosen_lines(self.rows), *channel_lines(self.rows), ", ".join(parts)]

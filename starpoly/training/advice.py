@@ -77,7 +77,7 @@ class Advice:
                 f"{len(self.diameters)} objects, {typical:.1f} px wide ({small:.1f} to {large:.1f})",
                 f"n_rays {self.n_rays}: mean IoU {_quality(chosen):.3f}, with {best.n_rays} rays {_quality(best):.3f}",
                 f"grid {self.grid[0]}, {self.grid[1]}",
-                f"patch_size {self.patch_size[0]}, {self.patch_size[1]}: the network sees {self.field} px around a pixel",
+                f"patch_size {self.patch_size[0]}, {self.patch_size[1]}: a pixel's answer depends on {self.field} px across",
                 "scale 1, as they are" if self.scale == 1 else f"scale {self.scale:g}: resize images and masks first",
             ]
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -53,6 +54,15 @@ class Sample:
     labels: NDArray[np.int32]
     classes: NDArray[np.int64] | None = None
 
+    @property
+    def digest(self) -> str:
+        """Checksum of what is learnt from: changes with the image, the labels or the classes."""
+        checksum = 0
+        for array in (self.image, self.labels, self.classes):
+            if array is not None:
+                checksum = zlib.crc32(np.ascontiguousarray(array).data, checksum)
+        return f"{checksum:08x}"
+
     @cached_property
     def has_objects(self) -> bool:
         """Whether the sample has any object."""
@@ -91,13 +101,15 @@ class DataSummary:
     """Statistics of the label images.
 
     ``diameters``: equivalent diameter of each object, pixels; ``longest``: the longest bounding-box
-    diagonal, a bound on any ray distance; ``pixels``: size of each image.
+    diagonal, a bound on any ray distance; ``pixels``: size of each image; ``contents``: digest of each pair by its name, those
+    of the validation included.
     """
 
     diameters: NDArray[np.float64]
     longest: float
     pixels: NDArray[np.int64]
     n_objects: NDArray[np.int64]
+    contents: dict[str, str]
 
 
 def find_pairs(images: Path, masks: Path, classes: Path | None = None) -> list[Pair]:
@@ -323,13 +335,17 @@ class TrainingData:
         DataError
             If there is no object at all.
         """
-        diameters, pixels, counts, longest = [], [], [], 0.0
+        diameters, pixels, counts, longest, contents = [], [], [], 0.0, {}
         todo = [(data, index) for data in (self, validation) if data is not None for index in range(len(data))]
         doubts = _Doubts()
         for data, index in progress_bar(todo, shown=progress, desc="checking the data", unit="image", leave=False):
-            labels = doubts.read(data, index)
-            if labels is None or data is validation:
+            sample = doubts.read(data, index)
+            if sample is None:
                 continue
+            contents[data.name(index)] = sample.digest
+            if data is validation:
+                continue
+            labels = sample.labels
             area = np.bincount(np.maximum(labels, 0).ravel())[1:]
             diameters.append(np.sqrt(4 / np.pi * area[area > 0]))
             boxes = [box for box in ndimage.find_objects(np.maximum(labels, 0)) if box is not None]
@@ -340,7 +356,7 @@ class TrainingData:
         doubts.repeat()
         if not longest:
             raise DataError("expected masks with objects in them, got background alone in every mask")
-        return DataSummary(np.concatenate(diameters), longest, np.array(pixels), np.array(counts))
+        return DataSummary(np.concatenate(diameters), longest, np.array(pixels), np.array(counts), contents)
 
     def becomes_grey(self, index: int) -> bool:
         """Whether a pair's image, once read, is reduced to its luminance."""
@@ -355,12 +371,12 @@ class _Doubts:
         self._grey: list[str] = []
         self._warnings: dict[str, list[str]] = {}
 
-    def read(self, data: TrainingData, index: int) -> NDArray[np.int32] | None:
-        """Labels of a pair; None if it cannot be used."""
+    def read(self, data: TrainingData, index: int) -> Sample | None:
+        """A pair; None if it cannot be used."""
         name = data.name(index)
         try:
             with collected_warnings() as messages:
-                labels = data[index].labels
+                sample = data[index]
         except StarpolyError as error:
             self._errors.append(error)
             return None
@@ -368,7 +384,7 @@ class _Doubts:
             self._warnings.setdefault(message.removeprefix(f"{name}: "), []).append(name)
         if data.becomes_grey(index):
             self._grey.append(name)
-        return labels
+        return sample
 
     def refuse(self, n_pairs: int) -> None:
         """Raise what makes pairs unusable, all at once."""
@@ -383,7 +399,7 @@ class _Doubts:
         if self._grey:
             message = (
                 "colour, and a network for one channel: its luminance is used; for a network that sees colour train one "
-                "with n_channels = 3 in [network] (NetworkConfig(n_channels=3))"
+                "with n_channels = 3 in [network]"
             )
             warn(f"{_listed(self._grey)}: {message}", stacklevel=3)
         for text, names in self._warnings.items():

@@ -128,7 +128,7 @@ def fit(
 
     spec, sampler = prepare(training)
     if minutes is not None and state is None:
-        log.info("%d steps are timed, to see how many fit in %g minutes", MEASURED, minutes)
+        log.info("%d steps are timed, to see how many fit in the time of %g min", MEASURED, minutes)
         batches = stream(sampler, 0, MEASURED + 1, training.workers)
         seconds, first = time_steps(_compile(spec, training, weights), batches)
         # the network is prepared once more
@@ -136,7 +136,7 @@ def fit(
         training = fit_length(training, 60 * minutes, seconds, preparation=preparation)
         log.info("%d epochs of %d steps, %.2g s a step", training.epochs, training.steps_per_epoch, seconds)
         spec, sampler = prepare(training)
-    settings = settings_of(network, training, data)
+    settings = settings_of(network, training, data, summary.contents)
     _refuse_others(folder, state, settings, training)
     with data_parallel(training):
         model = _compile(spec, training, weights)
@@ -188,7 +188,10 @@ def _restore(
     log.info("%s: continues after %s", folder, describe_progress(state))
     if changes := changed_since(state, settings, made_with()):
         progress.resumed = [*progress.resumed, {"epoch": progress.epoch, **changes}]
-        told = ", ".join(f"{name} {after}, was {before}" for name, (before, after) in changes.items())
+        told = ", ".join(
+            f"{name} {after}" + ("" if before is None else f", was {before}")
+            for name, (before, after) in changes.items()
+        )
         log.warning("%s: continues with other versions or images: %s; the result may differ", folder, told)
     return progress, sums
 

@@ -77,8 +77,12 @@ def tune_growth(
     values = (right / np.maximum(n_true + n_found - right, 1e-9)).mean(axis=1)
     best = int(np.argmax(values))
     best = best if values[best] >= values[0] + LEAST_GAIN else 0
-    log.info("mean average precision of the polygons' pixels %.3f; %s: %.3f", values[0], choices[best], values[best])
-    return choices[best]
+    chosen = choices[best]
+    said = "masks that grow into the foreground gain too little"
+    if best:
+        said = f"with masks grown by {chosen.distance:g} px where the foreground is above {chosen.foreground:g} {values[best]:.3f}"
+    log.info("mean average precision %.3f, %s", values[0], said)
+    return chosen
 
 
 def _grown(model: Detector, image: NDArray, thresholds: Thresholds) -> list[NDArray]:

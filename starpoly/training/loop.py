@@ -14,6 +14,7 @@ import numpy as np
 
 from ..config import ModelSpec, TrainingConfig
 from ..errors import ModelError
+from ..io.console import duration
 from ..network.storage.folder import save_model
 from .average import averaged_weights
 from .checkpoint import made_with, remove_checkpoint, save_checkpoint
@@ -160,8 +161,8 @@ class Loop:
         write_history(self.folder, self.progress.history)
         board.add(record)
         self._save(0, self.progress.seconds)
-        told = ", ".join(f"{name} {value:.4g}" for name, value in record.items() if name != "epoch")
-        log.info("epoch %d: %s", self.progress.epoch, told)
+        told = ", ".join(f"{name} {value:.4g}" for name, value in record.items() if name not in ("epoch", "seconds"))
+        log.info("epoch %d, %s after the start: %s", self.progress.epoch, duration(record["seconds"]), told)
 
     def _save(self, step: int, seconds: float, sums: Sequence[np.ndarray] = ()) -> None:
         """Write a checkpoint after so many steps of the epoch."""

@@ -15,6 +15,8 @@ from ..io.console import duration, progress_bar
 
 log = logging.getLogger(__name__)
 
+#: Leaves room for the bar itself in 60 columns.
+_BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{remaining} left{postfix}]"
 #: Steps after which the time that is left is said.
 _MEASURED = 20
 #: Seconds until the first checkpoint between two epochs, and between any two later ones.
@@ -44,7 +46,8 @@ class StepProgress(keras.callbacks.Callback):
         """Count a step."""
         self._done += 1
         if self._bar is None:
-            self._bar = progress_bar(total=self._total, initial=self._done, desc="training", unit="step")
+            how: dict[str, Any] = {"desc": "training", "unit": "step", "bar_format": _BAR}
+            self._bar = progress_bar(total=self._total, initial=self._done, **how)
             self._started = self._done, time.monotonic()
             return
         if logs and not self._bar.disable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ from .unlabelled import labelling_epochs
 
 #: File of the checkpoint in a model folder.
 FILE_NAME = "checkpoint.npz"
+
+#: Names in a message.
+_MOST = 3
 
 #: Bytes of the settings and the history of a training, four to a letter.
 _LARGEST_STATE = 256 << 20
@@ -109,13 +112,16 @@ def _check_state(state: Any) -> None:
             raise ValueError("expected settings of the augmentation, got something else")
 
 
-def settings_of(network: NetworkConfig, training: TrainingConfig, data: TrainingInputs) -> dict[str, Any]:
-    """The relevant settings, as JSON types."""
+def settings_of(
+    network: NetworkConfig, training: TrainingConfig, data: TrainingInputs, contents: Mapping[str, str]
+) -> dict[str, Any]:
+    """The relevant settings, as JSON types; ``contents`` are digests of the pairs by name."""
     labelled = training.to_dict()
     settings = {
         "network": network.to_dict(),
         "training": labelled,
         "images": [pair.name for pair in data.training],
+        "contents": dict(contents),
     }
     groups = [pair.group for pair in data.training]
     if any(groups):
@@ -129,10 +135,10 @@ def settings_of(network: NetworkConfig, training: TrainingConfig, data: Training
 def changed_settings(state: dict[str, Any], settings: dict[str, Any], training: TrainingConfig) -> list[str]:
     """Names of the settings that differ from those of a checkpoint.
 
-    Unlabelled images may change until their first labelling.
+    Unlabelled images may change until their first labelling, the content of images and masks at any time.
     """
     before = _renamed(state["settings"])
-    names = set(before) | set(settings)
+    names = (set(before) | set(settings)) - {"contents"}
     if not state["progress"].get("rounds") and (
         "unlabelled" not in settings or state["progress"]["epoch"] <= labelling_epochs(training)[0]
     ):
@@ -155,7 +161,7 @@ def describe_changes(state: dict[str, Any], settings: dict[str, Any], names: Seq
     return "; ".join(part for name in names for part in _differences(name, before.get(name), settings.get(name)))
 
 
-def _differences(name: str, before: Any, after: Any, most: int = 3) -> Iterator[str]:
+def _differences(name: str, before: Any, after: Any, most: int = _MOST) -> Iterator[str]:
     if isinstance(before, dict) and isinstance(after, dict):
         for key in sorted({*before, *after}):
             if before.get(key) != after.get(key):
@@ -183,12 +189,16 @@ def _beyond(these: Sequence[str] | None, those: Sequence[str] | None) -> list[st
 
 
 def changed_since(state: dict[str, Any], settings: dict[str, Any], made_with: dict[str, str]) -> dict[str, list[Any]]:
-    """What may change while a training is interrupted, and did: versions, and unlabelled images; before and after."""
+    """What may change while a training is interrupted, and did, before and after: versions, unlabelled images, contents."""
     earlier = state.get("made_with", made_with)
     found = {name: [earlier.get(name), now] for name, now in made_with.items() if earlier.get(name) != now}
     counts = [len(each.get("unlabelled", {}).get("images", ())) for each in (_renamed(state["settings"]), settings)]
     if _renamed(state["settings"]).get("unlabelled") != settings.get("unlabelled"):
         found["unlabelled images"] = counts
+    contents = state["settings"].get("contents", {})
+    if others := [name for name, digest in settings["contents"].items() if contents.get(name, digest) != digest]:
+        more = f" and {len(others) - _MOST} more" if len(others) > _MOST else ""
+        found["other content of"] = [None, f"{', '.join(others[:_MOST])}{more}"]
     return found
 
 

@@ -41,7 +41,7 @@ def test_advice_is_a_settings_file(capsys):
     assert main(["advise", "--masks", "masks", "--images", "images", "-o", "settings.toml"]) == 0
     out, err = capsys.readouterr()
     assert "4 objects, 23.6 px wide" in out
-    assert "patch_size 160, 160: the network sees 150 px around a pixel" in out
+    assert "patch_size 160, 160: a pixel's answer depends on 150 px across" in out
     assert "settings.toml: settings for starpoly train --config" in err
     written = tomllib.loads(Path("settings.toml").read_text())
     assert written["network"]["n_channels"] == 3

@@ -176,7 +176,9 @@ def test_bad_files_cost_only_themselves(folders, capsys, tmp_path):
     assert run(*folders, "--iou", "0.5", "-o", tmp_path / "x.csv") == 1
     captured = capsys.readouterr()
     assert captured.out.startswith("4 images, 36 true objects")
-    assert [line.split(":")[0] for line in captured.err.splitlines()] == ["c", "d", "e"]
+    assert [line.split(": ")[:3] for line in captured.err.splitlines()] == [
+        ["starpoly", "error", name] for name in ("c", "d", "e")
+    ]
     assert re.search(r"c\.tif: expected the shape of .*c\.tif, \(\d+, \d+\), got .*; segment the image", captured.err)
     status = {row["image"]: row["status"] for row in table(tmp_path / "x.csv") if row["scope"] == "image"}
     assert [status[name] == "ok" for name in "abcde"] == [True, True, False, False, False]

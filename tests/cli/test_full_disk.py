@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -126,14 +127,19 @@ def test_files_that_cannot_grow(slide, tmp_path, capsys, limit, more, names):
     assert check(slide, tmp_path / "out", more, file_size_limit(limit), "File too large", capsys) in names
 
 
-@pytest.mark.parametrize("kind", ["in memory", "tile by tile", "a stack"])
-def test_what_lies_beside_the_labels_does_not_cost_them(slide, tmp_path, monkeypatch, capsys, kind):
-    if kind != "tile by tile":
+@pytest.fixture(params=["in memory", "tile by tile", "a stack"])
+def kind(request, slide, monkeypatch):
+    """How an image is segmented."""
+    if request.param != "tile by tile":
         monkeypatch.setattr(opening, "LARGEST_HELD", 1 << 30)
-    if kind == "a stack":
+    if request.param == "a stack":
         plane = tifffile.imread(slide)
         stack = np.stack([plane, plane[::-1]]).transpose(0, 3, 1, 2)
         tifffile.imwrite(slide, stack, ome=True, metadata={"axes": "ZCYX"})
+
+
+@pytest.mark.usefixtures("kind")
+def test_what_lies_beside_the_labels_does_not_cost_them(slide, tmp_path, capsys):
     out, more = tmp_path / "out", ("--overlay", "--provenance")
     assert predict(slide, tmp_path / "whole", more) == 0
     whole = contents(tmp_path / "whole")
@@ -151,3 +157,23 @@ def test_what_lies_beside_the_labels_does_not_cost_them(slide, tmp_path, monkeyp
     assert found["slide_label.tiff"] == whole["slide_label.tiff"]
     assert predict(slide, out, (*more, "--skip-existing")) == 0
     assert contents(out)["slide_overlay.png"] == whole["slide_overlay.png"]
+
+
+@pytest.mark.usefixtures("kind")
+def test_what_lies_in_place_of_an_overlay_costs_the_overlay_alone(slide, tmp_path, capsys):
+    out = tmp_path / "out"
+    (out / "slide_provenance.json").mkdir(parents=True)
+    (out / "slide_overlay.png").symlink_to("elsewhere.png")
+    assert predict(slide, out, ("--overlay", "--provenance", "--json")) == 1
+    said = capsys.readouterr()
+    (line,) = [line for line in said.err.splitlines() if "error" in line]
+    assert line.startswith(
+        f"starpoly: error: {slide}: {out}/slide_overlay.png: expected a file or a free name, got a link"
+    )
+    assert line.endswith("; the labels are written")
+    (row,) = json.loads(said.out)["images"]
+    assert row["status"] == "incomplete"
+    assert row["objects"] == tifffile.imread(out / "slide_label.tiff").max() > 0
+    assert f"1 image segmented, {row['objects']} objects, 1 of these without all files" in said.err
+    assert (out / "slide_overlay.png").is_symlink()
+    assert (out / "slide_provenance.json").is_dir()

@@ -772,13 +772,12 @@ def test_a_link_in_place_of_a_result_is_neither_followed_nor_replaced(capsys):
     assert Path("out/a_label.tiff").is_symlink()
 
 
-def test_a_folder_in_place_of_a_result_costs_no_work(capsys):
+def test_a_folder_in_place_of_the_labels_costs_no_work(capsys):
     paint("a.png")
-    Path("out/a_table.csv").mkdir(parents=True)
+    Path("out/a_label.tiff").mkdir(parents=True)
     assert main(["predict", "a.png", "-o", "out", "--table"]) == 1
-    assert "out/a_table.csv: expected a file or a free name, got a folder" in capsys.readouterr().err
+    assert "out/a_label.tiff: expected a file or a free name, got a folder" in capsys.readouterr().err
     assert not PaintedModel.calls
-    assert not Path("out/a_label.tiff").exists()
 
 
 @pytest.mark.parametrize("more", [[], ["--skip-existing"]])

@@ -31,7 +31,7 @@ PROGRESS = {"epoch": 1, "rounds": []}
 @pytest.fixture
 def settings():
     pair = Pair("a", Path("a.png"), Path("a_label.png"), group="rare")
-    return settings_of(NetworkConfig(), TRAINING, TrainingInputs([pair], [pair]))
+    return settings_of(NetworkConfig(), TRAINING, TrainingInputs([pair], [pair]), {"a": "1"})
 
 
 def test_the_same_settings_resume(settings):
@@ -55,7 +55,7 @@ def test_settings_that_an_earlier_checkpoint_lacks_have_their_defaults(settings)
 
 
 def test_what_changed_is_named(settings):
-    other = settings_of(NetworkConfig(), TrainingConfig(group_balance=0.9), TrainingInputs([], []))
+    other = settings_of(NetworkConfig(), TrainingConfig(group_balance=0.9), TrainingInputs([], []), {})
     assert changed_settings({"settings": other, "progress": PROGRESS}, settings, TRAINING) == [
         "groups", "images", "training",
     ]  # fmt: skip
@@ -89,6 +89,18 @@ def test_versions_that_changed_meanwhile(settings):
     assert changed_since(state, settings, now) == {}
     more = {**settings, "unlabelled": {"images": ["x", "y"]}}
     assert changed_since(state, more, now) == {"unlabelled images": [0, 2]}
+
+
+def test_images_and_masks_that_changed_meanwhile_are_named_and_go_on(settings):
+    state = {"settings": settings, "progress": PROGRESS}
+    others = {**settings, "contents": {"a": "2", "b": "3"}}
+    assert changed_settings(state, others, TRAINING) == []
+    assert changed_since(state, others, {}) == {"other content of": [None, "a"]}
+    many = {**settings, "contents": dict.fromkeys("abcde", "1")}
+    changed = changed_since({**state, "settings": many}, {**many, "contents": dict.fromkeys("abcde", "2")}, {})
+    assert changed == {"other content of": [None, "a, b, c and 2 more"]}
+    without = {name: value for name, value in settings.items() if name != "contents"}
+    assert changed_since({**state, "settings": without}, settings, {}) == {}  # of an earlier version
 
 
 def write_checkpoint(folder, state, **arrays):

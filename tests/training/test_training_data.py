@@ -57,6 +57,18 @@ def test_summary_measures_objects():
     assert summary.n_objects.tolist() == [1, 1]
 
 
+def test_contents_differ_with_image_and_mask():
+    image, mask = image_of(square()), square()
+    brighter, smaller = image.copy(), mask.copy()
+    brighter[3, 3] += 1
+    smaller[5] = 0
+    pairs = array_pairs([image, image.copy(), brighter, image], [mask, mask.copy(), mask, smaller])
+    contents = TrainingData(pairs).summarize(progress=False).contents
+    first, same, *others = contents.values()
+    assert first == same
+    assert len({first, *others}) == 3
+
+
 def test_shape_of_image_and_mask_must_agree():
     data = TrainingData(array_pairs([np.zeros((4, 5), np.uint8)], [np.ones((5, 4), int)]))
     with pytest.raises(DataError, match=r"image 0: expected a mask of the image's shape \(4, 5\), got \(5, 4\)"):

@@ -17,6 +17,7 @@ from ...errors import OutputError
 from .lock import locked
 
 _REPEAT = "free space or choose another folder, then repeat the command"
+_NO_MATTER_OF_SPACE = (errno.ENOTDIR, errno.EPERM, errno.EACCES, errno.EROFS)
 _HASH_BYTES = 8  # of hidden names: short enough beside any name, and no two of a folder are alike
 _KINDS = {
     stat.S_IFDIR: "a folder", stat.S_IFLNK: "a link", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket",
@@ -122,7 +123,7 @@ def not_written(path: Path, error: OSError, remedy: str = _REPEAT) -> OutputErro
         return OutputError(f"{path}: {error.strerror}; remove it or choose another name")
     if error.errno == errno.ENAMETOOLONG:
         remedy = "give the image a shorter name"
-    elif error.errno == errno.ENOTDIR and remedy == _REPEAT:  # no space makes it a folder
+    elif error.errno in _NO_MATTER_OF_SPACE and remedy == _REPEAT:
         remedy = "choose another folder"
     return OutputError(f"{path}: cannot be written ({error.strerror or error}); {remedy}")
 

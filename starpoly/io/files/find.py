@@ -186,7 +186,7 @@ class _Search:
         advice = (
             "; use --recursive to look into its sub-folders" if found.has_subfolders and not self._recursive else ""
         )
-        return f"{folder}: expected images ({TITLES}), got none among {found.n_files} files{advice}"
+        return f"{folder}: expected images ({TITLES}), got none among {found.n_files} file{'s' * (found.n_files != 1)}{advice}"
 
     def _find_in_folder(self, folder: Path) -> _Found:
         found = _Found()
