@@ -80,7 +80,7 @@ def run_training(
     from ..network.keras_settings import own_settings
     from .fit import fit
     from .inspection import Inspection
-    from .tuning import log_baseline
+    from .tuning import log_baseline, log_trained
 
     start = None if init is None else find_model(init)
     inspection = Inspection(folder, data.validation, inspect_every)
@@ -109,6 +109,9 @@ def run_training(
         )
         with optional_step(f"{folder}: the choice of thresholds"):
             tune_folder(folder, data.validation)
+        if start is not None:
+            with optional_step(f"{folder}: the scores of the trained model"):
+                log_trained(folder, data.validation)
         with optional_step(folder / LOSSES):
             _draw_losses(folder)
         with optional_step(f"{folder}: the pictures and the page of the training"):

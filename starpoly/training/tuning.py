@@ -184,12 +184,22 @@ def _score(model: Detector, pairs: Sequence[Pair]) -> Scores:
 
 def log_baseline(start: Path, pairs: Sequence[Pair]) -> None:
     """Log how good the initial model of a training is on validation images, untouched and only tuned."""
-    some = list(pairs[:: max(1, -(-len(pairs) // _BASELINE_IMAGES))])
     try:
         with without_warnings():  # the training tells them
-            tuning = tune_model(start, some)
+            tuning = tune_model(start, _some(pairs))
     except StarpolyError as error:  # other channels, or nothing found: the training may mend that
         log.info("%s cannot be scored on the validation images as it is: %s", start.name, error)
         return
     log.info("%s on %d validation images, untouched: %s", start.name, tuning.n_images, tuning.before)
     log.info("%s only tuned on these (starpoly tune): %s", start.name, tuning.after)
+
+
+def log_trained(folder: Path, pairs: Sequence[Pair]) -> None:
+    """Log how good a trained model is on the images on which :func:`log_baseline` scored the initial one."""
+    with without_warnings():
+        scores = score_model(Detector.from_pretrained(folder), _some(pairs))
+    log.info("%s trained and tuned: %s", folder.name, scores)
+
+
+def _some(pairs: Sequence[Pair]) -> list[Pair]:
+    return list(pairs[:: max(1, -(-len(pairs) // _BASELINE_IMAGES))])

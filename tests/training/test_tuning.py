@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from starpoly.detection.detector import Detector
 from starpoly.errors import DataError, ModelError, StarpolyWarning
 from starpoly.network.storage.folder import copy_model, find_weights, load_spec
 from starpoly.training import array_pairs, generate_nuclei, tune_model
-from starpoly.training.tuning import log_baseline
+from starpoly.training.tuning import log_baseline, log_trained
 
 MODEL = "nuclei-fluo-small"
 
@@ -81,6 +82,16 @@ def test_before_a_training_both_scores_are_logged(pairs, caplog):
     assert f"{MODEL} on 2 validation images, untouched: AP at IoU 0.5" in text
     assert f"{MODEL} only tuned on these (starpoly tune): AP at IoU 0.5" in text
     assert "cannot be scored on the validation images as it is" in text
+
+
+def test_a_trained_model_is_scored_on_the_images_of_the_initial_one(pairs, caplog):
+    with caplog.at_level(logging.INFO, "starpoly"):
+        log_baseline(folder_of_model(), pairs)
+        log_trained(folder_of_model(), pairs)
+    untouched, trained = (
+        re.search(rf"{MODEL} .*{what}: (AP.*)", caplog.text)[1] for what in ("untouched", "trained and tuned")
+    )
+    assert trained == untouched
 
 
 def test_masks_that_follow_the_foreground_are_part_of_a_model(tmp_path):
