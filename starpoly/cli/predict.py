@@ -467,7 +467,7 @@ def _predict_all(jobs: list[Job], models: Models, args: argparse.Namespace, cloc
                 if row is None:
                     row = _predict_one(models, job, args, clock, several=several, executor=cluster)
                 if row["status"] == "incomplete":
-                    failure(job.image, OutputError(row["error"]), args)
+                    say_error(OutputError(row["error"]), subject=job.image)
             seconds = time.perf_counter() - start + (0.0 if done is None else done.elapsed)
             summary.rows.append(row | {"seconds": round(seconds, 3), "warnings": messages})
             bar.set_postfix_str(summary.so_far, refresh=False)

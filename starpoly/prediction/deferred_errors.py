@@ -21,15 +21,12 @@ class DeferredErrors:
         try:
             if path.suffix != ".zarr":
                 check_free(path)
-        except OutputError as error:
-            self._first = self._first or error
-            return
-        try:
             write()
         except OutputError as error:
-            with suppress(OSError):
-                path.unlink()
             self._first = self._first or error
+            with suppress(OSError):
+                if path.is_file() and not path.is_symlink():
+                    path.unlink()
 
     def message(self, labels: Path | None) -> str:
         """The first error, for :attr:`~starpoly.prediction.slide_result.SlideResult.incomplete`."""

@@ -51,8 +51,8 @@ def run_training(
     minutes : float, optional
         Time for the training, which decides the number of epochs.
     inspect_every : int
-        Epochs between looks at the best model: pictures of validation images with detected objects, where it is new, in ``folder/validation``. At the end,
-        ``folder/training.html`` shows them. These epochs are validated, too. 0 disables both.
+        Epochs between looks at the best model: pictures of validation images with detected objects, where it is new, in
+        ``folder/validation``. At the end, ``folder/training.html`` shows them. These epochs are validated, too. 0 disables both.
     after_epoch : callable, optional
         Called with the number of finished epochs; ``folder`` holds the best model so far.
 
