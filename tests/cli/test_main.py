@@ -157,6 +157,21 @@ CHATTER = (
 )
 
 
+def test_ctrl_c_while_tensorflow_loads_shows_no_chatter():
+    code = f"""
+import os
+from starpoly.network.quiet import filtered_stderr
+try:
+    with filtered_stderr():
+        os.write(2, {CHATTER!r}.encode())
+        raise KeyboardInterrupt
+except KeyboardInterrupt:
+    os.write(2, b"stopped")
+"""
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stderr == "stopped"
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_chatter_is_dropped_and_errors_are_kept(fails):
     code = f"""

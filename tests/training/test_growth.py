@@ -29,11 +29,13 @@ def seen_once(labels: np.ndarray, *centres: tuple[int, int]) -> np.ndarray:
     return image
 
 
-def test_masks_are_to_follow_what_stars_do_not_reach():
+def test_masks_are_to_follow_what_stars_do_not_reach(caplog):
     pairs = array_pairs([seen_once(arch(), (18, 7))], [arch()])
-    growth = tune_growth(PaintedModel(has_foreground=True), pairs, THRESHOLDS, (0.5, 0.9), progress=False)
+    with caplog.at_level("INFO", "starpoly"):
+        growth = tune_growth(PaintedModel(has_foreground=True), pairs, THRESHOLDS, (0.5, 0.9), progress=False)
     # of those that are good enough the shortest, on the surest foreground
     assert growth == MaskGrowth(16, LEVELS[0])
+    assert f"with masks grown by 16 px where the foreground is above {LEVELS[0]:g} " in caplog.text
 
 
 def test_masks_of_stars_stay():

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from starpoly.errors import OutputError
-from starpoly.io.files.atomic import atomic_path, beside, make_folder, make_own_folder, new_file
+from starpoly.io.files.atomic import atomic_path, beside, make_folder, make_own_folder, new_file, not_written
 from starpoly.io.files.lock import locked
 from starpoly.io.files.zarr_folder import new_zarr_folder
 
@@ -130,6 +130,13 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path):
     (tmp_path / "a").touch()
     with pytest.raises(OutputError, match=r"a/b: cannot be written \(Not a directory\); choose another folder$"):
         make_folder(tmp_path / "a" / "b")
+
+
+@pytest.mark.parametrize(("number", "frees"), [(errno.ENOSPC, True), (errno.EACCES, False), (errno.EROFS, False)])
+def test_space_is_to_be_freed_where_it_is_missing(tmp_path, number, frees):
+    message = str(not_written(tmp_path / "a", OSError(number, os.strerror(number))))
+    assert ("free space" in message) == frees
+    assert "choose another folder" in message
 
 
 SPECIAL = {
