@@ -179,7 +179,7 @@ def evaluate(samples: Iterable[Sample], thresholds: Sequence[float], protocol: s
             rows += [_row("image", sample.name, stats, status) for stats in scores]
             scored.append(scores)
     if not scored:
-        reasons = "; ".join(dict.fromkeys(row.status for row in rows)) or "no images"
+        reasons = "; ".join(dict.fromkeys(row.status.removeprefix("error: ") for row in rows)) or "no images"
         raise DataError(f"expected at least one image with usable true labels, got {reasons}")
     return Report(protocol, (*rows, *_summaries(scored)))
 
