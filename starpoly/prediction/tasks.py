@@ -156,18 +156,23 @@ class _ReportedTask:
 
 def _as_given(job: Job, outcome: ImageOutcome, model: str | None) -> ImageOutcome:
     """An outcome with the paths of a job, where it has their absolute ones."""
-    given, absolute = str(job.image), str(job.image.absolute())
-    said = tuple(text.replace(absolute, given) for text in outcome.warnings)
+    paths = {str(path.absolute()): str(path) for path in (*job.outputs.paths.values(), job.image)}
+
+    def given(text: str) -> str:
+        for absolute in sorted(paths, key=len, reverse=True):  # one may be the beginning of another
+            text = text.replace(absolute, paths[absolute])
+        return text
+
     row, error = outcome.row, outcome.error
     if row is not None:
         row = row | {name: value for name, value in image_row(job, row["status"]).items() if name in row}
         if model is not None and "model" in row:
             row["model"] = model
         if isinstance(row.get("error"), str):
-            row["error"] = row["error"].replace(absolute, given)
+            row["error"] = given(row["error"])
     if error is not None:
-        error = type(error)(str(error).replace(absolute, given))
-    return replace(outcome, row=row, error=error, warnings=said)
+        error = type(error)(given(str(error)))
+    return replace(outcome, row=row, error=error, warnings=tuple(map(given, outcome.warnings)))
 
 
 def _absolute_job(job: Job) -> Job:
