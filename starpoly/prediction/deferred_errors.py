@@ -7,7 +7,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import OutputError
-from ..io.files.atomic import check_free
 
 
 class DeferredErrors:
@@ -19,8 +18,6 @@ class DeferredErrors:
     def write(self, path: Path, write: Callable[[], None]) -> None:
         """Write a file, or keep the error; then no file of an earlier run stays in its place, but what else lies there does."""
         try:
-            if path.suffix != ".zarr":
-                check_free(path)
             write()
         except OutputError as error:
             self._first = self._first or error

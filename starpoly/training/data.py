@@ -391,7 +391,7 @@ class _Doubts:
         if len(self._errors) == 1:
             raise self._errors[0]
         if self._errors:
-            reasons = _listed([str(error) for error in self._errors], separator="; ")
+            reasons = listed([str(error) for error in self._errors], separator="; ")
             raise DataError(f"{len(self._errors)} of {n_pairs} pairs cannot be used: {reasons}") from self._errors[0]
 
     def repeat(self) -> None:
@@ -401,12 +401,13 @@ class _Doubts:
                 "colour, and a network for one channel: its luminance is used; for a network that sees colour train one "
                 "with n_channels = 3 in [network]"
             )
-            warn(f"{_listed(self._grey)}: {message}", stacklevel=3)
+            warn(f"{listed(self._grey)}: {message}", stacklevel=3)
         for text, names in self._warnings.items():
-            warn(f"{_listed(names)}: {text}", stacklevel=3)
+            warn(f"{listed(names)}: {text}", stacklevel=3)
 
 
-def _listed(names: Sequence[str], most: int = 5, separator: str = ", ") -> str:
+def listed(names: Sequence[str], most: int = 5, separator: str = ", ") -> str:
+    """The first names, and how many more there are."""
     return separator.join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 

@@ -46,8 +46,9 @@ class StepProgress(keras.callbacks.Callback):
         """Count a step."""
         self._done += 1
         if self._bar is None:
-            how: dict[str, Any] = {"desc": "training", "unit": "step", "bar_format": _BAR}
-            self._bar = progress_bar(total=self._total, initial=self._done, **how)
+            self._bar = progress_bar(
+                total=self._total, initial=self._done, desc="training", unit="step", bar_format=_BAR
+            )
             self._started = self._done, time.monotonic()
             return
         if logs and not self._bar.disable:

@@ -15,6 +15,7 @@ from ..config import AugmentConfig, NetworkConfig, TrainingConfig
 from ..errors import ModelError
 from ..io.files.small_npz import UNREADABLE, open_npz, read_text
 from ..network.storage.folder import SPEC_FILE
+from .data import listed
 from .inputs import TrainingInputs
 from .unlabelled import labelling_epochs
 
@@ -197,8 +198,7 @@ def changed_since(state: dict[str, Any], settings: dict[str, Any], made_with: di
         found["unlabelled images"] = counts
     contents = state["settings"].get("contents", {})
     if others := [name for name, digest in settings["contents"].items() if contents.get(name, digest) != digest]:
-        more = f" and {len(others) - _MOST} more" if len(others) > _MOST else ""
-        found["other content of"] = [None, f"{', '.join(others[:_MOST])}{more}"]
+        found["other content of"] = [None, listed(others, _MOST)]
     return found
 
 
