@@ -124,11 +124,11 @@ def _biased(config: NetworkConfig) -> bool:
 
 
 def _normalized(x: keras.KerasTensor, name: str, config: NetworkConfig) -> keras.KerasTensor:
-    from keras import layers
+    from .batch_normalization import BatchNormalization
 
     if config.normalization != "batch":
         return x
-    return layers.BatchNormalization(momentum=0.98, epsilon=_EPSILON, name=f"{name}_norm")(x)
+    return BatchNormalization(momentum=0.98, epsilon=_EPSILON, name=f"{name}_norm")(x)
 
 
 def _activated(x: keras.KerasTensor, name: str, config: NetworkConfig) -> keras.KerasTensor:

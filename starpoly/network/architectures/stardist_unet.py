@@ -151,9 +151,11 @@ def _convolution(
 ) -> keras.KerasTensor:
     from keras import layers
 
+    from .batch_normalization import BatchNormalization
+
     x = layers.Conv2D(filters, network.kernel_size, padding="same", name=name)(x)
     if network.batch_norm:
-        x = layers.BatchNormalization(name=f"{name}_norm")(x)
+        x = BatchNormalization(name=f"{name}_norm")(x)
     return layers.Activation(activation or network.activation, name=f"{name}_activation")(x)
 
 

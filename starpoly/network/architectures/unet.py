@@ -122,10 +122,12 @@ def convolution(
     """Convolution ``name``, normalisation ``name_norm``, activation."""
     from keras import layers
 
+    from .batch_normalization import BatchNormalization
+
     normalized = config.normalization == "batch"
     x = layers.Conv2D(filters, config.kernel_size, padding="same", use_bias=not normalized, name=name)(x)
     if normalized:
-        x = layers.BatchNormalization(momentum=0.98, name=f"{name}_norm")(x)
+        x = BatchNormalization(momentum=0.98, name=f"{name}_norm")(x)
     return layers.Activation(config.activation, name=f"{name}_activation")(x) if activate else x
 
 
