@@ -14,21 +14,15 @@ def expand(labels, foreground, distance):
     claimed, next_claimed = np.empty((room, 2), np.int32), np.empty((room, 2), np.int32)
     n = 0
     for step in range(distance):
-        n_next = 0
         if step == 0:
-            for y in range(labels.shape[0]):
-                for x in range(labels.shape[1]):
-                    if labels[y, x] > 0:
-                        n_next = _claim_around(labels, foreground, y, x, next_claimed, n_next)
+            n = _claim_beside_labels(labels, foreground, next_claimed)
         else:
-            for i in range(n):
-                n_next = _claim_around(labels, foreground, claimed[i, 0], claimed[i, 1], next_claimed, n_next)
-        if n_next == 0:
+            n = _claim_around(labels, foreground, claimed[:n], next_claimed)
+        if n == 0:
             break
-        for i in range(n_next):
+        for i in range(n):
             y, x = next_claimed[i, 0], next_claimed[i, 1]
             labels[y, x] = -labels[y, x]
-        n = n_next
         claimed, next_claimed = next_claimed, claimed
 
 
@@ -38,28 +32,64 @@ def _count_free(labels, foreground):
     n = 0
     for y in range(labels.shape[0]):
         for x in range(labels.shape[1]):
-            n += labels[y, x] == 0 and foreground[y, x]
+            n += (labels[y, x] == 0) & foreground[y, x]
     return n
 
 
 @kernel
-def _claim_around(labels, foreground, y, x, claimed, n):
-    """Claim the free neighbours of a pixel for its label; the number of pixels claimed so far."""
-    label = labels[y, x]
-    n = _claim(labels, foreground, y - 1, x, label, claimed, n)
-    n = _claim(labels, foreground, y, x - 1, label, claimed, n)
-    n = _claim(labels, foreground, y, x + 1, label, claimed, n)
-    return _claim(labels, foreground, y + 1, x, label, claimed, n)
+def _claim_beside_labels(labels, foreground, claimed):
+    """Claim every free pixel beside a label for the smallest of its neighbours; the number of pixels claimed.
+
+    The first step asks the free pixels, of which there are few: it would have to go around all that have a label.
+    """
+    height, width = labels.shape
+    n = 0
+    for y in range(height):
+        for x in range(width):
+            if labels[y, x] != 0 or not foreground[y, x]:
+                continue
+            label = 0
+            if y > 0:
+                label = _smaller(label, labels[y - 1, x])
+            if x > 0:
+                label = _smaller(label, labels[y, x - 1])
+            if x + 1 < width:
+                label = _smaller(label, labels[y, x + 1])
+            if y + 1 < height:
+                label = _smaller(label, labels[y + 1, x])
+            if label > 0:
+                claimed[n, 0], claimed[n, 1] = y, x
+                labels[y, x] = -label
+                n += 1
+    return n
 
 
 @kernel
-def _claim(labels, foreground, y, x, label, claimed, n):
-    """Claim a pixel that is free, or that a larger label claimed in this step."""
-    if y < 0 or x < 0 or y >= labels.shape[0] or x >= labels.shape[1] or labels[y, x] > 0 or not foreground[y, x]:
-        return n
-    if labels[y, x] == 0:
-        claimed[n, 0], claimed[n, 1] = y, x
-        labels[y, x] = -label
-        return n + 1
-    labels[y, x] = max(labels[y, x], -label)
+def _smaller(label, other):
+    """The smaller of two labels; 0 is none, and so is a negative one, which was claimed in this step."""
+    return other if other > 0 and (label == 0 or other < label) else label
+
+
+@kernel
+def _claim_around(labels, foreground, claimed, next_claimed):
+    """Claim the free neighbours of the pixels claimed before, for the smallest label; the number of pixels claimed now.
+
+    One loop: arrays that are handed to a function for every pixel would take most of the time.
+    """
+    height, width = labels.shape
+    n = 0
+    for i in range(len(claimed)):
+        y, x = claimed[i, 0], claimed[i, 1]
+        label = labels[y, x]
+        for side in range(4):
+            v = y + (side == 3) - (side == 0)
+            u = x + (side == 2) - (side == 1)
+            if v < 0 or u < 0 or v >= height or u >= width or labels[v, u] > 0 or not foreground[v, u]:
+                continue
+            if labels[v, u] == 0:
+                next_claimed[n, 0], next_claimed[n, 1] = v, u
+                n += 1
+                labels[v, u] = -label
+            elif labels[v, u] < -label:  # a larger label claimed it in this step
+                labels[v, u] = -label
     return n
