@@ -44,15 +44,15 @@ def build_subpixel_unet(config: NetworkConfig) -> keras.Model:
     import keras
     from keras import layers
 
+    from .subpixel import SubpixelConvolution
+
     image = keras.Input((None, None, config.n_channels), name="image")
     cell = _cell(config)
     x = layers.Conv2D(config.base_filters, _kernel(config), strides=cell, padding="same", name="stem_patch")(image)
     x, skips = encode(x, config)
     x = decode(x, skips, _convolutions(config), config)
     # each position becomes 2 x 2: no normalisation, which would have to know about the four
-    decoded = layers.Conv2DTranspose(
-        config.base_filters, _FINER, strides=_FINER, padding="same", activation=config.activation, name="subpixel"
-    )(x)
+    decoded = SubpixelConvolution(config.base_filters, _FINER, activation=config.activation, name="subpixel")(x)
     return keras.Model(image, build_heads(decoded, config), name="starpoly_subpixel_unet")
 
 
