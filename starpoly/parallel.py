@@ -10,8 +10,9 @@ import ctypes
 import gc
 import math
 import os
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -125,7 +126,7 @@ def use_threads(n: int) -> None:
 
 
 def in_parts(work: Callable[[int, int], None], n: int, threads: int, *, parts: int | None = None) -> None:
-    """Call ``work(start, stop)`` for parts that make up ``range(n)``, in several threads.
+    """Call ``work(start, stop)`` for parts that make up ``range(n)``, in several threads, of which this is one.
 
     Parameters
     ----------
@@ -143,9 +144,35 @@ def in_parts(work: Callable[[int, int], None], n: int, threads: int, *, parts: i
         return
     n_parts = min(n, parts or _PARTS * threads)
     borders = [n * part // n_parts for part in range(n_parts + 1)]
-    with ThreadPoolExecutor(threads, "geometry") as pool:
-        for done in [pool.submit(work, *part) for part in pairwise(borders)]:
-            done.result()
+    waiting = deque(pairwise(borders))
+
+    def take() -> None:
+        while True:
+            try:
+                part = waiting.popleft()
+            except IndexError:
+                return
+            work(*part)
+
+    helpers = [_helpers(threads - 1).submit(take) for _ in range(min(threads, n_parts) - 1)]
+    try:
+        take()
+    finally:
+        waiting.clear()  # after an error no part is begun
+        begun = [helper for helper in helpers if not helper.cancel()]
+        wait(begun)
+    for helper in begun:
+        helper.result()
+
+
+@cache
+def _helpers(n: int) -> ThreadPoolExecutor:
+    """Threads that help whoever calls :func:`in_parts`; starting some each time would take as long as small work."""
+    return ThreadPoolExecutor(n, "geometry")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_helpers.cache_clear)  # threads stay in the process that started them
 
 
 def trim_malloc() -> None:

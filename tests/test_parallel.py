@@ -6,6 +6,8 @@ import ctypes
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -24,6 +26,52 @@ def test_parts_make_up_the_whole(n, threads):
 def test_an_error_in_a_part_is_not_lost():
     with pytest.raises(ZeroDivisionError):
         in_parts(lambda start, stop: 1 / (start - start), 10, 2)
+
+
+def test_an_error_in_this_thread_waits_for_the_others_and_begins_no_part():
+    here, release, done = threading.current_thread(), threading.Event(), []
+
+    def work(start, stop):
+        if threading.current_thread() is here:
+            release.set()
+            raise ZeroDivisionError
+        release.wait(60)
+        time.sleep(0.01)
+        done.append(start)
+
+    with pytest.raises(ZeroDivisionError):
+        in_parts(work, 100, 2)
+    assert len(done) <= 1  # the one that had begun, if any had
+    before = list(done)
+    in_parts(lambda start, stop: None, 100, 2)
+    assert done == before
+
+
+def test_work_may_itself_be_in_parts():
+    seen = []
+
+    def outer(start, stop):
+        in_parts(lambda first, end: seen.extend((start, i) for i in range(first, end)), 10, 2)
+
+    in_parts(outer, 8, 2, parts=8)
+    assert sorted(seen) == [(start, i) for start in range(8) for i in range(10)]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_process_has_helpers_of_its_own():
+    in_parts(lambda start, stop: None, 10, 2)
+    child = """
+import os
+from starpoly.parallel import in_parts
+seen = []
+in_parts(lambda start, stop: seen.extend(range(start, stop)), 10, 2)
+if os.fork() == 0:
+    seen.clear()
+    in_parts(lambda start, stop: seen.extend(range(start, stop)), 10, 2)
+    os._exit(sorted(seen) != list(range(10)))
+raise SystemExit(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+    subprocess.run([sys.executable, "-c", child], check=True, timeout=120)
 
 
 def test_number_of_threads_can_be_set(monkeypatch):
