@@ -19,7 +19,7 @@ def speed(pytestconfig):
         sys.path.pop(0)
 
 
-@pytest.mark.parametrize("name", ["speed", "speed_avx2"])
+@pytest.mark.parametrize("name", ["speed", "speed_amx", "speed_avx2"])
 def test_the_document_shows_the_figures_that_were_measured(speed, pytestconfig, name):
     path = pytestconfig.rootpath / "benchmarks" / "results" / f"{name}.json"
     text = (pytestconfig.rootpath / "docs" / "speed.md").read_text(encoding="utf-8")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -212,8 +214,8 @@ def test_one_look_beside_another_wins_if_it_explains_clearly_more():
     assert len(look.beside(more).findings) == 2
 
 
-def finding(probability=0.6, explains=0.1, scale=1.0):
-    return Finding(view_of(discs(12, 2, 64)), scale, explains=explains, probability=probability)
+def finding(probability=0.6, explains=0.1, scale=1.0, n_objects=1000):
+    return Finding(view_of(discs(12, 2, 64)), scale, explains=explains, probability=probability, n_objects=n_objects)
 
 
 def test_of_scales_the_surer_one_wins_and_close_calls_go_to_the_image_s_size():
@@ -223,7 +225,14 @@ def test_of_scales_the_surer_one_wins_and_close_calls_go_to_the_image_s_size():
     assert finding(0.6).sureness() < finding(0.61, scale=0.5).sureness(octaves=0)
     # a crowd taken for one object explains more, unsurely
     assert finding(0.6, explains=0.05).sureness() > finding(0.5, explains=0.5, scale=0.25).sureness()
-    assert finding(0.0).sureness() < finding(0.01).sureness()
+    assert finding(0.0).sureness() < finding(0.02).sureness()
+
+
+def test_of_scales_one_with_a_few_objects_must_be_surer():
+    many, few = finding(0.63, n_objects=62), finding(0.67, scale=0.25, n_objects=4)
+    assert many.sureness() > few.sureness()
+    assert finding(0.63, n_objects=4).sureness() < finding(0.9, scale=0.25, n_objects=4).sureness()
+    assert finding(0.0, n_objects=0).sureness() == finding(0.6, n_objects=None).sureness() == -math.inf
 
 
 def circles(*radii, score=1.0):

@@ -20,8 +20,9 @@ class SubpixelConvolution(layers.Conv2DTranspose):
     where there are few positions: on CPUs it takes a third of the time. Weights are those of a ``Conv2DTranspose``.
     """
 
-    def __init__(self, filters: int, size: int, **settings: Any) -> None:
-        super().__init__(filters, size, strides=size, padding="same", **settings)
+    def __init__(self, filters: int, kernel_size: int | tuple[int, int], **settings: Any) -> None:
+        # a copy is made from a config that states these two as well
+        super().__init__(filters, kernel_size, **settings | {"strides": kernel_size, "padding": "same"})
 
     def call(self, inputs: Any) -> Any:
         """(batch, y, x, channel) to (batch, size * y, size * x, filters)."""
