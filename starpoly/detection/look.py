@@ -57,8 +57,10 @@ _DOUBT = 0.6
 _SPREAD = 0.3
 #: So that it has a logarithm.
 _LEAST_PROBABILITY = 1e-3
-#: Factor on the scores of later views of one model, which must explain clearly more. Models that are calibrated on the same kinds count alike.
+#: Factor on the scores of later views of one model, which must explain clearly more.
 _LATER = 0.95
+#: Factor on the scores of a later model: it is larger, and asked where the one before is not sure.
+_LARGER = 1.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,8 +203,11 @@ class Look:
         return self.findings[0]
 
     def beside(self, other: Look) -> Look:
-        """Both looks as one; the other is preferred if it explains more, clearly so if it is another view of the same model."""
-        later = _LATER if other.best.view.model == self.best.view.model else 1.0
+        """Both looks as one, of which the other is later.
+
+        Another view of the same model is preferred if it explains clearly more; another model unless it explains clearly less.
+        """
+        later = _LATER if other.best.view.model == self.best.view.model else _LARGER
         better, worse = (other, self) if later * other.best.score > self.best.score else (self, other)
         return Look((*better.findings, *worse.findings))
 

@@ -203,13 +203,14 @@ def test_of_several_views_a_smaller_middle_is_looked_at():
     assert [window[1:3] for model in models for window in model._predictor.windows] == [(512, 512), (512, 512)]
 
 
-def test_one_look_beside_another_wins_if_it_explains_clearly_more():
+def test_a_later_model_wins_unless_it_explains_clearly_less():
     image = discs(12, 8, 256)
-    look, same, more = (
+    look, same, less, more = (
         look_at([KnownModel(name, score=score).view(image, normalizer=PLAIN)])
-        for name, score in (("one", 0.8), ("same", 0.8), ("more", 1.0))
+        for name, score in (("one", 0.8), ("same", 0.8), ("less", 0.6), ("more", 1.0))
     )
-    assert look.beside(same).best.view.model == "one"
+    assert look.beside(same).best.view.model == "same"
+    assert look.beside(less).best.view.model == "one"
     assert look.beside(more).best.view.model == "more"
     assert len(look.beside(more).findings) == 2
 
