@@ -55,6 +55,8 @@ _SURE_OF_MODEL = 0.6
 _DOUBT = 0.6
 #: Doubt about the mean probability, alike: .3 was best of 0 to .6 on validation images at half, one, two and three times their size.
 _SPREAD = 0.3
+#: What objects of a size that the model does not know count less, alike.
+_UNKNOWN_SIZE = 0.1
 #: So that it has a logarithm.
 _LEAST_PROBABILITY = 1e-3
 #: Factor on the scores of later views of one model, which must explain clearly more.
@@ -162,7 +164,7 @@ class Finding:
 
     def sureness(self, octaves: float | None = None) -> float:
         """What scales of one view are compared by: the logarithm of the mean probability, less a little for few objects, whose
-        mean says less, and for distant scales.
+        mean says less, for those of an unknown size, and for distant scales.
 
         Parameters
         ----------
@@ -173,7 +175,8 @@ class Finding:
             return -math.inf
         away = abs(math.log2(self.scale)) if octaves is None else octaves
         sure = max(self.probability - _SPREAD / math.sqrt(self.n_objects), _LEAST_PROBABILITY)
-        return math.log(sure) + _EXPLAINING * math.log(max(self.explains, 1e-9)) - _OCTAVE * away
+        doubts = _OCTAVE * away + _UNKNOWN_SIZE * (not self.fits)
+        return math.log(sure) + _EXPLAINING * math.log(max(self.explains, 1e-9)) - doubts
 
     def describe(self) -> dict[str, Any]:
         """As JSON types."""

@@ -604,13 +604,13 @@ def test_a_diameter_in_micrometres(capsys):
 def test_models_are_compared_where_none_is_sure_and_the_choice_is_told_once(capsys, monkeypatch):
     monkeypatch.setattr(look, "_SURE", 2.0)
     monkeypatch.setattr(look, "_SURE_OF_MODEL", 2.0)
-    monkeypatch.setattr(registry, "default_models", lambda: ("cells-generalist", "nuclei-fluo"))
+    monkeypatch.setattr(registry, "default_models", lambda: ("nuclei-fluo", "cells-generalist"))
     paint("in/a.png", 1)
     paint("in/b.png", 2)
     assert main(["predict", "in", "-o", "out", "--json", "s.json"]) == 0
     assert [folder for folder, _ in PaintedModel.loaded] == [
-        Path("models/cells-generalist"),
         Path("models/nuclei-fluo"),
+        Path("models/cells-generalist"),
     ]
     summary = json.loads(Path("s.json").read_text())
     assert [row["model"] for row in summary["images"]] == ["cells-generalist", "cells-generalist"]

@@ -215,8 +215,15 @@ def test_a_later_model_wins_unless_it_explains_clearly_less():
     assert len(look.beside(more).findings) == 2
 
 
-def finding(probability=0.6, explains=0.1, scale=1.0, n_objects=1000):
-    return Finding(view_of(discs(12, 2, 64)), scale, explains=explains, probability=probability, n_objects=n_objects)
+def finding(probability=0.6, explains=0.1, scale=1.0, n_objects=1000, diameter=None):
+    return Finding(
+        view_of(discs(12, 2, 64)),
+        scale,
+        explains=explains,
+        probability=probability,
+        n_objects=n_objects,
+        diameter=SIZES.target / scale if diameter is None else diameter,
+    )
 
 
 def test_of_scales_the_surer_one_wins_and_close_calls_go_to_the_image_s_size():
@@ -234,6 +241,14 @@ def test_of_scales_one_with_a_few_objects_must_be_surer():
     assert many.sureness() > few.sureness()
     assert finding(0.63, n_objects=4).sureness() < finding(0.9, scale=0.25, n_objects=4).sureness()
     assert finding(0.0, n_objects=0).sureness() == finding(0.6, n_objects=None).sureness() == -math.inf
+
+
+def test_of_scales_one_at_which_objects_have_a_known_size_wins_close_calls():
+    known, unknown = finding(0.6, scale=2.0, diameter=6), finding(0.64, diameter=6)
+    assert known.fits
+    assert not unknown.fits
+    assert known.sureness() > unknown.sureness()
+    assert known.sureness() < finding(0.75, diameter=6).sureness()
 
 
 def circles(*radii, score=1.0):

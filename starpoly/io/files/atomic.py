@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import stat
+import time
 import unicodedata
 import uuid
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ from pathlib import Path
 
 from ...errors import OutputError
 from .lock import locked
+
+_PAUSES = (0.01, 0.05, 0.25, 0.5)
+"""Seconds between attempts to remove a folder."""
 
 _REPEAT = "free space or choose another folder, then repeat the command"
 _NO_MATTER_OF_SPACE = (errno.ENOTDIR, errno.EPERM, errno.EACCES, errno.EROFS)
@@ -182,8 +186,15 @@ def flush(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or folder, if it exists."""
-    if path.is_dir() and not path.is_symlink():
+    """Remove a file or folder, if it exists.
+
+    After an error other threads may still be writing a chunk into a folder, which is then not empty: it is removed again.
+    """
+    for pause in _PAUSES:
+        if not path.is_dir() or path.is_symlink():
+            path.unlink(missing_ok=True)
+            return
         shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+        if not path.exists():
+            return
+        time.sleep(pause)

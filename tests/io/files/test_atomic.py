@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from starpoly.errors import OutputError
-from starpoly.io.files.atomic import atomic_path, beside, make_folder, make_own_folder, new_file, not_written
+from starpoly.io.files.atomic import atomic_path, beside, make_folder, make_own_folder, new_file, not_written, remove
 from starpoly.io.files.lock import locked
 from starpoly.io.files.zarr_folder import new_zarr_folder
 
@@ -192,3 +193,19 @@ def test_a_folder_of_ours_is_no_link(tmp_path):
     make_own_folder(tmp_path / "new" / "own")
     with pytest.raises(FileExistsError, match="got a link"):
         make_own_folder(tmp_path / "own")
+
+
+def test_a_folder_into_which_a_thread_still_writes_is_removed(tmp_path, monkeypatch):
+    folder, rmtree, calls = tmp_path / "a", shutil.rmtree, []
+    folder.mkdir()
+
+    def late(path, **how):
+        rmtree(path, **how)
+        calls.append(path)
+        if len(calls) == 1:
+            (folder / "0").mkdir(parents=True)  # by the other thread
+
+    monkeypatch.setattr(shutil, "rmtree", late)
+    remove(folder)
+    assert not folder.exists()
+    assert len(calls) == 2
