@@ -34,7 +34,7 @@ def between(index, offset, length):
     The offset is split before it is added to the pixel, so the bits do not depend on the pixel's position.
     """
     whole = int(offset)
-    whole -= offset < whole  # rounded down; a call of floor() would take longer than all else
+    whole -= offset < whole  # rounded down, without a call of floor()
     first = index + whole
     return min(max(first, 0), length - 1), min(max(first + 1, 0), length - 1), offset - whole
 
