@@ -17,8 +17,8 @@ from pathlib import Path
 from ...errors import OutputError
 from .lock import locked
 
-_PAUSES = (0.01, 0.05, 0.25, 0.5)
-"""Seconds between attempts to remove a folder."""
+_PAUSES = (0.0, 0.01, 0.05, 0.25)
+"""Seconds before each attempt to remove a folder."""
 
 _REPEAT = "free space or choose another folder, then repeat the command"
 _NO_MATTER_OF_SPACE = (errno.ENOTDIR, errno.EPERM, errno.EACCES, errno.EROFS)
@@ -190,11 +190,11 @@ def remove(path: Path) -> None:
 
     After an error other threads may still be writing a chunk into a folder, which is then not empty: it is removed again.
     """
+    if not path.is_dir() or path.is_symlink():
+        path.unlink(missing_ok=True)
+        return
     for pause in _PAUSES:
-        if not path.is_dir() or path.is_symlink():
-            path.unlink(missing_ok=True)
-            return
+        time.sleep(pause)
         shutil.rmtree(path, ignore_errors=True)
         if not path.exists():
             return
-        time.sleep(pause)
