@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,34 @@ def unseen(rows: list[Row]) -> list[str]:
         lines.append(f"| {kind.replace('_', ' ')} ({found[kind, shares[0]][3]}) | {' | '.join(shown)} |")
     means = [np.mean([found[kind, share][:3] for kind in kinds], axis=0) for share in shares]
     return [*lines, "| mean over kinds | " + " | ".join(" / ".join(map(_part, mean)) for mean in means) + " |"]
+
+
+def networks(rows: list[Row]) -> list[str]:
+    """AP at IoU 0.5 and F1 of networks trained alike, on kinds of images that they know and on kinds that they never saw, and what they cost."""
+    labels = list(dict.fromkeys(row["label"] for row in rows))
+    found = {(row["label"], row["known"], row["modality"]): row for row in rows}
+    lines = ["| images | " + " | ".join(labels) + " |", "|---|" + "---|" * len(labels)]
+    for known, what in ((True, "known kinds"), (False, "unseen kinds")):
+        kinds = list(dict.fromkeys(kind for _, of_known, kind in found if of_known == known))
+        scores = np.array([[_ap_and_f1(found[label, known, kind]) for label in labels] for kind in kinds])
+        for kind, values in zip(kinds, scores, strict=True):
+            title = f"{kind.replace('_', ' ')} ({found[labels[0], known, kind]['images']}{'' if known else ', unseen'})"
+            lines.append(_both(title, values))
+        lines.append(_both(f"**mean over {what}**", scores.mean(axis=0)))
+    facts = [next(row for row in rows if row["label"] == label) for label in labels]
+    lines.append("| million parameters | " + " | ".join(f"{row['parameters'] / 1e6:.2f}" for row in facts) + " |")
+    return [
+        *lines,
+        "| seconds per megapixel | " + " | ".join(f"{row['network_seconds']:.3f}" for row in facts) + " |",
+    ]
+
+
+def _ap_and_f1(row: Row) -> tuple[float, float]:
+    return row["ap"]["0.5"], row["f1_mean"]
+
+
+def _both(title: str, values: Iterable[Iterable[float]]) -> str:
+    return f"| {title} | " + " | ".join(" / ".join(map(_part, pair)) for pair in values) + " |"
 
 
 def pareto(rows: list[Row]) -> list[str]:

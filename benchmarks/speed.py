@@ -570,7 +570,8 @@ def folder(options: argparse.Namespace) -> Iterable[Row]:
             truth.append(np.asarray(labels[y : y + 512, x : x + 512]))
 
         def all_of(run: Callable[[Path, Path], NDArray]) -> tuple[float, str]:
-            run(files[0], files[0].with_suffix(".out"))
+            for path in files:  # each once: an image may ask for a further model
+                run(path, path.with_suffix(".out"))
             begin = time.perf_counter()
             found = [run(path, path.with_suffix(".out")) for path in files]
             seconds = time.perf_counter() - begin

@@ -2,7 +2,8 @@
 
     python benchmarks/tables.py [--slides FILE ...] [--slides-default FILE ...] [--exactness FILE ...] [--read-back FILE ...]
                                 [--quality FILE ...] [--quality-peer FILE ...] [--quality-sizes FILE ...]
-                                [--quality-worst FILE ...] [--quality-bent FILE ...] [--choices FILE ...] [--unseen FILE ...] [--pareto FILE ...] [--check]
+                                [--quality-worst FILE ...] [--quality-bent FILE ...] [--choices FILE ...] [--unseen FILE ...]
+                                [--networks FILE ...] [--pareto FILE ...] [--pareto-amx FILE ...] [--check]
 
 First takes new figures into benchmarks/results: of `slides.py --json` those of the cases (a later file counts), of
 `slide_exactness.py --json` and `read_back.py --json` the lines; without commands, paths and what processes said;
@@ -192,7 +193,9 @@ def tables() -> dict[str, Callable[[], list[str]]]:
         "quality-bent": lambda: quality_tables.quality(result("quality_bent")),
         "choices": lambda: quality_tables.choices(result("choices")),
         "unseen": lambda: quality_tables.unseen(result("unseen")),
+        "networks": lambda: quality_tables.networks(result("networks")),
         "pareto": lambda: quality_tables.pareto(result("pareto")),
+        "pareto-amx": lambda: quality_tables.pareto(result("pareto_amx")),
         "worst": lambda: quality_tables.worst(result("quality_worst")),
         "quality-sizes": lambda: quality_tables.sizes(result("quality_sizes")), "models": lambda: quality_tables.models(scores, MODELS),
         **{f"card-{folder.name}": partial(quality_tables.card, scores, folder.name) for folder in MODELS},
@@ -224,7 +227,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quality-bent", type=Path, nargs="+", default=[], metavar="FILE")
     parser.add_argument("--choices", type=Path, nargs="+", default=[], metavar="FILE")
     parser.add_argument("--unseen", type=Path, nargs="+", default=[], metavar="FILE")
+    parser.add_argument("--networks", type=Path, nargs="+", default=[], metavar="FILE")
     parser.add_argument("--pareto", type=Path, nargs="+", default=[], metavar="FILE")
+    parser.add_argument(
+        "--pareto-amx", type=Path, nargs="+", default=[], metavar="FILE", help="on a processor with AMX"
+    )
     parser.add_argument("--check", action="store_true", help="write nothing, say whether the documents are up to date")
     args = parser.parse_args(arguments)
     if args.slides:
@@ -242,7 +249,9 @@ def main(arguments: list[str] | None = None) -> int:
         "quality_bent",
         "choices",
         "unseen",
+        "networks",
         "pareto",
+        "pareto_amx",
     ):
         if getattr(args, name):
             _write(

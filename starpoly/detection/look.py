@@ -154,7 +154,11 @@ class Finding:
     def _is_sure(self, least: float) -> bool:
         if not self.n_objects:
             return False
-        return self.fits and self.confidence - _DOUBT / math.sqrt(self.n_objects) >= least
+        return self.fits and self._less_doubt(self.confidence, _DOUBT) >= least
+
+    def _less_doubt(self, mean: float, of_one: float) -> float:
+        """A mean over the objects, less the doubt that so few leave."""
+        return mean - of_one / math.sqrt(self.n_objects or 1)
 
     @property
     def fits(self) -> bool:
@@ -174,7 +178,7 @@ class Finding:
         if not self.n_objects or not self.probability:
             return -math.inf
         away = abs(math.log2(self.scale)) if octaves is None else octaves
-        sure = max(self.probability - _SPREAD / math.sqrt(self.n_objects), _LEAST_PROBABILITY)
+        sure = max(self._less_doubt(self.probability, _SPREAD), _LEAST_PROBABILITY)
         doubts = _OCTAVE * away + _UNKNOWN_SIZE * (not self.fits)
         return math.log(sure) + _EXPLAINING * math.log(max(self.explains, 1e-9)) - doubts
 

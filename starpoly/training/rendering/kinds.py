@@ -31,6 +31,8 @@ class Kind:
         How often it is drawn, relative to the others.
     bright : bool
         Whether the background is bright.
+    rim : float
+        How often masks reach beyond the bodies, as where the bright rim of a cell was counted in.
     """
 
     look: Look
@@ -38,6 +40,7 @@ class Kind:
     diameters: tuple[float, float]
     share: float
     bright: bool = True
+    rim: float = 0.0
 
 
 _NUCLEI = {"blobs": 5.0, "rosettes": 0.6, "spindles": 0.3, "real": 3.0}
@@ -53,16 +56,18 @@ KINDS: dict[str, Kind] = {
     "fluorescence cells": Kind(fluorescence.cells, _CELLS, (20, 110), 0.8, bright=False),
     "fluorescence cells, colour": Kind(fluorescence.of_cells, _CELLS, (20, 110), 1.2, bright=False),
     "fluorescence bacteria": Kind(fluorescence.bacteria, _RODS, (8, 40), 0.6, bright=False),
-    "phase contrast cells": Kind(transmitted.phase_contrast, {**_CELLS, "discs": 0.5}, (20, 110), 1.6),
-    "phase contrast yeast": Kind(transmitted.phase_contrast, _ROUND, (10, 60), 0.7),
-    "phase contrast bacteria": Kind(transmitted.bacteria, _RODS, (8, 40), 1.0),
+    "phase contrast cells": Kind(
+        transmitted.phase_contrast_cells, {**_CELLS, "spread": 4.5, "discs": 0.5}, (20, 130), 2.4
+    ),
+    "phase contrast yeast": Kind(transmitted.phase_contrast, _ROUND, (10, 60), 0.7, rim=0.4),
+    "phase contrast bacteria": Kind(transmitted.bacteria, _RODS, (8, 40), 1.0, rim=0.4),
     "DIC": Kind(transmitted.dic, {**_CELLS, **_ROUND}, (12, 110), 1.1),
-    "DIC bacteria": Kind(transmitted.dic, _RODS, (10, 40), 0.3),
+    "DIC bacteria": Kind(transmitted.dic, _RODS, (10, 40), 0.3, rim=0.4),
     "DIC blood": Kind(transmitted.dic_blood, {"discs": 4.0, "blobs": 1.0}, (12, 70), 0.4),
     "brightfield blood": Kind(transmitted.brightfield_blood, {"discs": 4.0, "blobs": 1.0}, (12, 70), 0.3),
-    "brightfield round": Kind(transmitted.brightfield, _ROUND, (10, 80), 1.0),
+    "brightfield round": Kind(transmitted.brightfield, _ROUND, (10, 80), 1.0, rim=0.4),
     "brightfield cells": Kind(transmitted.brightfield, {**_CELLS, **_SHEETS}, (20, 110), 0.8),
-    "brightfield bacteria": Kind(transmitted.brightfield, _RODS, (8, 40), 0.4),
+    "brightfield bacteria": Kind(transmitted.brightfield, _RODS, (8, 40), 0.4, rim=0.4),
     "absorbing": Kind(transmitted.absorbing, {**_CELLS, **_ROUND, **_RODS}, (10, 100), 0.5),
     "membranes": Kind(borders.membranes, _SHEETS, (12, 110), 1.1, bright=False),
     "membranes, colour": Kind(borders.membranes_colour, _SHEETS, (15, 110), 0.7, bright=False),

@@ -72,7 +72,8 @@ def render_patch(
     name = kind or pick(rng, list(KINDS), [each.share for each in KINDS.values()])
     chosen = KINDS[name]
     shape, scene = _scene(rng, size, chosen, real)
-    light = chosen.look(rng, scene).astype(np.float32)
+    bodies = scene.inset(rng.uniform(0.05, 0.25) * scene.narrow) if chance(rng, chosen.rim) else scene
+    light = chosen.look(rng, bodies).astype(np.float32)
     pixels = photograph(rng, light, bright=chosen.bright, widest=0.4 + 0.1 * scene.narrow)
     image = _with_channels(rng, pixels, n_channels, chosen.bright).astype(np.uint8)
     return RenderedImage(image, scene.labels, name, shape)

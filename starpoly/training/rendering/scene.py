@@ -63,6 +63,11 @@ class Scene:
         """Median width of the objects in pixels."""
         return 2 * float(np.median(self.deepest[1:])) if self.n else self.diameter
 
+    def inset(self, width: float) -> Scene:
+        """The same objects without a rim of this width in pixels; those that are all rim stay as they are."""
+        kept = (self.signed > width) | (self.deepest <= width)[self.labels]
+        return Scene(np.where(kept, self.labels, 0).astype(np.int32), self.n, self.diameter)
+
     def flat(self, edge: float) -> NDArray[np.float32]:
         """1 in objects, down to 0 over ``edge`` pixels at the outlines, between touching objects too."""
         return np.clip((self.signed + np.float32(0.5)) * np.float32(1 / edge), 0, 1)

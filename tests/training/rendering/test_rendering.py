@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -9,6 +11,7 @@ from scipy import ndimage
 from starpoly.geometry.painting import keep_largest_pieces
 from starpoly.training.rendering import render_patch
 from starpoly.training.rendering.kinds import KINDS
+from starpoly.training.rendering.scene import Scene
 from starpoly.training.rendering.shapes import SHAPES
 
 
@@ -94,3 +97,25 @@ def test_grey_looks_have_three_equal_channels_mostly():
     kinds = ("membranes", "specular", "DIC", "phase contrast bacteria")
     images = [render_patch(np.random.default_rng(s), (48, 48), kind=kinds[s % 4]).image for s in range(24)]
     assert sum(bool((image == image[..., :1]).all()) for image in images) > 12
+
+
+def test_an_inset_takes_the_rim_of_every_object_but_no_object():
+    labels = np.zeros((20, 30), np.int32)
+    labels[4:16, 3:17] = 1
+    labels[8:11, 20:28] = 2
+    inset = Scene(labels, 2, 12.0).inset(3)
+    assert np.array_equal(np.argwhere(inset.labels == 1)[[0, -1]], [[7, 6], [12, 13]])
+    assert np.array_equal(inset.labels == 2, labels == 2)
+
+
+def test_masks_of_bacteria_reach_beyond_their_bodies_sometimes():
+    def drawn_width(rim):
+        kind = replace(KINDS["phase contrast bacteria"], look=lambda rng, scene: scene.cover[..., None], rim=rim)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(KINDS, "bodies", kind)
+            found = render_patch(np.random.default_rng(2), (96, 96), kind="bodies")
+        return float(found.image.mean()), int(np.count_nonzero(found.labels))
+
+    (without, labelled), (within, still) = drawn_width(0.0), drawn_width(1.0)
+    assert within < 0.9 * without
+    assert still == labelled

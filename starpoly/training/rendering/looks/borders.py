@@ -54,13 +54,14 @@ def specular(rng: Generator, scene: Scene) -> Image:
     """Bright cells with dark borders under a slit of light, or the other way round, (Y, X, 1)."""
     levels = scene.each(np.exp(rng.normal(0, rng.uniform(0.02, 0.25), scene.n)))
     light = levels * (0.75 + 0.25 * scene.dome) - rng.uniform(0.3, 0.9) * border(rng, scene, rng.uniform(0, 0.4))
-    light = light + rng.uniform(0, 0.12) * scene.noise(rng, 0.12)
+    light = light + 0.45 * rng.random() ** 2 * scene.noise(rng, log_uniform(rng, 0.08, 0.3))
     if chance(rng, 0.3):
         light = light + rng.uniform(-0.3, 0.3) * scene.nuclei(rng)
     if chance(rng, 0.2):
         light = light * (1 - 0.9 * np.clip(3 * (scene.noise(rng, 1.5) - 2), 0, 1))
-    slit = np.maximum(0.15, 1 + rng.uniform(0, 0.5) * smooth_noise(rng, scene.size, 0.6 * max(scene.size)))
-    seen = np.maximum(blurred(light.astype(np.float32), focus(rng, scene)) + np.float32(0.2), 0) * slit
+    slit = np.maximum(0.15, 1 + rng.uniform(0, 0.8) * smooth_noise(rng, scene.size, 0.6 * max(scene.size)))
+    haze = max(focus(rng, scene), rng.uniform(0, 0.09) * scene.diameter)
+    seen = np.maximum(blurred(light.astype(np.float32), haze) + np.float32(0.2), 0) * slit
     seen = np.float32(1.5) - seen if chance(rng, 0.15) else seen
     return (seen * np.float32(rng.uniform(0.3, 0.6)))[..., None]
 

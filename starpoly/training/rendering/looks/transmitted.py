@@ -99,6 +99,52 @@ def phase_contrast(rng: Generator, scene: Scene) -> Image:
     return _full(light, rng.uniform(0.06, 0.16))
 
 
+def phase_contrast_cells(rng: Generator, scene: Scene) -> Image:
+    """Thick or thin ones."""
+    return pick(rng, (phase_contrast, _thin))(rng, scene)
+
+
+def _thin(rng: Generator, scene: Scene) -> Image:
+    """Adherent cells, hardly darker than the ground: a thin bright halo, a thicker middle with nucleus and granules; some round and bright."""
+    path = _thin_path(rng, scene) + 0.7 * _surroundings(rng, scene)
+    path = blurred(path.astype(np.float32), focus(rng, scene))
+    halo = blurred(path, log_uniform(rng, 1.2, 5))
+    light = rng.uniform(0.75, 1.0) * halo - path
+    if chance(rng, 0.4):  # round ones before division wrap around
+        light = light + scene.each(rng.random(scene.n) < rng.uniform(0, 0.3)) * _round(rng, scene)
+    return _full(light, rng.uniform(0.05, 0.13))
+
+
+def _thin_path(rng: Generator, scene: Scene) -> Image:
+    """Optical path (Y, X) of spread cells."""
+    levels = scene.each(np.exp(rng.normal(0, rng.uniform(0.05, 0.3), scene.n)))
+    path = rng.uniform(0.1, 0.5) * scene.flat(rng.uniform(1, 3))
+    path = path + rng.uniform(0.2, 1.0) * scene.depth ** rng.uniform(0.8, 2.5)
+    nuclei = scene.nuclei(rng)
+    # granules: dark and small, more of them around the nucleus, none in it
+    granules = _dots(rng, scene, log_uniform(rng, 0.015, 0.06), rng.uniform(0.3, 1.6))
+    around = np.sqrt(scene.depth) * scene.cover * (1 - rng.uniform(0.3, 1) * nuclei)
+    path = path + rng.uniform(0.1, 1.2) * granules * around
+    if chance(rng, 0.6):  # nuclei are clear, with dark nucleoli
+        nucleoli = _dots(rng, scene, 0.05, rng.uniform(1.2, 2))
+        path = path + nuclei * (rng.uniform(-0.4, 0.1) + rng.uniform(0, 1.5) * nucleoli)
+    if chance(rng, 0.5):  # ruffles at parts of the edge
+        edge = scene.cover * np.exp(-np.maximum(scene.signed, 0) / np.float32(rng.uniform(0.8, 2.5)))
+        path = path + rng.uniform(0.2, 0.9) * edge * np.clip(scene.noise(rng, 0.3) + rng.uniform(-0.5, 1), 0, 1.5)
+    return levels * path
+
+
+def _dots(rng: Generator, scene: Scene, part: float, least: float) -> Image:
+    """Dots (Y, X) of about this part of the diameter, from 0 to about 2: where noise exceeds its mean by ``least`` standard deviations."""
+    return np.clip(scene.noise(rng, min(part, 4 / scene.diameter)) - least, 0, 2.5)
+
+
+def _round(rng: Generator, scene: Scene) -> Image:
+    """Light (Y, X) of thick round cells: bright, with rings."""
+    rings = np.cos(rng.uniform(4, 14) * scene.dome + rng.uniform(0, 2 * np.pi))
+    return scene.cover * (rng.uniform(0.2, 1.0) + rng.uniform(0.2, 1.0) * rings)
+
+
 def bacteria(rng: Generator, scene: Scene) -> Image:
     """Rods in phase contrast: dark and even on grey, bright gaps and halos; sometimes bright on dark."""
     levels = scene.each(np.exp(rng.normal(0, rng.uniform(0.02, 0.2), scene.n)))

@@ -17,7 +17,7 @@ def honeycomb(rng: Generator, size: tuple[int, int], diameter: float) -> NDArray
     """Polygons of nearly equal size with thin borders."""
     return sheet(
         rng, size, diameter, jitter=rng.uniform(0.05, 0.3), longer=log_uniform(rng, 1, 1.3),
-        gap=rng.uniform(0.3, 2.5), wobble=rng.uniform(0, 0.06),
+        gap=max(0.0, rng.uniform(-0.7, 2.5)), wobble=rng.uniform(0, 0.06),
     )  # fmt: skip
 
 
