@@ -25,25 +25,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from recording import Recording
 from speed import in_turns
 
 GOAL = 1.3
 _EVERY = 0.1  # seconds between looks at the card's memory
 _PIECE = 512
-
-
-class Recording:
-    """A network that keeps the shapes of the windows that it is asked about."""
-
-    def __init__(self, network: Any) -> None:
-        self._inner, self.shapes = network, []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    def __call__(self, batch: NDArray) -> Any:
-        self.shapes.append(batch.shape)
-        return self._inner(batch)
 
 
 def card() -> tuple[str, float] | None:

@@ -22,6 +22,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import math
 import subprocess
 import sys
 import time
@@ -33,6 +34,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from recording import Recording
 
 IOU_THRESHOLDS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9)
 FACTORS = (0.35, 0.5, 1.0, 2.0, 3.0)
@@ -232,7 +234,8 @@ class Models:
 
     def _load(self, name: str | Path) -> Any:
         model = load(name, self._args)
-        count_windows(model)
+        model.megaflop_per_megapixel = megaflop(model._predictor.model)
+        model._predictor = Recording(model._predictor)
         self._loaded.append(model)
         return model
 
@@ -251,29 +254,10 @@ class Models:
         """Megaflop that the networks needed, looks included, counted since the last time."""
         total = 0.0
         for model in self._loaded:
-            pixels, model._predictor.pixels = model._predictor.pixels, 0
+            pixels = sum(math.prod(shape[:3]) for shape in model._predictor.shapes)
+            model._predictor.shapes.clear()
             total += pixels * 1e-6 * model.megaflop_per_megapixel
         return total
-
-
-def count_windows(model: Any) -> None:
-    """Let the network count the pixels that it is asked about, and say what a megapixel costs."""
-
-    class Counting:
-        pixels = 0
-
-        def __init__(self, network: Any) -> None:
-            self._inner = network
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self._inner, name)
-
-        def __call__(self, batch: NDArray) -> Any:
-            self.pixels += int(np.prod(batch.shape[:3]))
-            return self._inner(batch)
-
-    model.megaflop_per_megapixel = megaflop(model._predictor.model)
-    model._predictor = Counting(model._predictor)
 
 
 def megaflop(network: Any) -> float:
