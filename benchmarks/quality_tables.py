@@ -154,6 +154,21 @@ def networks(rows: list[Row]) -> list[str]:
     ]
 
 
+def rendered(rows: list[Row]) -> list[str]:
+    """AP at IoU 0.5 and F1 of models on each kind of rendered images, and their means."""
+    labels = list(dict.fromkeys(row["label"] for row in rows))
+    found = {(row["modality"], row["label"]): _ap_and_f1(row) for row in rows}
+    kinds = list(dict.fromkeys(row["modality"] for row in rows))
+    scores = np.array([[found[kind, label] for label in labels] for kind in kinds])
+    lines = [_both(kind, values) for kind, values in zip(kinds, scores, strict=True)]
+    return [
+        "| images | " + " | ".join(labels) + " |",
+        "|---|" + "---|" * len(labels),
+        *lines,
+        _both("**mean over kinds**", scores.mean(axis=0)),
+    ]
+
+
 def _ap_and_f1(row: Row) -> tuple[float, float]:
     return row["ap"]["0.5"], row["f1_mean"]
 

@@ -3,7 +3,7 @@
     python benchmarks/tables.py [--slides FILE ...] [--slides-default FILE ...] [--exactness FILE ...] [--read-back FILE ...]
                                 [--quality FILE ...] [--quality-peer FILE ...] [--quality-sizes FILE ...]
                                 [--quality-worst FILE ...] [--quality-bent FILE ...] [--choices FILE ...] [--unseen FILE ...]
-                                [--networks FILE ...] [--pareto FILE ...] [--pareto-amx FILE ...] [--check]
+                                [--networks FILE ...] [--rendered FILE ...] [--pareto FILE ...] [--pareto-amx FILE ...] [--check]
 
 First takes new figures into benchmarks/results: of `slides.py --json` those of the cases (a later file counts), of
 `slide_exactness.py --json` and `read_back.py --json` the lines; without commands, paths and what processes said;
@@ -50,6 +50,13 @@ _TOOLS = {
 }  # fmt: skip
 
 _KINDS = ("grey", "rgb", "sparse")
+
+#: Files of rows that are kept as they are, with what to say of them.
+_ROWS = {
+    "quality": "by kind of image", "quality_peer": "of StarDist itself", "quality_sizes": "of resized images", "quality_worst": "the worst images",
+    "quality_bent": "bent objects", "choices": "of network and training", "unseen": "kinds that were left out", "rendered": "rendered images",
+    "networks": "under one budget", "pareto": "AP and seconds", "pareto_amx": "the same on a processor with AMX",
+}  # fmt: skip
 
 Cases = dict[str, dict[str, Any]]
 
@@ -193,6 +200,7 @@ def tables() -> dict[str, Callable[[], list[str]]]:
         "quality-bent": lambda: quality_tables.quality(result("quality_bent")),
         "choices": lambda: quality_tables.choices(result("choices")),
         "unseen": lambda: quality_tables.unseen(result("unseen")),
+        "rendered": lambda: quality_tables.rendered(result("rendered")),
         "networks": lambda: quality_tables.networks(result("networks")),
         "pareto": lambda: quality_tables.pareto(result("pareto")),
         "pareto-amx": lambda: quality_tables.pareto(result("pareto_amx")),
@@ -220,18 +228,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--exactness", type=Path, nargs="+", default=[], metavar="FILE")
     parser.add_argument("--read-back", type=Path, nargs="+", default=[], metavar="FILE")
-    parser.add_argument("--quality", type=Path, nargs="+", default=[], metavar="FILE")
-    parser.add_argument("--quality-peer", type=Path, nargs="+", default=[], metavar="FILE", help="of StarDist itself")
-    parser.add_argument("--quality-sizes", type=Path, nargs="+", default=[], metavar="FILE")
-    parser.add_argument("--quality-worst", type=Path, nargs="+", default=[], metavar="FILE")
-    parser.add_argument("--quality-bent", type=Path, nargs="+", default=[], metavar="FILE")
-    parser.add_argument("--choices", type=Path, nargs="+", default=[], metavar="FILE")
-    parser.add_argument("--unseen", type=Path, nargs="+", default=[], metavar="FILE")
-    parser.add_argument("--networks", type=Path, nargs="+", default=[], metavar="FILE")
-    parser.add_argument("--pareto", type=Path, nargs="+", default=[], metavar="FILE")
-    parser.add_argument(
-        "--pareto-amx", type=Path, nargs="+", default=[], metavar="FILE", help="on a processor with AMX"
-    )
+    for name, what in _ROWS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=Path, nargs="+", default=[], metavar="FILE", help=what)
     parser.add_argument("--check", action="store_true", help="write nothing, say whether the documents are up to date")
     args = parser.parse_args(arguments)
     if args.slides:
@@ -241,18 +239,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in ("exactness", "read_back"):
         if getattr(args, name):
             take_lines(name, getattr(args, name))
-    for name in (
-        "quality",
-        "quality_peer",
-        "quality_sizes",
-        "quality_worst",
-        "quality_bent",
-        "choices",
-        "unseen",
-        "networks",
-        "pareto",
-        "pareto_amx",
-    ):
+    for name in _ROWS:
         if getattr(args, name):
             _write(
                 RESULTS / f"{name}.json",
