@@ -47,15 +47,11 @@ _CONTRAST = 5.0
 _LARGEST_PART = 1 / 3
 #: What an octave away from the image's own size, and what explaining e times as much, count in logarithms of the probability.
 _OCTAVE, _EXPLAINING = 1 / 32, 1 / 64
-#: Mean confidence, less what few objects leave in doubt, from which on objects of a known size leave none about the scale.
-_SURE = 0.53
-#: The same, from which on no other model is asked: one that has never seen a kind of image is too sure of it.
-_SURE_OF_MODEL = 0.6
-#: Doubt about the mean confidence of one object; of n it is the square root of n times less.
-_DOUBT = 0.6
-#: Doubt about the mean probability, alike: .3 was best of 0 to .6 on validation images at half, one, two and three times their size.
-_SPREAD = 0.3
-#: What objects of a size that the model does not know count less, alike.
+#: Doubt that one object leaves about a mean; n of them leave the square root of n times less.
+_DOUBT = 0.3
+#: Mean confidence, less this doubt, from which on objects of a known size settle both the scale and the model.
+_SURE = 0.65
+#: What objects of a size that the model does not know count less, in logarithms of the probability.
 _UNKNOWN_SIZE = 0.1
 #: So that it has a logarithm.
 _LEAST_PROBABILITY = 1e-3
@@ -143,22 +139,12 @@ class Finding:
 
     @property
     def is_sure(self) -> bool:
-        """Whether its objects leave no doubt about their size."""
-        return self._is_sure(_SURE)
+        """Whether its objects leave no doubt about their size, and about the model."""
+        return bool(self.n_objects) and self.fits and self._less_doubt(self.confidence) >= _SURE
 
-    @property
-    def is_sure_of_model(self) -> bool:
-        """Whether its objects leave no doubt about the model, either."""
-        return self._is_sure(_SURE_OF_MODEL)
-
-    def _is_sure(self, least: float) -> bool:
-        if not self.n_objects:
-            return False
-        return self.fits and self._less_doubt(self.confidence, _DOUBT) >= least
-
-    def _less_doubt(self, mean: float, of_one: float) -> float:
+    def _less_doubt(self, mean: float) -> float:
         """A mean over the objects, less the doubt that so few leave."""
-        return mean - of_one / math.sqrt(self.n_objects or 1)
+        return mean - _DOUBT / math.sqrt(self.n_objects or 1)
 
     @property
     def fits(self) -> bool:
@@ -178,7 +164,7 @@ class Finding:
         if not self.n_objects or not self.probability:
             return -math.inf
         away = abs(math.log2(self.scale)) if octaves is None else octaves
-        sure = max(self._less_doubt(self.probability, _SPREAD), _LEAST_PROBABILITY)
+        sure = max(self._less_doubt(self.probability), _LEAST_PROBABILITY)
         doubts = _OCTAVE * away + _UNKNOWN_SIZE * (not self.fits)
         return math.log(sure) + _EXPLAINING * math.log(max(self.explains, 1e-9)) - doubts
 

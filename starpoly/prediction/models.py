@@ -115,7 +115,7 @@ class Models:
                 return Choice(name, self._get(name), sets[0] or None, taken=_taken(sets[0], source, request))
             found = self._look(maker, name, sets)
             look = found if look is None else look.beside(found)
-            if look.best.is_sure_of_model:
+            if look.best.is_sure:
                 break  # the others need not even be loaded
         assert look is not None  # there is a model
         best = look.best.view

@@ -603,7 +603,6 @@ def test_a_diameter_in_micrometres(capsys):
 
 def test_models_are_compared_where_none_is_sure_and_the_choice_is_told_once(capsys, monkeypatch):
     monkeypatch.setattr(look, "_SURE", 2.0)
-    monkeypatch.setattr(look, "_SURE_OF_MODEL", 2.0)
     monkeypatch.setattr(registry, "default_models", lambda: ("nuclei-fluo", "cells-generalist"))
     paint("in/a.png", 1)
     paint("in/b.png", 2)
