@@ -128,10 +128,10 @@ def unseen(rows: list[Row]) -> list[str]:
     }
     kinds = list(dict.fromkeys(row["modality"] for row in rows))
     for kind in kinds:
-        shown = [" / ".join(map(_part, found[kind, share][:3])) for share in shares]
-        lines.append(f"| {kind.replace('_', ' ')} ({found[kind, shares[0]][3]}) | {' | '.join(shown)} |")
+        title = f"{kind.replace('_', ' ')} ({found[kind, shares[0]][3]})"
+        lines.append(_both(title, (found[kind, share][:3] for share in shares)))
     means = [np.mean([found[kind, share][:3] for kind in kinds], axis=0) for share in shares]
-    return [*lines, "| mean over kinds | " + " | ".join(" / ".join(map(_part, mean)) for mean in means) + " |"]
+    return [*lines, _both("mean over kinds", means)]
 
 
 def networks(rows: list[Row]) -> list[str]:
@@ -174,6 +174,7 @@ def _ap_and_f1(row: Row) -> tuple[float, float]:
 
 
 def _both(title: str, values: Iterable[Iterable[float]]) -> str:
+    """A line of cells that hold several scores each."""
     return f"| {title} | " + " | ".join(" / ".join(map(_part, pair)) for pair in values) + " |"
 
 
