@@ -103,14 +103,16 @@ def _encode(image: keras.KerasTensor, config: NetworkConfig) -> list[keras.Keras
 def _block(x: keras.KerasTensor, block: Block, name: str, config: NetworkConfig) -> keras.KerasTensor:
     from keras import layers
 
+    from .depthwise_convolution import DepthwiseConv2D
+
     before, biased = x, _biased(config)
     if block.expansion > 1:
         width = block.expansion * x.shape[-1]
         x = layers.Conv2D(width, 1, padding="same", use_bias=biased, name=f"{name}_expand")(x)
         x = _activated(x, f"{name}_expand", config)
-    x = layers.DepthwiseConv2D(
-        block.kernel, strides=block.stride, padding="same", use_bias=biased, name=f"{name}_depthwise"
-    )(x)
+    x = DepthwiseConv2D(block.kernel, strides=block.stride, padding="same", use_bias=biased, name=f"{name}_depthwise")(
+        x
+    )
     x = _activated(x, f"{name}_depthwise", config)
     x = layers.Conv2D(block.filters, 1, padding="same", use_bias=biased, name=f"{name}_project")(x)
     x = _normalized(x, f"{name}_project", config)
