@@ -13,7 +13,10 @@ from keras import layers
 
 
 class DepthwiseConv2D(layers.DepthwiseConv2D):
-    """Keras's layer over (batch, y, x, channel), with gradients in float32 where it trains in bfloat16."""
+    """Keras's layer over (batch, y, x, channel), with gradients in float32 where it trains in bfloat16.
+
+    For one stride, without dilation and activation.
+    """
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Convolve each channel with its own kernel."""
